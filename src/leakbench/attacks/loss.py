@@ -1,0 +1,28 @@
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from ..types import Array, Shadows, Target
+from .base import Attack
+
+
+@dataclass(frozen=True)
+class Loss(Attack):
+    r"""Is the loss on x low? Members were trained to have a low one.
+
+    Formula: s(x) = -l(x),  l = -log p  (mean over views)
+    Shapes:  loss [V, N] -> [N]
+    Source:  Yeom et al. 2018, section III, arXiv 1709.01604
+    Differs: the threshold is swept, or chosen on shadow models; the paper fixes it at the mean training loss.
+    """
+
+    name: ClassVar[str] = "loss"
+    source: ClassVar[str] = "Yeom et al. 2018, arXiv 1709.01604"
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        return ("loss",)
+
+    def score(self, target: Target, shadows: Shadows | None, rng: np.random.Generator) -> Array:
+        return -target.statistic("loss").mean(axis=0)

@@ -1,0 +1,70 @@
+"""What a data set is: records, labels, class names, parts that never change, and a fingerprint."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import InputError
+
+Indices = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Records x [N, ...], labels y [N] in 0..C-1, and disjoint parts by name.
+
+    Parts: `pool` (records whose membership is at stake), `dev` (for early stopping and the like), `test` (for
+    utility, and as the attacker's population), `public` (what attacker and defender both own). Images are
+    float32 [N, channels, height, width] in 0..1; tables are float32 [N, D].
+    """
+
+    name: str
+    x: NDArray[np.float32]
+    y: NDArray[np.int64]
+    classes: tuple[str, ...]
+    parts: Mapping[str, Indices]
+    source: str = ""
+
+    def __post_init__(self) -> None:
+        if len(self.x) != len(self.y):
+            raise InputError(f"x and y must have one row a record, got {len(self.x)} and {len(self.y)}")
+        if self.y.size and not 0 <= self.y.min() <= self.y.max() < len(self.classes):
+            bounds = f"0..{len(self.classes) - 1}"
+            raise InputError(f"labels must lie in {bounds}, got {self.y.min()}..{self.y.max()}")
+        if not np.isfinite(self.x).all():
+            raise InputError(f"the records of {self.name!r} must be finite, got NaN or infinity; clean them first")
+        used = np.concatenate(list(self.parts.values())) if self.parts else np.empty(0, np.int64)
+        if len(np.unique(used)) != len(used):
+            raise InputError(f"the parts of {self.name!r} overlap; a record belongs to one part")
+
+    @property
+    def is_image(self) -> bool:
+        """Whether records are [channels, height, width]."""
+        return self.x.ndim == 4
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 over records, labels, class names and parts: 32 hex digits."""
+        digest = hashlib.sha256()
+        for array in (self.x, self.y, *(self.parts[k] for k in sorted(self.parts))):
+            digest.update(f"{array.dtype}{array.shape}".encode())
+            digest.update(np.ascontiguousarray(array).tobytes())
+        digest.update("\x1f".join([*self.classes, *sorted(self.parts)]).encode())
+        return digest.hexdigest()[:32]
+
+    def describe(self) -> dict[str, Any]:
+        """What a report says of the data."""
+        return {
+            "name": self.name,
+            "source": self.source,
+            "records": len(self.x),
+            "shape": list(self.x.shape[1:]),
+            "classes": len(self.classes),
+            "parts": {k: len(v) for k, v in self.parts.items()},
+            "fingerprint": self.fingerprint,
+        }

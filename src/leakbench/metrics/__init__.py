@@ -1,0 +1,8 @@
+"""Metrics: what a set of scores says about leakage, each with its interval."""
+
+from ..registry import Registry
+from .base import Estimate, Metric, Sample
+
+METRICS: Registry[Metric] = Registry("metric", __name__, Metric)
+
+__all__ = ["METRICS", "Estimate", "Metric", "Sample"]

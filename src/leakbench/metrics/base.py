@@ -1,0 +1,88 @@
+"""What a metric reads and gives: scores with membership in, a value with its interval out."""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..registry import Plugin
+from ..types import Array, Bools
+from .roc import Roc
+
+Ints = NDArray[np.intp]
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """Scores of one attack on the records of one or several targets, flat.
+
+    Two scores share a cluster if they come from the same model or concern the same record; intervals know it.
+    """
+
+    scores: Array  # [n], finite
+    members: Bools  # [n]
+    model: Ints  # [n] which target
+    record: Ints  # [n] which record
+    select: Bools  # [n] the half on which thresholds may be chosen; numbers so chosen come from the other half
+    decided: Bools | None = None  # [n] score passes the threshold that was fixed beforehand, if there is one
+
+    @cached_property
+    def roc(self) -> Roc:
+        """The exact empirical ROC, ties as one step."""
+        return Roc.of(self.scores, self.members)
+
+    @property
+    def n_members(self) -> int:
+        """Scores that belong to members."""
+        return int(self.members.sum())
+
+    @property
+    def n_nonmembers(self) -> int:
+        """Scores that belong to non-members."""
+        return int(self.members.size - self.members.sum())
+
+    def at(self, mask: Bools) -> "Sample":
+        """The part where `mask` [n] holds."""
+        decided = None if self.decided is None else self.decided[mask]
+        return replace(
+            self,
+            scores=self.scores[mask],
+            members=self.members[mask],
+            model=self.model[mask],
+            record=self.record[mask],
+            select=self.select[mask],
+            decided=decided,
+        )
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A value, its interval, the counts behind it, and what else a reader must know (realised FPR, threshold)."""
+
+    value: float
+    lo: float
+    hi: float
+    n_members: int
+    n_nonmembers: int
+    detail: dict[str, Any]
+
+
+class Metric(Plugin):
+    """A number that says how much a set of scores leaks; larger = more."""
+
+    chance: ClassVar[float | None] = None  # the value without leakage, where it is one constant
+
+    @property
+    def label(self) -> str:
+        """The name in results, parameters included, such as `tpr@fpr=0.001`."""
+        return self.name
+
+    def applies(self, sample: Sample) -> str | None:
+        """None if the metric can be computed, else the reason why not (it goes into the report)."""
+        return None
+
+    def estimate(self, sample: Sample, level: float = 0.95) -> Estimate:
+        """The value with an interval of the given confidence level."""
+        raise NotImplementedError

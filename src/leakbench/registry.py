@@ -1,0 +1,111 @@
+"""Methods are found, not listed: one file in a folder is one method.
+
+A method is a frozen dataclass whose fields are its parameters. Its class attributes `name`, `source` and
+`version` say what it is; its docstring holds the formula. Third-party packages add methods through the entry
+point group `leakbench.<kind>`.
+"""
+
+import dataclasses
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Mapping
+from functools import cached_property
+from importlib.metadata import entry_points
+from typing import Any, ClassVar, Generic, TypeVar
+
+from .errors import InputError, unknown
+
+
+class Plugin:
+    """What every attack, defence, metric and generator declares."""
+
+    name: ClassVar[str]
+    source: ClassVar[str]
+    version: ClassVar[int] = 1  # raised by hand when the method's numbers change
+    variants: ClassVar[dict[str, dict[str, Any]]] = {}  # further names: the same method, other parameters
+
+    @classmethod
+    def summary(cls) -> str:
+        """The first sentence of the docstring."""
+        return inspect.cleandoc(cls.__doc__ or "").split("\n\n")[0].replace("\n", " ")
+
+    def parameters(self) -> dict[str, Any]:
+        """The parameters as plain data."""
+        return dataclasses.asdict(self)  # type: ignore[call-overload, no-any-return]
+
+    def describe(self) -> dict[str, Any]:
+        """Name, version and parameters: what a cache key and a report need."""
+        return {"name": self.name, "version": self.version, "parameters": self.parameters()}
+
+
+P = TypeVar("P", bound=Plugin)
+
+
+class Registry(Generic[P]):
+    """All methods of one kind: those in the folder of `package`, and those of entry points."""
+
+    def __init__(self, kind: str, package: str, base: type[P]) -> None:
+        self.kind, self.package, self.base = kind, package, base
+
+    @cached_property
+    def classes(self) -> dict[str, type[P]]:
+        """Method classes by their name; a name taken twice raises."""
+        found: dict[str, type[P]] = {}
+        for cls in [*self._in_folder(), *self._from_entry_points()]:
+            for name in [cls.name, *cls.variants]:
+                if name in found and found[name] is not cls:
+                    raise InputError(f"two {self.kind}s are named {name!r}: {found[name]} and {cls}; rename one")
+                found[name] = cls
+        return dict(sorted(found.items()))
+
+    def names(self) -> list[str]:
+        """All names, variants included, sorted."""
+        return list(self.classes)
+
+    def get(self, name: str) -> type[P]:
+        """The class behind `name`. Raises InputError with the nearest name if there is none."""
+        if name not in self.classes:
+            raise unknown(self.kind, name, self.classes)
+        return self.classes[name]
+
+    def make(self, spec: str | Mapping[str, Any]) -> P:
+        """A method from its name, or from a table `{name = ..., parameter = ...}`.
+
+        Raises InputError for an unknown name or parameter (with the nearest) or a value of the wrong type.
+        """
+        from pydantic import TypeAdapter, ValidationError
+
+        given = {"name": spec} if isinstance(spec, str) else dict(spec)
+        name = given.pop("name", None)
+        if not isinstance(name, str):
+            raise InputError(f"a {self.kind} needs a name, got {dict(spec)!r}")  # type: ignore[arg-type]
+        cls = self.get(name)
+        fields = [f.name for f in dataclasses.fields(cls)]  # type: ignore[arg-type]
+        for key in given:
+            if key not in fields:
+                raise unknown(f"parameter of {self.kind} {name!r}:", key, fields)
+        try:
+            return TypeAdapter(cls).validate_python(cls.variants.get(name, {}) | given)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(map(str, first["loc"])) or "parameters"
+            raise InputError(f"{self.kind} {name!r}: {where}: {first['msg']}, got {first['input']!r}") from None
+
+    def _in_folder(self) -> list[type[P]]:
+        folder = importlib.import_module(self.package)
+        modules = [
+            importlib.import_module(f"{self.package}.{info.name}")
+            for info in pkgutil.iter_modules(folder.__path__)
+            if not info.name.startswith("_")
+        ]
+        return [
+            value
+            for module in modules
+            for value in vars(module).values()
+            if inspect.isclass(value) and issubclass(value, self.base) and value.__module__ == module.__name__
+            if "name" in vars(value)
+        ]
+
+    def _from_entry_points(self) -> list[type[P]]:
+        return [point.load() for point in entry_points(group=f"leakbench.{self.kind}s")]

@@ -1,0 +1,136 @@
+"""The results of an audit or a study: tidy rows, curves, flags, exposed records and provenance.
+
+This is the contract with everything that reads our output. `SCHEMA` changes when a field changes its meaning.
+"""
+
+import json
+import math
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+SCHEMA = "leakbench-report/1"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One number: what it is of, its value and its interval. A field that does not apply is None."""
+
+    metric: str
+    value: float
+    lo: float | None = None
+    hi: float | None = None
+    n_members: int | None = None
+    n_nonmembers: int | None = None
+    attack: str | None = None  # None for utility and cost; "best" for the strongest, chosen on the other half
+    slice: str = "all"
+    defence: str = "none"
+    target: str = "all"  # "all" pools every target; else the target's index
+    adaptive: bool | None = None  # False: the shadow models ignored the defence
+    selected: str | None = None  # what was chosen, where the number is the best of many
+    unit: str | None = None  # "s", "ms", ...; None for a fraction
+    detail: dict[str, Any] = field(default_factory=dict)  # realised FPR, counts, threshold
+
+
+@dataclass(frozen=True)
+class Curve:
+    """The ROC of one attack on one defence, thinned for drawing, with a pointwise band."""
+
+    defence: str
+    attack: str
+    adaptive: bool | None
+    fpr: list[float]
+    tpr: list[float]
+    lo: list[float]
+    hi: list[float]
+
+
+@dataclass(frozen=True)
+class Flag:
+    """Something that a reader must know before trusting a number; `code` names the docs page."""
+
+    code: str
+    title: str
+    message: str
+    defence: str | None = None
+    attack: str | None = None
+
+
+@dataclass(frozen=True)
+class ExposedRecord:
+    """One of the records that the models give away most."""
+
+    defence: str
+    record: int
+    label: str | None
+    vulnerability: float  # (mean score as member - mean score as non-member) / (sd_in + sd_out), or the score
+    tpr: float | None  # share of its member models that the attack finds at the reported FPR
+    image: str | None = None  # a data: URI
+
+
+@dataclass(frozen=True)
+class Results:
+    """Everything that an audit or a study found."""
+
+    kind: str  # "audit" or "run"
+    title: str
+    rows: list[Row]
+    curves: list[Curve] = field(default_factory=list)
+    flags: list[Flag] = field(default_factory=list)
+    records: list[ExposedRecord] = field(default_factory=list)
+    methods: list[dict[str, Any]] = field(default_factory=list)  # kind, name, doc, source, parameters
+    provenance: dict[str, Any] = field(default_factory=dict)
+    study: dict[str, Any] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)  # what was left out, and why
+
+    def find(self, **where: object) -> list[Row]:
+        """The rows whose fields equal `where`."""
+        return [r for r in self.rows if all(getattr(r, key) == value for key, value in where.items())]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON; a number that is not finite becomes null."""
+        plain = asdict(self)
+        plain["results"] = plain.pop("rows")
+        clean: dict[str, Any] = _finite({"schema": SCHEMA, **plain})
+        return clean
+
+    @classmethod
+    def from_dict(cls, plain: dict[str, Any]) -> "Results":
+        """The inverse of `to_dict`."""
+        given = {k: v for k, v in plain.items() if k not in ("schema", "results")}
+        given["rows"] = [Row(**r) for r in plain["results"]]
+        for name, kind in (("curves", Curve), ("flags", Flag), ("records", ExposedRecord)):
+            given[name] = [kind(**item) for item in plain[name]]
+        return cls(**given)
+
+    def save(self, folder: str | Path) -> Path:
+        """Write report.html, report.json and results.parquet into `folder`; all of them or none."""
+        from .report.files import write
+
+        return write(self, Path(folder))
+
+    @classmethod
+    def load(cls, folder: str | Path) -> "Results":
+        """Read `report.json` of a folder. Raises InputError if it is not one of ours."""
+        from .errors import InputError
+
+        path = Path(folder)
+        path = path / "report.json" if path.is_dir() else path
+        try:
+            plain = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+            raise InputError(f"{path} must be a report.json written by leakbench; {error}") from None
+        if not isinstance(plain, dict) or plain.get("schema") != SCHEMA:
+            got = plain.get("schema") if isinstance(plain, dict) else type(plain).__name__
+            raise InputError(f"{path} must have schema {SCHEMA!r}, got {got!r}; run the audit or the study again")
+        return cls.from_dict(plain)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: _finite(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(v) for v in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

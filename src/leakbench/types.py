@@ -1,0 +1,197 @@
+"""What passes between the parts: a model's answers, the target an attack sees, its shadow models.
+
+Axes: M models, V views of a query, N records, C classes. Membership is bool [M, N]. Every score says *higher =
+more likely a member*. No type that an attack receives holds the target's membership.
+"""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import InputError
+from .signals.statistics import FROM_LOSS, STATISTICS
+
+Array = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+Labels = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Signals:
+    """What M models answered on N records in V views: logits, or losses, or ready scores.
+
+    Log-probabilities serve as logits: every statistic is the same for z and for log softmax(z).
+    """
+
+    labels: Labels | None = None  # [N]
+    logits: NDArray[np.floating[Any]] | None = None  # [M, V, N, C]
+    losses: NDArray[np.floating[Any]] | None = None  # [M, V, N]
+    scores: NDArray[np.floating[Any]] | None = None  # [M, V, N]
+    _cache: dict[str, Array] = field(default_factory=dict, repr=False)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(M, V, N)."""
+        for array in (self.logits, self.losses, self.scores):
+            if array is not None:
+                return array.shape[0], array.shape[1], array.shape[2]
+        raise InputError("signals need logits, losses or scores, got none of them")
+
+    def offers(self, statistic: str) -> bool:
+        """Whether `statistic` can be computed from what is here."""
+        if statistic == "score":
+            return self.scores is not None
+        if statistic == "logits":
+            return self.logits is not None
+        if self.logits is not None and (self.labels is not None or statistic in ("entropy", "top_confidence")):
+            return statistic in STATISTICS
+        return self.losses is not None and statistic in FROM_LOSS
+
+    def statistic(self, name: str) -> Array:
+        """The statistic `name` [M, V, N] in float64; computed once, a model at a time, and read-only."""
+        if name not in self._cache:
+            if not self.offers(name):
+                raise InputError(f"the statistic {name!r} cannot be computed from these signals")
+            value = self._compute(name)
+            value.setflags(write=False)
+            self._cache[name] = value
+        return self._cache[name]
+
+    def _compute(self, name: str) -> Array:
+        if name == "score":
+            return np.array(self.scores, dtype=np.float64)
+        if self.logits is None or name not in STATISTICS:
+            return FROM_LOSS[name](np.array(self.losses, dtype=np.float64))
+        labels = self.labels if self.labels is not None else np.zeros(self.shape[2], dtype=np.int64)
+        out = np.empty(self.shape)
+        for m, logits in enumerate(self.logits):
+            out[m] = STATISTICS[name](np.asarray(logits, dtype=np.float64), labels)
+        return out
+
+
+class Moments(NamedTuple):
+    """Count, mean and sum of squared deviations of a statistic over models, for each view and record."""
+
+    n: Array  # [N]
+    mean: Array  # [V, N]; 0 where n = 0
+    m2: Array  # [V, N]
+
+    def without(self, x: Array, present: Bools) -> "Moments":
+        """The moments after taking one model's values x [V, N] out, where it is `present` [N].
+
+        Welford's update run backwards: exact in O(1) a record, so every model can be the target once.
+        """
+        n = self.n - present
+        mean = np.where(n > 0, self.mean + np.where(present, self.mean - x, 0.0) / np.maximum(n, 1), 0.0)
+        m2 = self.m2 - np.where(present, (x - self.mean) * (x - mean), 0.0)
+        return Moments(n, mean, np.where(n > 1, np.maximum(m2, 0.0), 0.0))
+
+    @staticmethod
+    def over(values: Array, chosen: Bools) -> "Moments":
+        """The moments of values [M, V, N] over the models `chosen` [M, N] for each record."""
+        weight = chosen[:, None, :]
+        n = chosen.sum(axis=0).astype(np.float64)
+        mean = np.where(weight, values, 0.0).sum(axis=0) / np.maximum(n, 1)
+        return Moments(n, mean, np.where(weight, (values - mean) ** 2, 0.0).sum(axis=0))
+
+
+@dataclass(frozen=True, eq=False)
+class Target:
+    """The attacked model, as its attacker sees it: its answers, on the records and on a population.
+
+    The population is made of records that are no members of any model (a test part); it may be absent.
+    """
+
+    signals: Signals
+    index: int
+    population: "Target | None" = None
+
+    @property
+    def labels(self) -> Labels | None:
+        """The records' labels [N], if the attacker has them."""
+        return self.signals.labels
+
+    @property
+    def n_records(self) -> int:
+        """N."""
+        return self.signals.shape[2]
+
+    @property
+    def logits(self) -> Array:
+        """Logits [V, N, C] in float64."""
+        assert self.signals.logits is not None
+        return np.asarray(self.signals.logits[self.index], dtype=np.float64)
+
+    def statistic(self, name: str) -> Array:
+        """The statistic `name` of the target's answers [V, N]."""
+        return self.signals.statistic(name)[self.index]
+
+
+@dataclass(frozen=True, eq=False)
+class Shadows:
+    """The attacker's own models, with known membership: all of `models` but those at `exclude`."""
+
+    models: "Models"
+    exclude: tuple[int, ...] = ()
+
+    @cached_property
+    def indices(self) -> NDArray[np.intp]:
+        """Which models these are [S]."""
+        return np.setdiff1d(np.arange(self.models.members.shape[0]), self.exclude)
+
+    @property
+    def members(self) -> Bools:
+        """Membership of the S shadow models [S, N]."""
+        return self.models.members[self.indices]
+
+    @property
+    def audited(self) -> Bools:
+        """Where the shadow models' records count as member or non-member [S, N]."""
+        return self.models.audited[self.indices]
+
+    def statistic(self, name: str) -> Array:
+        """The statistic `name` of the shadow models [S, V, N]."""
+        return self.models.signals.statistic(name)[self.indices]
+
+    def moments(self, name: str, inside: bool) -> Moments:
+        """Moments of the statistic over the shadow models that did (`inside`) or did not train on each record."""
+        moments = self.models.moments(name, inside)
+        for m in self.exclude:
+            present = self.models.members[m] if inside else ~self.models.members[m]
+            moments = moments.without(self.models.signals.statistic(name)[m], present)
+        return moments
+
+    @property
+    def population(self) -> "Shadows | None":
+        """The same models on the population records, of which none was a member of any."""
+        inner = self.models.population
+        return None if inner is None else Shadows(inner, self.exclude)
+
+
+@dataclass(frozen=True, eq=False)
+class Models:
+    """M models that underwent the same defence: their signals and who was a member of which."""
+
+    signals: Signals
+    members: Bools  # [M, N]
+    audited: Bools  # [M, N]: where membership is a fair question; elsewhere the record is neither (a dev part)
+    population: "Models | None" = None  # the same models on records that none of them trained on
+    _moments: dict[tuple[str, bool], Moments] = field(default_factory=dict, repr=False)
+
+    def target(self, m: int) -> Target:
+        """Model m as its attacker sees it."""
+        return Target(self.signals, m, None if self.population is None else self.population.target(m))
+
+    def shadows(self, *exclude: int) -> Shadows:
+        """All models but those at `exclude`."""
+        return Shadows(self, exclude)
+
+    def moments(self, name: str, inside: bool) -> Moments:
+        """Moments over all M models; computed once."""
+        if (name, inside) not in self._moments:
+            chosen = self.members if inside else ~self.members
+            self._moments[name, inside] = Moments.over(self.signals.statistic(name), chosen)
+        return self._moments[name, inside]
