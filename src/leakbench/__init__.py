@@ -1,3 +1,27 @@
-"""Does a classifier leak who was in its training set, and which defence really stops it?"""
+"""Does a classifier leak who was in its training set, and which defence really stops it?
+
+`audit` reads the saved outputs of any model; `run` trains, defends and attacks what a study file describes.
+"""
+
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+__all__ = ["Results", "Study", "audit", "run"]
+
+if TYPE_CHECKING:
+    from .auditing import audit
+    from .results import Results
+    from .running import run
+    from .study import Study
+
+
+def __getattr__(name: str) -> Any:
+    """Import the parts on first use, so that `import leakbench` costs next to nothing."""
+    homes = {"audit": "auditing", "run": "running", "Results": "results", "Study": "study"}
+    if name not in homes:
+        raise AttributeError(f"module 'leakbench' has no attribute {name!r}")
+    import importlib
+
+    value = getattr(importlib.import_module(f".{homes[name]}", __name__), name)
+    globals()[name] = value
+    return value

@@ -2,6 +2,10 @@
 
 import difflib
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
 
 
 class LeakbenchError(Exception):
@@ -26,3 +30,13 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> InputError:
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     hint = f"; did you mean {near[0]!r}?" if near else ";"
     return InputError(f"unknown {kind} {name!r}{hint} (known: {', '.join(known)})")
+
+
+def first_problem(error: "ValidationError") -> str:
+    """The first problem that pydantic found, on one line: where, what must be, what was got."""
+    first = error.errors()[0]
+    own = first.get("ctx", {}).get("error")
+    place = ".".join(map(str, first["loc"]))
+    if isinstance(own, LeakbenchError):
+        return f"{place}: {own}" if place else str(own)
+    return f"{place}: {first['msg']}, got {first['input']!r}"

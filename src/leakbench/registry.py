@@ -14,7 +14,7 @@ from functools import cached_property
 from importlib.metadata import entry_points
 from typing import Any, ClassVar, Generic, TypeVar
 
-from .errors import InputError, unknown
+from .errors import InputError, first_problem, unknown
 
 
 class Plugin:
@@ -28,7 +28,12 @@ class Plugin:
     @classmethod
     def summary(cls) -> str:
         """The first sentence of the docstring."""
-        return inspect.cleandoc(cls.__doc__ or "").split("\n\n")[0].replace("\n", " ")
+        return cls.doc().split("\n\n")[0].replace("\n", " ")
+
+    @classmethod
+    def doc(cls) -> str:
+        """The docstring: question, formula, shapes, source."""
+        return inspect.cleandoc(cls.__doc__ or "")
 
     def parameters(self) -> dict[str, Any]:
         """The parameters as plain data."""
@@ -55,7 +60,9 @@ class Registry(Generic[P]):
         for cls in [*self._in_folder(), *self._from_entry_points()]:
             for name in [cls.name, *cls.variants]:
                 if name in found and found[name] is not cls:
-                    raise InputError(f"two {self.kind}s are named {name!r}: {found[name]} and {cls}; rename one")
+                    raise InputError(
+                        f"two {self.kind}s are named {name!r}: {found[name]} and {cls}; rename one"
+                    )
                 found[name] = cls
         return dict(sorted(found.items()))
 
@@ -90,7 +97,9 @@ class Registry(Generic[P]):
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(map(str, first["loc"])) or "parameters"
-            raise InputError(f"{self.kind} {name!r}: {where}: {first['msg']}, got {first['input']!r}") from None
+            raise InputError(
+                f"{self.kind} {name!r}: {where}: {first['msg']}, got {first['input']!r}"
+            ) from None
 
     def _in_folder(self) -> list[type[P]]:
         folder = importlib.import_module(self.package)

@@ -122,7 +122,9 @@ class Results:
             raise InputError(f"{path} must be a report.json written by leakbench; {error}") from None
         if not isinstance(plain, dict) or plain.get("schema") != SCHEMA:
             got = plain.get("schema") if isinstance(plain, dict) else type(plain).__name__
-            raise InputError(f"{path} must have schema {SCHEMA!r}, got {got!r}; run the audit or the study again")
+            raise InputError(
+                f"{path} must have schema {SCHEMA!r}, got {got!r}; run the audit or the study again"
+            )
         return cls.from_dict(plain)
 
 

@@ -1,7 +1,7 @@
 """What passes between the parts: a model's answers, the target an attack sees, its shadow models.
 
-Axes: M models, V views of a query, N records, C classes. Membership is bool [M, N]. Every score says *higher =
-more likely a member*. No type that an attack receives holds the target's membership.
+Axes: M models, V views of a query, N records, C classes. Membership is bool [M, N]. Every score says *higher
+= more likely a member*. No type that an attack receives holds the target's membership.
 """
 
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import InputError
-from .signals.statistics import FROM_LOSS, STATISTICS
+from .signals.statistics import FROM_LOSS, LABEL_FREE, STATISTICS
 
 Array = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -41,19 +41,23 @@ class Signals:
         raise InputError("signals need logits, losses or scores, got none of them")
 
     def offers(self, statistic: str) -> bool:
-        """Whether `statistic` can be computed from what is here."""
-        if statistic == "score":
-            return self.scores is not None
-        if statistic == "logits":
-            return self.logits is not None
-        if self.logits is not None and (self.labels is not None or statistic in ("entropy", "top_confidence")):
-            return statistic in STATISTICS
-        return self.losses is not None and statistic in FROM_LOSS
+        """Whether `statistic` can be computed; "labels", "logits" and "score": whether they are there."""
+        given = {"labels": self.labels, "logits": self.logits, "score": self.scores}
+        if statistic in given:
+            return given[statistic] is not None
+        return self._from_logits(statistic) or (self.losses is not None and statistic in FROM_LOSS)
+
+    def _from_logits(self, statistic: str) -> bool:
+        known = self.labels is not None or statistic in LABEL_FREE
+        return self.logits is not None and statistic in STATISTICS and known
 
     def statistic(self, name: str) -> Array:
-        """The statistic `name` [M, V, N] in float64; computed once, a model at a time, and read-only."""
+        """The statistic `name` [M, V, N] in float64; computed once, a model at a time, and read-only.
+
+        Raises InputError if it cannot be computed from what is here.
+        """
         if name not in self._cache:
-            if not self.offers(name):
+            if name in ("labels", "logits") or not self.offers(name):
                 raise InputError(f"the statistic {name!r} cannot be computed from these signals")
             value = self._compute(name)
             value.setflags(write=False)
@@ -63,8 +67,10 @@ class Signals:
     def _compute(self, name: str) -> Array:
         if name == "score":
             return np.array(self.scores, dtype=np.float64)
-        if self.logits is None or name not in STATISTICS:
-            return FROM_LOSS[name](np.array(self.losses, dtype=np.float64))
+        if not self._from_logits(name):
+            losses = np.asarray(self.losses)
+            return FROM_LOSS[name](losses.astype(np.float64), float(np.finfo(losses.dtype).eps) / 2)
+        assert self.logits is not None
         labels = self.labels if self.labels is not None else np.zeros(self.shape[2], dtype=np.int64)
         out = np.empty(self.shape)
         for m, logits in enumerate(self.logits):
@@ -94,8 +100,11 @@ class Moments(NamedTuple):
         """The moments of values [M, V, N] over the models `chosen` [M, N] for each record."""
         weight = chosen[:, None, :]
         n = chosen.sum(axis=0).astype(np.float64)
-        mean = np.where(weight, values, 0.0).sum(axis=0) / np.maximum(n, 1)
-        return Moments(n, mean, np.where(weight, (values - mean) ** 2, 0.0).sum(axis=0))
+        mean = values.sum(axis=0, where=weight) / np.maximum(n, 1)
+        m2 = np.zeros_like(mean)
+        for value, there in zip(values, chosen, strict=True):  # a model at a time: values may be large
+            m2 += np.where(there, (value - mean) ** 2, 0.0)
+        return Moments(n, mean, m2)
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,7 +136,17 @@ class Target:
 
     def statistic(self, name: str) -> Array:
         """The statistic `name` of the target's answers [V, N]."""
-        return self.signals.statistic(name)[self.index]
+        return np.asarray(self.signals.statistic(name)[self.index])
+
+    def at(self, records: NDArray[np.intp]) -> "Target":
+        """The same model on some of its records; nothing else is copied or computed."""
+
+        def cut(array: NDArray[Any] | None) -> NDArray[Any] | None:
+            return None if array is None else array[self.index][:, records][None]
+
+        s = self.signals
+        labels = None if s.labels is None else s.labels[records]
+        return Target(Signals(labels, cut(s.logits), cut(s.losses), cut(s.scores)), 0, self.population)
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,7 +176,7 @@ class Shadows:
         return self.models.signals.statistic(name)[self.indices]
 
     def moments(self, name: str, inside: bool) -> Moments:
-        """Moments of the statistic over the shadow models that did (`inside`) or did not train on each record."""
+        """Moments of the statistic over the shadow models that trained on each record, or did not."""
         moments = self.models.moments(name, inside)
         for m in self.exclude:
             present = self.models.members[m] if inside else ~self.models.members[m]
@@ -177,7 +196,9 @@ class Models:
 
     signals: Signals
     members: Bools  # [M, N]
-    audited: Bools  # [M, N]: where membership is a fair question; elsewhere the record is neither (a dev part)
+    audited: (
+        Bools  # [M, N]: where membership is a fair question; elsewhere the record is neither (a dev part)
+    )
     population: "Models | None" = None  # the same models on records that none of them trained on
     _moments: dict[tuple[str, bool], Moments] = field(default_factory=dict, repr=False)
 

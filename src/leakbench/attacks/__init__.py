@@ -2,7 +2,8 @@
 
 from ..registry import Registry
 from .base import Attack, TrainedAttack
+from .suite import STANDARD, SUITES
 
 ATTACKS: Registry[Attack] = Registry("attack", __name__, Attack)
 
-__all__ = ["ATTACKS", "Attack", "TrainedAttack"]
+__all__ = ["ATTACKS", "STANDARD", "SUITES", "Attack", "TrainedAttack"]

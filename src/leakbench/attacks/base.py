@@ -13,11 +13,13 @@ ShadowNeed = Literal["none", "out", "in+out"]
 class Attack(Plugin):
     """Scores the records of one target.
 
-    `needs` names the statistics that it reads, `shadows` the shadow models that it cannot do without: "none",
-    "out" (models that did not train on the record) or "in+out". Both may depend on the parameters.
+    `needs` names the statistics that it reads ("labels" if it reads the labels beside them), `shadows` the
+    shadow models that it cannot do without: "none", "out" (models that did not train on the record) or
+    "in+out". Both may depend on the parameters.
     """
 
-    decision: ClassVar[float | None] = None  # the threshold that the method itself prescribes, if it does
+    population: ClassVar[bool] = False  # whether it cannot do without records that no model trained on
+    least_out: ClassVar[int] = 1  # OUT models that some record must have, if it needs shadow models
 
     @property
     def needs(self) -> tuple[str, ...]:
@@ -34,8 +36,16 @@ class Attack(Plugin):
         """Whether the attacker must know the records' labels."""
         return True
 
+    @property
+    def decision(self) -> float | None:
+        """The threshold that the method itself prescribes, if it does: member where score >= decision."""
+        return None
+
     def score(self, target: Target, shadows: Shadows | None, rng: np.random.Generator) -> Array:
-        """Scores [N]. `shadows` is None only where the attack needs none."""
+        """Scores [N], finite wherever a record has the shadow models that the attack needs.
+
+        `shadows` is None only where the attack needs none.
+        """
         raise NotImplementedError
 
 
@@ -51,12 +61,14 @@ class TrainedAttack(Attack):
     """An attack that learns from examples whose membership is known.
 
     The examples come from shadow models where there are any. Where there are none, they are one half of the
-    target's own records, and only the other half is scored (`leakbench.scoring`): a single attacker, fitted on
-    nothing that it scores, needs no pooling of scores across folds, which turns noise into leakage.
+    target's own records, and only the other half is scored (`leakbench.scoring`): a single attacker, fitted
+    on nothing that it scores, needs no pooling of scores across folds, which turns noise into leakage.
     """
 
-    def features(self, view: Target | Shadows) -> Array:
-        """Features [..., N, D] of a target ([N, D]) or of shadow models ([S, N, D])."""
+    max_examples: int | None = None  # at most so many examples, balanced, fit the attacker; None: all
+
+    def features(self, target: Target) -> Array:
+        """Features [N, D] of a model's answers."""
         raise NotImplementedError
 
     def fit(self, features: Array, members: Bools, rng: np.random.Generator) -> Scorer:
@@ -66,6 +78,25 @@ class TrainedAttack(Attack):
     def score(self, target: Target, shadows: Shadows | None, rng: np.random.Generator) -> Array:
         """Fitted on the shadow models' records, scored on the target's."""
         assert shadows is not None, "without shadow models the harness fits on a held-out half"
-        audited = shadows.audited
-        scorer = self.fit(self.features(shadows)[audited], shadows.members[audited], rng)
+        members = shadows.members
+        chosen = self.draw(members, shadows.audited, rng)
+        models = [shadows.models.target(int(j)) for j in shadows.indices]
+        features = [self._features_at(model, mask) for model, mask in zip(models, chosen, strict=True)]
+        scorer = self.fit(np.concatenate(features), members[chosen], rng)
         return scorer(self.features(target))
+
+    def _features_at(self, model: Target, mask: Bools) -> Array:
+        if self.max_examples is None:
+            return self.features(model)[mask]  # from statistics that are kept, so free for the next target
+        return self.features(model.at(np.flatnonzero(mask)))
+
+    def draw(self, members: Bools, usable: Bools, rng: np.random.Generator) -> Bools:
+        """Which of the `usable` examples fit the attacker: all, or as many members as non-members."""
+        if self.max_examples is None:
+            return usable
+        sides = [np.flatnonzero(usable & side) for side in (members, ~members)]
+        size = min(self.max_examples // 2, *(side.size for side in sides))
+        chosen = np.zeros(members.shape, dtype=bool)
+        for side in sides:
+            chosen.flat[rng.choice(side, size, replace=False, shuffle=False)] = True
+        return chosen

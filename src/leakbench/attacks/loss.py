@@ -1,14 +1,11 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-import numpy as np
-
-from ..types import Array, Shadows, Target
-from .base import Attack
+from ._statistic import StatisticAttack
 
 
 @dataclass(frozen=True)
-class Loss(Attack):
+class Loss(StatisticAttack):
     r"""Is the loss on x low? Members were trained to have a low one.
 
     Formula: s(x) = -l(x),  l = -log p  (mean over views)
@@ -19,10 +16,4 @@ class Loss(Attack):
 
     name: ClassVar[str] = "loss"
     source: ClassVar[str] = "Yeom et al. 2018, arXiv 1709.01604"
-
-    @property
-    def needs(self) -> tuple[str, ...]:
-        return ("loss",)
-
-    def score(self, target: Target, shadows: Shadows | None, rng: np.random.Generator) -> Array:
-        return -target.statistic("loss").mean(axis=0)
+    statistic: ClassVar[str] = "loss"

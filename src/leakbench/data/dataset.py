@@ -37,10 +37,16 @@ class Dataset:
             bounds = f"0..{len(self.classes) - 1}"
             raise InputError(f"labels must lie in {bounds}, got {self.y.min()}..{self.y.max()}")
         if not np.isfinite(self.x).all():
-            raise InputError(f"the records of {self.name!r} must be finite, got NaN or infinity; clean them first")
-        used = np.concatenate(list(self.parts.values())) if self.parts else np.empty(0, np.int64)
+            raise InputError(
+                f"the records of {self.name!r} must be finite, got NaN or infinity; clean them first"
+            )
+        used = np.concatenate([np.empty(0, np.int64), *self.parts.values()])
         if len(np.unique(used)) != len(used):
             raise InputError(f"the parts of {self.name!r} overlap; a record belongs to one part")
+        if used.size and not 0 <= used.min() <= used.max() < len(self.x):
+            raise InputError(
+                f"parts of {self.name!r} must lie in 0..{len(self.x) - 1}, got {used.min()}..{used.max()}"
+            )
 
     @property
     def is_image(self) -> bool:
@@ -51,9 +57,10 @@ class Dataset:
     def fingerprint(self) -> str:
         """SHA-256 over records, labels, class names and parts: 32 hex digits."""
         digest = hashlib.sha256()
-        for array in (self.x, self.y, *(self.parts[k] for k in sorted(self.parts))):
+        arrays: list[NDArray[Any]] = [self.x, self.y, *(self.parts[part] for part in sorted(self.parts))]
+        for array in arrays:
             digest.update(f"{array.dtype}{array.shape}".encode())
-            digest.update(np.ascontiguousarray(array).tobytes())
+            digest.update(np.ascontiguousarray(array).data)
         digest.update("\x1f".join([*self.classes, *sorted(self.parts)]).encode())
         return digest.hexdigest()[:32]
 

@@ -25,13 +25,30 @@ class Sample:
     members: Bools  # [n]
     model: Ints  # [n] which target
     record: Ints  # [n] which record
-    select: Bools  # [n] the half on which thresholds may be chosen; numbers so chosen come from the other half
+    select: (
+        Bools  # [n] the half on which thresholds may be chosen; numbers so chosen come from the other half
+    )
     decided: Bools | None = None  # [n] score passes the threshold that was fixed beforehand, if there is one
 
     @cached_property
     def roc(self) -> Roc:
         """The exact empirical ROC, ties as one step."""
         return Roc.of(self.scores, self.members)
+
+    @cached_property
+    def member_part(self) -> "Sample":
+        """The members' scores."""
+        return self.at(self.members)
+
+    @cached_property
+    def nonmember_part(self) -> "Sample":
+        """The non-members' scores."""
+        return self.at(~self.members)
+
+    @cached_property
+    def held_out(self) -> tuple["Sample", float]:
+        """The half that chose no threshold, and the threshold of the largest TPR - FPR on the other half."""
+        return self.at(~self.select), self.at(self.select).roc.best().threshold
 
     @property
     def n_members(self) -> int:
@@ -55,6 +72,13 @@ class Sample:
             select=self.select[mask],
             decided=decided,
         )
+
+
+def missing_group(sample: Sample, where: str = "") -> str | None:
+    """Why no metric can be computed, if the sample lacks members or non-members."""
+    if sample.n_members and sample.n_nonmembers:
+        return None
+    return f"needs members and non-members{where}, got {sample.n_members} and {sample.n_nonmembers}"
 
 
 @dataclass(frozen=True)
@@ -81,7 +105,7 @@ class Metric(Plugin):
 
     def applies(self, sample: Sample) -> str | None:
         """None if the metric can be computed, else the reason why not (it goes into the report)."""
-        return None
+        return missing_group(sample)
 
     def estimate(self, sample: Sample, level: float = 0.95) -> Estimate:
         """The value with an interval of the given confidence level."""

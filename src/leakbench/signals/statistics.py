@@ -1,7 +1,12 @@
 r"""The statistics of an answer: one number for each record, from its logits and its label.
 
 Letters: z logits [..., N, C] (log-probabilities are logits too), y labels [N], f = softmax(z), p = f_y.
-All in float64 and in nats. Every function takes `(z, y)` and returns [..., N]; what a label-free one ignores is y.
+All in float64 and in nats. Every function takes `(z, y)` and returns [..., N]; what a label-free one ignores
+is y.
+
+Everything is computed from differences of logits, never from 1 - p or from a difference of large sums: a
+constant added to z changes nothing, and a loss of 1e-20 keeps all its digits. Finite logits are not clipped;
+a logit of minus infinity, a probability of exactly 0, counts as `LOG_FLOOR` below the largest.
 """
 
 from collections.abc import Callable
@@ -15,17 +20,26 @@ Labels = NDArray[np.int64]
 LOG_FLOOR = float(np.log(1e-30))  # the logarithm of a probability that rounded to zero (Song & Mittal's clip)
 
 
-def logsumexp(z: Array) -> Array:
-    """log sum_c exp z_c over the last axis, without overflow; -inf where all are -inf."""
-    top = z.max(axis=-1, keepdims=True)
+def logsumexp(z: Array, axis: int = -1) -> Array:
+    """log sum_c exp z_c over an axis, without overflow; -inf where all are -inf."""
+    top = z.max(axis=axis, keepdims=True)
     top = np.where(np.isfinite(top), top, 0.0)
     with np.errstate(divide="ignore"):
-        return np.asarray(np.log(np.exp(z - top).sum(axis=-1)) + top[..., 0])
+        return np.asarray(np.log(np.exp(z - top).sum(axis=axis)) + top.squeeze(axis))
 
 
-def log_softmax(z: Array) -> Array:
-    """log f [..., N, C]."""
-    return z - logsumexp(z)[..., None]
+def _below_top(z: Array) -> Array:
+    """d = z - max_c z_c, at most 0 and finite."""
+    d: Array = z - z.max(axis=-1, keepdims=True)
+    d[np.isneginf(d)] = LOG_FLOOR
+    return d
+
+
+def _rest(d: Array) -> Array:
+    """sum_c exp d_c without the top class, whose own term is 1 [..., N]."""
+    e = np.exp(d)
+    np.put_along_axis(e, d.argmax(axis=-1)[..., None], 0.0, axis=-1)
+    return np.asarray(e.sum(axis=-1))
 
 
 def _true(z: Array, y: Labels) -> Array:
@@ -38,9 +52,15 @@ def _others(z: Array, y: Labels) -> Array:
     return np.where(np.arange(z.shape[-1]) == y[:, None], -np.inf, z)
 
 
+def log_softmax(z: Array) -> Array:
+    """log f [..., N, C], finite."""
+    d = _below_top(z)
+    return d - np.log1p(_rest(d))[..., None]
+
+
 def loss(z: Array, y: Labels) -> Array:
-    """Cross-entropy, l = -log p."""
-    return logsumexp(z) - _true(z, y)
+    """Cross-entropy, l = -log p = log(1 + exp(-phi))."""
+    return np.logaddexp(0.0, -logodds(z, y))
 
 
 def confidence(z: Array, y: Labels) -> Array:
@@ -49,39 +69,51 @@ def confidence(z: Array, y: Labels) -> Array:
 
 
 def logodds(z: Array, y: Labels) -> Array:
-    """phi = log p - log(1 - p) = z_y - log sum_{c != y} exp z_c, stable at p -> 1 (Carlini et al. 2022)."""
-    return _true(z, y) - np.maximum(logsumexp(_others(z, y)), _true(z, y) + LOG_FLOOR)
+    """phi = log p - log(1 - p) = z_y - log sum_{c != y} exp z_c  (Carlini et al. 2022)."""
+    d = _below_top(z)
+    return _true(d, y) - logsumexp(_others(d, y))
 
 
 def hinge(z: Array, y: Labels) -> Array:
     """Margin on logits, z_y - max_{c != y} z_c."""
-    return _true(z, y) - _others(z, y).max(axis=-1)
+    d = _below_top(z)
+    return np.asarray(_true(d, y) - _others(d, y).max(axis=-1))
 
 
 def entropy(z: Array, y: Labels) -> Array:
-    """H(f) = -sum_c f_c log f_c, with 0 log 0 = 0. Needs no label."""
-    logp = np.maximum(log_softmax(z), LOG_FLOOR)
-    return np.maximum(-(np.exp(logp) * logp).sum(axis=-1), 0.0)
+    """H(f) = -sum_c f_c log f_c, as log s - sum_c e^d_c d_c / s with s = sum_c e^d_c. Needs no label."""
+    d = _below_top(z)
+    rest = _rest(d)
+    return np.asarray(np.log1p(rest) - (np.exp(d) * d).sum(axis=-1) / (1.0 + rest))
+
+
+def _log_rest(log_f: Array) -> Array:
+    """log(1 - f_c) [..., N, C]; for the top class from the others' sum, since 1 - f_c may have cancelled."""
+    top = log_f.argmax(axis=-1)
+    f = np.exp(log_f)
+    np.put_along_axis(f, top[..., None], 0.0, axis=-1)
+    log_rest = np.log1p(-f)
+    is_top = np.arange(f.shape[-1]) == top[..., None]
+    return np.where(is_top, logsumexp(np.where(is_top, -np.inf, log_f))[..., None], log_rest)
 
 
 def modified_entropy(z: Array, y: Labels) -> Array:
     """Mentr = -(1 - p) log p - sum_{c != y} f_c log(1 - f_c)  (Song & Mittal 2021, equation 8)."""
-    logp = np.maximum(log_softmax(z), LOG_FLOOR)
-    p = np.exp(logp)
-    others = np.arange(z.shape[-1]) != y[:, None]
-    log_rest = np.log(np.maximum(1.0 - p, np.exp(LOG_FLOOR)))
-    wrong = np.where(others, p * log_rest, 0.0).sum(axis=-1)
-    return -(1.0 - _true(p, y)) * _true(logp, y) - wrong
+    log_f = log_softmax(z)
+    log_rest = _log_rest(log_f)
+    is_true = np.arange(z.shape[-1]) == y[:, None]
+    terms = np.where(is_true, np.exp(log_rest) * log_f, np.exp(log_f) * log_rest)
+    return np.asarray(-terms.sum(axis=-1))
 
 
 def top_confidence(z: Array, y: Labels) -> Array:
     """The largest probability, max_c f_c. Needs no label."""
-    return np.exp(z.max(axis=-1) - logsumexp(z))
+    return 1.0 / (1.0 + _rest(_below_top(z)))
 
 
 def correct(z: Array, y: Labels) -> Array:
-    """1 where the predicted class is the label, else 0."""
-    return (z.argmax(axis=-1) == y).astype(np.float64)
+    """1 where the predicted class is the label, else 0; of equal logits the first class is predicted."""
+    return np.asarray(z.argmax(axis=-1) == y, dtype=np.float64)
 
 
 STATISTICS: dict[str, Callable[[Array, Labels], Array]] = {
@@ -89,8 +121,17 @@ STATISTICS: dict[str, Callable[[Array, Labels], Array]] = {
     for f in (loss, confidence, logodds, hinge, entropy, modified_entropy, top_confidence, correct)
 }  # fmt: skip
 
-FROM_LOSS: dict[str, Callable[[Array], Array]] = {
-    "loss": lambda l: l,
-    "confidence": lambda l: np.exp(-l),
-    "logodds": lambda l: -l - np.maximum(np.log(np.maximum(-np.expm1(-l), 1e-300)), -l + LOG_FLOOR),
-}  # what a bare loss still determines
+LABEL_FREE = frozenset({"entropy", "top_confidence"})
+
+
+def _logodds_of_loss(loss: Array, resolution: float) -> Array:
+    """phi = -log(exp l - 1), for a loss no smaller than its floating-point type can tell from 0."""
+    resolved = np.maximum(loss, resolution)
+    return -resolved - np.log(-np.expm1(-resolved))
+
+
+FROM_LOSS: dict[str, Callable[[Array, float], Array]] = {
+    "loss": lambda loss, resolution: loss,
+    "confidence": lambda loss, resolution: np.exp(-loss),
+    "logodds": _logodds_of_loss,
+}  # what a bare loss still determines; resolution = half the spacing of floats at 1

@@ -1,0 +1,24 @@
+"""What the attacks that divide by an average probability share; in logarithms, so that 1e-300 is no 0."""
+
+import numpy as np
+
+from ..signals.statistics import logsumexp
+from ..types import Array, Bools, Shadows, Target
+
+
+def log_p(target: Target) -> Array:
+    """log of the target's mean probability of the true label over views [N]."""
+    log_p = -target.statistic("loss")  # [V, N]
+    return logsumexp(log_p, axis=0) - float(np.log(log_p.shape[0]))
+
+
+def log_mean_p(shadows: Shadows, chosen: Bools) -> Array:
+    """log of the mean probability over views and over the models `chosen` [S, N]; -inf where none is [N]."""
+    log_p = np.where(chosen[:, None], -shadows.statistic("loss"), -np.inf)  # [S, V, N]
+    count = np.maximum(chosen.sum(axis=0), 1) * log_p.shape[1]
+    return np.asarray(logsumexp(log_p.reshape(-1, log_p.shape[2]), axis=0) - np.log(count))
+
+
+def reference_models(shadows: Shadows, online: bool) -> Bools:
+    """Which models stand for "any model" [S, N]: all of them, or those that did not train on the record."""
+    return np.ones_like(shadows.members) if online else ~shadows.members

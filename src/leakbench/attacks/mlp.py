@@ -1,0 +1,30 @@
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from ._learned import LearnedAttack
+
+
+@dataclass(frozen=True)
+class Mlp(LearnedAttack):
+    r"""Does a small network find a boundary in the answers between members and others?
+
+    Formula: s(x) = sigmoid(W_2 relu(W_1 h + b_1) + b_2),  h = [log f_1 .. log f_C, l] standardised; member: s
+             >= 1/2
+    Shapes:  logits [V, N, C] or loss [V, N] -> [N]
+    Source:  TF Privacy, `membership_inference_attack/models.py`: MULTI_LAYERED_PERCEPTRON
+    Differs: one attacker, fitted on shadow models or on a held-out half, in place of pooled folds; log f in
+             place of raw logits; one configuration of its grid (64 units, alpha 1e-3), 40 epochs of Adam.
+    """
+
+    name: ClassVar[str] = "mlp"
+    source: ClassVar[str] = "TF Privacy, membership_inference_attack/models.py"
+    max_examples: int = 2000
+    hidden: tuple[int, ...] = (64,)
+    alpha: float = 1e-3
+    epochs: int = 40
+
+    def classifier(self, seed: int) -> Any:
+        """Adam for a fixed number of epochs."""
+        from sklearn.neural_network import MLPClassifier
+
+        return MLPClassifier(self.hidden, alpha=self.alpha, max_iter=self.epochs, random_state=seed)

@@ -1,0 +1,30 @@
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from ._learned import LearnedAttack
+
+
+@dataclass(frozen=True)
+class RandomForest(LearnedAttack):
+    r"""Do splits on the answers separate members from others?
+
+    Formula: s(x) = mean over trees of the share of members in x's leaf, trees on h = [log f_1 .. log f_C, l];
+             member where s >= 1/2
+    Shapes:  logits [V, N, C] or loss [V, N] -> [N]
+    Source:  TF Privacy, `membership_inference_attack/models.py`: RANDOM_FOREST
+    Differs: one attacker, fitted on shadow models or on a held-out half, in place of pooled folds; log f in
+             place of raw logits; one configuration in place of a grid search, with leaves large enough not to
+             memorise.
+    """
+
+    name: ClassVar[str] = "random_forest"
+    source: ClassVar[str] = "TF Privacy, membership_inference_attack/models.py"
+    max_examples: int = 2000
+    trees: int = 50
+    leaf: int = 20  # examples that a leaf must hold
+
+    def classifier(self, seed: int) -> Any:
+        """Bootstrapped trees on a random root-of-D features a split."""
+        from sklearn.ensemble import RandomForestClassifier
+
+        return RandomForestClassifier(self.trees, min_samples_leaf=self.leaf, random_state=seed, n_jobs=1)

@@ -1,0 +1,73 @@
+"""Audit saved outputs: arrays in, every applicable attack with intervals out. Imports no torch."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from .evaluate import Case, attack_all
+from .findings import Names, findings, method_boxes
+from .progress import Progress, Silent
+from .provenance import Clock, provenance
+from .results import Results
+from .signals.files import AuditInput, from_arrays, read
+from .study import make_attacks
+
+
+def audit(
+    source: str | Path | Mapping[str, Any] | None = None,
+    *,
+    attacks: str | Sequence[str | Mapping[str, Any]] = "standard-2026",
+    seed: int = 0,
+    title: str | None = None,
+    progress: Progress | None = None,
+    **arrays: Any,
+) -> Results:
+    """Attack a model from its saved outputs.
+
+    `source` is a path (npz, folder of npy, csv, parquet, a peer's layout) or a mapping of arrays; or give the
+    arrays as keywords: `logits [N, C]` (or `probs`, `losses [N]`, `scores [N]`), `members [N]`, `labels [N]`,
+    and optionally `groups`, `shadow_logits [S, N, C]`, `shadow_members [S, N]`, ... as docs/audit-file.md lists.
+
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(0)
+    >>> members = np.arange(400) < 200
+    >>> results = audit(losses=rng.exponential(np.where(members, 0.5, 1.0)), members=members)
+    >>> row = results.find(attack="loss", metric="auc", slice="all")[0]
+    >>> row.lo < 2 / 3 < row.hi
+    True
+
+    Raises InputError, naming what must be, what was got and what to do.
+    """
+    clock = Clock()
+    given = read(source) if isinstance(source, str | Path) else from_arrays(**(dict(source or {}) | arrays))
+    chosen = make_attacks(attacks)
+    return _audit(given, chosen, seed, title, progress or Silent(), clock)
+
+
+def _audit(
+    given: AuditInput,
+    attacks: Mapping[str, Any],
+    seed: int,
+    title: str | None,
+    progress: Progress,
+    clock: Clock,
+) -> Results:
+    case = Case("none", given.models, given.targets)
+    progress.stage("attacks", len(attacks))
+    attacked = attack_all(case, attacks, seed, progress.advance)
+    progress.stage("metrics", 1)
+    found = findings(attacked, Names(classes=given.class_names, groups=given.groups), seed)
+    progress.done()
+    m, _, n = given.models.signals.shape
+    data = {"source": given.source, "records": n, "models": m, "fingerprint": given.fingerprint}
+    return Results(
+        kind="audit",
+        title=title or f"Audit of {Path(given.source).name or 'arrays'}",
+        rows=found.rows,
+        curves=found.curves,
+        flags=found.flags,
+        records=found.records,
+        methods=method_boxes({a: attacks[a] for a in attacked.scores}),
+        provenance=provenance(clock, seed, data),
+        notes=found.notes,
+    )

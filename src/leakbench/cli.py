@@ -1,0 +1,316 @@
+"""The command line: it parses, calls and prints. All that it does can be done from Python too."""
+
+import os
+import shlex
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from . import __version__
+from .errors import InputError, LeakbenchError, unknown
+
+if TYPE_CHECKING:
+    from .registry import Registry
+    from .results import Results
+
+USAGE_ERROR: type[BaseException] = typer.BadParameter.__bases__[
+    0
+]  # its place differs between versions of typer
+STOPPED = 130  # what a shell expects of a command that Ctrl-C ended
+
+app = typer.Typer(
+    rich_markup_mode=None,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Out = Annotated[
+    str, typer.Option(metavar="DIR", help="Folder for report.html, report.json and results.parquet.")
+]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return the exit code: 0, 1 (a check failed), 2 (an error) or 130 (stopped)."""
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    try:
+        code = app(args=given, prog_name="leakbench", standalone_mode=False) or 0
+    except (KeyboardInterrupt, typer.Abort):
+        code = STOPPED
+    except (LeakbenchError, OSError, MemoryError, ModuleNotFoundError, USAGE_ERROR) as error:
+        typer.echo(f"error: {_explain(error)}", err=True)
+        return 2
+    if code == STOPPED:
+        again = f"; the store is whole. Continue with: {shlex.join(['leakbench', *given])}"
+        typer.echo("stopped" + (again if given[:1] == ["run"] else ""), err=True)
+    return int(code)
+
+
+def _explain(error: BaseException) -> str:
+    """The error on one line. A missing module is the user's to install only where it is optional."""
+    if isinstance(error, ModuleNotFoundError):
+        if error.name not in ("torch", "safetensors"):
+            raise error
+        return f"training needs {error.name}; install it with: pip install 'leakbench[train]'"
+    if isinstance(error, OSError) and error.strerror:
+        text = f"{error.strerror}: {error.filename}" if error.filename else error.strerror
+    elif isinstance(error, USAGE_ERROR):
+        text = error.format_message().rstrip(".")  # type: ignore[attr-defined]
+        text += f"; see {error.ctx.command_path} --help" if error.ctx else ""  # type: ignore[attr-defined]
+    else:
+        text = str(error) or type(error).__name__
+    return " ".join(text.split())
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"leakbench {__version__}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def root(
+    context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Does a classifier leak who was in its training set, and which defence really stops it?
+
+    \b
+    Two ways in:
+      audit  attacks the saved outputs of a model from any framework
+      run    trains, defends and attacks what a study file describes
+
+    \b
+    Examples:
+      leakbench audit outputs.npz --out report
+      leakbench run studies/digits-demo.toml --out report
+      leakbench list attacks
+    """
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+@app.command()
+def run(
+    study: Annotated[
+        str, typer.Argument(metavar="STUDY", help="The study, a TOML file.", show_default=False)
+    ],
+    out: Out,
+    store: Annotated[
+        str, typer.Option(metavar="DIR", help="Where trained models and their answers are kept.")
+    ] = "leakbench-store",
+    changes: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="Change a key of the study; may be given several times."
+        ),
+    ] = None,
+) -> None:
+    """Train, defend and attack what a study file describes.
+
+    Every model is kept in the store as soon as it is trained. A run that was stopped continues where it was,
+    and a study that changes one defence trains only that one.
+
+    \b
+    Examples:
+      leakbench run studies/digits-demo.toml --out report
+      leakbench run study.toml --out quick --set stages.0.epochs=5 --set seed=1
+      leakbench run study.toml --out report --set 'defences=["none", "temperature"]'
+    """
+    import leakbench
+
+    check_folder(out, "--out")
+    check_folder(store, "--store")
+    progress = _progress()
+    try:
+        results = leakbench.run(leakbench.Study.load(study, changes or ()), store, progress)
+    finally:
+        progress.done()
+    _show(results, results.save(out))
+
+
+@app.command()
+def audit(
+    file: Annotated[
+        str,
+        typer.Argument(
+            metavar="FILE", help="npz, csv, parquet, or a folder of npy files.", show_default=False
+        ),
+    ],
+    out: Out,
+    attacks: Annotated[
+        str, typer.Option(metavar="NAMES", help="A suite, or attacks separated by commas.")
+    ] = "standard-2026",
+    seed: Annotated[int, typer.Option(help="Seed of whatever is random.")] = 0,
+    title: Annotated[str | None, typer.Option(help="Title of the report.")] = None,
+) -> None:
+    """Attack a model from its saved outputs.
+
+    Needs neither the model nor its framework. The file holds `members` (which records were trained on) and
+    `logits`, `probs`, `losses` or `scores`; better with `labels`, best with shadow models, as
+    docs/audit-file.md describes. LiRA's folders and TF Privacy's arrays are read too.
+
+    \b
+    Examples:
+      leakbench audit outputs.npz --out report
+      leakbench audit losses.csv --out report --attacks loss,gap --title "Model 7"
+      leakbench audit exp/cifar10 --out report
+    """
+    import leakbench
+
+    check_folder(out, "--out")
+    chosen = [name.strip() for name in attacks.split(",")]
+    progress = _progress()
+    try:
+        results = leakbench.audit(
+            file, attacks=chosen if len(chosen) > 1 else chosen[0], seed=seed, title=title, progress=progress
+        )
+    finally:
+        progress.done()
+    _show(results, results.save(out))
+
+
+@app.command()
+def report(
+    folder: Annotated[
+        str, typer.Argument(metavar="DIR", help="A folder with report.json.", show_default=False)
+    ],
+) -> None:
+    """Draw report.html again from the report.json beside it.
+
+    \b
+    Example:
+      leakbench report demo-report
+    """
+    from .results import Results
+
+    results = Results.load(folder)
+    path = Path(folder)
+    _show(results, results.save(path if path.is_dir() else path.parent))
+
+
+@app.command("list")
+def list_(
+    kind: Annotated[
+        str, typer.Argument(metavar="KIND", help="attacks, defences, data or metrics.", show_default=False)
+    ],
+) -> None:
+    """Say what there is: names, what each one does, and its source.
+
+    \b
+    Examples:
+      leakbench list attacks
+      leakbench list data
+    """
+    kinds = ("attacks", "defences", "data", "metrics")
+    if kind not in kinds:
+        raise unknown("kind", kind, kinds)
+    from rich.table import Table
+    from rich.text import Text
+
+    for registry in _registries(kind):
+        table = Table(
+            registry.kind, "what it does, and its source", box=None, pad_edge=False, header_style="bold"
+        )
+        for name in registry.names():
+            method = registry.get(name)
+            what = method.summary() + _variant(method.variants.get(name))
+            table.add_row(name, Text.assemble(what, "\n", (method.source, "dim")))
+        _console().print(table)
+
+
+@app.command()
+def selfcheck() -> None:
+    """Measure what is known in closed form, on this machine.
+
+    Exit code 1 if an attack or a metric misses what it must find.
+
+    \b
+    Example:
+      leakbench selfcheck
+    """
+    from rich.table import Table
+
+    from .selfcheck import selfcheck as checks
+
+    progress = _progress()
+    try:
+        found = checks(progress=progress)
+    finally:
+        progress.done()
+    table = Table("check", "expected", "measured", "", box=None, pad_edge=False, header_style="bold")
+    for check in found:
+        table.add_row(
+            check.name, f"{check.expected:.6g}", f"{check.measured:.6g}", "ok" if check.passed else "FAILED"
+        )
+    _console().print(table)
+    failed = sum(not check.passed for check in found)
+    if failed:
+        typer.echo(f"error: {failed} of {len(found)} checks failed; do not trust this installation", err=True)
+        raise typer.Exit(1)
+    typer.echo(f"all {len(found)} checks passed")
+
+
+def check_folder(folder: str, option: str) -> None:
+    """Raise InputError unless a folder can be made or written there; better now than in an hour."""
+    path = Path(folder).absolute()
+    there = next(p for p in (path, *path.parents) if p.exists())
+    if not there.is_dir():
+        raise InputError(f"{option} must be a folder, but {there} is a file; choose another place")
+    try:
+        with tempfile.TemporaryFile(dir=there) as file:
+            file.write(b"\0" * 4096)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise InputError(f"{option} must be a folder that can be written, got {folder}: {reason}") from None
+
+
+def _registries(kind: str) -> "list[Registry[Any]]":
+    if kind == "attacks":
+        from .attacks import ATTACKS
+
+        return [ATTACKS]
+    if kind == "defences":
+        from .defences import DEFENCES
+
+        return [DEFENCES]
+    if kind == "metrics":
+        from .metrics import METRICS
+
+        return [METRICS]
+    from .data import DATASETS, FORMATS
+
+    return [DATASETS, FORMATS]
+
+
+def _variant(parameters: dict[str, Any] | None) -> str:
+    """What sets a variant apart from the method that it belongs to."""
+    return f" ({', '.join(f'{k} = {v}' for k, v in parameters.items())})" if parameters else ""
+
+
+def _progress() -> Any:
+    from .progress import progress_on
+
+    return progress_on(sys.stderr)
+
+
+def _console() -> Any:
+    from rich.console import Console
+
+    return Console(width=None if sys.stdout.isatty() else int(os.environ.get("COLUMNS", 120)))
+
+
+def _show(results: "Results", page: Path) -> None:
+    from .report.tables import terminal_table
+
+    console = _console()
+    console.print(terminal_table(results))
+    for flag in results.flags:
+        console.print(f"\n{flag.code} {flag.title}: {flag.message}", markup=False, highlight=False)
+    console.print(f"\nreport: {page}", markup=False, highlight=False, soft_wrap=True)

@@ -1,0 +1,69 @@
+"""Which model trains on which records, and for which records of a model membership is a fair question."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...errors import InputError
+from ...registry import Plugin
+from ...types import Bools
+from ..dataset import Dataset, Indices
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """The membership of M models on N records of a data set."""
+
+    records: Indices  # [N] the records at stake, as rows of the data set
+    members: Bools  # [M, N] model m trains on record n
+    audited: Bools  # [M, N] where the record counts as a member or a non-member of model m (not a dev record)
+    dev: tuple[Indices, ...]  # [M] rows of the data set for model m's early stopping
+    targets: tuple[int, ...]  # the models that are attacked
+
+    def population(self, dataset: Dataset) -> Indices:
+        """Rows of the data set's test part that are not at stake: no model may train on them."""
+        return np.setdiff1d(dataset.parts["test"], self.records)
+
+    def check(self, dataset: Dataset) -> "Split":
+        """Itself. Raises InputError if a model has no members, no non-members, or none of some class."""
+        y = dataset.y[self.records]
+        for m, (members, audited) in enumerate(zip(self.members, self.audited, strict=True)):
+            inside, outside = int((members & audited).sum()), int((~members & audited).sum())
+            if not inside or not outside:
+                raise InputError(
+                    f"every model must have members and non-members, got {inside} and {outside} for "
+                    f"model {m} of {len(y)} records; keep more records"
+                )
+            missing = np.flatnonzero(np.bincount(y[members], minlength=len(dataset.classes)) == 0)
+            if len(missing):
+                raise InputError(
+                    "every model's members must hold every class, got none of class "
+                    f"{dataset.classes[missing[0]]!r} among the {inside} of model {m}; keep more records, "
+                    "take another seed, or drop the class"
+                )
+        return self
+
+
+class Design(Plugin):
+    """Decides, from the data and a seed alone, which model trains on which records."""
+
+    def split(self, dataset: Dataset, seed: int) -> Split:
+        """The membership of every model. Raises InputError where the data is too small for the design."""
+        raise NotImplementedError
+
+
+def complementary(records: int, models: int, rng: np.random.Generator) -> Bools:
+    """Membership [M, N] of pairs: model 2k on a random half of the records, model 2k+1 on the other half.
+
+    Every record is in exactly M/2 models. With an odd number of records the halves differ by one. Raises
+    InputError for an odd number of models.
+    """
+    if models % 2:
+        raise InputError(
+            f"models must be an even number (complementary pairs), got {models}; take {models + 1}"
+        )
+    members = np.empty((models, records), dtype=np.bool_)
+    for k in range(0, models, 2):
+        members[k] = rng.permutation(records) < (records + 1) // 2
+        members[k + 1] = ~members[k]
+    return members

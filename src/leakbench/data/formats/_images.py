@@ -1,0 +1,72 @@
+"""From pixels to float32 [n, channels, height, width] in 0..1."""
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import InputError
+from ._files import BAD_CONTENT, describe_content
+from .base import Floats
+
+SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm"})
+
+
+def is_image(name: str) -> bool:
+    """Whether the file name is an image's."""
+    return Path(name).suffix.lower() in SUFFIXES
+
+
+def scale(pixels: NDArray[np.uint8]) -> Floats:
+    """Pixels 0..255 [n, ...] as float32 in 0..1."""
+    out = np.empty(pixels.shape, np.float32)
+    return np.divide(pixels, np.float32(255), out=out)
+
+
+def decode(sources: Sequence[tuple[str, Path | bytes]]) -> Floats:
+    """Images, each a name and a file or its content, as [n, 1 or 3, height, width].
+
+    Three channels if any of them has colour. Raises InputError for what is no image, for more than 8 bits a
+    channel, and for an image of another size than the first.
+    """
+    pixels = [_pixels(name, source) for name, source in sources]
+    size = pixels[0].shape[:2]
+    for (name, _), image in zip(sources, pixels, strict=True):
+        if image.shape[:2] != size:
+            raise InputError(
+                f"images must all have one size, got height x width {_by(size)} for {sources[0][0]} and "
+                f"{_by(image.shape)} for {name}; resize them first"
+            )
+    channels = max(image.shape[2] for image in pixels)
+    out = np.empty((len(pixels), channels, *size), np.uint8)
+    for place, image in zip(out, pixels, strict=True):
+        place[...] = image.transpose(2, 0, 1)  # a grey image fills the three channels
+    return scale(out)
+
+
+def _by(shape: tuple[int, ...]) -> str:
+    return f"{shape[0]} x {shape[1]}"
+
+
+def _pixels(name: str, source: Path | bytes) -> NDArray[np.uint8]:
+    """One image as [height, width, 1 or 3]."""
+    from PIL import Image
+
+    try:
+        with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as image:
+            if image.mode[0] in "IF":
+                raise InputError(f"images must have 8 bits a channel, got mode {image.mode} for {name}")
+            grey = image.mode in ("L", "LA", "1")
+            mode = "L" if grey else "RGB"
+            array: NDArray[Any] = np.asarray(image if image.mode == mode else image.convert(mode))
+    except InputError:
+        raise
+    except FileNotFoundError:
+        raise InputError(f"{name} must be an image, got no such file") from None
+    except (*BAD_CONTENT, Image.DecompressionBombError) as error:
+        head = source[:256] if isinstance(source, bytes) else source.open("rb").read(256)
+        raise InputError(f"{name} must be an image, got {describe_content(head)} ({error})") from None
+    return array[:, :, None] if grey else array

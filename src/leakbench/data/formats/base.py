@@ -1,0 +1,49 @@
+"""What a reader gives: labels at once, records when asked for, so that a subset costs what a subset costs."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import InputError
+from ...registry import Plugin
+from ...types import Bools
+from ..dataset import Indices
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Raw:
+    """The content of files, before parts are cut; a training part's rows come before a test part's."""
+
+    labels: NDArray[Any]  # [N] whole numbers or text
+    take: Callable[[Indices], Floats]  # rows [n], ascending -> records [n, ...]
+    test: Bools  # [N] in the test part that the files came with
+    classes: tuple[str, ...] | None = None  # names of labels 0..C-1, where the files hold them
+
+    def __post_init__(self) -> None:
+        if not len(self.labels):
+            raise InputError("data must have at least one record, got none")
+
+
+class Format(Plugin):
+    """A layout of files. The docstring's first sentence says what `path` must be."""
+
+    has_columns: ClassVar[bool] = False  # `label` may say which column (or array) holds the labels
+
+    def accepts(self, path: Path) -> bool:
+        """Whether `path` looks like this layout, from names alone or a glance inside."""
+        raise NotImplementedError
+
+    def read(self, path: Path, label: str | None = None) -> Raw:
+        """What `path` holds. Raises InputError if it is not what it should be."""
+        raise NotImplementedError
+
+
+def join(train: int, test: int) -> Bools:
+    """The test mask [N] of `train` records followed by `test` records."""
+    return np.arange(train + test) >= train

@@ -1,0 +1,101 @@
+"""From a name or a path to a `Dataset`."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import InputError, unknown
+from .dataset import Dataset
+from .formats import FORMATS, Raw, read_path
+from .labels import encode
+from .parts import cut, require_classes
+from .sets import DATASETS
+
+
+@dataclass(frozen=True)
+class DataSpec:
+    """Which data, and how it is cut: the [data] table of a study file. Either `name` or `path`."""
+
+    name: str | None = None  # a known data set: one of `leakbench list data`
+    path: str | None = None  # a file or folder
+    format: str | None = None  # how to read `path`; None: found out from its name and layout
+    label: str | None = None  # the column (or array) of labels, where there are several
+    records: int | None = None  # size of the pool, a stratified random subset; None: all
+    test: float = 0.2  # fraction of all records, where the data has no test part of its own
+    dev: float = 0.1  # fraction of the records outside the test part
+    seed: int = 0  # of the cut and of the subset
+    root: str | None = None  # folder of the known data sets; None: the environment's LEAKBENCH_DATA
+
+    def __post_init__(self) -> None:
+        if (self.name is None) == (self.path is None):
+            raise InputError(f"data needs a name or a path, got name {self.name!r} and path {self.path!r}")
+        if self.name is not None and self.format is not None:
+            raise InputError(f"data set {self.name!r} knows its format; leave format = {self.format!r} out")
+        if not 0 < self.test < 1:
+            raise InputError(f"test must be a fraction above 0 and below 1, got {self.test}")
+        if not 0 <= self.dev < 1:
+            raise InputError(f"dev must be a fraction of at least 0 and below 1, got {self.dev}")
+        if self.records is not None and self.records < 1:
+            raise InputError(f"records must be at least 1, got {self.records}; leave it out to keep all")
+
+    @property
+    def title(self) -> str:
+        """What a report calls the data."""
+        return self.name or Path(self.path or "").name or str(self.path)
+
+
+def load(spec: "DataSpec | str | os.PathLike[str] | Mapping[str, Any]", **options: Any) -> Dataset:
+    """The data set that `spec` describes: a name, a path, a [data] table, or a `DataSpec`.
+
+    `options` are fields of `DataSpec`. Only the records that are kept are decoded. Raises InputError if the
+    data is not there, is not what its name says, or leaves a class out of a part.
+
+    >>> load("digits", records=500).describe()["parts"]
+    {'pool': 500, 'dev': 56, 'test': 359, 'public': 0}
+    """
+    chosen = _specify(spec, options)
+    raw, source = _read(chosen)
+    y, classes = encode(raw.labels, raw.classes)
+    if len(classes) < 2:
+        raise InputError(
+            f"{chosen.title!r} must have at least two classes, got {len(classes)}: {list(classes)}"
+        )
+    parts = cut(y, raw.test, test=chosen.test, dev=chosen.dev, records=chosen.records, seed=chosen.seed)
+    require_classes(parts, y, classes, chosen.title)
+    kept = np.sort(np.concatenate(list(parts.values())))
+    places = {part: np.searchsorted(kept, rows) for part, rows in parts.items()}
+    return Dataset(chosen.title, raw.take(kept), y[kept], classes, places, source)
+
+
+def _specify(
+    spec: "DataSpec | str | os.PathLike[str] | Mapping[str, Any]", options: dict[str, Any]
+) -> DataSpec:
+    fields = list(DataSpec.__dataclass_fields__)
+    given = dict(spec) if isinstance(spec, Mapping) else {}
+    for key in [*given, *options]:
+        if key not in fields:
+            raise unknown("option of data:", key, fields)
+    if isinstance(spec, DataSpec):
+        return replace(spec, **options)
+    if isinstance(spec, str) and spec in DATASETS.classes:
+        given = {"name": spec}
+    elif isinstance(spec, (str, os.PathLike)):
+        given = {"path": os.fspath(spec)}
+    return DataSpec(**(given | options))
+
+
+def _read(spec: DataSpec) -> tuple[Raw, str]:
+    """What is on disk, and where it comes from."""
+    if spec.name is not None:
+        known = DATASETS.get(spec.name)()
+        root = spec.root or os.environ.get("LEAKBENCH_DATA")
+        return known.read(Path(root).expanduser() if root else None, spec.label), known.source
+    assert spec.path is not None
+    path = Path(spec.path).expanduser()
+    if not path.exists() and path.name == spec.path and not path.suffix:
+        raise unknown("data set, or path that is not there:", spec.path, DATASETS.names())
+    return read_path(path, FORMATS.names() if spec.format is None else [spec.format], spec.label), str(path)

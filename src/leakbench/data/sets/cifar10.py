@@ -1,0 +1,25 @@
+from dataclasses import dataclass
+from typing import ClassVar
+
+from .base import KnownSet
+
+
+@dataclass(frozen=True)
+class Cifar10(KnownSet):
+    """50,000 + 10,000 photographs, 32 x 32 colour, 10 classes."""
+
+    name: ClassVar[str] = "cifar10"
+    source: ClassVar[str] = "Krizhevsky 2009, Learning multiple layers of features from tiny images"
+    formats: ClassVar[tuple[str, ...]] = ("cifar_pickle", "image_parquet")
+    classes: ClassVar[tuple[str, ...] | None] = (
+        "airplane",
+        "automobile",
+        "bird",
+        "cat",
+        "deer",
+        "dog",
+        "frog",
+        "horse",
+        "ship",
+        "truck",
+    )

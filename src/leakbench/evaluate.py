@@ -1,0 +1,207 @@
+"""From attacked models to rows: every attack, metric and slice, with intervals, and the best of many corrected."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from .attacks import Attack
+from .metrics import Metric, Sample
+from .metrics.bootstrap import paired_difference, roc_band
+from .metrics.standard import STANDARD
+from .results import Curve, Row
+from .scoring import Scores, applicable, score_targets
+from .seeds import stream
+from .types import Array, Bools, Models
+
+SLICE_METRICS = ("auc", "advantage", "tpr@fpr=0.01")
+RANKING_METRICS = (
+    "auc",
+    "tpr@fpr=0.1",
+    "tpr@fpr=0.01",
+    "tpr@fpr=0.001",
+)  # by which a strongest attack is chosen
+CURVE_FPR = np.unique(np.concatenate([[0.0], np.logspace(-5, 0, 81)]))
+FEWEST = 20  # members and non-members below which a slice is not measured
+DIFFERENCE_RESAMPLES, CURVE_RESAMPLES = 400, 100
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """One defence under attack, by an attacker who knows it (`adaptive`) or not; None where nothing defends."""
+
+    defence: str
+    models: Models
+    targets: tuple[int, ...]
+    adaptive: bool | None = None
+    reference: Models | None = None  # the shadow models of an attacker who ignores the defence
+
+    @property
+    def members(self) -> Bools:
+        """Membership of the targets [T, N]."""
+        return self.models.members[list(self.targets)]
+
+
+@dataclass(frozen=True, eq=False)
+class Attacked:
+    """A case and what each attack scored on it."""
+
+    case: Case
+    scores: dict[str, Scores]
+    samples: dict[str, Sample]
+    notes: list[str]
+
+
+def attack_all(
+    case: Case, attacks: Mapping[str, Attack], seed: int, advance: Callable[[], None] = lambda: None
+) -> Attacked:
+    """Score every target of the case with every attack that applies; the others leave a note why not."""
+    scores: dict[str, Scores] = {}
+    notes = []
+    for label, attack in attacks.items():
+        reason = applicable(attack, case.models, case.targets, case.reference)
+        if reason is None:
+            scores[label] = score_targets(attack, case.models, case.targets, seed, case.reference)
+        else:
+            notes.append(f"{label} was left out: {reason}")
+        advance()
+    half = _select_half(case, seed)
+    samples = {label: _sample(case, s, half) for label, s in scores.items()}
+    return Attacked(case, scores, samples, notes)
+
+
+def _select_half(case: Case, seed: int) -> Bools:
+    """[T, N]: where thresholds and the strongest attack are chosen; what is so chosen is measured elsewhere.
+
+    Whole complementary pairs of targets where there are two pairs or more, else half of the records.
+    """
+    n_targets, n_records = case.members.shape
+    if n_targets >= 4:
+        return np.repeat(np.arange(n_targets) // 2 % 2 == 0, n_records).reshape(n_targets, n_records)
+    chosen = np.zeros(n_records, dtype=bool)
+    chosen[stream(seed, "select half").permutation(n_records)[: n_records // 2]] = True
+    return np.broadcast_to(chosen, (n_targets, n_records))
+
+
+def _sample(case: Case, scores: Scores, half: Bools) -> Sample:
+    scored = np.isfinite(scores.scores)
+    model, record = np.nonzero(scored)
+    return Sample(
+        scores.scores[scored],
+        case.members[scored],
+        model,
+        record,
+        half[scored],
+        None if scores.decided is None else scores.decided[scored],
+    )
+
+
+def measure(attacked: Attacked, masks: Mapping[str, Bools]) -> Iterator[Row]:
+    """The rows of a case: every attack on every slice, each target alone, the strongest attack, the worst slice."""
+    for attack, sample in attacked.samples.items():
+        parts = {name: sample.at(mask[sample.model, sample.record]) for name, mask in masks.items()}
+        for name, part in parts.items():
+            metrics = STANDARD if name == "all" else [m for m in STANDARD if m.label in SLICE_METRICS]
+            for metric in metrics:
+                yield from _rows(attacked.case, metric, part, attack=attack, slice=name)
+        yield from _worst_slice(attacked.case, attack, parts)
+        yield from _each_target(attacked.case, attack, sample)
+    yield from _strongest(attacked)
+
+
+def _rows(case: Case, metric: Metric, sample: Sample, **about: str) -> Iterator[Row]:
+    if min(sample.n_members, sample.n_nonmembers) < FEWEST or metric.applies(sample) is not None:
+        return
+    e = metric.estimate(sample)
+    yield Row(
+        metric=metric.label,
+        value=e.value,
+        lo=e.lo,
+        hi=e.hi,
+        n_members=e.n_members,
+        n_nonmembers=e.n_nonmembers,
+        defence=case.defence,
+        adaptive=case.adaptive,
+        detail=e.detail,
+        **about,  # type: ignore[arg-type]
+    )
+
+
+def _each_target(case: Case, attack: str, sample: Sample) -> Iterator[Row]:
+    if len(case.targets) == 1:
+        return
+    auc = next(m for m in STANDARD if m.label == "auc")
+    for t, target in enumerate(case.targets):
+        yield from _rows(case, auc, sample.at(sample.model == t), attack=attack, target=str(target))
+
+
+def _worst_slice(case: Case, attack: str, parts: Mapping[str, Sample]) -> Iterator[Row]:
+    """The slice with the highest AUC, chosen on one half and measured on the other."""
+    auc = next(m for m in STANDARD if m.label == "auc")
+    candidates = {name: part for name, part in parts.items() if name != "all" and _halves_suffice(auc, part)}
+    if len(candidates) < 2:
+        return
+    worst = max(candidates, key=lambda name: _value(auc, candidates[name].at(candidates[name].select)))
+    part = candidates[worst]
+    yield from _rows(case, auc, part.at(~part.select), attack=attack, slice="worst", selected=worst)
+
+
+def _strongest(attacked: Attacked) -> Iterator[Row]:
+    """The strongest attack by each ranking metric, chosen on one half and measured on the other."""
+    for metric in STANDARD:
+        if metric.label not in RANKING_METRICS:
+            continue
+        candidates = {a: s for a, s in attacked.samples.items() if _halves_suffice(metric, s)}
+        if len(candidates) < 2:
+            continue
+        best = max(candidates, key=lambda a: _value(metric, candidates[a].at(candidates[a].select)))
+        sample = candidates[best]
+        yield from _rows(attacked.case, metric, sample.at(~sample.select), attack="best", selected=best)
+
+
+def _halves_suffice(metric: Metric, sample: Sample) -> bool:
+    halves = sample.at(sample.select), sample.at(~sample.select)
+    return all(
+        min(half.n_members, half.n_nonmembers) >= FEWEST and metric.applies(half) is None for half in halves
+    )
+
+
+def _value(metric: Metric, sample: Sample) -> float:
+    return metric.estimate(sample).value
+
+
+def curves(attacked: Attacked, seed: int) -> Iterator[Curve]:
+    """The ROC of every attack with a pointwise bootstrap band, on a logarithmic grid of FPR."""
+    case = attacked.case
+    for attack, sample in attacked.samples.items():
+        grid: Array = np.append(CURVE_FPR[1 / sample.n_nonmembers <= CURVE_FPR], 1.0)
+        rng = stream(seed, "band", case.defence, case.adaptive, attack)
+        tpr, lo, hi = roc_band(sample, grid, CURVE_RESAMPLES, rng)
+        yield Curve(
+            case.defence, attack, case.adaptive, grid.tolist(), tpr.tolist(), lo.tolist(), hi.tolist()
+        )
+
+
+def differences(defended: Attacked, baseline: Attacked, seed: int) -> Iterator[Row]:
+    """Paired differences of a defence from the undefended models: the same records, members and seeds."""
+    case = defended.case
+    for attack in (a for a in defended.samples if a in baseline.samples):
+        a, b = defended.samples[attack], baseline.samples[attack]
+        for metric in _difference_metrics(a):
+            rng = stream(seed, "difference", case.defence, case.adaptive, attack, metric)
+            value, lo, hi = paired_difference(a, b, metric, DIFFERENCE_RESAMPLES, rng)
+            yield Row(
+                metric=f"{metric}-difference",
+                value=value,
+                lo=lo,
+                hi=hi,
+                n_members=a.n_members,
+                n_nonmembers=a.n_nonmembers,
+                attack=attack,
+                defence=case.defence,
+                adaptive=case.adaptive,
+            )
+
+
+def _difference_metrics(sample: Sample) -> Sequence[str]:
+    return [m.label for m in STANDARD if m.label in ("auc", "tpr@fpr=0.01") and m.applies(sample) is None]

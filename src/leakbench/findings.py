@@ -1,0 +1,67 @@
+"""Everything that is found about one case, in the form that results take."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .attacks import Attack
+from .evaluate import Attacked, curves, measure
+from .exposed import most_exposed
+from .flags import flags
+from .registry import Plugin
+from .results import Curve, ExposedRecord, Flag, Row
+from .slices import slices
+
+
+@dataclass(frozen=True, eq=False)
+class Names:
+    """How records are called and shown in the report."""
+
+    records: NDArray[np.int64] | None = None  # [N]
+    classes: Sequence[str] | None = None
+    groups: Mapping[str, NDArray[np.str_]] | None = None
+    images: NDArray[np.float32] | None = None  # [N, channels, height, width]
+
+
+@dataclass(frozen=True, eq=False)
+class Findings:
+    """Rows, curves, flags, exposed records and notes of one case."""
+
+    rows: list[Row]
+    curves: list[Curve]
+    flags: list[Flag]
+    records: list[ExposedRecord]
+    notes: list[str]
+
+
+def findings(attacked: Attacked, names: Names, seed: int) -> Findings:
+    """Measure an attacked case."""
+    case = attacked.case
+    masks = slices(case.models, case.targets, names.classes, names.groups)
+    rows = list(measure(attacked, masks))
+    exposed = (
+        [] if case.adaptive is False else most_exposed(attacked, names.records, names.classes, names.images)
+    )
+    return Findings(rows, list(curves(attacked, seed)), list(flags(attacked, rows)), exposed, attacked.notes)
+
+
+def method_boxes(
+    attacks: Mapping[str, Attack], others: Mapping[str, Plugin] | None = None
+) -> list[dict[str, Any]]:
+    """Formula, source and parameters of every method used, for the report."""
+    named = [("attack", *item) for item in attacks.items()] + [
+        ("defence", *item) for item in (others or {}).items()
+    ]
+    return [
+        {
+            "kind": kind,
+            "label": label,
+            "doc": type(plugin).doc(),
+            "source": plugin.source,
+            **plugin.describe(),
+        }
+        for kind, label, plugin in named
+    ]

@@ -1,0 +1,163 @@
+"""Flags: what a reader must know before trusting a number. Each has a section of the same code in docs/flags.md."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from .attacks import ATTACKS, TrainedAttack
+from .evaluate import Attacked
+from .results import Flag, Row
+from .types import Models
+
+Rule = Callable[[Attacked, list[Row]], Iterable[Flag]]
+
+STRONGER = {
+    "lira": ("loss", "lira_offline"),
+    "rmia": ("loss",),
+}  # attacks that should beat what they build on
+MARGIN = 0.02  # of AUC, beyond the intervals, before a weaker attack counts as beating a stronger one
+ACCURACY_GAP = 0.05
+
+
+@dataclass(frozen=True)
+class FlagKind:
+    """A rule with its code and title."""
+
+    code: str
+    title: str
+    rule: Rule
+
+
+def flags(attacked: Attacked, rows: list[Row]) -> Iterator[Flag]:
+    """The flags of one case, from what was attacked and the rows that came of it."""
+    own = [r for r in rows if r.defence == attacked.case.defence and r.adaptive == attacked.case.adaptive]
+    for kind in KINDS:
+        yield from kind.rule(attacked, own)
+
+
+def _flag(code: str, message: str, attacked: Attacked, attack: str | None = None) -> Flag:
+    title = next(kind.title for kind in KINDS if kind.code == code)
+    return Flag(code, title, message, attacked.case.defence, attack)
+
+
+def _non_adaptive(attacked: Attacked, rows: list[Row]) -> Iterator[Flag]:
+    if attacked.case.adaptive is False:
+        message = (
+            "the shadow models ignored this defence; a real attacker would not, so read the adaptive rows"
+        )
+        yield _flag("F01", message, attacked)
+
+
+def _too_few(attacked: Attacked, rows: list[Row]) -> Iterator[Flag]:
+    fewest = min((s.n_nonmembers for s in attacked.samples.values()), default=0)
+    if fewest < 1000:
+        message = (
+            f"{fewest} non-member scores cannot resolve a false-positive rate of 0.001; 1,000 are needed"
+        )
+        yield _flag("F02", message + ", 10,000 for a useful interval", attacked)
+
+
+def _below_chance(attacked: Attacked, rows: list[Row]) -> Iterator[Flag]:
+    for row in _auc(rows):
+        if row.hi is not None and row.hi < 0.5:
+            message = f"AUC {row.value:.3f} [{row.lo:.3f}, {row.hi:.3f}] lies below 0.5"
+            yield _flag("F03", message + ": the score points the wrong way here", attacked, row.attack)
+
+
+def _weaker_wins(attacked: Attacked, rows: list[Row]) -> Iterator[Flag]:
+    auc = {row.attack: row for row in _auc(rows)}
+    for strong, weak in ((s, w) for s, weaker in STRONGER.items() for w in weaker):
+        if strong in auc and weak in auc and _clearly_above(auc[weak], auc[strong]):
+            message = f"{weak} (AUC {auc[weak].value:.3f}) beats {strong} ({auc[strong].value:.3f})"
+            yield _flag(
+                "F04", message + "; too few shadow models, or they differ from the target", attacked, strong
+            )
+
+
+def _trained_beats_threshold(attacked: Attacked, rows: list[Row]) -> Iterator[Flag]:
+    """On losses alone a trained attacker sees one number, of which the threshold attack is the best use."""
+    if attacked.case.models.signals.logits is not None:
+        return
+    auc = {row.attack: row for row in _auc(rows) if row.attack is not None}
+    trained = [a for a in auc if issubclass(ATTACKS.get(attacked.scores[a].attack["name"]), TrainedAttack)]
+    for attack in (a for a in trained if "loss" in auc and _clearly_above(auc[a], auc["loss"])):
+        both = f"{attack} has AUC {auc[attack].value:.3f}, the loss threshold {auc['loss'].value:.3f}"
+        yield _flag("F05", f"{both}: loss and membership are not monotonely related", attacked, attack)
+
+
+def _shadows_differ(attacked: Attacked, rows: list[Row]) -> Iterator[Flag]:
+    case = attacked.case
+    shadows = case.reference or case.models
+    if len(shadows.members) < 2 or not case.models.signals.offers("correct"):
+        return
+    target, others = _accuracy(case.models, list(case.targets)), _accuracy(shadows, None)
+    if abs(target - others) > ACCURACY_GAP:
+        message = (
+            f"targets are {target:.1%} accurate on non-members, shadow models {others:.1%}; train them alike"
+        )
+        yield _flag("F06", message, attacked)
+
+
+def _untrained(attacked: Attacked, rows: list[Row]) -> Iterator[Flag]:
+    models = attacked.case.models
+    if not models.signals.offers("correct") or models.signals.logits is None:
+        return
+    chance = 1.0 / models.signals.logits.shape[-1]
+    for m in range(len(models.members)):
+        accuracy = _accuracy(models, [m])
+        if accuracy < 1.5 * chance:
+            message = f"model {m} is {accuracy:.1%} accurate on non-members, near chance ({chance:.1%})"
+            yield _flag("F07", message + ": untrained or stale", attacked)
+
+
+def _unbalanced(attacked: Attacked, rows: list[Row]) -> Iterator[Flag]:
+    case = attacked.case
+    share = case.members[case.models.audited[list(case.targets)]].mean()
+    if not 0.2 <= share <= 0.8:
+        message = (
+            f"{share:.0%} of the records are members; AUC, TPR and advantage do not depend on it, PPV does"
+        )
+        yield _flag("F08", message, attacked)
+
+
+def _ties(attacked: Attacked, rows: list[Row]) -> Iterator[Flag]:
+    for row in rows:
+        asked = float(row.metric.partition("tpr@fpr=")[2] or 0)
+        realised = row.detail.get("realised_fpr")
+        if row.slice != "all" or row.attack == "best" or realised is None or asked * (row.n_nonmembers or 0) < 5:
+            continue
+        if realised < 0.5 * asked:
+            message = f"scores tie at FPR {asked:g}: the largest FPR below it is {realised:.2g}"
+            yield _flag("F09", message + ", so the TPR is a low reading", attacked, row.attack)
+
+
+KINDS = (
+    FlagKind("F01", "Non-adaptive shadow models", _non_adaptive),
+    FlagKind("F02", "Too few non-members", _too_few),
+    FlagKind("F03", "AUC below chance", _below_chance),
+    FlagKind("F04", "A weaker attack beats a stronger one", _weaker_wins),
+    FlagKind("F05", "A trained one-dimensional attack beats its own threshold", _trained_beats_threshold),
+    FlagKind("F06", "Shadow models unlike the target", _shadows_differ),
+    FlagKind("F07", "Untrained or stale model", _untrained),
+    FlagKind("F08", "Unbalanced membership", _unbalanced),
+    FlagKind("F09", "Tied scores at the operating point", _ties),
+)
+
+
+def _auc(rows: list[Row]) -> list[Row]:
+    return [
+        r for r in rows if r.metric == "auc" and r.slice == "all" and r.target == "all" and r.attack != "best"
+    ]
+
+
+def _clearly_above(high: Row, low: Row) -> bool:
+    return high.lo is not None and low.hi is not None and high.lo > low.hi and high.value > low.value + MARGIN
+
+
+def _accuracy(models: Models, chosen: list[int] | None) -> float:
+    """Mean accuracy on non-members, over the models `chosen` or all."""
+    index = np.arange(len(models.members)) if chosen is None else np.array(chosen)
+    outside = ~models.members[index] & models.audited[index]
+    correct = models.signals.statistic("correct")[index].mean(axis=1)
+    return float(correct[outside].mean())

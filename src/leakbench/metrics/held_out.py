@@ -1,0 +1,24 @@
+"""What advantage and the best balanced accuracy share: a threshold from one half, measured on the other."""
+
+from .base import Metric, Sample, missing_group
+from .intervals import Rates, difference_interval
+
+
+class HeldOutThreshold(Metric):
+    """A metric at the threshold that is best on `sample.select`, measured where it was not chosen.
+
+    The maximum of TPR - FPR over all thresholds of the same scores is positive on pure noise (about 0.03 at 1,000 a
+    side) and cannot fall below 0; it is not an estimate of anything, so it is not reported.
+    """
+
+    def applies(self, sample: Sample) -> str | None:
+        """Both halves must have members and non-members."""
+        choosing, measuring = sample.at(sample.select), sample.at(~sample.select)
+        return missing_group(choosing, " in the half that chooses the threshold") or missing_group(
+            measuring, " in the half that is measured"
+        )
+
+    def rates(self, sample: Sample, level: float) -> tuple[Rates, Sample, float]:
+        """TPR, FPR and their difference with its interval, the half that they rest on, and the threshold."""
+        rest, threshold = sample.held_out
+        return difference_interval(rest, rest.scores >= threshold, level), rest, threshold

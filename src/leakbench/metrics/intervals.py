@@ -1,0 +1,123 @@
+"""Intervals for a rate, for a difference of rates at a fixed decision, and for an AUC.
+
+All rest on Clopper and Pearson's exact binomial limits. Where scores share models or records, the counts are scaled
+to the sample size that carries as much information (`clusters`). The interval of a TPR at a given FPR is in
+`tpr_interval`.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy import special
+
+from ..types import Bools
+from .base import Sample
+from .clusters import clustered_variance, effective_size
+
+
+class Limits(NamedTuple):
+    """A confidence interval."""
+
+    lo: float
+    hi: float
+
+
+class Rates(NamedTuple):
+    """TPR and FPR of a decision, their difference, and the interval of the difference."""
+
+    tpr: float
+    fpr: float
+    difference: float
+    lo: float
+    hi: float
+
+
+def clopper_pearson(x: float, n: float, level: float = 0.95) -> Limits:
+    """Exact limits for a binomial rate after x successes in n trials; x and n need not be whole.
+
+    Source: Clopper and Pearson 1934.
+    """
+    tail = (1 - level) / 2
+    lo = special.betaincinv(x, n - x + 1, tail) if x > 0 else 0.0
+    hi = special.betaincinv(x + 1, n - x, 1 - tail) if x < n else 1.0
+    return Limits(float(lo), float(hi))
+
+
+def rate_interval(hits: Bools, sample: Sample, level: float = 0.95) -> Limits:
+    """Limits for the share of `hits` [n] among the sample's n scores; clusters respected (Korn and Graubard 1998).
+
+    With one target these are Clopper and Pearson's.
+    """
+    n = effective_size(hits, sample.model, sample.record, level)
+    return clopper_pearson(n * hits.mean(), n, level)
+
+
+def difference_interval(sample: Sample, called: Bools, level: float = 0.95) -> Rates:
+    r"""TPR - FPR of a decision `called` [n] that was taken without looking at these scores' membership.
+
+    Formula: MOVER. With d = TPR - FPR, a = TPR - its lower limit, b = upper limit of FPR - FPR,
+        lo = d - sqrt(a^2 - 2 r a b + b^2), and hi likewise with the other two arms; r is the correlation that shared
+        models and records put between the two rates (0 with one target), at most 0.9.
+    Source:  Zou and Donner 2008, "Construction of confidence limits about effect measures: a general approach".
+    """
+    inside, outside = called[sample.members], called[~sample.members]
+    tpr, fpr = float(inside.mean()), float(outside.mean())
+    lo1, hi1 = rate_interval(inside, sample.member_part, level)
+    lo0, hi0 = rate_interval(outside, sample.nonmember_part, level)
+    r, d = _correlation(sample, called, tpr, fpr), tpr - fpr
+    lo = d - _third_side(tpr - lo1, hi0 - fpr, r)
+    hi = d + _third_side(hi1 - tpr, fpr - lo0, r)
+    return Rates(tpr, fpr, d, max(-1.0, lo), min(1.0, hi))
+
+
+def _third_side(a: float, b: float, r: float) -> float:
+    return float(np.sqrt(max(0.0, a * a - 2 * r * a * b + b * b)))
+
+
+def _correlation(sample: Sample, called: Bools, tpr: float, fpr: float) -> float:
+    if sample.model.min() == sample.model.max():
+        return 0.0
+    psi1 = np.where(sample.members, (called - tpr) / sample.n_members, 0.0)
+    psi0 = np.where(sample.members, 0.0, (called - fpr) / sample.n_nonmembers)
+    v1, v0, v = (
+        clustered_variance(psi, sample.model, sample.record).variance for psi in (psi1, psi0, psi1 - psi0)
+    )
+    return float(np.clip((v1 + v0 - v) / (2 * np.sqrt(v1 * v0)), -1, 0.9)) if v1 * v0 > 0 else 0.0
+
+
+def auc_interval(sample: Sample, level: float = 0.95) -> Limits:
+    r"""Limits for the AUC A, read as a rate among n_eff independent comparisons.
+
+    Formula: V = clustered variance of DeLong's placements, plus what one unseen placement at either end would add,
+        (A^2 + (1-A)^2) (1/n1^2 + 1/n0^2);  n_eff = A (1 - A) / V, at least min(n1, n0) / design effect, because
+        that many disjoint pairs are independent;  limits of Clopper and Pearson at A n_eff of n_eff.
+        So A = 1 gives the exact limits of n_eff successes in as many pairs, and no interval has width zero.
+        With several targets, pairs within one model see no difference between models and flatter (or belittle) the
+        pooled A; the interval covers A with and without them.
+    Source:  DeLong, DeLong and Clarke-Pearson 1988; Korn and Graubard 1998 for effective counts.
+    """
+    n1, n0, a = sample.n_members, sample.n_nonmembers, sample.roc.auc
+    psi = (sample.roc.placements(sample.members) - a) / np.where(sample.members, n1, n0)
+    clustered = clustered_variance(psi, sample.model, sample.record)
+    unseen = (a**2 + (1 - a) ** 2) * (1 / n1**2 + 1 / n0**2)
+    n = a * (1 - a) / (clustered.variance * clustered.widening(level) + unseen)
+    n = max(n, min(n1, n0) / clustered.design_effect(level))
+    low, high = sorted((a, _auc_between_models(sample)))
+    return Limits(clopper_pearson(low * n, n, level).lo, clopper_pearson(high * n, n, level).hi)
+
+
+def _auc_between_models(sample: Sample) -> float:
+    """The AUC over the pairs whose two scores come from different models; all pairs if there is one model."""
+    auc, pairs = sample.roc.auc, sample.n_members * sample.n_nonmembers
+    if sample.model.min() == sample.model.max():
+        return auc
+    place = sample.model * sample.roc.thresholds.size + sample.roc.step  # by model, then by falling score
+    order = np.argsort(place)
+    place, model, member = place[order], sample.model[order], sample.members[order].astype(np.int64)
+    ends = np.flatnonzero(np.append(place[1:] != place[:-1], True))
+    dtp = np.diff(np.cumsum(member)[ends], prepend=0)
+    fp = np.cumsum(1 - member)[ends]  # over this model and all before it
+    until = np.cumsum(np.bincount(model, weights=1 - member)).astype(np.int64)[model[ends]]
+    wins = int((dtp * (2 * until - fp - np.append(0, fp[:-1]))).sum()) / 2
+    within = int(np.bincount(model, weights=member) @ np.bincount(model, weights=1 - member))
+    return (auc * pairs - wins) / (pairs - within) if within < pairs else auc

@@ -1,0 +1,130 @@
+"""How far a long job is: bars with the time left on a terminal, a plain line now and then elsewhere."""
+
+import sys
+import time
+from typing import TYPE_CHECKING, Protocol, TextIO
+
+if TYPE_CHECKING:
+    import rich.progress
+
+
+class Progress(Protocol):
+    """What a long job tells as it goes: stages one after another, each with a known number of steps."""
+
+    def stage(self, name: str, total: int) -> None:
+        """Begin a stage of `total` steps; the one before it is over."""
+        ...
+
+    def advance(self, n: int = 1) -> None:
+        """`n` more steps of the current stage are done."""
+        ...
+
+    def done(self) -> None:
+        """The job is over, or was broken off. May be called twice."""
+        ...
+
+
+class Silent:
+    """Says nothing."""
+
+    def stage(self, name: str, total: int) -> None:
+        """Nothing."""
+
+    def advance(self, n: int = 1) -> None:
+        """Nothing."""
+
+    def done(self) -> None:
+        """Nothing."""
+
+
+class Lines:
+    """Plain lines, at most one every `interval` seconds: for log files and pipes."""
+
+    def __init__(self, stream: TextIO, interval: float = 5.0) -> None:
+        self.stream, self.interval = stream, interval
+        self.name, self.total, self.steps = "", 0, 0
+        self.began = self.written = time.monotonic()
+
+    def stage(self, name: str, total: int) -> None:
+        """Begin a stage of `total` steps."""
+        self.name, self.total, self.steps = name, total, 0
+        self.began = time.monotonic()
+        self._write()
+
+    def advance(self, n: int = 1) -> None:
+        """`n` more steps of the current stage are done."""
+        self.steps += n
+        self._write()
+
+    def done(self) -> None:
+        """Nothing: the last line stands."""
+
+    def _write(self) -> None:
+        now = time.monotonic()
+        if now - self.written < self.interval:
+            return
+        self.written = now
+        left = remaining(now - self.began, self.steps, self.total)
+        print(f"{self.name}: {self.steps} of {self.total}{left}", file=self.stream, flush=True)
+
+
+def remaining(elapsed: float, steps: int, total: int) -> str:
+    """The time left if every step takes as long as those before it; nothing where there is no telling.
+
+    >>> remaining(30.0, 1, 4)
+    ', about 1 min 30 s left'
+    """
+    if not 0 < steps < total:
+        return ""
+    minutes, seconds = divmod(round(elapsed * (total - steps) / steps), 60)
+    return f", about {f'{minutes} min ' if minutes else ''}{seconds} s left"
+
+
+class Bars:
+    """One bar a stage, with the time spent and the time left: for terminals."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            TextColumn,
+            TimeElapsedColumn,
+            TimeRemainingColumn,
+        )
+
+        self.bars: rich.progress.Progress = Progress(
+            TextColumn("{task.description:>16}"),
+            BarColumn(bar_width=30),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+        )
+        self.task: rich.progress.TaskID | None = None
+
+    def stage(self, name: str, total: int) -> None:
+        """Begin a stage of `total` steps."""
+        self._finish()
+        self.bars.start()
+        self.task = self.bars.add_task(name, total=total)
+
+    def advance(self, n: int = 1) -> None:
+        """`n` more steps of the current stage are done."""
+        if self.task is not None:
+            self.bars.advance(self.task, n)
+
+    def done(self) -> None:
+        """Leave the bars as they are and give the terminal back."""
+        self.bars.stop()
+
+    def _finish(self) -> None:
+        if self.task is not None:
+            self.bars.stop_task(self.task)
+
+
+def progress_on(stream: TextIO = sys.stderr) -> Progress:
+    """Bars if the stream is a terminal, else plain lines."""
+    return Bars() if stream.isatty() else Lines(stream)

@@ -1,0 +1,62 @@
+"""Where a number comes from: versions, hardware, seed, data, time."""
+
+import os
+import platform
+import sys
+import time
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+PACKAGES = ("leakbench", "numpy", "scipy", "scikit-learn", "pyarrow", "torch", "safetensors")
+
+
+class Clock:
+    """Wall-clock and processor time since it was made."""
+
+    def __init__(self) -> None:
+        self.started = datetime.now(UTC)
+        self._wall, self._cpu = time.perf_counter(), time.process_time()
+
+    def read(self) -> dict[str, Any]:
+        """Start (ISO 8601, UTC), seconds of wall clock and of processor time."""
+        return {
+            "started": self.started.isoformat(timespec="seconds"),
+            "seconds": round(time.perf_counter() - self._wall, 2),
+            "cpu_seconds": round(time.process_time() - self._cpu, 2),
+        }
+
+
+def provenance(clock: Clock, seed: int, data: dict[str, Any]) -> dict[str, Any]:
+    """What a reader needs to get the same numbers again."""
+    return {
+        **clock.read(),
+        "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "seed": seed,
+        "data": data,
+        "versions": {"python": platform.python_version(), **_versions()},
+        "hardware": _hardware(),
+    }
+
+
+def _versions() -> dict[str, str]:
+    installed = {dist.metadata["Name"].lower(): dist.version for dist in metadata.distributions()}
+    return {name: installed[name] for name in PACKAGES if name in installed}
+
+
+def _hardware() -> dict[str, Any]:
+    return {
+        "system": f"{platform.system()} {platform.machine()}",
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+    }
+
+
+def _processor() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        for line in cpuinfo.read_text(errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or "unknown"

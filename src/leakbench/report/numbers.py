@@ -1,0 +1,169 @@
+"""Numbers and names as people read them: as many digits as the interval supports, units that fit the size."""
+
+import math
+from dataclasses import dataclass
+from typing import TypeGuard
+
+from ..results import Row
+
+MISSING = "–"
+ACRONYMS = {"auc": "AUC", "tpr": "TPR", "ppv": "PPV", "fpr": "FPR"}
+DIFFERENCE = "-difference"
+TIMES = ((3600.0, "h"), (60.0, "min"), (1.0, "s"), (1e-3, "ms"), (1e-6, "µs"))
+SLICES = {
+    "all": "all records",
+    "worst": "worst slice",
+    "correct=yes": "correct",
+    "correct=no": "misclassified",
+}
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How a value is shown: multiplied by `factor`, followed by `suffix`, with a plus sign if `signed`."""
+
+    factor: float = 1.0
+    suffix: str = ""
+    prefix: str = ""
+    signed: bool = False
+
+    def number(self, value: float, decimals: int) -> str:
+        """The scaled value without its suffix; 0.606 reads .606 and -1 reads −1."""
+        text = f"{value * self.factor:{'+' if self.signed else ''}.{decimals}f}"
+        if float(text) == 0:
+            text = text.lstrip("+-")
+        if not self.suffix and not self.prefix:
+            text = text.replace("0.", ".", 1) if text.lstrip("+-").startswith("0.") else text
+        return text.replace("-", "−")
+
+
+@dataclass(frozen=True)
+class Number:
+    """A value with its interval in words; `interval` is empty where there is none."""
+
+    value: str
+    interval: str = ""
+    suffix: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.value}{self.suffix}" + (f" {self.interval}" if self.interval else "")
+
+    @property
+    def phrase(self) -> str:
+        """For a sentence: `12.9 % (9.8 to 16.4 %)`."""
+        inner = self.interval.strip("[]").replace(", ", " to ")
+        return f"{self.value}{self.suffix}" + (f" ({inner}{self.suffix})" if inner else "")
+
+
+def finite(value: float | None) -> TypeGuard[float]:
+    """Whether there is a number to show."""
+    return value is not None and math.isfinite(value)
+
+
+def rate(metric: str) -> float | None:
+    """The FPR at which a metric is taken: 0.001 for `tpr@fpr=0.001`, None if there is none."""
+    _, _, arguments = metric.removesuffix(DIFFERENCE).partition("@fpr=")
+    try:
+        return float(arguments.split(",")[0])
+    except ValueError:
+        return None
+
+
+def chance(metric: str) -> float | None:
+    """The value that a metric has without leakage, where it is one constant.
+
+    TPR at FPR 0 has none: without leakage it is 1 / (non-members + 1), not 0.
+    """
+    if metric.endswith(DIFFERENCE) or metric == "advantage":
+        return 0.0
+    if metric == "auc" or metric.startswith("balanced_accuracy"):
+        return 0.5
+    return rate(metric) or None if metric.startswith("tpr@") else None
+
+
+def scale(row: Row) -> Scale:
+    """How the row's value is shown."""
+    base, signed = row.metric.removesuffix(DIFFERENCE), row.metric.endswith(DIFFERENCE)
+    if row.unit in ("s", "ms"):
+        return _time(row.value * (1.0 if row.unit == "s" else 1e-3), 1.0 if row.unit == "s" else 1e-3)
+    if row.unit:
+        return Scale(suffix=f" {row.unit}", signed=signed)
+    if base.endswith("ratio"):
+        return Scale(prefix="×", signed=signed)
+    if base in ("auc", "advantage"):
+        return Scale(signed=signed)
+    return Scale(100.0, " points" if signed else " %", signed=signed)
+
+
+def _time(seconds: float, unit: float) -> Scale:
+    size = abs(seconds) if math.isfinite(seconds) else 1.0
+    for length, name in TIMES:
+        if size >= length * (2.0 if length > 1 else 1.0):  # 90 s, not 1.5 min
+            return Scale(unit / length, f" {name}")
+    return Scale(unit, " s")
+
+
+def show(row: Row | None) -> Number:
+    """The row's value with its interval, to two significant digits of the interval's width.
+
+    >>> str(show(Row("tpr@fpr=0.001", 0.1291, 0.0982, 0.1639)))
+    '12.9 % [9.8, 16.4]'
+    """
+    if row is None or not finite(row.value):
+        return Number(MISSING)
+    s = scale(row)
+    if not (finite(row.lo) and finite(row.hi)):
+        return Number(s.prefix + s.number(row.value, _decimals(abs(row.value * s.factor), 3)), "", s.suffix)
+    width = abs(row.hi - row.lo) * s.factor
+    digits = _decimals(width, 2) if width > 0 else _decimals(abs(row.value * s.factor), 3)
+    value, lo, hi = (s.number(v, digits) for v in (row.value, row.lo, row.hi))
+    return Number(s.prefix + value, f"[{lo}, {hi}]", s.suffix)
+
+
+def _decimals(size: float, significant: int) -> int:
+    """Decimals that show `size` to so many significant digits; 0 to 4 of them."""
+    return min(4, max(0, significant - 1 - math.floor(math.log10(size)))) if size > 0 else 0
+
+
+def percent(fraction: float) -> str:
+    """A round fraction: 0.001 reads 0.1 %."""
+    return f"{100 * fraction:.6g} %"
+
+
+def count(n: int) -> str:
+    """12,345."""
+    return f"{n:,}"
+
+
+def metric_title(metric: str) -> str:
+    """`tpr@fpr=0.001` reads TPR at 0.1 % FPR."""
+    base = metric.removesuffix(DIFFERENCE)
+    name, _, arguments = base.partition("@")
+    name = name.removesuffix("_ms").replace("_seconds", "_time")  # the cells carry the unit
+    words = " ".join(ACRONYMS.get(word, word) for word in name.split("_"))
+    given = dict(part.partition("=")[::2] for part in arguments.split(",") if part)
+    places = [f"{_percent_of(value)} {ACRONYMS.get(key, key)}" for key, value in given.items()]
+    text = words[:1].upper() + words[1:] + (f" at {', '.join(places)}" if places else "")
+    return f"{text}, change" if base != metric else text
+
+
+def _percent_of(text: str) -> str:
+    try:
+        return percent(float(text))
+    except ValueError:
+        return text
+
+
+def slice_title(name: str) -> str:
+    """`group:sex=f` reads sex = f; `class=3` reads class 3."""
+    if name in SLICES:
+        return SLICES[name]
+    key, _, value = name.removeprefix("group:").partition("=")
+    if name.startswith("group:"):
+        return f"{key} = {value}"
+    return f"{key} {value}".strip().replace("%", " %")
+
+
+def attacker_title(adaptive: bool | None) -> str:
+    """Whether the attacker knows the defence."""
+    return {True: "adaptive", False: "non-adaptive", None: MISSING}[adaptive]

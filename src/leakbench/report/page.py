@@ -1,0 +1,155 @@
+"""One self-contained page: no network, no script but its own, readable without any."""
+
+import base64
+import hashlib
+import inspect
+import re
+from collections.abc import Mapping
+from importlib.resources import files
+from typing import Any
+
+from markupsafe import Markup
+
+from ..results import ExposedRecord, Results
+from . import plots, tables, wording
+from .numbers import MISSING, count, finite, percent
+from .toml import toml_text
+from .view import FEW, View
+
+MOST_PLOTS = 12  # defences with figures of their own
+MOST_RECORDS = 24  # a defence
+MOST_NOTES = 60
+MOST_IMAGE_CHARACTERS = 1_500_000
+IMAGE = re.compile(r"data:image/(png|jpeg|gif|webp);base64,[A-Za-z0-9+/]+={0,2}")
+
+
+def render(results: Results) -> str:
+    """The page as HTML."""
+    from jinja2 import Environment, StrictUndefined
+
+    view = View(results)
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.globals |= {"count": count, "percent": percent}
+    script = _package_file("page.js")
+    return environment.from_string(_package_file("page.html")).render(
+        results=results,
+        view=view,
+        css=Markup(_package_file("page.css")),
+        script=Markup(script),
+        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        verdict=_unbroken(wording.verdict(view)),
+        summary=[_unbroken(text) for text in wording.summary(view)],
+        date=_date(results.provenance),
+        glance=tables.glance(view),
+        flags=_flags(results),
+        figures=_figures(view),
+        leakage=tables.leakage(view),
+        utility=tables.utility(view),
+        slices=tables.slice_table(view),
+        records=_records(results),
+        methods=[_method(m) for m in results.methods],
+        provenance=_flat(results.provenance),
+        study=toml_text(results.study),
+        left_out=_left_out(view),
+        few=FEW,
+        most_notes=MOST_NOTES,
+    )
+
+
+def _package_file(name: str) -> str:
+    return (files(__package__) / name).read_text(encoding="utf-8")
+
+
+def _unbroken(text: str) -> str:
+    """With spaces between a number and its unit, and within an interval, that no line breaks at."""
+    return re.sub(r"(?<=\d) (?=%|points|to [−+.\d])|(?<=\d to) (?=[−+.\d])", "\u00a0", text)
+
+
+def _date(provenance: Mapping[str, Any]) -> str:
+    return str(provenance.get("date", "")).replace("T", " ")[:16]
+
+
+def _flags(results: Results) -> list[dict[str, Any]]:
+    """Flags with the same code and message once, with the defences and attacks that they concern."""
+    found: dict[tuple[str, str, str], list[str]] = {}
+    for f in results.flags:
+        where = ", ".join(name for name in (f.defence, f.attack) if name)
+        found.setdefault((f.code, f.title, f.message), []).append(where)
+    return [
+        {"code": c, "title": t, "message": m, "where": list(filter(None, w))}
+        for (c, t, m), w in found.items()
+    ]
+
+
+def _figures(view: View) -> dict[str, Any]:
+    drawn = view.defences[:MOST_PLOTS]
+    return {
+        "tradeoff": plots.tradeoff(view),
+        "tradeoff_narrow": plots.tradeoff(view, narrow=True),
+        "roc": [(d, i, plot) for i, d in enumerate(drawn) if (plot := plots.roc(view, d))],
+        "slices": [(d, i, plot) for i, d in enumerate(drawn) if (plot := plots.slices(view, d))],
+    }
+
+
+def _records(results: Results) -> dict[str, list[dict[str, Any]]]:
+    """The most exposed records of each defence, in the order given; an image only if it is one."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    room = MOST_IMAGE_CHARACTERS
+    for r in results.records:
+        group = found.setdefault(r.defence, [])
+        if len(group) < MOST_RECORDS:
+            image = r.image if r.image and len(r.image) <= room and IMAGE.fullmatch(r.image) else None
+            room -= len(image or "")
+            group.append({"record": r, "image": image, "score": _score(r), "found": _share(r.tpr)})
+    return found
+
+
+def _score(record: ExposedRecord) -> str:
+    return f"{record.vulnerability:.2f}".replace("-", "−") if finite(record.vulnerability) else MISSING
+
+
+def _share(share: float | None) -> str | None:
+    return f"{100 * share:.0f} %" if share is not None and finite(share) else None
+
+
+def _method(method: Mapping[str, Any]) -> dict[str, Any]:
+    doc = inspect.cleandoc(str(method.get("doc") or ""))
+    first, _, rest = doc.partition("\n\n")
+    return {
+        "kind": "",
+        "name": "",
+        "source": "",
+        "parameters": {},
+        **method,
+        "first": first,
+        "rest": rest.strip("\n"),
+    }
+
+
+def _flat(table: Mapping[str, Any], path: str = "") -> list[tuple[str, str]]:
+    """Nested tables as dotted names and texts."""
+    lines: list[tuple[str, str]] = []
+    for key, value in table.items():
+        if isinstance(value, Mapping):
+            lines += _flat(value, f"{path}{key}.")
+        elif value is not None:
+            listed = isinstance(value, list | tuple)
+            lines.append((f"{path}{key}", ", ".join(map(str, value)) if listed else _text(value)))
+    return lines
+
+
+def _text(value: Any) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def _left_out(view: View) -> list[str]:
+    """What the page does not show, though results.parquet holds it."""
+    notes = []
+    single = len(view.results.rows) - len(view.rows)
+    if single:
+        notes.append(f"{count(single)} numbers of single targets")
+    if len(view.defences) > MOST_PLOTS:
+        notes.append(f"the figures of {len(view.defences) - MOST_PLOTS} more defences")
+    return notes

@@ -1,0 +1,235 @@
+"""What goes into the tables of the page and of the terminal."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from ..results import Results, Row
+from .numbers import MISSING, attacker_title, count, finite, metric_title, show, slice_title
+from .view import BEST, View, distinct, is_thin
+
+if TYPE_CHECKING:
+    from rich.table import Table as RichTable
+
+MOST_LINES = 1500
+USUAL = ("auc", "balanced_accuracy")  # columns shown before the reader asks for others
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A text with a smaller note (the interval); `order` is what a numeric column sorts by."""
+
+    text: str
+    note: str = ""
+    order: float | None = None
+    thin: bool = False  # few records stand behind it
+
+    @classmethod
+    def of(cls, row: Row | None) -> "Cell":
+        """A row's value and interval."""
+        if row is None or not finite(row.value):
+            return cls(MISSING)
+        number = show(row)
+        return cls(number.value + number.suffix, number.interval, row.value, is_thin(row))
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column's head; columns that are not `usual` wait until the reader asks, or has the room of a page."""
+
+    title: str
+    numeric: bool = True
+    usual: bool = True
+    start: str = ""  # what a filter on the column is first set to
+
+
+@dataclass(frozen=True)
+class Table:
+    """Columns and lines; the first columns that are not numeric name the line."""
+
+    columns: list[Column]
+    lines: list[list[Cell]] = field(default_factory=list)
+    left_out: int = 0
+
+    @property
+    def names(self) -> list[tuple[int, Column, list[str]]]:
+        """The columns that name a line, with the texts to filter by."""
+        return [
+            (i, c, distinct(line[i].text for line in self.lines))
+            for i, c in enumerate(self.columns)
+            if not c.numeric
+        ]
+
+
+def glance(view: View) -> Table:
+    """One line a defence, or one an attack where there is a single model."""
+    return _by_attack(view) if view.results.kind == "audit" else _by_defence(view)
+
+
+def _by_defence(view: View) -> Table:
+    low = metric_title(view.low_tpr) if view.low_tpr else None
+    kinds = [
+        kind
+        for kind in (True, None, False)
+        if any(s.adaptive is kind for e in view.standings.values() for s in e)
+    ]
+    columns = [Column("Defence", numeric=False), Column("Accuracy")]
+    for title in ["AUC", *([low] if low else [])]:
+        columns += [Column(title + ("" if kind is None else f", {attacker_title(kind)}")) for kind in kinds]
+    columns += [
+        Column(f"{metric_title(view.paired)}, change" if view.paired else "Change", usual=False),
+        Column("Training cost"),
+    ]
+    lines = []
+    for defence in view.defences:
+        each = {s.adaptive: s for s in view.standings[defence]}
+        first = next(iter(each.values()), None)
+        line = [Cell(defence, first.attack_name if first else ""), Cell.of(view.row("accuracy", defence))]
+        standings = [each.get(kind) for kind in kinds]
+        line += [Cell.of(s.auc if s else None) for s in standings]
+        line += [Cell.of(s.tpr if s else None) for s in standings] if low else []
+        lines.append(
+            [*line, Cell.of(view.difference(defence)), Cell.of(view.row("train_cost_ratio", defence))]
+        )
+    return Table(columns, lines)
+
+
+def _by_attack(view: View) -> Table:
+    low = [view.low_tpr] if view.low_tpr else []
+    metrics = [m for m in ("auc", *low, "balanced_accuracy", "advantage") if m in view.metrics]
+    columns = [Column("Attack", numeric=False), *(Column(metric_title(m)) for m in metrics)]
+    rows = [r for r in view.leakage if r.slice == "all"]
+    keys = distinct((r.attack, r.defence, r.adaptive) for r in rows)
+    found = [(a, [view.row(m, d, a, kind) for m in metrics]) for a, d, kind in keys]
+    main = 1 if low and len(metrics) > 1 else 0
+    lines = [
+        [_attack_cell(each[0] or next(r for r in rows if r.attack == a)), *map(Cell.of, each)]
+        for a, each in found
+    ]
+    return Table(
+        columns,
+        sorted(
+            lines, key=lambda line: (line[0].text != BEST, -_order(line[1 + main] if metrics else line[0]))
+        ),
+    )
+
+
+def _order(cell: Cell) -> float:
+    return -1.0 if cell.order is None else cell.order
+
+
+def _attack_cell(row: Row) -> Cell:
+    return Cell(
+        row.attack or MISSING, row.selected or "" if row.attack == BEST and row.slice != "worst" else ""
+    )
+
+
+def _slice_cell(row: Row) -> Cell:
+    chosen = row.detail.get("slice", row.selected) if row.slice == "worst" else None
+    return Cell(slice_title(row.slice), slice_title(str(chosen)) if chosen else "")
+
+
+def leakage(view: View) -> Table:
+    """One line for each defence, attack, attacker and slice, what matters most first."""
+    metrics = distinct(r.metric for r in view.leakage)
+    lines: dict[tuple[object, ...], dict[str, Row]] = {}
+    for r in view.leakage:
+        lines.setdefault((r.defence, r.attack, r.adaptive, r.slice, r.target), {})[r.metric] = r
+    ranks = {
+        name: k for names in (view.defences, [BEST, *view.attacks]) for k, name in enumerate(distinct(names))
+    }
+    parts = {name: k for k, name in enumerate(distinct(["all", *(r.slice for r in view.leakage)]))}
+
+    def importance(row: Row) -> tuple[object, ...]:
+        whole = row.slice != "all"
+        return (
+            whole,
+            row.attack != BEST and whole,
+            parts[row.slice],
+            ranks[row.defence],
+            row.adaptive is False,
+            row.attack != BEST,
+        )
+
+    ordered = sorted(lines.values(), key=lambda line: importance(next(iter(line.values()))))
+    shown = ordered[:MOST_LINES]
+    columns = [
+        Column("Defence", numeric=False), Column("Attack", numeric=False), 
+        Column("Attacker", numeric=False, start=attacker_title(True)),
+        Column("Slice", numeric=False, start=slice_title("all")),
+        Column("Target", numeric=False),
+        Column("Members", usual=False), Column("Non-members", usual=False),
+        *(Column(metric_title(m), usual=m in USUAL or m in view.tprs) for m in metrics),
+    ]  # fmt: skip
+    table = Table(columns, [_leakage_line(line, metrics) for line in shown], len(ordered) - len(shown))
+    return _without_constant_names(table)
+
+
+def _leakage_line(line: dict[str, Row], metrics: Iterable[str]) -> list[Cell]:
+    row = next(iter(line.values()))
+    return [
+        Cell(row.defence), _attack_cell(row), Cell(attacker_title(row.adaptive)), _slice_cell(row), Cell(row.target),
+        _count_cell(row.n_members), _count_cell(row.n_nonmembers), *(Cell.of(line.get(m)) for m in metrics),
+    ]  # fmt: skip
+
+
+def _count_cell(n: int | None) -> Cell:
+    return Cell(MISSING) if n is None else Cell(count(n), order=n)
+
+
+def _without_constant_names(table: Table) -> Table:
+    """Without the defence, the attacker and the target where they are the same in every line."""
+    same = {
+        i
+        for i, column, texts in table.names
+        if column.title in ("Defence", "Attacker", "Target") and len(texts) < 2
+    }
+    keep = [i for i in range(len(table.columns)) if i not in same]
+    return Table(
+        [table.columns[i] for i in keep], [[line[i] for i in keep] for line in table.lines], table.left_out
+    )
+
+
+def utility(view: View) -> Table:
+    """One line a defence, one column for each utility and cost."""
+    metrics = distinct(r.metric for r in view.utility if r.slice == "all")
+    named = [d for d in view.defences if any(r.defence == d for r in view.utility)]
+    audit = view.results.kind == "audit"
+    lines = [[Cell("the model" if audit else d), *(Cell.of(view.row(m, d)) for m in metrics)] for d in named]
+    return Table(
+        [Column("Model" if audit else "Defence", numeric=False), *(Column(metric_title(m)) for m in metrics)],
+        lines,
+    )
+
+
+def slice_table(view: View, metric: str = "auc") -> Table:
+    """One line a slice, one column a defence: the strongest attack."""
+    found = {d: {r.slice: r for r in view.sliced(d, metric)} for d in view.defences}
+    parts = distinct(part for rows in found.values() for part in rows)
+    columns = [Column("Slice", numeric=False), *(Column(d) for d in found)]
+    lines = [[Cell(slice_title(p)), *(Cell.of(rows.get(p)) for rows in found.values())] for p in parts]
+    return Table(columns, lines)
+
+
+def terminal_table(results: Results) -> "RichTable":
+    """The glance table for a terminal of 80 columns: one line a defence of a study, one an attack of an audit."""
+    from rich.table import Table as RichTable
+    from rich.text import Text
+
+    table = glance(View(results))
+    usual = [i for i, column in enumerate(table.columns) if column.usual]
+    drawn = RichTable(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
+    for column in (table.columns[i] for i in usual):
+        title = column.title.replace(", ", "\n").replace(" at ", " at\n").replace("non-", "non-\n")
+        drawn.add_column(
+            Text(title), justify="right" if column.numeric else "left", no_wrap=not column.numeric
+        )
+    for line in table.lines:
+        drawn.add_row(*(Text.assemble(line[i].text, (_below(line[i].note), "dim")) for i in usual))
+    return drawn
+
+
+def _below(note: str) -> str:
+    """The interval on a line of its own, as short as it stays clear: .751–.769."""
+    dashed = note if "−" in note else note.strip("[]").replace(", ", "–")
+    return f"\n{dashed}" if note else ""

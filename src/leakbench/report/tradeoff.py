@@ -1,0 +1,152 @@
+"""The figure of what a defence costs and brings: accuracy against leakage, one mark a defence."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from markupsafe import Markup
+
+from ..results import Row
+from .numbers import finite, percent, show
+from .svg import FONT, INK, MUTED, PAPER, colour, figure, inline, place
+from .view import Standing, View
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+LETTER, LINE, MARK = 6.4, 15.0, 8.0  # pixels: width of a letter, height of a line, diameter of a mark
+
+
+@dataclass(frozen=True)
+class Mark:
+    """Where one defence stands against one kind of attacker."""
+
+    standing: Standing
+    tpr: Row
+    accuracy: Row
+    tone: str
+
+    @property
+    def hollow(self) -> bool:
+        """Non-adaptive attacks are drawn hollow."""
+        return self.standing.adaptive is False
+
+    def ends(self) -> tuple[float, float]:
+        """The TPR's interval, or twice its value where there is none."""
+        lo, hi = self.tpr.lo, self.tpr.hi
+        return lo if finite(lo) else self.tpr.value, hi if finite(hi) else self.tpr.value
+
+
+def tradeoff(view: View, narrow: bool = False) -> Markup | None:
+    """Accuracy against TPR at the lowest FPR resolved; None with fewer than two defences to compare."""
+    marks = list(_marks(view))
+    if len({m.standing.defence for m in marks}) < 2 or view.low_fpr is None:
+        return None
+    width, height = (372.0, 400.0) if narrow else (760.0, 420.0)
+    made, axes = figure(width, height)
+    place(axes, width, height, left=52, right=16, top=28, bottom=44)
+    floor = min([view.low_fpr, *(m.tpr.value for m in marks if m.tpr.value > 0)]) / 2
+    _axes(axes, view.low_fpr, floor, marks)
+    _draw(axes, marks, floor)
+    _name(
+        axes, [m for m in marks if not m.hollow or len(view.standings[m.standing.defence]) == 1], width - 16
+    )
+    told = "; ".join(
+        f"{m.standing.defence}, {'non-adaptive' if m.hollow else 'adaptive'} attack:"
+        f" accuracy {show(m.accuracy)}, TPR {show(m.tpr)}"
+        for m in marks
+    )
+    return inline(made, "tradeoff-narrow" if narrow else "tradeoff", f"Accuracy against leakage. {told}.")
+
+
+def _marks(view: View) -> Iterator[Mark]:
+    for index, defence in enumerate(view.defences):
+        accuracy = view.row("accuracy", defence)
+        for standing in reversed(view.standings[defence]):  # non-adaptive ones lie beneath
+            tpr = standing.tpr
+            if tpr is not None and accuracy is not None and finite(tpr.value) and finite(accuracy.value):
+                yield Mark(standing, tpr, accuracy, colour(index))
+
+
+def _axes(axes: "Axes", fpr: float, floor: float, marks: list[Mark]) -> None:
+    rate_axis(axes, "x", floor, min(1.0, max(4 * fpr, 2.5 * max(m.ends()[1] for m in marks))))
+    values = [v for m in marks for v in (m.accuracy.value, m.accuracy.lo, m.accuracy.hi) if finite(v)]
+    pad = max(0.12 * (max(values) - min(values)), 0.002)
+    axes.set_ylim(min(values) - pad, max(values) + pad)
+    axes.locator_params(axis="y", nbins=6)
+    axes.yaxis.set_major_formatter(lambda v, _: percent(round(v, 6)))
+    axes.axvline(fpr, color=MUTED, linewidth=1, linestyle=(0, (1, 2)))
+    note = {"textcoords": "offset points", "color": MUTED, "fontsize": FONT}
+    axes.annotate("chance", (fpr, 0), (4, 5), xycoords=("data", "axes fraction"), **note)  # type: ignore[arg-type]
+    axes.annotate("accuracy", (0, 1), (-46, 12), xycoords="axes fraction", **note)  # type: ignore[arg-type]
+    axes.annotate("better: up and left", (1, 1), (0, 12), xycoords="axes fraction", ha="right", **note)  # type: ignore[arg-type]
+    axes.set_xlabel(f"members found (TPR) at {percent(fpr)} FPR", color=MUTED, fontsize=FONT)
+
+
+def rate_axis(axes: "Axes", which: str, low: float, high: float) -> None:
+    """A logarithmic axis of rates, labelled 0.1 %, 1 %, 10 %; finer where it spans little."""
+    axis = axes.xaxis if which == "x" else axes.yaxis
+    (axes.set_xscale if which == "x" else axes.set_yscale)("log")
+    (axes.set_xlim if which == "x" else axes.set_ylim)(low, high)
+    steps = (1.0,) if high / low > 200 else (1.0, 2.0, 5.0)
+    ticks = [step * 10.0**k for k in range(-8, 1) for step in steps if low <= step * 10.0**k <= high]
+    axis.set_ticks(ticks, labels=[percent(t) for t in ticks])
+    axis.set_ticks([], minor=True)
+
+
+def _draw(axes: "Axes", marks: list[Mark], floor: float) -> None:
+    drawn: list[tuple[float, float]] = []
+    for m in reversed(marks):
+        x, y = max(m.tpr.value, floor), m.accuracy.value
+        lo, hi = m.ends()
+        line = {"color": m.tone, "linewidth": 1.0 if m.hollow else 1.8, "solid_capstyle": "butt"}
+        axes.plot([max(lo, floor), max(hi, floor)], [y, y], **line)  # type: ignore[arg-type]
+        if not m.hollow and finite(m.accuracy.lo) and finite(m.accuracy.hi):
+            axes.plot([x, x], [m.accuracy.lo, m.accuracy.hi], **line)  # type: ignore[arg-type]
+        at = tuple(axes.transData.transform((x, y)))
+        beneath = sum(abs(at[0] - px) < MARK / 2 and abs(at[1] - py) < MARK / 2 for px, py in drawn)
+        drawn.append((float(at[0]), float(at[1])))
+        axes.plot(
+            [x], [y], "o", color=m.tone, markersize=MARK + 6 * beneath, markeredgewidth=1.6,
+            markerfacecolor=PAPER if m.hollow else m.tone, zorder=4 - 0.01 * len(drawn),
+        )  # fmt: skip
+    for filled in (m for m in marks if not m.hollow):
+        for other in (m for m in marks if m.hollow and m.standing.defence == filled.standing.defence):
+            ends = [max(filled.tpr.value, floor), max(other.tpr.value, floor)]
+            axes.plot(
+                ends, [filled.accuracy.value] * 2, color=filled.tone, linewidth=1, linestyle=(0, (1, 2))
+            )
+
+
+def _name(axes: "Axes", marks: list[Mark], edge: float) -> None:
+    """Direct labels, each in the nearest corner between its mark's bars that no other label or mark takes."""
+    taken = [
+        (x - MARK / 2, y - MARK / 2, x + MARK / 2, y + MARK / 2) for x, y in (_pixel(axes, m) for m in marks)
+    ]
+    for m in sorted(marks, key=lambda m: -m.accuracy.value):
+        x, y = _pixel(axes, m)
+        length = LETTER * len(m.standing.defence)
+        boxes = [
+            (left, low, left + length, low + LINE)
+            for step in range(0, 120, 6)
+            for low in (y + 4 + step, y - 4 - LINE - step)
+            for left in (x + 7, x - 7 - length)
+            if left > 54 and left + length < edge
+        ] or [(56.0, y + 4, 56 + length, y + 4 + LINE)]
+        box = next((b for b in boxes if not any(_overlap(b, t) for t in taken)), boxes[0])
+        taken.append(box)
+        right = box[0] < x
+        axes.annotate(
+            m.standing.defence, (box[2] if right else box[0], box[1] + 3), xycoords="figure pixels",
+            ha="right" if right else "left", color=INK, fontsize=FONT + 1, parse_math=False,
+        )  # fmt: skip
+
+
+def _pixel(axes: "Axes", mark: Mark) -> tuple[float, float]:
+    low = axes.get_xlim()[0]
+    x, y = axes.transData.transform((max(mark.tpr.value, low), mark.accuracy.value))
+    return float(x), float(y)
+
+
+def _overlap(a: tuple[float, ...], b: tuple[float, ...]) -> bool:
+    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]

@@ -1,0 +1,201 @@
+"""What a reader is shown first: pooled rows, the lowest FPR that the data resolve, the strongest attack."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TypeVar
+
+from ..results import Results, Row
+from .numbers import DIFFERENCE, chance, finite, rate
+
+BEST = "best"  # the attack chosen on one half and measured on the other
+BASELINE = "none"
+FEW = 10  # fewer false positives than this at an FPR, or records a side, say little
+T = TypeVar("T")
+
+
+def distinct(values: Iterable[T]) -> list[T]:
+    """The values without repetition, in their order."""
+    return list(dict.fromkeys(values))
+
+
+def expected_false_positives(row: Row) -> float | None:
+    """How many non-members lie below the row's FPR; None if it has no FPR or no count."""
+    fpr = rate(row.metric)
+    return None if not fpr or row.n_nonmembers is None else fpr * row.n_nonmembers
+
+
+def is_thin(row: Row) -> bool:
+    """Whether few records stand behind the row."""
+    behind = [n for n in (row.n_members, row.n_nonmembers, expected_false_positives(row)) if n is not None]
+    return bool(behind) and min(behind) < FEW * (1 - 1e-9)
+
+
+def leaks(row: Row | None) -> bool:
+    """Whether the row's whole interval lies above chance."""
+    level = None if row is None else chance(row.metric)
+    return row is not None and level is not None and finite(row.lo) and row.lo > level
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How one defence stands against the strongest attack of one kind of attacker."""
+
+    defence: str
+    adaptive: bool | None
+    attack: str
+    auc: Row | None
+    tpr: Row | None  # at the lowest FPR that the data resolve
+
+    @property
+    def corrected(self) -> bool:
+        """Whether the attack was chosen on other data than it is measured on."""
+        return self.attack == BEST
+
+    @property
+    def attack_name(self) -> str:
+        """What the strongest attack is called."""
+        row = self.tpr or self.auc
+        return row.selected if self.corrected and row is not None and row.selected else self.attack
+
+    @property
+    def main(self) -> Row | None:
+        """TPR where it can be had, else AUC."""
+        return self.tpr or self.auc
+
+    @property
+    def leaks(self) -> bool:
+        """Whether the TPR or the AUC lies above chance with its whole interval."""
+        return leaks(self.tpr) or leaks(self.auc)
+
+
+class View:
+    """The rows of results, found by what they are of. Where rows pool all targets, only these are shown."""
+
+    def __init__(self, results: Results) -> None:
+        self.results = results
+        pooled = [r for r in results.rows if r.target == "all"]
+        self.rows = pooled if any(r.attack for r in pooled) else results.rows
+        self._index: dict[tuple[str, str, str | None, bool | None, str], Row] = {}
+        for r in self.rows:
+            self._index.setdefault((r.metric, r.defence, r.attack, r.adaptive, r.slice), r)
+
+    def row(
+        self,
+        metric: str,
+        defence: str,
+        attack: str | None = None,
+        adaptive: bool | None = None,
+        part: str = "all",
+    ) -> Row | None:
+        """The one row, or None."""
+        return self._index.get((metric, defence, attack, adaptive, part))
+
+    @cached_property
+    def leakage(self) -> list[Row]:
+        """Rows of an attack."""
+        return [r for r in self.rows if r.attack is not None]
+
+    @cached_property
+    def utility(self) -> list[Row]:
+        """Rows of no attack: utility and cost."""
+        return [r for r in self.rows if r.attack is None]
+
+    @cached_property
+    def defences(self) -> list[str]:
+        """Defences in their order, the undefended model first."""
+        names = distinct([r.defence for r in self.rows] + [c.defence for c in self.results.curves])
+        return sorted(names, key=lambda name: name != BASELINE)
+
+    @cached_property
+    def metrics(self) -> list[str]:
+        """Leakage metrics in their order, differences left out."""
+        return distinct(r.metric for r in self.leakage if not r.metric.endswith(DIFFERENCE))
+
+    @cached_property
+    def attacks(self) -> list[str]:
+        """Attacks in their order."""
+        return distinct(r.attack for r in self.leakage if r.attack is not None)
+
+    @cached_property
+    def low_fpr(self) -> float | None:
+        """The lowest FPR at which every defence has FEW false positives or more to count."""
+        rows = [r for r in self.leakage if r.metric in self.tprs and r.slice == "all"]
+        rows = [r for r in rows if r.attack == BEST] or rows  # these count fewer records than the others
+        wanted = len(distinct(r.defence for r in rows))
+        resolved = Counter(metric for metric, _ in {(r.metric, r.defence) for r in rows if not is_thin(r)})
+        rates = [rate(metric) for metric, defences in resolved.items() if defences == wanted]
+        return min((r for r in rates if r is not None), default=None)
+
+    @cached_property
+    def tprs(self) -> list[str]:
+        """The TPR metrics at an FPR above 0."""
+        return [m for m in self.metrics if m.startswith("tpr@") and rate(m)]
+
+    @cached_property
+    def low_tpr(self) -> str | None:
+        """The metric at `low_fpr`."""
+        return next((m for m in self.tprs if rate(m) == self.low_fpr), None)
+
+    @cached_property
+    def paired(self) -> str | None:
+        """The metric whose paired difference to the undefended model is shown: `low_tpr`, or else AUC."""
+        known = {r.metric.removesuffix(DIFFERENCE) for r in self.leakage if r.metric.endswith(DIFFERENCE)}
+        return next((m for m in (self.low_tpr, "auc") if m in known), None)
+
+    def difference(self, defence: str) -> Row | None:
+        """The paired difference of the strongest attack on a defence to that on the undefended model."""
+        standing = next(iter(self.standings.get(defence, [])), None)
+        if standing is None or self.paired is None:
+            return None
+        return self.row(self.paired + DIFFERENCE, defence, standing.attack, standing.adaptive)
+
+    def attackers(self, defence: str) -> list[bool | None]:
+        """The kinds of attacker that a defence met: adaptive first, non-adaptive last."""
+        kinds = {r.adaptive for r in self.leakage if r.defence == defence}
+        return [kind for kind in (True, None, False) if kind in kinds]
+
+    def standing(self, defence: str, adaptive: bool | None) -> Standing | None:
+        """The strongest attack: the one chosen on the other half if there is one, else the highest number."""
+        names = [
+            r.attack for r in self.leakage if (r.defence, r.adaptive, r.slice) == (defence, adaptive, "all")
+        ]
+        found = [
+            Standing(
+                defence,
+                adaptive,
+                name,
+                self.row("auc", defence, name, adaptive),
+                self.row(self.low_tpr, defence, name, adaptive) if self.low_tpr else None,
+            )
+            for name in distinct(names)
+            if name is not None
+        ]
+        return max(found, key=_strength, default=None)
+
+    @cached_property
+    def standings(self) -> dict[str, list[Standing]]:
+        """Per defence the strongest attack of each kind of attacker, adaptive first."""
+        found = {d: [self.standing(d, kind) for kind in self.attackers(d)] for d in self.defences}
+        return {d: [s for s in each if s is not None] for d, each in found.items()}
+
+    def sliced(self, defence: str, metric: str) -> list[Row]:
+        """The strongest attack on all records and on each slice; where slices chose none, the one chosen on all."""
+        for standing in self.standings.get(defence, [])[:1]:
+            for attack in (standing.attack, standing.attack_name):
+                of = (metric, defence, attack, standing.adaptive)
+                rows = [r for r in self.leakage if (r.metric, r.defence, r.attack, r.adaptive) == of]
+                if len(rows) > 1:
+                    return rows
+        return []
+
+    def nonmembers(self, defence: str) -> int | None:
+        """Non-members behind a defence's ROC."""
+        counts = [s.main.n_nonmembers for s in self.standings.get(defence, []) if s.main is not None]
+        return next((n for n in counts if n is not None), None)
+
+
+def _strength(standing: Standing) -> tuple[bool, float]:
+    main = standing.main
+    return standing.corrected, main.value if main is not None and finite(main.value) else -1.0

@@ -1,0 +1,172 @@
+"""The findings in plain words, computed from the rows. Nothing is escaped here; the page's template does that."""
+
+from collections.abc import Iterator
+
+from ..results import Row
+from .numbers import DIFFERENCE, count, finite, metric_title, percent, show
+from .view import BASELINE, BEST, Standing, View, leaks
+
+
+def verdict(view: View) -> str:
+    """One sentence or two for the head of the page."""
+    mains = _mains(view)
+    if not mains:
+        return "No attack was measured."
+    if view.results.kind == "audit" or len(mains) == 1:
+        if any(s.leaks for s in mains.values()):
+            return "This model gives away who was in its training set."
+        return "No evidence that this model gives away who was in its training set."
+    if not any(s.leaks for s in mains.values()):
+        return f"No evidence of leakage from any of the {len(mains)} models compared."
+    if BASELINE not in mains:
+        return "At least one of the models compared gives away who was in its training set."
+    helpful = [s for d, s in mains.items() if change(view, d) < 0]
+    if not helpful:
+        return "No defence is shown to reduce what the undefended model gives away."
+    best = min(helpful, key=lambda s: s.main.value if s.main is not None else 1.0)
+    still = "It still leaks." if best.leaks else "No attack is shown to beat chance on it."
+    return f"{best.defence} reduces leakage most: {_instead(view, mains[BASELINE], best)}. {still}"
+
+
+def summary(view: View) -> list[str]:
+    """The findings, one paragraph each."""
+    if not _mains(view):
+        return ["The results hold no attack with an AUC or a TPR, so they say nothing about leakage."]
+    return [*_leakage(view), *_defences(view), *_misled(view), *_conditions(view)]
+
+
+def change(view: View, defence: str) -> int:
+    """-1 if the defence leaks less than the undefended model, 1 if more, 0 if the data cannot tell.
+
+    By the paired difference where it is measured, else by whether the two intervals are apart.
+    """
+    paired = view.difference(defence)
+    if paired is not None and finite(paired.lo) and finite(paired.hi):
+        return int(paired.lo > 0) - int(paired.hi < 0)
+    ours, theirs = (next(iter(view.standings.get(d, [])), None) for d in (defence, BASELINE))
+    if defence == BASELINE or ours is None or theirs is None:
+        return 0
+    return int(_below(theirs.main, ours.main)) - int(_below(ours.main, theirs.main))
+
+
+def _mains(view: View) -> dict[str, Standing]:
+    """Per defence the strongest attack of the better informed attacker."""
+    return {d: each[0] for d, each in view.standings.items() if each and each[0].main is not None}
+
+
+def _below(a: Row | None, b: Row | None) -> bool:
+    """Whether the interval of a lies below that of b."""
+    return a is not None and b is not None and finite(a.hi) and finite(b.lo) and a.hi < b.lo
+
+
+def _instead(view: View, before: Standing, after: Standing) -> str:
+    old, new = (f"{n.value}{n.suffix}" for n in (show(before.main), show(after.main)))
+    if view.low_fpr is None:
+        return f"the strongest attack reaches an AUC of {new} instead of {old}"
+    fpr = percent(view.low_fpr)
+    return (
+        f"the strongest attack finds {new} of its members instead of {old}, at a false-positive rate of {fpr}"
+    )
+
+
+def _reaches(row: Row) -> str:
+    return f"an AUC of {show(row).phrase}" if row.metric == "auc" else f"{show(row).phrase} of members found"
+
+
+def _leakage(view: View) -> Iterator[str]:
+    mains = _mains(view)
+    defence = BASELINE if BASELINE in mains else next(iter(mains))
+    who = "without a defence" if defence == BASELINE else defence
+    text = _finds(view, mains[defence]) if len(mains) == 1 else f"{who}: {_finds(view, mains[defence])}"
+    accuracy = view.row("accuracy", defence)
+    told = f" Its accuracy is {show(accuracy).phrase}." if accuracy is not None else ""
+    yield text[:1].upper() + text[1:] + told
+
+
+def _finds(view: View, standing: Standing) -> str:
+    """What the strongest attack finds on one model."""
+    kind = "strongest attack that ignores the defence" if standing.adaptive is False else "strongest attack"
+    who = f"the {kind} ({standing.attack_name})"
+    auc = f"an AUC of {show(standing.auc).phrase}" if standing.auc is not None else ""
+    if standing.tpr is None or view.low_fpr is None:
+        if standing.leaks:
+            return f"{who} reaches {auc}; .5 would be chance."
+        return f"no evidence of leakage: {who} reaches {auc}; the interval does not lie above chance, .5."
+    fpr = percent(view.low_fpr)
+    finds = f"{show(standing.tpr).phrase} of the training records"
+    if leaks(standing.tpr):
+        return f"at a false-positive rate of {fpr}, {who} finds {finds}; {fpr} would be chance."
+    if leaks(standing.auc):
+        return (
+            f"{who} reaches {auc}, above chance, .5; but at a false-positive rate of {fpr} it finds {finds},"
+            " which is not shown to be more than chance."
+        )
+    also = f" and reaches {auc}; neither interval lies" if auc else "; the interval does not lie"
+    return (
+        f"no evidence of leakage: at a false-positive rate of {fpr}, {who} finds {finds}{also} above chance."
+    )
+
+
+def _defences(view: View) -> Iterator[str]:
+    mains = _mains(view)
+    words = {
+        -1: "leaks less than no defence",
+        1: "leaks more than no defence",
+        0: "is not shown to leak less or more than no defence",
+    }
+    for defence, standing in mains.items():
+        if defence == BASELINE or BASELINE not in mains or standing.main is None:
+            continue
+        parts = [f"{defence} {words[change(view, defence)]}: {_reaches(standing.main)}"]
+        paired, accuracy = view.difference(defence), view.row("accuracy", defence)
+        if paired is not None:
+            same = paired.metric == standing.main.metric + DIFFERENCE
+            of = "a" if same else f"an {metric_title(str(view.paired))}"
+            parts.append(f"{of} change of {show(paired).phrase}")
+        if accuracy is not None:
+            parts.append(f"at an accuracy of {show(accuracy).phrase}")
+        yield ", ".join(parts) + "."
+
+
+def _misled(view: View) -> Iterator[str]:
+    for defence, each in view.standings.items():
+        adaptive = next((s.main for s in each if s.adaptive is True), None)
+        naive = next((s.main for s in each if s.adaptive is False), None)
+        if adaptive is not None and naive is not None and _below(naive, adaptive):
+            yield (
+                f"A non-adaptive attack would have misled about {defence}: an attacker who ignores the"
+                f" defence gets {show(naive).phrase}, one who reckons with it {show(adaptive).phrase}."
+            )
+
+
+def _conditions(view: View) -> Iterator[str]:
+    mains = list(_mains(view).values())
+    attacks = [a for a in view.attacks if a != BEST]
+    if all(s.corrected for s in mains):
+        yield (
+            "The strongest attack is chosen on one half and measured on the other, so that being chosen does"
+            " not raise its number."
+        )
+    elif len(attacks) > 1:
+        yield (
+            f"The strongest attack is the highest of {len(attacks)} on the same records; its interval does not"
+            " allow for that choice."
+        )
+    quiet = next((s for s in mains if not s.leaks), None)
+    if quiet is not None:
+        yield (
+            f"No evidence is not proof: it covers {_attacks(len(attacks))}{_sizes(quiet.main)}. A leak smaller"
+            " than the upper ends of the intervals, or one that another attack would find, is not excluded."
+        )
+    if view.low_tpr is None:
+        yield "There are too few non-members to say how many members are found at a low false-positive rate."
+
+
+def _attacks(n: int) -> str:
+    return "the one attack run" if n == 1 else f"the {n} attacks run"
+
+
+def _sizes(row: Row | None) -> str:
+    if row is None or row.n_members is None or row.n_nonmembers is None:
+        return ""
+    return f" on {count(row.n_members)} members and {count(row.n_nonmembers)} non-members"

@@ -1,0 +1,209 @@
+"""The harness: it alone holds the targets' membership, and lets no attack see it.
+
+Every model is target once, attacked with the other models as shadow models. A threshold that decides is fixed
+before the target is looked at: by the method itself, or on shadow models.
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .attacks._statistic import mid_quantile
+from .attacks.base import Attack, TrainedAttack
+from .metrics.roc import best_threshold
+from .seeds import stream
+from .types import Array, Bools, Models, Shadows
+
+COINCIDENCE = 20  # common records from which equal or opposite membership is design, not chance
+
+
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """What one attack scored on T targets, and what it decided with a threshold that was fixed beforehand."""
+
+    scores: Array  # [T, N], NaN = not scored
+    decided: Bools | None  # [T, N] called a member; None where there is nothing to fix a threshold on
+    attack: dict[str, Any]  # name, version, parameters
+    seconds: float
+
+
+def applicable(
+    attack: Attack, models: Models, targets: Sequence[int], reference: Models | None = None
+) -> str | None:
+    """None if the attack can score the targets, else the reason why not in plain words."""
+    source = models if reference is None else reference
+    for statistic in attack.needs:
+        if not (models.signals.offers(statistic) and source.signals.offers(statistic)):
+            return _missing(statistic, models)
+    if attack.population and (models.population is None or source.population is None):
+        return "it needs a population: records that no model was trained on"
+    reasons = (_lacking(attack, shadow_models(models, source, m), models, m) for m in targets)
+    return next((reason for reason in reasons if reason is not None), None)
+
+
+def _missing(statistic: str, models: Models) -> str:
+    if models.signals.labels is None and (statistic == "labels" or models.signals.logits is not None):
+        return "it needs the records' labels"
+    if statistic == "score":
+        return "it needs ready scores"
+    return f"it needs logits or probabilities, to compute {statistic.replace('_', ' ')}"
+
+
+def _lacking(attack: Attack, shadows: Shadows, models: Models, m: int) -> str | None:
+    """What the shadow models lack for an attack on model m, or None."""
+    members, usable = shadows.members, shadows.audited
+    if isinstance(attack, TrainedAttack):
+        if not len(members):
+            members, usable = models.members[m], models.audited[m]
+        few = min((members & usable).sum(), (~members & usable).sum()) < 2
+        return "it needs members and non-members to learn from" if few else None
+    if attack.shadows == "none":
+        return None
+    if not len(members):
+        return "it needs shadow models whose membership is neither the target's nor its complement"
+    inside, outside = members.sum(axis=0), (~members).sum(axis=0)
+    asked = models.audited[m]
+    if not (asked & (outside >= attack.least_out)).any():
+        return f"it needs records that {attack.least_out} or more shadow models did not train on"
+    if attack.shadows == "in+out" and not (asked & (inside > 0) & (outside > 0)).any():
+        return "it needs records that some shadow models trained on and others did not"
+    return None
+
+
+def shadow_models(models: Models, source: Models, m: int) -> Shadows:
+    """The models of `source` that an attacker of model m of `models` may use.
+
+    Left out are model m itself and every model whose membership is that of m or its complement: to know it is
+    to know the answer. In a design of complementary pairs this takes m's partner out. With the partner, a
+    record would have one OUT model more than IN models if it is a member and one fewer if it is not, and LiRA
+    reads noise as AUC 0.475 with 8 models, 0.493 with 16.
+    """
+    common = source.audited & models.audited[m]
+    same = ((source.members == models.members[m]) & common).sum(axis=1)
+    total = common.sum(axis=1)
+    telling = (total >= COINCIDENCE) & ((same == 0) | (same == total))
+    telling[m] = True
+    return source.shadows(*map(int, np.flatnonzero(telling)))
+
+
+def score_targets(
+    attack: Attack, models: Models, targets: Sequence[int], seed: int, reference: Models | None = None
+) -> Scores:
+    """Score the records of every target. The attack must be `applicable`.
+
+    The shadow models of a target are the others of `models`; or those of `reference`, for an attacker who
+    ignores the defence. A record is not scored (NaN) where the target is not audited, where no shadow model
+    is OUT though the attack needs one, and where it served to fit an attacker on the target's own records.
+    Scores of different trained attackers have no common scale, so with several targets they become mid-ranks
+    within the target, in 0..1.
+    """
+    start = time.perf_counter()
+    source = models if reference is None else reference
+    thresholds = _Thresholds(attack, source, seed)
+    scores = np.full((len(targets), models.members.shape[1]), np.nan)
+    decided = np.zeros(scores.shape, dtype=bool)
+    fixed = True
+    for t, m in enumerate(targets):
+        shadows = shadow_models(models, source, m)
+        scores[t] = _score(attack, models, m, shadows, stream(seed, attack.name, m))
+        threshold = thresholds.fixed_for(m, shadows)
+        fixed &= threshold is not None
+        if threshold is not None:
+            decided[t] = scores[t] >= threshold  # NaN passes no threshold
+    if isinstance(attack, TrainedAttack) and len(targets) > 1:
+        scores = np.stack([_mid_ranks(row) for row in scores])
+    seconds = time.perf_counter() - start
+    return Scores(scores, decided if fixed else None, attack.describe(), seconds)
+
+
+def _score(attack: Attack, models: Models, m: int, shadows: Shadows, rng: np.random.Generator) -> Array:
+    """Scores of model m [N], NaN where it is not scored."""
+    has_shadows = shadows.indices.size > 0
+    if isinstance(attack, TrainedAttack) and not has_shadows:
+        return _held_out(attack, models, m, rng)
+    known = models.audited[m]
+    if attack.shadows != "none":
+        known = known & ~shadows.members.all(axis=0)
+    raw = attack.score(models.target(m), shadows if has_shadows else None, rng)
+    return np.where(known, raw, np.nan)
+
+
+def _held_out(attack: TrainedAttack, models: Models, m: int, rng: np.random.Generator) -> Array:
+    """Fitted on a random half of the target's members and non-members, scored on the other half."""
+    members, audited = models.members[m], models.audited[m]
+    half = np.zeros(members.size, dtype=bool)
+    for side in (members, ~members):
+        records = rng.permutation(np.flatnonzero(audited & side))
+        half[records[: records.size // 2]] = True
+    features = attack.features(models.target(m))
+    chosen = attack.draw(members, half, rng)
+    scorer = attack.fit(features[chosen], members[chosen], rng)
+    scores = np.full(members.size, np.nan)
+    scores[audited & ~half] = scorer(features[audited & ~half])
+    return scores
+
+
+def _mid_ranks(row: Array) -> Array:
+    """For each score the share of lower ones, equal ones counting half; NaN stays NaN."""
+    ranks = np.full(row.size, np.nan)
+    known = np.isfinite(row)
+    ranks[known] = mid_quantile(row[known], row[known])
+    return ranks
+
+
+class _Thresholds:
+    """Thresholds that are fixed without looking at the target's membership, for one attack."""
+
+    def __init__(self, attack: Attack, source: Models, seed: int) -> None:
+        self.attack, self.source, self.seed = attack, source, seed
+        self._own: tuple[Array, Bools, NDArray[np.intp]] | None = None
+
+    def fixed_for(self, m: int, shadows: Shadows) -> float | None:
+        """The threshold for target m: the method's own, else the best on shadow models, else None."""
+        if self.attack.decision is not None:
+            return self.attack.decision
+        if not shadows.indices.size:
+            return None
+        if self.attack.shadows == "none" and not isinstance(self.attack, TrainedAttack):
+            return self._on_own_scores(shadows)
+        return self._on_pseudo_target(m, shadows)
+
+    def _on_own_scores(self, shadows: Shadows) -> float | None:
+        """Best balanced accuracy over the shadow models' scores, which need no shadow models themselves."""
+        scores, members, model = self._sorted_scores()
+        keep = np.isin(np.arange(len(self.source.members)), shadows.indices)[model]
+        return _best(scores[keep], members[keep])
+
+    def _sorted_scores(self) -> tuple[Array, Bools, NDArray[np.intp]]:
+        """Score, membership and model of every audited record of every model, sorted once."""
+        if self._own is None:
+            everything = range(len(self.source.members))
+            rows = [self.attack.score(self.source.target(j), None, self._rng(j)) for j in everything]
+            model, record = np.nonzero(self.source.audited)
+            scores = np.stack(rows)[model, record]
+            order = np.argsort(-scores)
+            self._own = scores[order], self.source.members[model, record][order], model[order]
+        return self._own
+
+    def _on_pseudo_target(self, m: int, shadows: Shadows) -> float | None:
+        """Best balanced accuracy on one shadow model, attacked with the rest of them."""
+        j = int(stream(self.seed, self.attack.name, m, "pseudo-target").choice(shadows.indices))
+        own = shadow_models(self.source, self.source, j)
+        rest = self.source.shadows(*sorted({*shadows.exclude, *own.exclude}))
+        if _lacking(self.attack, rest, self.source, j) is not None:
+            return None
+        scores = _score(self.attack, self.source, j, rest, self._rng(j))
+        known = np.isfinite(scores)
+        return _best(scores[known], self.source.members[j][known])
+
+    def _rng(self, j: int) -> np.random.Generator:
+        return stream(self.seed, self.attack.name, j, "threshold")
+
+
+def _best(scores: Array, members: Bools) -> float | None:
+    """The threshold of the best balanced accuracy; None without both members and non-members."""
+    return best_threshold(scores, members) if members.any() and not members.all() else None

@@ -1,0 +1,161 @@
+"""From arrays under the names of the contract to `Models`: the targets first, then their shadow models."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import InputError
+from ..types import Bools, Labels, Models, Signals
+from . import check
+from .axes import Numbers, to_axes
+from .vocabulary import KINDS
+
+Arrays = Mapping[str, NDArray[Any]]
+Answers = dict[str, Numbers]  # by the fields of Signals: logits [M, V, N, C], losses and scores [M, V, N]
+
+
+def assemble(arrays: Arrays) -> tuple[Models, tuple[int, ...]]:
+    """The checked models and the indices of those under attack. Raises InputError."""
+    if "members" not in arrays:
+        raise InputError(f"'members' is missing, got {_names(arrays)}; it says which records were trained on")
+    letters = "MN" if arrays["members"].ndim == 2 else "N"
+    targets = _target_members(arrays, letters)
+    own = _answers(arrays, "", letters, {"M": len(targets), "N": targets.shape[1]})
+    if not own:
+        raise InputError(f"give at least one of {', '.join(KINDS)}, got {_names(arrays)}")
+    shadows = _shadow_members(arrays, targets.shape[1])
+    members = np.concatenate([targets, shadows])
+    models = Models(
+        _signals(
+            _with_shadows(own, arrays, "shadow_", "SN", shadows.shape),
+            _labels(arrays, "labels", members.shape[1], own),
+        ),
+        members,
+        np.ones_like(members),
+        _population(arrays, letters.replace("N", "Z"), own, len(shadows)),
+    )
+    return models, tuple(range(len(targets)))
+
+
+def kinds(arrays: Arrays, prefix: str = "") -> list[str]:
+    """The kinds of answers that are used; probabilities give way to logits."""
+    given = [kind for kind in KINDS if prefix + kind in arrays]
+    return [kind for kind in given if kind != "probs" or "logits" not in given]
+
+
+def _names(arrays: Arrays) -> str:
+    return ", ".join(sorted(arrays)) or "nothing"
+
+
+def _target_members(arrays: Arrays, letters: str) -> Bools:
+    members = check.members("members", arrays["members"], letters)
+    if letters == "N":
+        members = members[None]
+    else:
+        _check_orientation(arrays, members)
+    check.both_sides("members", members)
+    return members
+
+
+def _check_orientation(arrays: Arrays, members: Bools) -> None:
+    """Blame the members, not every other array, where it is they that are transposed."""
+    if members.shape[1] == 1:
+        raise InputError(f"members must be [N records], got {members.shape}; flatten it: members.ravel()")
+    swapped = [
+        arrays[kind].shape[0] == members.shape[1] and members.shape[0] in arrays[kind].shape[1:3]
+        for kind in kinds(arrays)
+        if arrays[kind].ndim
+    ]
+    if swapped and all(swapped) and members.shape[0] > members.shape[1]:
+        want = members.shape[::-1]
+        raise InputError(
+            f"members must be [M models, N records] = {want}, got {members.shape}; transpose it: members.T"
+        )
+
+
+def _shadow_members(arrays: Arrays, n: int) -> Bools:
+    """[S, N]; S = 0 without shadow models. A shadow model may have no members among the records."""
+    given = sorted(name for name in arrays if name.startswith("shadow_"))
+    if not given:
+        return np.zeros((0, n), dtype=bool)
+    if "shadow_members" not in arrays:
+        raise InputError(
+            f"{given[0]} needs shadow_members [S shadow models, N records]: who trained which one"
+        )
+    members = check.members("shadow_members", arrays["shadow_members"], "SN")
+    if members.shape[1] != n:
+        repair = (
+            "transpose it: shadow_members.T" if len(members) == n else "ask all models on the same records"
+        )
+        raise InputError(
+            f"shadow_members must be [S shadow models, N records] with N = {n} as in members, "
+            f"got {members.shape}; {repair}"
+        )
+    return members
+
+
+def _answers(
+    arrays: Arrays, prefix: str, letters: str, sizes: dict[str, int], like: Answers | None = None
+) -> Answers:
+    """The checked answers whose names begin with `prefix`, with the views and classes of `like`."""
+    found: Answers = {}
+    for kind in kinds(arrays, prefix):
+        name, field = prefix + kind, "logits" if kind == "probs" else kind
+        agree = found.get("logits") if like is None and kind == "losses" else (like or {}).get(field)
+        layout = letters + "C" if field == "logits" else letters
+        array = check.numbers(name, to_axes(name, arrays[name], layout, sizes | _lengths(agree)))
+        check.finite(name, array)
+        if kind == "losses":
+            check.losses(name, array)
+        found[field] = check.log_probabilities(name, array) if kind == "probs" else array
+    return found
+
+
+def _lengths(answers: Numbers | None) -> dict[str, int]:
+    """The lengths that other answers of the same models must share: V, and C if there is one."""
+    return {} if answers is None else dict(zip("VC", answers.shape[1::2], strict=False))
+
+
+def _with_shadows(own: Answers, arrays: Arrays, prefix: str, letters: str, shape: tuple[int, ...]) -> Answers:
+    """The targets' answers followed by those of the S = shape[0] shadow models."""
+    if shape[0] == 0:
+        return own
+    _check_kinds(arrays, prefix.removeprefix("shadow_"), prefix)
+    theirs = _answers(arrays, prefix, letters, dict(zip(letters, shape, strict=True)), own)
+    return {kind: np.concatenate([array, theirs[kind]]) for kind, array in own.items()}
+
+
+def _check_kinds(arrays: Arrays, prefix: str, other: str) -> None:
+    """Raise InputError unless the answers under both prefixes are of the same kinds."""
+    want, got = kinds(arrays, prefix), kinds(arrays, other)
+    if want != got:
+        raise InputError(
+            f"{other}* must hold the same kinds of answers as {prefix + '*' if prefix else 'the target'}, "
+            f"{', '.join(want)}, got {', '.join(got) or 'none'}; give both or neither"
+        )
+
+
+def _labels(arrays: Arrays, name: str, n: int, answers: Answers) -> Labels | None:
+    n_classes = answers["logits"].shape[3] if "logits" in answers else None
+    return check.labels(name, arrays[name], n, n_classes) if name in arrays else None
+
+
+def _population(arrays: Arrays, letters: str, targets: Answers, n_shadows: int) -> Models | None:
+    """The same models on records that none of them trained on, if they are given."""
+    if not any("population_" in name for name in arrays):
+        return None
+    n_targets = len(next(iter(targets.values())))
+    own = _answers(arrays, "population_", letters, {"M": n_targets}, targets)
+    if not own:
+        raise InputError(f"a population needs logits, probs or losses of the target, got {_names(arrays)}")
+    n = next(iter(own.values())).shape[2]
+    answers = _with_shadows(own, arrays, "shadow_population_", "SZ", (n_shadows, n))
+    labels = _labels(arrays, "population_labels", n, answers)
+    nobody = np.zeros((n_targets + n_shadows, n), dtype=bool)
+    return Models(_signals(answers, labels), nobody, ~nobody)
+
+
+def _signals(answers: Answers, labels: Labels | None) -> Signals:
+    return Signals(labels, answers.get("logits"), answers.get("losses"), answers.get("scores"))

@@ -1,0 +1,127 @@
+"""The audit file, our contract with every framework: arrays in, checked `Models` out.
+
+`docs/audit-file.md` describes the schema `leakbench-audit/1` for those who write such files.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import InputError, unknown
+from ..types import Models
+from .assemble import Arrays, assemble, kinds
+from .formats import load
+from .vocabulary import NAMES, SCHEMA, canonical, recognise
+
+
+@dataclass(frozen=True, eq=False)
+class AuditInput:
+    """What an audit starts from: every model's answers, the models under attack, and groups of records."""
+
+    models: Models
+    targets: tuple[int, ...]  # every model given with `members`; those given as shadow_* are never attacked
+    groups: dict[str, NDArray[np.str_]]  # by name, [N]
+    class_names: tuple[str, ...] | None
+    fingerprint: str  # SHA-256 over the arrays given: 32 hex digits
+    source: str  # the path, or "arrays"
+    kind: str  # the most telling answers given: "logits", "probs", "losses" or "scores"
+    notes: tuple[str, ...] = ()  # what was given and not used
+
+
+def read(path: str | Path) -> AuditInput:
+    """The content of an audit file: npz, csv, parquet, a folder of npy files, or a peer's folder (`peers`).
+
+    Raises InputError, in one line, for anything that is missing, damaged, of the wrong shape or impossible.
+    """
+    arrays, notes = load(Path(path))
+    try:
+        return _checked(arrays, str(path), notes)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+
+
+def from_arrays(**arrays: Any) -> AuditInput:
+    """The same from arrays in memory, under the names of the audit file; None counts as absent.
+
+    Raises InputError, also for a name that the contract does not know.
+
+    >>> given = from_arrays(losses=[0.1, 0.2, 0.9, 1.2], members=[1, 1, 0, 0])
+    >>> given.models.members.shape, given.targets, given.kind
+    ((1, 4), (0,), 'losses')
+    """
+    for name in arrays:
+        if canonical(name) is None:
+            raise unknown("array", name, NAMES)
+    found, _ = recognise([name for name, value in arrays.items() if value is not None], "the arrays")
+    return _checked({ours: np.asarray(arrays[name]) for ours, name in found.items()}, "arrays", [])
+
+
+def _checked(arrays: Arrays, source: str, notes: list[str]) -> AuditInput:
+    _check_schema(arrays)
+    models, targets = assemble(arrays)
+    n_records, logits = models.members.shape[1], models.signals.logits
+    return AuditInput(
+        models=models,
+        targets=targets,
+        groups=_groups(arrays, n_records),
+        class_names=_class_names(arrays, None if logits is None else logits.shape[3]),
+        fingerprint=_fingerprint(arrays),
+        source=source,
+        kind=kinds(arrays)[0],
+        notes=(*notes, *_unused(arrays)),
+    )
+
+
+def _check_schema(arrays: Arrays) -> None:
+    given = str(arrays.get("schema", SCHEMA))
+    if given != SCHEMA:
+        raise InputError(f"schema must be {SCHEMA!r}, got {given!r}; a newer leakbench may read it")
+
+
+def _groups(arrays: Arrays, n: int) -> dict[str, NDArray[np.str_]]:
+    """Groups of records by name, as text: `groups` is called "group", `group_site` is called "site"."""
+    found = {}
+    for name, array in arrays.items():
+        if not name.startswith("group"):
+            continue
+        if array.shape != (n,):
+            raise InputError(f"{name} must be one group a record, [{n}], got shape {array.shape}")
+        if array.dtype.kind not in "biuU":
+            raise InputError(f"{name} must be text or integers, got dtype {array.dtype}; use astype(str)")
+        found["group" if name == "groups" else name.removeprefix("group_")] = array.astype(str)
+    return found
+
+
+def _class_names(arrays: Arrays, n_classes: int | None) -> tuple[str, ...] | None:
+    names = arrays.get("class_names")
+    if names is None:
+        return None
+    labels = arrays.get("labels")
+    needed = n_classes or (0 if labels is None else int(labels.max()) + 1)
+    if names.ndim != 1 or names.dtype.kind not in "iuU" or len(names) < needed:
+        raise InputError(
+            f"class_names must be one name a class, [{needed}], got {names.dtype} of shape {names.shape}"
+        )
+    return tuple(str(name) for name in names)
+
+
+def _fingerprint(arrays: Arrays) -> str:
+    digest = hashlib.sha256()
+    for name in sorted(arrays):
+        array = np.ascontiguousarray(arrays[name])
+        digest.update(f"{name}\x1f{array.dtype.str}\x1f{array.shape}\x1f".encode())
+        digest.update(array.reshape(-1).view(np.uint8).data)
+    return digest.hexdigest()[:32]
+
+
+def _unused(arrays: Arrays) -> list[str]:
+    notes = []
+    if "logits" in arrays and "probs" in arrays:
+        notes.append("not used: probs (logits are there too)")
+    if "losses" in arrays and "labels" in arrays and kinds(arrays)[0] != "losses":
+        notes.append(f"not used: losses (they follow from {kinds(arrays)[0]} and labels)")
+    return notes

@@ -1,0 +1,47 @@
+"""Slices: parts of the records on which leakage is measured separately.
+
+No slice depends on membership, so a slice of noise is noise.
+"""
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .types import Array, Bools, Models
+
+LOSS_CUTS = (0, 20, 40, 60, 80, 100)
+
+
+def slices(
+    models: Models,
+    targets: Sequence[int],
+    class_names: Sequence[str] | None = None,
+    groups: Mapping[str, NDArray[np.str_]] | None = None,
+) -> dict[str, Bools]:
+    """Masks [T, N] by name: all, each class, correctness, fifths by the target's own loss, custom groups."""
+    signals, shape = models.signals, (len(targets), models.members.shape[1])
+    found = {"all": np.ones(shape, dtype=bool)}
+    if signals.labels is not None:
+        for c in np.unique(signals.labels):
+            name = class_names[c] if class_names is not None else str(c)
+            found[f"class={name}"] = np.broadcast_to(signals.labels == c, shape)
+    if signals.offers("correct"):
+        correct = (
+            signals.statistic("correct")[list(targets)].mean(axis=1) >= 0.5
+        )  # [T, N], majority over views
+        found |= {"correct=yes": correct, "correct=no": ~correct}
+    if signals.offers("loss"):
+        percentile = np.stack([_percentile(signals.statistic("loss")[m].mean(axis=0)) for m in targets])
+        for low, high in pairwise(LOSS_CUTS):
+            found[f"loss={low}-{high}%"] = (low <= percentile) & (percentile < high)
+    for group, values in (groups or {}).items():
+        for value in np.unique(values):
+            found[f"group:{group}={value}"] = np.broadcast_to(values == value, shape)
+    return found
+
+
+def _percentile(values: Array) -> Array:
+    """For each value the share of smaller ones, in 0..100; equal values fall into the same slice."""
+    return 100.0 * np.searchsorted(np.sort(values), values, side="left") / values.size

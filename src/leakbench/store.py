@@ -1,0 +1,243 @@
+"""What was computed once: models and signals under the key of what they were computed from.
+
+An entry is a folder `<root>/<kind>/<key>/` with its files and `job.json`: the spec that the key was made
+from, free-form `meta`, and the SHA-256 of every file. Entries are written elsewhere and renamed, so they are
+visible whole or not at all. Each hit is verified. safetensors, npy and JSON only: reading executes nothing.
+"""
+
+import hashlib
+import json
+import os
+import platform
+import re
+import secrets
+import shutil
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .errors import StoreError
+from .key import canonical, content_key
+
+SCHEMA = "leakbench-store-1"
+JOB = "job.json"
+DAY = 86_400.0  # seconds after which a temporary folder of another machine is taken for left over
+
+Payload = bytes | np.ndarray[Any, Any] | Mapping[str, np.ndarray[Any, Any]]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A verified entry: its folder, the spec that it was computed from, and what was noted about it."""
+
+    path: Path
+    spec: dict[str, Any]
+    meta: dict[str, Any]
+
+    def array(self, name: str) -> np.ndarray[Any, Any]:
+        """An .npy file, memory-mapped and read-only."""
+        array: np.ndarray[Any, Any] = np.load(self.path / name, mmap_mode="r", allow_pickle=False)
+        return array
+
+    def tensors(self, name: str) -> dict[str, np.ndarray[Any, Any]]:
+        """The arrays of a .safetensors file by name."""
+        from safetensors.numpy import load_file
+
+        tensors: dict[str, np.ndarray[Any, Any]] = load_file(self.path / name)
+        return tensors
+
+
+class Store:
+    """A folder of entries. Several processes may use it at once.
+
+    Raises StoreError if the folder cannot be made or written to. Opening removes what killed runs left over.
+    """
+
+    def __init__(self, root: str | Path) -> None:
+        self.root = Path(root)
+        self._temporary = self.root / "tmp"
+        try:
+            self._temporary.mkdir(parents=True, exist_ok=True)
+            self._make_folder().rmdir()
+            self._sweep()
+        except OSError as error:
+            raise _unwritable(self.root, error) from None
+
+    def get(self, kind: str, spec: Mapping[str, Any]) -> Entry | None:
+        """The entry that was computed from `spec`, or None.
+
+        Raises StoreError if it is damaged or belongs to another spec: what differs, and how to remove it.
+        """
+        path = self.root / kind / content_key(spec)
+        if not path.is_dir():
+            return None
+        entry = _verified(path)
+        asked = json.loads(canonical(spec))
+        if entry.spec != asked:
+            what = "; ".join(_differences(asked, entry.spec))
+            raise StoreError(f"{path} belongs to something else: {what}; {_remedy(path)}")
+        return entry
+
+    def put(
+        self, kind: str, spec: Mapping[str, Any], files: Mapping[str, Payload], meta: Mapping[str, Any]
+    ) -> Entry:
+        """Write an entry; if another process was first, theirs stays and is returned.
+
+        `files` are arrays (name.npy), dicts of arrays (name.safetensors) or bytes of either format or JSON.
+        Raises StoreError if it cannot be written (nothing stays behind), TypeError for other files.
+        """
+        path = self.root / kind / content_key(spec)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            folder = self._make_folder()
+        except OSError as error:
+            raise _unwritable(self.root, error) from None
+        try:
+            digests = {name: _write(folder / name, payload) for name, payload in sorted(files.items())}
+            _write(folder / JOB, _job_text(spec, meta, digests).encode())
+            _sync(folder)
+            _rename(folder, path)
+            _sync(path.parent)
+        except OSError as error:
+            raise _unwritable(self.root, error) from None
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)  # gone already where the rename succeeded
+        entry = self.get(kind, spec)
+        assert entry is not None
+        return entry
+
+    def entries(self, kind: str) -> Iterator[Entry]:
+        """Every entry of a kind, verified. Raises StoreError at the first that is damaged or misplaced."""
+        for path in sorted((self.root / kind).glob("*")):
+            entry = _verified(path)
+            if content_key(entry.spec) != path.name:
+                raise StoreError(f"{path} holds the entry {content_key(entry.spec)}; {_remedy(path)}")
+            yield entry
+
+    def _make_folder(self) -> Path:
+        folder = self._temporary / f"{platform.node()}_{os.getpid()}_{secrets.token_hex(8)}"
+        folder.mkdir()
+        return folder
+
+    def _sweep(self) -> None:
+        """Remove the temporary folders of dead processes of this machine, and those older than a day."""
+        for folder in self._temporary.iterdir():
+            owner = re.fullmatch(rf"{re.escape(platform.node())}_(\d+)_\w+", folder.name)
+            if (owner and not _alive(int(owner[1]))) or _age(folder) > DAY:
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def _job_text(spec: Mapping[str, Any], meta: Mapping[str, Any], files: Mapping[str, str]) -> str:
+    """The text of job.json, with a digest over itself."""
+    text = canonical({"schema": SCHEMA, "spec": spec, "meta": meta, "files": files})
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    return json.dumps({**json.loads(text), "sha256": digest}, indent=1, sort_keys=True) + "\n"
+
+
+def _verified(path: Path) -> Entry:
+    """The entry at `path`. Raises StoreError naming the file that is missing or not as it was written."""
+    try:
+        text = (path / JOB).read_text(encoding="utf-8")
+        job = json.loads(text)
+        whole = text == _job_text(job["spec"], job["meta"], job["files"])
+    except (OSError, ValueError, KeyError, TypeError):
+        whole = False
+    if not whole:
+        raise StoreError(f"{path / JOB} is missing or not as it was written; {_remedy(path)}")
+    for name, digest in job["files"].items():
+        try:
+            found = _digest(path / name)
+        except OSError as error:
+            raise StoreError(f"{path / name} cannot be read: {error.strerror}; {_remedy(path)}") from None
+        if found != digest:
+            raise StoreError(
+                f"{path / name} is not as it was written: SHA-256 {found[:12]}, was {digest[:12]}; "
+                f"{_remedy(path)}"
+            )
+    return Entry(path, job["spec"], job["meta"])
+
+
+def _write(path: Path, payload: Payload) -> str:
+    """Write a file to the disk itself and return its SHA-256."""
+    if path.parent / path.name != path or path.suffix not in (".npy", ".safetensors", ".json"):
+        raise TypeError(
+            f"a file of the store must be named *.npy, *.safetensors or *.json, got {path.name!r}"
+        )
+    with path.open("xb") as file:
+        if isinstance(payload, np.ndarray):
+            np.save(file, payload, allow_pickle=False)
+        else:
+            file.write(payload if isinstance(payload, bytes) else _safetensors(payload))
+        file.flush()
+        os.fsync(file.fileno())
+    return _digest(path)
+
+
+def _safetensors(arrays: Mapping[str, np.ndarray[Any, Any]]) -> bytes:
+    from safetensors.numpy import save
+
+    data: bytes = save({name: np.asarray(array, order="C") for name, array in arrays.items()})
+    return data
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _sync(folder: Path) -> None:
+    """Make the folder's list of files reach the disk."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _rename(folder: Path, path: Path) -> None:
+    """Make `folder` visible as `path`, unless another process did so first: then theirs stays."""
+    try:
+        folder.rename(path)
+    except OSError:
+        if not path.is_dir():
+            raise
+
+
+def _age(path: Path) -> float:
+    """Seconds since `path` was changed; 0 if another process has just removed it."""
+    try:
+        return time.time() - path.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _differences(asked: Any, found: Any, where: str = "") -> list[str]:
+    """Where two pieces of plain data differ, as `a.b: asked 1, stored 2`."""
+    if isinstance(asked, dict) and isinstance(found, dict):
+        keys = sorted(asked.keys() | found.keys())
+        inner = [(asked.get(k), found.get(k), f"{where}.{k}".lstrip(".")) for k in keys]
+        return [line for a, f, name in inner for line in _differences(a, f, name)]
+    return [] if asked == found else [f"{where}: asked {json.dumps(asked)}, stored {json.dumps(found)}"]
+
+
+def _remedy(path: Path) -> str:
+    return f"remove it with `rm -r {path}` and run again"
+
+
+def _unwritable(root: Path, error: OSError) -> StoreError:
+    why = error.strerror or str(error)
+    return StoreError(f"the store {root} cannot be written: {why}; free space, or choose another folder")

@@ -1,0 +1,165 @@
+"""A study: data x design x recipe x defences x attacks, read from one TOML file."""
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from .attacks import ATTACKS, Attack
+from .attacks.suite import SUITES
+from .data.designs import DESIGNS, Design
+from .data.load import DataSpec
+from .defences import DEFENCES, Defence
+from .errors import InputError
+from .signals.views import parse_views
+from .tables import build, override
+from .train.recipe import Architecture, Recipe, Train
+from .types import Array
+
+
+@dataclass(frozen=True)
+class Protected:
+    """A defence under the study's label, or several composed in the order given."""
+
+    label: str
+    parts: tuple[Defence, ...]
+
+    def recipe(self, base: Recipe) -> Recipe:
+        """The recipe after every part has edited it."""
+        for part in self.parts:
+            base = part.recipe(base)
+        return base
+
+    def output(self, logits: Array) -> Array:
+        """The released answers: the parts' output maps, first to last."""
+        for part in self.parts:
+            logits = part.output(logits)
+        return logits
+
+    def inverse(self, released: Array) -> Array:
+        """What an attacker who knows the maps makes of them: undone last to first."""
+        for part in reversed(self.parts):
+            released = part.inverse(released)
+        return released
+
+    @property
+    def changes_output(self) -> bool:
+        """Whether any part maps the output."""
+        return any(part.changes_output for part in self.parts)
+
+    def describe(self) -> dict[str, Any]:
+        """Label and parts as plain data."""
+        return {"label": self.label, "parts": [part.describe() for part in self.parts]}
+
+
+@dataclass(frozen=True)
+class Query:
+    """How the models are asked: which views of each record."""
+
+    views: tuple[str, ...] = ("identity",)
+
+    def __post_init__(self) -> None:
+        parse_views(self.views)
+
+
+@dataclass(frozen=True)
+class StudyFile:
+    """The keys of a study file. `stages`, `defences` and `attacks` hold names or tables with parameters."""
+
+    data: DataSpec
+    title: str = ""
+    seed: int = 0
+    design: dict[str, Any] = field(default_factory=lambda: {"name": "random_half"})
+    architecture: Architecture = field(default_factory=Architecture)
+    stages: tuple[Train, ...] = (Train(),)
+    defences: tuple[str | dict[str, Any], ...] = ("none",)
+    attacks: str | tuple[str | dict[str, Any], ...] = "standard-2026"
+    query: Query = field(default_factory=Query)
+    group_size: int = 32  # models trained at once; changes nothing but speed
+
+
+@dataclass(frozen=True)
+class Study:
+    """A validated study. Everything that it names exists, and every parameter has its type."""
+
+    file: StudyFile
+
+    @classmethod
+    def load(cls, path: str | Path, overrides: Sequence[str] = ()) -> "Study":
+        """Read a TOML study and apply `key=value` overrides. Raises InputError on anything that is not right."""
+        path = Path(path)
+        try:
+            table = tomllib.loads(path.read_text(encoding="utf-8"))
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise InputError(f"{path} must be a TOML study file; {error}") from None
+        except OSError as error:
+            raise InputError(f"cannot read the study {path}: {error.strerror}") from None
+        for assignment in overrides:
+            override(table, assignment)
+        table.setdefault("title", path.stem)
+        return cls.of(table)
+
+    @classmethod
+    def of(cls, table: Mapping[str, Any]) -> "Study":
+        """A study from a table with the keys of a study file."""
+        if "data" not in table:
+            raise InputError('a study needs a [data] table, such as [data] name = "digits"')
+        study = cls(build(StudyFile, dict(table), "study"))
+        labels = [d.label for d in study.defences]
+        if len(set(labels)) != len(labels):
+            twice = next(label for label in labels if labels.count(label) > 1)
+            raise InputError(f"two defences are called {twice!r}; give one of them another `label`")
+        _ = study.design, study.attacks
+        return study
+
+    @property
+    def recipe(self) -> Recipe:
+        """The undefended recipe."""
+        return Recipe(self.file.architecture, self.file.stages)
+
+    @cached_property
+    def design(self) -> Design:
+        """Which model trains on which records."""
+        return DESIGNS.make(self.file.design)
+
+    @cached_property
+    def defences(self) -> tuple[Protected, ...]:
+        """The defences, the undefended model first: it is the baseline of every comparison."""
+        named = tuple(_protected(spec) for spec in self.file.defences)
+        plain = Protected("none", (DEFENCES.make("none"),))
+        return named if any(d.label == "none" for d in named) else (plain, *named)
+
+    @cached_property
+    def attacks(self) -> dict[str, Attack]:
+        """The attacks by their label in the results."""
+        return make_attacks(self.file.attacks)
+
+    def describe(self) -> dict[str, Any]:
+        """The study as plain data, defaults filled in."""
+        return asdict(self.file)
+
+
+def make_attacks(specs: str | Sequence[str | Mapping[str, Any]]) -> dict[str, Attack]:
+    """Attacks by label, from the name of a suite or a list of names and tables (`label` names a variant)."""
+    if isinstance(specs, str):
+        specs = SUITES.get(specs, (specs,))
+    made: dict[str, Attack] = {}
+    for spec in specs:
+        table = {"name": spec} if isinstance(spec, str) else dict(spec)
+        label = str(table.pop("label", table.get("name")))
+        if label in made:
+            raise InputError(f"two attacks are called {label!r}; give one of them another `label`")
+        made[label] = ATTACKS.make(table)
+    return made
+
+
+def _protected(spec: str | Mapping[str, Any]) -> Protected:
+    table = {"name": spec} if isinstance(spec, str) else dict(spec)
+    chain = table.pop("chain", None)
+    if chain is not None:
+        parts = tuple(DEFENCES.make(part) for part in chain)
+        return Protected(str(table.get("label") or "+".join(part.name for part in parts)), parts)
+    label = str(table.pop("label", table.get("name")))
+    return Protected(label, (DEFENCES.make(table),))

@@ -1,0 +1,95 @@
+"""From a table of plain data (TOML) to dataclasses, with unknown keys refused and the nearest name offered."""
+
+import dataclasses
+import tomllib
+import types
+import typing
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from .errors import InputError, first_problem, unknown
+
+T = TypeVar("T")
+
+
+def build(cls: type[T], table: object, where: str) -> T:
+    """An instance of the dataclass `cls` from `table`, nested dataclasses included.
+
+    Raises InputError naming the place `where` for an unknown key, a missing one or a value of the wrong type.
+    """
+    from pydantic import TypeAdapter, ValidationError
+
+    refuse_unknown(cls, table, where)
+    try:
+        return TypeAdapter(cls).validate_python(table)
+    except ValidationError as error:
+        raise InputError(f"{where}: {first_problem(error)}") from None
+
+
+def refuse_unknown(cls: type, table: object, where: str) -> None:
+    """Raise InputError for a key that is no field of `cls`, at any depth."""
+    if not isinstance(table, Mapping):
+        raise InputError(f"{where} must be a table of keys, got {table!r}")
+    hints = typing.get_type_hints(cls)
+    names = [f.name for f in dataclasses.fields(cls)]
+    for key, value in table.items():
+        if key not in names:
+            raise unknown(f"key in {where}:", str(key), names)
+        inner = _dataclass_in(hints[key])
+        if inner is None:
+            continue
+        for i, item in enumerate(value if isinstance(value, list) else [value]):
+            place = f"{where}.{key}.{i}" if isinstance(value, list) else f"{where}.{key}"
+            if not dataclasses.is_dataclass(item):
+                refuse_unknown(inner, item, place)
+
+
+def override(table: dict[str, Any], assignment: str) -> None:
+    """Apply `a.b.0.c=value` to a nested table; the value is read as TOML, else as a bare string.
+
+    >>> study = {"stages": [{"epochs": 30}]}
+    >>> override(study, "stages.0.epochs=5"); study
+    {'stages': [{'epochs': 5}]}
+    """
+    path, equals, text = assignment.partition("=")
+    if not equals or not path.strip():
+        raise InputError(f"--set must be key=value, got {assignment!r}")
+    node: Any = table
+    *steps, last = path.strip().split(".")
+    for step in steps:
+        node = _child(node, step, path)
+    if isinstance(node, list):
+        node[_position(node, last, path)] = _value(text)
+    else:
+        node[last] = _value(text)
+
+
+def _child(node: Any, step: str, path: str) -> Any:
+    if isinstance(node, list):
+        return node[_position(node, step, path)]
+    child = node.setdefault(step, {})
+    if not isinstance(child, dict | list):
+        raise InputError(f"--set {path}: {step!r} is a value, not a table")
+    return child
+
+
+def _position(node: list[Any], step: str, path: str) -> int:
+    if not step.isdigit() or int(step) >= len(node):
+        raise InputError(f"--set {path}: {step!r} must be a position in 0..{len(node) - 1}")
+    return int(step)
+
+
+def _value(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text.strip()
+
+
+def _dataclass_in(hint: Any) -> type | None:
+    """The dataclass in `X`, `X | None`, `tuple[X, ...]` or `list[X]`, if X is one."""
+    options = (
+        typing.get_args(hint) if isinstance(hint, types.UnionType) or typing.get_origin(hint) else (hint,)
+    )
+    found = [o for o in options if isinstance(o, type) and dataclasses.is_dataclass(o)]
+    return found[0] if found else None

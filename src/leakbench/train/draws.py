@@ -1,0 +1,40 @@
+"""Everything random in one stage of one model: the order of records, dropout masks, augmentation.
+
+Each has its own stream, derived from the model's seed, and is drawn batch by batch in the same sizes whether
+the model is trained alone or in a group: that is why grouping changes nothing beyond floating point.
+"""
+
+import torch
+from torch import Tensor
+
+from ..seeds import derive
+from .recipe import Augment
+
+
+def generator(seed: int, *names: object) -> torch.Generator:
+    """A torch stream from a seed and names."""
+    return torch.Generator().manual_seed(derive(seed, *names))
+
+
+class Draws:
+    """The streams of stage number `stage` of the model with `seed`."""
+
+    def __init__(self, seed: int, stage: int) -> None:
+        self._order = generator(seed, stage, "order")
+        self._dropout = generator(seed, stage, "dropout")
+        self._augment = generator(seed, stage, "augment")
+
+    def order(self, n: int) -> Tensor:
+        """A permutation of 0 .. n - 1: the order of an epoch."""
+        return torch.randperm(n, generator=self._order)
+
+    def uniform(self, batch: int, units: int) -> Tensor:
+        """What decides on dropout, uniform [B, units]: a unit is kept where it reaches the dropout rate."""
+        return torch.rand(batch, units, generator=self._dropout)
+
+    def moves(self, batch: int, augment: Augment) -> Tensor:
+        """Shift right, shift down, and whether to flip first: int64 [B, 3]."""
+        s = augment.shift
+        shifts = torch.randint(-s, s + 1, (batch, 2), generator=self._augment)
+        flips = torch.randint(0, 1 + augment.flip, (batch, 1), generator=self._augment)
+        return torch.cat([shifts, flips], dim=1)

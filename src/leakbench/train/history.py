@@ -1,0 +1,53 @@
+"""A model's losses over the epochs of a stage: whether it diverged, whether it improved, when it is done."""
+
+import math
+
+from ..errors import LeakbenchError
+
+
+class History:
+    """The losses of one model in one stage, and the rule of early stopping."""
+
+    def __init__(self, seed: int, patience: int | None) -> None:
+        self.seed, self.patience = seed, patience
+        self.train_losses: list[float] = []
+        self.dev_losses: list[float] = []
+
+    def add(self, train_loss: float, dev_loss: float | None) -> None:
+        """Note an epoch. Raises LeakbenchError if a loss is not finite."""
+        self.train_losses.append(train_loss)
+        if dev_loss is not None:
+            self.dev_losses.append(dev_loss)
+        if not math.isfinite(train_loss + (dev_loss or 0.0)):
+            raise diverged(self.seed, f"its loss is {train_loss} after epoch {len(self.train_losses)}")
+
+    @property
+    def improved(self) -> bool:
+        """Whether the last dev loss is lower than all before it."""
+        return self.dev_losses[-1] < min(self.dev_losses[:-1], default=math.inf)
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether the dev loss has not improved for `patience` epochs."""
+        if self.patience is None:
+            return False
+        best = self.dev_losses.index(min(self.dev_losses))
+        return len(self.dev_losses) - 1 - best >= self.patience
+
+
+def log(histories: list[History], seconds: float) -> dict[str, object]:
+    """The log of a model from its stages' histories; see `Trained`."""
+    return {
+        "epochs": [len(h.train_losses) for h in histories],
+        "train_loss": histories[-1].train_losses[-1],
+        "dev_losses": [h.dev_losses for h in histories],
+        "seconds": seconds,
+    }
+
+
+def diverged(seed: int, what: str) -> LeakbenchError:
+    """The error for a model whose loss or weights are no longer finite."""
+    return LeakbenchError(
+        f"the training of the model with seed {seed} diverged: {what}; "
+        "use a smaller learning rate (optimiser lr in the recipe)"
+    )

@@ -1,0 +1,101 @@
+"""A training job: what is needed to make one model, as plain data; and what comes out of it."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..data.dataset import Indices
+from ..errors import InputError
+from ..key import canonical
+from .recipe import Recipe
+
+ENGINE_VERSION = 1  # raised by hand when the same job gives other weights
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """Train one model by `recipe` on the rows `members` of a data set, from `seed`.
+
+    `dev` are the rows on which early stopping measures the loss; they are no members. Raises InputError for
+    indices that are not one-dimensional, not unique, negative, empty (members) or in both.
+    """
+
+    recipe: Recipe
+    members: Indices
+    dev: Indices
+    seed: int
+
+    def __post_init__(self) -> None:
+        for name in ("members", "dev"):
+            rows = np.asarray(getattr(self, name))
+            if rows.ndim != 1 or (rows.size and rows.dtype.kind not in "iu"):
+                raise InputError(f"{name} must be whole row numbers [n], got {rows.dtype} {list(rows.shape)}")
+            object.__setattr__(self, name, rows.astype(np.int64))
+        if not len(self.members):
+            raise InputError("members must be at least one row, got none")
+        if self.recipe.needs_dev and not len(self.dev):
+            raise InputError(
+                "early stopping (patience) needs dev records, got none; give dev or leave it out"
+            )
+        rows = np.concatenate([self.members, self.dev])
+        if rows.min() < 0 or len(np.unique(rows)) != len(rows):
+            raise InputError("members and dev must be different rows, none twice and none negative")
+
+    def describe(self, fingerprint: str) -> dict[str, Any]:
+        """Plain data that determines the model: what its key in the store is made from.
+
+        `fingerprint` is the data set's. Two jobs with the same description give the same weights, up to
+        floating point.
+        """
+        return {
+            "recipe": self.recipe.describe(),
+            "data": fingerprint,
+            "members": _digest(self.members),
+            "dev": _digest(self.dev),
+            "seed": self.seed,
+            "engine": ENGINE_VERSION,
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """One model's weights, under the names of its module's `state_dict`, and the log of its training.
+
+    The log is plain data: `epochs` run and `dev_losses` of each epoch (one list a stage; no losses without
+    early stopping), `train_loss` of the last epoch, and this model's share of the `seconds`.
+    """
+
+    weights: dict[str, np.ndarray]
+    log: dict[str, Any]
+
+
+def groups(jobs: Sequence[Job], size: int) -> list[list[Job]]:
+    """The jobs in groups of at most `size` that can be trained at once: same recipe, same counts; order kept.
+
+    Raises InputError if size is below 1.
+    """
+    if size < 1:
+        raise InputError(f"size of a group must be at least 1, got {size}")
+    alike: dict[str, list[Job]] = {}
+    for job in jobs:
+        alike.setdefault(_shape(job), []).append(job)
+    return [same[i : i + size] for same in alike.values() for i in range(0, len(same), size)]
+
+
+def check_group(jobs: Sequence[Job]) -> None:
+    """Raise InputError unless the jobs can be trained at once."""
+    if not jobs:
+        raise InputError("a group must have at least one job, got none")
+    if len({_shape(job) for job in jobs}) > 1:
+        raise InputError("jobs of a group must share recipe and numbers of members and dev; use `groups`")
+
+
+def _shape(job: Job) -> str:
+    return canonical([job.recipe.describe(), len(job.members), len(job.dev)])
+
+
+def _digest(rows: Indices) -> dict[str, Any]:
+    return {"count": len(rows), "sha256": hashlib.sha256(rows.astype("<i8").tobytes()).hexdigest()}

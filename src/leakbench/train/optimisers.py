@@ -1,0 +1,54 @@
+"""SGD with momentum and Adam on stacked parameters: torch's update rules, each weight by itself.
+
+Written out, for these are K optimisers whose models can leave one by one, and preparing `torch.optim` takes
+longer than training a group of small models. The plain loop uses it, and tests hold the two together.
+"""
+
+import math
+
+import torch
+from torch import Tensor
+
+from .recipe import Optimiser
+
+BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8  # Kingma & Ba 2015, arXiv 1412.6980; torch's defaults
+
+
+class StackedOptimiser:
+    """The update rule of a recipe's optimiser, and its state for the leaves of a stack."""
+
+    def __init__(self, optimiser: Optimiser, leaves: list[Tensor]) -> None:
+        self.rule = optimiser
+        self.steps = 0
+        self.update = self._adam if optimiser.name == "adam" else self._sgd
+        size = 2 if optimiser.name == "adam" else 1
+        self.state = [[torch.zeros_like(leaf, requires_grad=False) for _ in range(size)] for leaf in leaves]
+
+    @torch.no_grad()
+    def step(self, leaves: list[Tensor], lr: float) -> None:
+        """Move the leaves against their gradients, and forget the gradients."""
+        self.steps += 1
+        for leaf, state in zip(leaves, self.state, strict=True):
+            gradient = leaf.grad
+            if self.rule.weight_decay:
+                gradient = gradient.add(leaf, alpha=self.rule.weight_decay)
+            self.update(leaf, gradient, state, lr)
+            leaf.grad = None
+
+    def keep(self, positions: list[int]) -> None:
+        """Reduce the state to that of the models at `positions`."""
+        self.state = [[value[positions] for value in values] for values in self.state]
+
+    def _sgd(self, leaf: Tensor, g: Tensor, state: list[Tensor], lr: float) -> None:
+        """v <- momentum v + g;  leaf <- leaf - lr v."""
+        (v,) = state
+        torch.add(g, v, alpha=self.rule.momentum, out=v)  # one pass over memory instead of two
+        leaf.add_(v, alpha=-lr)
+
+    def _adam(self, leaf: Tensor, g: Tensor, state: list[Tensor], lr: float) -> None:
+        """m, v <- running means of g, g^2;  leaf <- leaf - lr m' / (sqrt(v') + epsilon), ' freed of bias."""
+        m, v = state
+        m.lerp_(g, 1.0 - BETA_1)
+        v.mul_(BETA_2).addcmul_(g, g, value=1.0 - BETA_2)
+        root = v.sqrt().div_(math.sqrt(1.0 - BETA_2**self.steps)).add_(EPSILON)
+        leaf.addcdiv_(m, root, value=-lr / (1.0 - BETA_1**self.steps))

@@ -1,0 +1,72 @@
+"""Ask trained models: logits on records in views, and how long an answer takes."""
+
+import statistics
+import time
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ..data.dataset import Indices
+from ..errors import InputError
+from ..signals.views import parse_views
+from .architectures import loaded
+from .recipe import Architecture
+
+Weights = Mapping[str, np.ndarray]
+
+
+@torch.no_grad()
+def query(
+    x: NDArray[np.float32],
+    architecture: Architecture,
+    weights: Weights | Sequence[Weights],
+    rows: Indices,
+    views: Sequence[str] = ("identity",),
+    batch: int = 1024,
+) -> NDArray[np.float32]:
+    """Logits of one model [V, N, C], or of K models [K, V, N, C], on the records x[rows] in `views`.
+
+    A view is made once for all models. Raises InputError for weights of another architecture, for views that
+    do not exist, and for other views than `identity` on tables.
+    """
+    several = [weights] if isinstance(weights, Mapping) else list(weights)
+    if not several:
+        raise InputError("query needs the weights of at least one model, got none")
+    networks = [loaded(architecture, x.shape[1:], each) for each in several]
+    parsed = parse_views(views)
+    classes = len(list(several[0].values())[-1])
+    out = np.empty((len(networks), len(parsed), len(rows), classes), dtype=np.float32)
+    for v, view in enumerate(parsed):
+        for start in range(0, len(rows), batch):
+            seen = torch.from_numpy(view(x[rows[start : start + batch]]))
+            for k, network in enumerate(networks):
+                out[k, v, start : start + batch] = network(seen).numpy()
+    return out[0] if isinstance(weights, Mapping) else out
+
+
+@torch.no_grad()
+def measure_latency(
+    x: NDArray[np.float32],
+    architecture: Architecture,
+    weights: Weights,
+    sizes: Sequence[int] = (1, 1000),
+    repeats: int = 20,
+) -> dict[int, float]:
+    """Seconds to answer a batch of each size, the median over `repeats`; a short x is repeated."""
+    network = loaded(architecture, x.shape[1:], weights)
+    return {
+        size: _median_seconds(network, torch.from_numpy(np.resize(x[:size], (size, *x.shape[1:]))), repeats)
+        for size in sizes
+    }
+
+
+def _median_seconds(network: torch.nn.Module, records: torch.Tensor, repeats: int) -> float:
+    network(records)  # the first call allocates
+    seconds = []
+    for _ in range(repeats):
+        started = time.perf_counter()
+        network(records)
+        seconds.append(time.perf_counter() - started)
+    return statistics.median(seconds)

@@ -1,0 +1,48 @@
+"""A data set as tensors, and what is done to a batch: augmentation and dropout masks."""
+
+from collections.abc import Iterable
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import pad
+
+from ..data.dataset import Dataset
+from ..errors import InputError
+from .job import Job
+
+
+def tensors(dataset: Dataset, jobs: Iterable[Job]) -> tuple[Tensor, Tensor]:
+    """Records x [N, ...] and labels y [N], not copied if possible, and never to be written to.
+
+    Raises InputError where a job does not fit the data set.
+    """
+    for job in jobs:
+        top = max(job.members.max(), job.dev.max(initial=0))
+        if top >= len(dataset.x):
+            raise InputError(
+                f"members and dev must be rows of {dataset.name!r}, 0..{len(dataset.x) - 1}, got {top}"
+            )
+        if any(stage.augment for stage in job.recipe.stages) and not dataset.is_image:
+            raise InputError(f"augmentation needs images, got the table {dataset.name!r}; leave it out")
+    x = np.require(dataset.x, np.float32, ["C", "W"])  # torch warns of an array that is not writable
+    y = np.require(dataset.y, np.int64, ["C", "W"])
+    return torch.from_numpy(x), torch.from_numpy(y)
+
+
+def augmented(x: Tensor, moves: Tensor, shift: int) -> Tensor:
+    """The images x [B, c, h, w], flipped and then shifted by `moves` [B, 3], with zeros at the edges."""
+    h, w = x.shape[2:]
+    right, down, flip = moves[:, :, None].unbind(1)  # each [B, 1]
+    i = shift + torch.arange(h) - down  # [B, h] where each line of the new image comes from in the padded one
+    j = shift + torch.arange(w) - right  # [B, w]
+    j = torch.where(flip > 0, w - 1 + 2 * shift - j, j)
+    pixels = (i[:, :, None] * (w + 2 * shift) + j[:, None, :]).flatten(1)  # [B, h * w]
+    padded = pad(x, (shift, shift, shift, shift)).flatten(2)
+    return padded.gather(2, pixels[:, None].expand(-1, x.shape[1], -1)).view_as(x)
+
+
+def masks(uniform: Tensor, dropout: float, widths: tuple[int, ...]) -> tuple[Tensor, ...]:
+    """Dropout masks [..., width] for each layer: 1 / (1 - dropout) where a unit is kept, else 0."""
+    kept = (uniform >= dropout).to(uniform.dtype) / (1.0 - dropout)
+    return kept.split(widths, dim=-1)

@@ -1,0 +1,62 @@
+"""What a defence does to utility, and what it costs."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from scipy.special import stdtrit
+
+from .data.dataset import Dataset
+from .metrics.intervals import clustered_rate
+from .results import Row
+from .train.query import latency
+from .trial import Trial
+from .types import Array, Bools
+
+LATENCY_BATCHES = (1, 1000)
+LATENCY_REPEATS = 30
+
+
+def utility(trial: Trial) -> Iterator[Row]:
+    """Accuracy on the test part and on the members, and the gap between members and non-members.
+
+    Intervals treat models and records as clusters: the same test records judge every model.
+    """
+    label, y = trial.defence.label, trial.dataset.y[trial.test]
+    right = trial.test_logits.argmax(axis=-1) == y  # [M, Z]
+    yield _rate("accuracy", label, right, np.ones_like(right))
+    signals, members = trial.released.signals, trial.split.members
+    correct = signals.statistic("correct")[:, 0] > 0.5  # [M, N]
+    yield _rate("train_accuracy", label, correct, members)
+    outside = ~members & trial.split.audited
+    gap = np.array([c[i].mean() - c[o].mean() for c, i, o in zip(correct, members, outside, strict=True)])
+    yield _mean("generalisation_gap", label, gap)
+
+
+def cost(trial: Trial, baseline: Trial, dataset: Dataset) -> Iterator[Row]:
+    """Training seconds of a model, its ratio to no defence, and the latency of an answer, output map included."""
+    label, seconds = trial.defence.label, trial.answers.train_seconds
+    yield _mean("train_seconds", label, seconds, unit="s")
+    yield _mean("train_cost_ratio", label, seconds / baseline.answers.train_seconds.mean(), unit="x")
+    weights = trial.answers.entries[0].tensors("weights.safetensors")
+    for batch in LATENCY_BATCHES:
+        times = 1e3 * latency(
+            dataset, trial.recipe.architecture, weights, batch, trial.defence.output, LATENCY_REPEATS
+        )
+        middle, low, high = np.percentile(times, [50, 5, 95])
+        yield Row(f"latency_batch_{batch}", float(middle), float(low), float(high), defence=label, unit="ms")
+
+
+def _rate(metric: str, defence: str, hit: Bools, counted: Bools) -> Row:
+    """A share of hits [M, N] where `counted`, with its interval clustered by model and record."""
+    model, record = np.nonzero(counted)
+    value, lo, hi = clustered_rate(hit[counted], model, record)
+    return Row(metric, value, lo, hi, defence=defence, detail={"n": len(model)})
+
+
+def _mean(metric: str, defence: str, values: Array, unit: str | None = None) -> Row:
+    """The mean over models with a t interval; a single model has none."""
+    mean = float(values.mean())
+    if len(values) < 2:
+        return Row(metric, mean, defence=defence, unit=unit)
+    half = float(stdtrit(len(values) - 1, 0.975) * values.std(ddof=1) / np.sqrt(len(values)))
+    return Row(metric, mean, mean - half, mean + half, defence=defence, unit=unit)

@@ -1,0 +1,1 @@
+"""Tests of the attacks and of the harness that runs them."""

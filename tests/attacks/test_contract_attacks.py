@@ -1,0 +1,124 @@
+"""What holds for every attack there is, third-party ones included."""
+
+import numpy as np
+import pytest
+
+from leakbench.attacks import ATTACKS, STANDARD, SUITES, Attack
+from leakbench.attacks._learned import LearnedAttack
+from leakbench.scoring import applicable, score_targets
+from leakbench.types import Models, Signals
+
+from .worlds import auc, frozen, noise_sd, with_members, world
+
+NAMES = ATTACKS.names()
+VIEWS = [1, 2]
+
+
+@pytest.fixture(params=NAMES)
+def attack(request) -> Attack:
+    return ATTACKS.make(request.param)
+
+
+@pytest.fixture(params=VIEWS, ids=lambda v: f"V={v}")
+def models(request) -> Models:
+    return world(v=request.param)
+
+
+def score(attack: Attack, models: Models, m: int = 0) -> np.ndarray:
+    return attack.score(models.target(m), models.shadows(m), np.random.default_rng(5))
+
+
+def test_finite_scores_of_read_only_arrays(attack: Attack, models: Models) -> None:
+    got = score(attack, models)
+    assert got.shape == (models.members.shape[1],)
+    assert got.dtype == np.float64
+    assert np.isfinite(got).all()
+
+
+def test_same_seed_same_scores(attack: Attack, models: Models) -> None:
+    again = world(v=models.signals.shape[1])
+    assert np.array_equal(score(attack, models), score(attack, again))
+
+
+def test_the_targets_membership_is_not_seen(attack: Attack, models: Models) -> None:
+    flipped = models.members.copy()
+    flipped[0] = ~flipped[0]
+    np.testing.assert_allclose(score(attack, with_members(models, flipped)), score(attack, models), rtol=1e-9)
+
+
+def test_members_score_higher_where_models_leak(attack: Attack, models: Models) -> None:
+    got = score_targets(attack, models, range(len(models.members)), seed=0)
+    assert auc(got.scores, models.members) > 0.53
+    assert got.decided is not None
+    assert got.decided[models.members].mean() > got.decided[~models.members].mean()
+
+
+def test_noise_reads_as_chance(attack: Attack) -> None:
+    models = world(seed=7, n=600, leak=0.0)
+    got = score_targets(attack, models, range(len(models.members)), seed=0)
+    band = 4 * noise_sd(models.members.sum(), (~models.members).sum())
+    assert abs(auc(got.scores, models.members) - 0.5) < band
+
+
+def test_order_of_records_does_not_matter(attack: Attack, models: Models) -> None:
+    if isinstance(attack, LearnedAttack):
+        pytest.skip("draws its examples by their place")
+    order = np.random.default_rng(3).permutation(models.members.shape[1])
+    signals = models.signals
+    shuffled = Models(
+        frozen(Signals(signals.labels[order], signals.logits[:, :, order], scores=signals.scores[:, :, order])),
+        models.members[:, order],
+        models.audited,
+        models.population,
+    )
+    np.testing.assert_allclose(score(attack, shuffled), score(attack, models)[order], rtol=1e-9, atol=1e-12)
+
+
+def test_a_constant_added_to_the_logits_changes_nothing(attack: Attack, models: Models) -> None:
+    def shifted(m: Models) -> Models:
+        signals = Signals(m.signals.labels, m.signals.logits + 512.0, scores=m.signals.scores)
+        return Models(signals, m.members, m.audited, m.population and shifted(m.population))
+
+    assert np.array_equal(score(attack, shifted(models)), score(attack, models))
+
+
+def test_losses_alone_suffice_where_the_attack_reads_only_the_loss(attack: Attack) -> None:
+    models = world()
+    bare = Models(Signals(losses=models.signals.statistic("loss")), models.members, models.audited)
+    reason = applicable(attack, bare, range(len(bare.members)))
+    if set(attack.needs) <= {"loss", "confidence", "logodds"} and not attack.population:
+        assert reason is None
+        assert auc(score_targets(attack, bare, range(8), seed=0).scores, bare.members) > 0.53
+    else:
+        assert reason is not None and reason.startswith("it needs ")
+
+
+def test_says_what_it_is(attack: Attack) -> None:
+    assert {"Formula:", "Shapes:", "Source:", "Differs:"} <= set(attack.doc().split())
+    assert attack.shadows in ("none", "out", "in+out")
+    assert all(statistic in ("labels", "score") or statistic.isidentifier() for statistic in attack.needs)
+
+
+def test_the_standard_suite_holds_every_attack_of_ours_once() -> None:
+    assert SUITES["standard-2026"] == STANDARD
+    assert sorted(STANDARD) == NAMES
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"name": "rmia", "gamma": 0},
+        {"name": "rmia_offline", "offline_a": 1.5},
+        {"name": "base_offline", "offline_scale": -0.1},
+        {"name": "lira", "prior_models": 0},
+        {"name": "lira", "variance": "median"},
+        {"name": "knn", "neighbours": 0},
+        {"name": "mlp", "hidden": (8, 0)},
+    ],
+    ids=lambda spec: list(spec)[1],
+)
+def test_parameters_out_of_range_are_refused(spec: dict) -> None:
+    from leakbench.errors import InputError
+
+    with pytest.raises(InputError, match=list(spec)[1]):
+        ATTACKS.make(spec)

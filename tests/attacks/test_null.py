@@ -1,0 +1,82 @@
+"""Pure noise reads as chance, where the usual protocol for trained attackers reads 0.3 or 0.7."""
+
+import numpy as np
+import pytest
+from sklearn.linear_model import LogisticRegression
+
+from leakbench.attacks import ATTACKS
+from leakbench.scoring import applicable, score_targets
+from leakbench.signals.statistics import log_softmax
+from leakbench.types import Array, Bools, Models, Signals
+
+from .worlds import auc, noise_sd
+
+MEMBERS, OTHERS, CLASSES = 60_000, 10_000, 10
+NORMAL_999, KS_999 = 3.29, 1.95  # two-sided 99.9 % points
+
+
+def answers(rng: np.random.Generator, n: int, shape: str) -> Signals:
+    """Answers of one model on n records, of one law for all.
+
+    "heavy": nearly always right and certain, the loss now and then enormous. "saturated": a softmax taken twice,
+    as of a network that ends in one and a loss that adds another, so that the loss crowds at its floor.
+    """
+    y = rng.integers(0, CLASSES, n)
+    z = rng.normal(size=(n, CLASSES))
+    z[np.arange(n), y] += 4 + 3 * rng.standard_t(3, size=n)
+    if shape == "saturated":
+        z = np.exp(log_softmax(3 * z))
+    return Signals(y, z[None, None], scores=rng.normal(size=(1, 1, n)))
+
+
+def noise(shape: str) -> Models:
+    """One target, its population, and a membership that has nothing to do with its answers."""
+    rng = np.random.default_rng(11)
+    members = (np.arange(MEMBERS + OTHERS) < MEMBERS)[None]
+    nobody = np.zeros((1, 5_000), dtype=bool)
+    population = Models(answers(rng, 5_000, shape), nobody, ~nobody)
+    return Models(answers(rng, members.size, shape), members, np.ones_like(members), population)
+
+
+@pytest.fixture(scope="module", params=["heavy", "saturated"])
+def null(request) -> Models:
+    return noise(request.param)
+
+
+def advantage(scores: Array, members: Bools) -> float:
+    levels = np.unique(scores)
+    ins, outs = np.sort(scores[members]), np.sort(scores[~members])
+    below = np.searchsorted(outs, levels) / outs.size - np.searchsorted(ins, levels) / ins.size
+    return float(np.abs(below).max())
+
+
+@pytest.mark.parametrize("name", [name for name in ATTACKS.names() if ATTACKS.make(name).shadows == "none"])
+def test_chance(null: Models, name: str) -> None:
+    attack = ATTACKS.make(name)
+    assert applicable(attack, null, [0]) is None
+    scores = score_targets(attack, null, [0], seed=0).scores[0]
+    known = np.isfinite(scores)
+    members = null.members[0, known]
+    n1, n0 = int(members.sum()), int((~members).sum())
+    assert n1 >= MEMBERS // 2 and n0 >= OTHERS // 2
+    assert abs(auc(scores, null.members[0]) - 0.5) < NORMAL_999 * noise_sd(n1, n0)
+    assert advantage(scores[known], members) < KS_999 * np.sqrt(1 / n1 + 1 / n0)
+
+
+def test_pooled_folds_read_leakage_into_the_same_noise(null: Models) -> None:
+    """Two attackers fitted on halves of a balanced part, one of which scores all the rest; their scores pooled."""
+    loss, members = null.signals.statistic("loss")[0, 0][:, None], null.members[0]
+    readings = []
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        balanced = rng.permutation(np.concatenate([rng.choice(MEMBERS, OTHERS, replace=False), np.flatnonzero(~members)]))
+        folds = np.array_split(balanced, 2)
+        scores = np.empty(members.size)
+        for scored, fitted in (folds, folds[::-1]):
+            attacker = LogisticRegression().fit(loss[fitted], members[fitted])
+            rest = np.setdiff1d(np.arange(members.size), balanced)
+            for part in (scored, rest):
+                scores[part] = attacker.predict_proba(loss[part])[:, 1]
+        readings.append((auc(scores, members), advantage(scores, members)))
+    print(readings)
+    assert all(abs(a - 0.5) > 0.1 and d > 0.25 for a, d in readings)

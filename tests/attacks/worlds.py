@@ -1,0 +1,63 @@
+"""Synthetic worlds with a known truth: members of a model, and its answers."""
+
+import numpy as np
+
+from leakbench.types import Models, Signals
+
+
+def pairs(rng: np.random.Generator, m: int, n: int) -> np.ndarray:
+    """Membership of complementary pairs of models [M, N]."""
+    half = rng.random((m // 2, n)) < 0.5
+    return np.stack([half, ~half], axis=1).reshape(m, n)
+
+
+def world(
+    seed: int = 0, m: int = 8, v: int = 1, n: int = 300, c: int = 5, leak: float = 2.0, population: int = 120
+) -> Models:
+    """M models whose true class gains `leak` in logit on their members; every array is read-only."""
+    rng = np.random.default_rng(seed)
+    members = pairs(rng, m, n)
+    y = np.arange(n) % c
+    z = logits(rng, m, v, y, c, rng.normal(size=n) * 2, members * leak)
+    y_out = np.arange(population) % c
+    z_out = logits(rng, m, v, y_out, c, rng.normal(size=population) * 2, np.zeros((m, population)))
+    nobody = np.zeros((m, population), dtype=bool)
+    outside = Models(frozen(Signals(y_out, z_out)), nobody, ~nobody) if population else None
+    members.setflags(write=False)
+    ready = z[:, :, np.arange(n), y]
+    return Models(frozen(Signals(y, z, scores=ready)), members, np.ones_like(members), outside)
+
+
+def logits(rng, m, v, y, c, ease, gain) -> np.ndarray:
+    """Normal logits [M, V, N, C] plus a record's ease and a model's gain on the true class, in steps of 2^-10."""
+    z = rng.normal(size=(m, v, y.size, c))
+    z[:, :, np.arange(y.size), y] += 1.0 + ease + gain[:, None, :]
+    return np.round(z * 1024) / 1024
+
+
+def frozen(signals: Signals) -> Signals:
+    """The same signals, their arrays read-only."""
+    for array in (signals.labels, signals.logits, signals.losses, signals.scores):
+        if array is not None:
+            array.setflags(write=False)
+    return signals
+
+
+def with_members(models: Models, members: np.ndarray) -> Models:
+    """The same answers with another membership."""
+    return Models(models.signals, members, models.audited, models.population)
+
+
+def auc(scores: np.ndarray, members: np.ndarray) -> float:
+    """P(member's score > non-member's) + P(equal) / 2, by ranks."""
+    from scipy.stats import rankdata
+
+    known = np.isfinite(scores)
+    ranks, inside = rankdata(scores[known]), members[known]
+    n1, n0 = inside.sum(), (~inside).sum()
+    return float((ranks[inside].sum() - n1 * (n1 + 1) / 2) / (n1 * n0))
+
+
+def noise_sd(n1: int, n0: int) -> float:
+    """Standard deviation of the AUC of scores that do not know membership."""
+    return float(np.sqrt((n1 + n0 + 1) / (12 * n1 * n0)))

@@ -1,0 +1,263 @@
+"""Made-up results of realistic shape, from the closed form of two Gaussians that lie d apart."""
+
+import base64
+import io
+import math
+from collections.abc import Iterator
+
+import numpy as np
+from scipy.special import ndtr, ndtri
+
+from leakbench.results import Curve, ExposedRecord, Flag, Results, Row
+
+ATTACKS = {
+    "gap": 0.35, "loss": 0.62, "confidence": 0.62, "entropy": 0.41, "modified_entropy": 0.63, "calibration": 0.85,
+    "mast": 0.87, "rmia": 1.0, "lira_global": 0.83, "lira": 0.97, "logistic_regression": 0.6, "random_forest": 0.5,
+}  # fmt: skip
+DEFENCES = {
+    "none": 1.0,
+    "label_smoothing": 1.12,
+    "early_stopping": 0.36,
+    "weight_decay": 0.62,
+    "temperature": 1.0,
+}
+ACCURACY = {
+    "none": 0.957,
+    "label_smoothing": 0.962,
+    "early_stopping": 0.941,
+    "weight_decay": 0.955,
+    "temperature": 0.957,
+}
+MASKED = {"label_smoothing": 0.8, "temperature": 0.1}  # what a non-adaptive attacker sees of the leakage
+COST = {"none": 1.0, "label_smoothing": 1.02, "early_stopping": 0.41, "weight_decay": 1.0, "temperature": 1.0}
+SLICES = [
+    *(f"class={c}" for c in range(10)),
+    "correct=yes",
+    "correct=no",
+    "loss=0-20%",
+    "loss=80-100%",
+    "worst",
+]
+RATES = (0.1, 0.01, 0.001)
+
+
+def binomial(value: float, n: int) -> tuple[float, float]:
+    """A Wilson interval, good enough for a picture."""
+    centre, z = value + 1.92 / n, 1.96
+    half = z * math.sqrt(value * (1 - value) / n + 0.96 / n**2)
+    return max(0.0, (centre - half) / (1 + 3.84 / n)), min(1.0, (centre + half) / (1 + 3.84 / n))
+
+
+def gaussian(d: float, n: int, **of: object) -> Iterator[Row]:
+    """Every metric of an attack whose members score d higher, on n records a side."""
+    common = {"n_members": n, "n_nonmembers": n, **of}
+
+    def row(metric: str, value: float, half: float, low: float = 0.0) -> Row:
+        return Row(metric, value, max(low, value - half), min(1.0, value + half), **common)  # type: ignore[arg-type]
+
+    auc, advantage = float(ndtr(d / math.sqrt(2))), float(2 * ndtr(d / 2) - 1)
+    yield row("auc", auc, 1.1 / math.sqrt(n))
+    yield row("advantage", advantage, 1.4 / math.sqrt(n), -1.0)
+    yield row("balanced_accuracy", 0.5 + advantage / 2 - 0.003, 0.9 / math.sqrt(n))
+    yield row("balanced_accuracy_best", 0.5 + advantage / 2, 0.8 / math.sqrt(n))
+    for rate in RATES:
+        tpr = float(ndtr(d + ndtri(rate)))
+        detail = {"fpr": math.floor(rate * n) / n, "false_positives": math.floor(rate * n)}
+        yield Row(f"tpr@fpr={rate:g}", tpr, *binomial(tpr, n), **common, detail=detail)  # type: ignore[arg-type]
+    tpr = float(ndtr(d + ndtri(1 / n)))
+    yield Row("tpr@fpr=0", tpr, *binomial(tpr, n), **common)  # type: ignore[arg-type]
+    at_1 = float(ndtr(d + ndtri(0.01)))
+    yield row("ppv@fpr=0.01", at_1 / (at_1 + 0.01), 0.4 / math.sqrt(n * at_1))
+    yield row("precision@fpr=0.01,prior=0.1", at_1 / (at_1 + 0.09), 0.5 / math.sqrt(n * at_1))
+
+
+def curve(defence: str, attack: str, adaptive: bool | None, d: float, n: int) -> Curve:
+    fpr = np.concatenate([[0.0], np.geomspace(1 / n, 1, 60)])
+    tpr = ndtr(d + ndtri(np.clip(fpr, 0.3 / n, 1)))
+    band = [binomial(float(t), n // 4) for t in tpr]
+    return Curve(defence, attack, adaptive, fpr.tolist(), tpr.tolist(), *map(list, zip(*band, strict=True)))
+
+
+def image(seed: int) -> str:
+    """A data URI of a small blurred scribble."""
+    from PIL import Image
+
+    strokes = np.random.default_rng(seed).normal(size=(4, 4))
+    pixels = np.kron(strokes > 0.3, np.full((2, 2), 230)) + np.random.default_rng(seed).integers(
+        0, 25, (8, 8)
+    )
+    buffer = io.BytesIO()
+    Image.fromarray(pixels.astype(np.uint8)).save(buffer, "PNG")
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def utility(defence: str, n: int) -> Iterator[Row]:
+    accuracy = ACCURACY[defence]
+    gap = 0.034 * DEFENCES[defence]
+    yield Row("accuracy", accuracy, accuracy - 0.006, accuracy + 0.006, defence=defence, n_nonmembers=n)
+    yield Row(
+        "train_accuracy",
+        min(0.999, accuracy + gap),
+        accuracy + gap - 0.002,
+        min(1, accuracy + gap + 0.002),
+        defence=defence,
+    )
+    yield Row("generalisation_gap", gap, gap - 0.006, gap + 0.006, defence=defence)
+    yield Row("train_seconds", 3.12 * COST[defence], defence=defence, unit="s")
+    yield Row("train_cost_ratio", COST[defence], COST[defence] * 0.97, COST[defence] * 1.03, defence=defence)
+    yield Row("latency_ms", 0.021, defence=defence, unit="ms")
+
+
+def leakage(defence: str, adaptive: bool | None, n: int, strength: float) -> Iterator[Row]:
+    scale = DEFENCES.get(defence, 1.0) * strength
+    for attack, d in [*ATTACKS.items(), ("best", 1.0)]:
+        of = {"defence": defence, "attack": attack, "adaptive": adaptive}
+        of["selected"] = "rmia" if attack == "best" else None
+        yield from gaussian(d * scale, n, slice="all", **of)
+        for k, part in enumerate(SLICES):
+            harder = 1.0 + 0.25 * math.sin(2.1 * k) + (0.8 if part in ("correct=no", "worst") else 0.0)
+            selected = "correct=no" if part == "worst" else of["selected"]
+            yield from gaussian(d * scale * harder, max(40, n // (60 if part == "correct=no" else 10)),
+                                slice=part, **of | {"selected": selected})  # fmt: skip
+
+
+def differences(defence: str, n: int) -> Iterator[Row]:
+    for metric, value, half in (
+        ("auc-difference", ndtr(DEFENCES[defence] / math.sqrt(2)) - ndtr(1 / math.sqrt(2)), 0.01),
+        *(
+            (f"tpr@fpr={a:g}-difference", ndtr(DEFENCES[defence] + ndtri(a)) - ndtr(1 + ndtri(a)), a**0.5 / 8)
+            for a in RATES
+        ),
+    ):
+        yield Row(
+            metric,
+            float(value),
+            float(value - half),
+            float(value + half),
+            n,
+            n,
+            "best",
+            defence=defence,
+            adaptive=True,
+        )
+
+
+PROVENANCE = {
+    "date": "2026-03-14T09:26:53+00:00",
+    "versions": {"leakbench": "0.1.0", "python": "3.12.4", "numpy": "2.3.1", "torch": "2.13.0"},
+    "data": {
+        "name": "digits",
+        "fingerprint": "b1946ac92492d2347c6235b4d2611184",
+        "records": 1797,
+        "classes": 10,
+    },
+    "hardware": {"processor": "x86_64", "cores": 2, "memory": "8 GiB"},
+    "seed": 0,
+    "seconds": {"train": 61.3, "attack": 11.02, "total": 79.8},
+}
+STUDY = {
+    "title": "digits",
+    "seed": 0,
+    "attacks": "standard-2026",
+    "data": {"name": "digits"},
+    "design": {"name": "random_half", "models": 16},
+    "defences": ["none", {"name": "label_smoothing", "epsilon": 0.1}, "early_stopping"],
+    "stages": [{"name": "train", "epochs": 60, "optimiser": "adam", "weight_decay": 0.0}],
+}
+
+
+def methods() -> list[dict[str, object]]:
+    from leakbench.attacks.loss import Loss
+
+    attack = {"kind": "attack", "doc": Loss.__doc__, "source": Loss.source}
+    made = [
+        {**attack, "name": name, "parameters": {"views": 1} if name == "lira" else {}} for name in ATTACKS
+    ]
+    text = "Trains towards a softened label.\n\nFormula: (1 - e) y + e / C\nLimits:  amplifies leakage (2021)"
+    defence = {
+        "kind": "defence",
+        "doc": text,
+        "source": "Szegedy et al. 2016",
+        "parameters": {"epsilon": 0.1},
+    }
+    return [*made, *({**defence, "name": name} for name in DEFENCES)]
+
+
+def run(n: int = 14_376) -> Results:
+    """A study of 5 defences."""
+    rows: list[Row] = []
+    curves: list[Curve] = []
+    records: list[ExposedRecord] = []
+    for defence, scale in DEFENCES.items():
+        rows += utility(defence, n)
+        for adaptive in (True, False):
+            strength = 1.0 if adaptive else MASKED.get(defence, 0.97)
+            rows += leakage(defence, adaptive, n, strength)
+            curves += [curve(defence, a, adaptive, d * scale * strength, n) for a, d in ATTACKS.items()]
+        if defence != "none":
+            rows += differences(defence, n)
+        records += [
+            ExposedRecord(defence, 31 * k + 7, str(k % 10), (4.4 - 0.2 * k) * scale, 1 - 0.06 * k, image(k))
+            for k in range(8)
+        ]
+    flags = [
+        Flag("L101", "The attacker ignored the defence", "Its shadow models were trained without it; a real attacker would not.", d)
+        for d in DEFENCES if d != "none"
+    ] + [Flag("L203", "A weaker attack beats a stronger one", "gap reaches .70, above lira_global (.69).", "temperature", "gap")]  # fmt: skip
+    notes = [
+        "tpr@fpr=0.0001: needs 10,000 non-members at least; a slice has fewer",
+        "boundary_distance: needs the model itself, and only its answers are kept",
+    ]
+    return Results(
+        "run", "Digits, four defences", rows, curves, flags, records, methods(), PROVENANCE, STUDY, notes
+    )
+
+
+def audit(n: int = 5_000, strength: float = 0.9) -> Results:
+    """An audit of one model."""
+    rows = [Row("accuracy", 0.912, 0.904, 0.92), Row("train_accuracy", 0.998, 0.996, 0.999)]
+    rows += leakage("none", None, n, strength)
+    curves = [curve("none", a, None, d * strength, n) for a, d in ATTACKS.items()]
+    records = [ExposedRecord("none", 11 * k, None, 3.0 - 0.1 * k, None) for k in range(10)]
+    flags = [Flag("L001", "Few non-members", "5,000 resolve an FPR of 0.2 % and no lower one.")]
+    return Results("audit", "cnn_logits.npz", rows, curves, flags, records, methods(), PROVENANCE, {}, [])
+
+
+def silent(n: int = 5_000) -> Results:
+    """An audit that finds nothing."""
+    return audit(n, strength=0.0)
+
+
+HOSTILE = "<script>document.title='owned'</script>\"'>&$\\frac{</svg>"
+
+
+def hostile() -> Results:
+    """Every name is an attempt to leave its place."""
+    h = HOSTILE
+    rows = [
+        *gaussian(1.0, 2_000, defence=h, attack=h, adaptive=True, slice="all"),
+        *gaussian(0.5, 2_000, defence=h, attack=h, adaptive=False, slice="all"),
+        *gaussian(1.0, 2_000, defence=h, attack="best", adaptive=True, slice="all", selected=h),
+        *gaussian(1.0, 200, defence=h, attack="best", adaptive=True, slice=f"class={h}", selected=h),
+        *gaussian(1.0, 200, defence=h, attack=h, adaptive=True, slice=h),
+        Row("accuracy", 0.9, 0.89, 0.91, defence=h),
+        Row(h, 1.0, defence=h, unit=h),
+        Row(h, 1.0, defence=h, attack=h, adaptive=True, detail={h: h}),
+    ]
+    curves = [curve(h, h, adaptive, 1.0, 2_000) for adaptive in (True, False)]
+    records = [ExposedRecord(h, 1, h, 1.0, 0.5, bad) for bad in (
+        h, "javascript:alert(1)", "http://example.org/x.png", 'data:image/png;base64,AA" onerror="alert(1)',
+        "data:text/html;base64,AAAA", "data:image/svg+xml;base64,AAAA")]  # fmt: skip
+    method = {"kind": h, "name": h, "doc": h, "source": h, "parameters": {h: h}}
+    return Results(
+        "run",
+        h,
+        rows,
+        curves,
+        [Flag(h, h, h, h, h)],
+        records,
+        [method],
+        {h: {h: h}, "date": h},
+        {h: [h, {h: h}]},
+        [h],
+    )

@@ -1,0 +1,161 @@
+"""The three files hold the same numbers, and come all together or not at all."""
+
+import errno
+import json
+import math
+import os
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from leakbench.errors import LeakbenchError
+from leakbench.report import files
+from leakbench.report.files import write
+from leakbench.results import SCHEMA, Results, Row
+
+from . import example
+
+NAMES = {"report.html", "report.json", "results.parquet"}
+
+
+@pytest.fixture(scope="module")
+def audited(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write(example.audit(), tmp_path_factory.mktemp("audit"))
+
+
+def names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+def test_three_files_and_nothing_else(audited: Path) -> None:
+    assert audited.name == "report.html"
+    assert names(audited.parent) == NAMES
+
+
+def test_json_and_table_hold_every_row(audited: Path) -> None:
+    rows = example.audit().rows
+    table = pq.read_table(audited.parent / "results.parquet")
+    plain = json.loads((audited.parent / "report.json").read_text())
+    assert plain["schema"] == SCHEMA == table.schema.metadata[b"schema"].decode()
+    assert len(rows) == len(plain["results"]) == table.num_rows
+    for row, from_json, from_table in zip(rows, plain["results"], table.to_pylist(), strict=True):
+        assert Row(**from_json) == row
+        assert Row(**from_table | {"detail": json.loads(from_table["detail"])}) == row
+    assert Results.load(audited.parent).rows == rows
+
+
+def test_the_page_shows_the_numbers_of_the_rows(audited: Path) -> None:
+    page = audited.read_text()
+    row = next(r for r in example.audit().rows if (r.metric, r.attack, r.slice) == ("auc", "lira", "all"))
+    assert f'data-v="{row.value}">{row.value:.3f}'.replace(">0.", ">.") in page
+    assert f"[{row.lo:.3f}, {row.hi:.3f}]".replace("0.", ".") in page
+
+
+def test_columns_have_fixed_types_even_without_rows(tmp_path: Path) -> None:
+    empty = pq.read_schema(write(Results("run", "empty", []), tmp_path).parent / "results.parquet")
+    full = pq.read_schema(write(example.audit(), tmp_path / "full").parent / "results.parquet")
+    assert empty.equals(full)
+    assert {f.name: str(f.type) for f in empty} == {
+        "metric": "string", "value": "double", "lo": "double", "hi": "double", "n_members": "int64",
+        "n_nonmembers": "int64", "attack": "string", "slice": "string", "defence": "string", "target": "string",
+        "adaptive": "bool", "selected": "string", "unit": "string", "detail": "string",
+    }  # fmt: skip
+
+
+def test_what_is_not_finite_is_null_everywhere(tmp_path: Path) -> None:
+    row = Row("auc", math.nan, -math.inf, None, attack="loss", detail={"threshold": math.inf})
+    folder = write(Results("audit", "holes", [row]), tmp_path).parent
+    (plain,) = json.loads((folder / "report.json").read_text())["results"]
+    (flat,) = pq.read_table(folder / "results.parquet").to_pylist()
+    assert plain["value"] is plain["lo"] is plain["detail"]["threshold"] is None
+    assert flat["value"] is flat["lo"] is None
+    assert json.loads(flat["detail"]) == {"threshold": None}
+    again = write(Results.load(folder), tmp_path / "again").parent
+    assert (again / "report.json").read_bytes() == (folder / "report.json").read_bytes()
+
+
+def test_the_same_results_give_the_same_bytes(audited: Path, tmp_path: Path) -> None:
+    again = write(example.audit(), tmp_path)
+    for name in NAMES:
+        assert (again.parent / name).read_bytes() == (audited.parent / name).read_bytes(), name
+
+
+def test_a_folder_below_a_file_is_one_clear_line(tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("a file")
+    for folder in (tmp_path / "taken", tmp_path / "taken" / "below"):
+        with pytest.raises(LeakbenchError, match="needs a folder that can be written") as caught:
+            write(example.audit(), folder)
+        assert "\n" not in str(caught.value)
+    assert names(tmp_path) == {"taken"}
+
+
+@pytest.mark.parametrize("failing", range(3))
+@pytest.mark.parametrize("before", [set(), NAMES, {"report.json"}])
+def test_a_full_disk_leaves_what_was_there(
+    failing: int, before: set[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in before:
+        (tmp_path / name).write_text(f"old {name}")
+    replace, calls = os.replace, iter(range(100))
+
+    def full(source: str, target: str) -> None:
+        if next(calls) == failing:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        replace(source, target)
+
+    monkeypatch.setattr(files.os, "replace", full)
+    with pytest.raises(LeakbenchError, match="No space left on device"):
+        write(example.audit(), tmp_path)
+    assert {name: (tmp_path / name).read_text() for name in names(tmp_path)} == {n: f"old {n}" for n in before}
+
+
+def test_a_disk_that_is_full_while_writing_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(files.os, "fsync", full)
+    with pytest.raises(LeakbenchError, match="free some space"):
+        write(example.audit(), tmp_path)
+    assert names(tmp_path) == set()
+
+
+def test_a_page_that_cannot_be_rendered_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(results: Results) -> str:
+        raise LeakbenchError("no page")
+
+    monkeypatch.setattr(files, "render", broken)
+    with pytest.raises(LeakbenchError, match="no page"):
+        write(example.audit(), tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+
+
+numbers = st.none() | st.floats(allow_nan=True, allow_infinity=True)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.lists(
+        st.builds(
+            Row,
+            metric=st.sampled_from(["auc", "tpr@fpr=0.01", "tpr@fpr=x", "accuracy", "train_seconds", "auc-difference"]),
+            value=st.floats(),
+            lo=numbers,
+            hi=numbers,
+            n_members=st.none() | st.integers(0, 10**6),
+            n_nonmembers=st.none() | st.integers(0, 10**6),
+            attack=st.sampled_from([None, "best", "loss"]),
+            slice=st.sampled_from(["all", "class=1", "worst"]),
+            defence=st.sampled_from(["none", "a"]),
+            target=st.sampled_from(["all", "0", "1"]),
+            adaptive=st.sampled_from([None, True, False]),
+            unit=st.sampled_from([None, "s", "ms", "GiB"]),
+        ),
+        max_size=12,
+    ),
+    st.sampled_from(["run", "audit"]),
+)
+def test_no_rows_break_the_page(rows: list[Row], kind: str) -> None:
+    assert "</html>" in files.render(Results(kind, "any", rows))

@@ -1,0 +1,143 @@
+"""The sentences say what the rows say, and only under the conditions that they state."""
+
+import dataclasses
+
+import pytest
+
+from leakbench.report.numbers import chance, metric_title, rate, show, slice_title
+from leakbench.report.view import View
+from leakbench.report.wording import change, summary, verdict
+from leakbench.results import Results, Row
+
+from . import example
+
+
+@pytest.mark.parametrize(
+    ("row", "text"),
+    [
+        (Row("auc", 0.6061, 0.5912, 0.6203), ".606 [.591, .620]"),
+        (Row("tpr@fpr=0.001", 0.129, 0.0982, 0.1639), "12.9 % [9.8, 16.4]"),
+        (Row("tpr@fpr=0.001", 0.45, 0.33, 0.56), "45 % [33, 56]"),
+        (Row("advantage", -0.012, -0.031, 0.008), "−.012 [−.031, .008]"),
+        (Row("tpr@fpr=0.01-difference", -0.0151, -0.0191, -0.0112), "−1.51 points [−1.91, −1.12]"),
+        (Row("auc-difference", 0.012, -0.001, 0.025), "+.012 [−.001, +.025]"),
+        (Row("train_cost_ratio", 1.24), "×1.24"),
+        (Row("train_seconds", 3.118, unit="s"), "3.12 s"),
+        (Row("train_seconds", 5400.0, unit="s"), "90.0 min"),
+        (Row("latency_ms", 0.021, unit="ms"), "21.0 µs"),
+        (Row("latency_ms", 2.1, 1.9, 2.3, unit="ms"), "2.10 ms [1.90, 2.30]"),
+        (Row("memory", 12.0, unit="GiB"), "12.0 GiB"),
+        (Row("auc", 0.5, 0.5, 0.5), ".500 [.500, .500]"),
+        (Row("auc", 1.0, 0.98, 1.0), "1.000 [.980, 1.000]"),
+        (Row("tpr@fpr=0.1", 0.0, 0.0, 0.0004), "0.000 % [0.000, 0.040]"),
+        (Row("auc", float("nan"), 0.1, 0.2), "–"),
+        (Row("auc", 0.61, float("nan"), 0.7), ".610"),
+    ],
+)  # fmt: skip
+def test_numbers_read_as_people_write_them(row: Row, text: str) -> None:
+    assert str(show(row)) == text
+
+
+def test_a_missing_value_of_a_loaded_report_is_shown_as_missing() -> None:
+    assert str(show(dataclasses.replace(Row("auc", 0.5), value=None))) == "–"  # type: ignore[arg-type]
+
+
+def test_names_read_as_people_say_them() -> None:
+    assert metric_title("tpr@fpr=0.001") == "TPR at 0.1 % FPR"
+    assert metric_title("precision@fpr=0.01,prior=0.1") == "Precision at 1 % FPR, 10 % prior"
+    assert metric_title("auc-difference") == "AUC, change"
+    assert metric_title("train_seconds") == "Train time"
+    assert slice_title("group:sex=f") == "sex = f"
+    assert slice_title("class=3") == "class 3"
+
+
+def test_chance_is_known_only_where_it_is_a_constant() -> None:
+    assert chance("auc") == chance("balanced_accuracy_best") == 0.5
+    assert chance("tpr@fpr=0.01") == 0.01
+    assert chance("advantage") == chance("tpr@fpr=0.01-difference") == 0.0
+    assert chance("tpr@fpr=0") is chance("ppv@fpr=0.01") is chance("accuracy") is None
+    assert rate("auc") is None
+    assert rate("precision@fpr=0.01,prior=0.1") == 0.01
+
+
+def test_leakage_is_told_with_its_rate_interval_and_chance() -> None:
+    told = summary(View(example.audit()))
+    assert told[0].startswith(
+        "At a false-positive rate of 1 %, the strongest attack (rmia) finds 7.7 % (7.0 to 8.5 %) of the training"
+        " records; 1 % would be chance."
+    )
+    assert verdict(View(example.audit())) == "This model gives away who was in its training set."
+
+
+def test_no_evidence_comes_with_its_conditions() -> None:
+    view = View(example.silent())
+    told = " ".join(summary(view))
+    assert "no evidence" in verdict(view).lower()
+    assert "neither interval lies above chance" in told
+    assert "No evidence is not proof: it covers the 12 attacks run on 5,000 members and 5,000 non-members" in told
+
+
+def audit_of(*rows: Row) -> Results:
+    return Results("audit", "small", list(rows))
+
+
+def test_one_interval_above_chance_is_enough_to_say_so() -> None:
+    tpr = Row("tpr@fpr=0.01", 0.012, 0.008, 0.017, 5000, 5000, "loss")
+    for lo, leaking in ((0.497, False), (0.503, True)):
+        view = View(audit_of(Row("auc", 0.51, lo, 0.523, 5000, 5000, "loss"), tpr))
+        assert ("No evidence" in verdict(view)) is not leaking
+        assert ("above chance, .5; but" in " ".join(summary(view))) is leaking
+
+
+def test_the_lowest_rate_is_the_lowest_that_the_non_members_resolve() -> None:
+    for n, low in ((14_376, 0.001), (9_999, 0.01), (1_000, 0.01), (150, 0.1)):
+        assert View(example.audit(n)).low_fpr == low
+    few = View(Results("audit", "x", list(example.gaussian(1.0, 60, attack="loss"))))
+    assert few.low_fpr is None
+    assert "an AUC of .76" in summary(few)[0]
+    assert "too few non-members" in summary(few)[-1]
+
+
+def test_the_strongest_attack_is_the_one_chosen_on_the_other_half() -> None:
+    rows = [
+        Row("auc", 0.9, 0.88, 0.92, 5000, 5000, "lucky"),
+        Row("auc", 0.7, 0.68, 0.72, 2500, 2500, "best", selected="lira"),
+    ]
+    view = View(audit_of(*rows))
+    assert view.standings["none"][0].attack_name == "lira"
+    assert "chosen on one half" in summary(view)[1]
+    alone = View(audit_of(rows[0], dataclasses.replace(rows[1], attack="lira")))
+    assert alone.standings["none"][0].attack_name == "lucky"
+    assert "does not allow for that choice" in summary(alone)[1]
+
+
+def test_defences_are_judged_by_the_paired_difference() -> None:
+    view = View(example.run())
+    assert {d: change(view, d) for d in view.defences} == {
+        "none": 0, "label_smoothing": 1, "early_stopping": -1, "weight_decay": -1, "temperature": 0,
+    }  # fmt: skip
+    assert verdict(view).startswith("early_stopping reduces leakage most: the strongest attack finds 0.32 % ")
+    told = summary(view)
+    assert any(t.startswith("temperature is not shown to leak less or more") for t in told)
+    assert any("−1.51 points (−1.91 to −1.12 points)" in t for t in told)
+
+
+def test_without_paired_differences_only_intervals_that_are_apart_count() -> None:
+    results = example.run()
+    view = View(dataclasses.replace(results, rows=[r for r in results.rows if "difference" not in r.metric]))
+    assert change(view, "early_stopping") == -1
+    assert change(view, "temperature") == 0
+
+
+def test_a_non_adaptive_attack_that_misleads_is_named() -> None:
+    misled = [t for t in summary(View(example.run())) if "would have misled" in t]
+    assert len(misled) == 2
+    assert "misled about label_smoothing" in misled[0]
+    assert "misled about temperature" in misled[1]
+    assert "gets 0.14 % (0.09 to 0.22 %), one who reckons with it 1.83 % (1.62 to 2.06 %)" in misled[1]
+
+
+def test_nothing_measured_is_said() -> None:
+    view = View(Results("run", "empty", []))
+    assert verdict(view) == "No attack was measured."
+    assert "say nothing about leakage" in summary(view)[0]

@@ -1,0 +1,210 @@
+"""A whole study on real digits, small enough for every test run."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from leakbench.errors import InputError
+from leakbench.results import Results
+from leakbench.running import run
+from leakbench.study import Study
+
+TABLE = {
+    "title": "test",
+    "data": {"name": "digits", "records": 600},
+    "design": {"name": "random_half", "models": 8},
+    "architecture": {"hidden": [32]},
+    "stages": [{"epochs": 15}],
+    "defences": ["none", "label_smoothing", "temperature", "rounding"],
+    "attacks": ["gap", "loss", "entropy", "lira", "lira_offline", "rmia", "attack_r", "logistic_regression"],
+}
+SHADOW_ATTACKS = ("lira", "lira_offline", "rmia", "attack_r", "logistic_regression")
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("store")
+
+
+@pytest.fixture(scope="module")
+def results(store: Path) -> Results:
+    return run(Study.of(TABLE), store)
+
+
+def _one(results: Results, **where: object) -> float:
+    rows = results.find(slice="all", target="all", **where)
+    assert len(rows) == 1, (where, len(rows))
+    return rows[0].value
+
+
+def test_every_defence_has_every_attack_both_ways(results: Results) -> None:
+    for defence in ("none", "label_smoothing", "temperature", "rounding"):
+        for attack in TABLE["attacks"]:
+            assert 0 <= _one(results, defence=defence, attack=attack, metric="auc", adaptive=True) <= 1
+            if defence != "none":
+                assert 0 <= _one(results, defence=defence, attack=attack, metric="auc", adaptive=False) <= 1
+
+
+def test_every_leakage_row_has_its_interval_and_counts(results: Results) -> None:
+    for row in results.rows:
+        if row.attack is not None:
+            assert row.lo <= row.value <= row.hi, row
+            assert row.n_members > 0 and row.n_nonmembers > 0, row
+
+
+def test_real_leakage_is_found(results: Results) -> None:
+    row = results.find(defence="none", attack="lira", metric="auc", slice="all", target="all")[0]
+    assert row.lo > 0.5
+
+
+def test_temperature_changes_nothing_for_who_knows_it(results: Results) -> None:
+    for attack in TABLE["attacks"]:
+        for metric in ("auc", "tpr@fpr=0.01"):
+            where = {"attack": attack, "metric": metric, "adaptive": True}
+            same = _one(results, defence="none", **where)
+            assert _one(results, defence="temperature", **where) == pytest.approx(same, abs=1e-9), attack
+
+
+def test_no_label_preserving_output_map_goes_below_the_gap_attack(results: Results) -> None:
+    where = {"attack": "gap", "metric": "balanced_accuracy", "adaptive": True}
+    plain = _one(results, defence="none", **where)
+    for defence in ("temperature", "rounding"):
+        assert _one(results, defence=defence, **where) == pytest.approx(plain, abs=1e-12)
+
+
+def test_gap_attack_is_half_plus_half_the_gap(results: Results) -> None:
+    """Each model has 240 members and 240 non-members, so that the mean over models is the pooled rate."""
+    gap = _one(results, defence="none", metric="generalisation_gap", attack=None)
+    measured = _one(results, defence="none", metric="balanced_accuracy", attack="gap", adaptive=True)
+    assert measured == pytest.approx(0.5 + gap / 2, abs=1e-9)
+
+
+def test_utility_and_cost_are_there(results: Results) -> None:
+    for defence in ("none", "label_smoothing", "temperature", "rounding"):
+        assert _one(results, defence=defence, metric="accuracy") > 0.8
+        assert _one(results, defence=defence, metric="train_seconds") > 0
+    assert _one(results, defence="temperature", metric="train_cost_ratio") == pytest.approx(1.0)
+
+
+def test_the_best_attack_says_which(results: Results) -> None:
+    rows = results.find(attack="best", metric="auc", defence="none", adaptive=True)
+    assert [row.selected in TABLE["attacks"] for row in rows] == [True]
+
+
+def test_nothing_is_trained_twice(results: Results, store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def never(*_: object, **__: object) -> None:
+        raise AssertionError("a finished model was trained again")
+
+    monkeypatch.setattr("leakbench.models.train_group", never)
+    again = run(Study.of(TABLE), store)
+    timing = ("latency_batch_1", "latency_batch_1000")
+    old = [row for row in results.rows if row.metric not in timing]
+    assert [row for row in again.rows if row.metric not in timing] == old
+
+
+def test_a_changed_parameter_never_hits_an_old_entry(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def seen(dataset: object, batch: list, *_: object) -> None:
+        asked.append(len(batch))
+        raise InputError("stop here")
+
+    monkeypatch.setattr("leakbench.models.train_group", seen)
+    for change in ({"stages": [{"epochs": 16}]}, {"seed": 1}, {"architecture": {"hidden": [33]}}):
+        with pytest.raises(InputError, match="stop here"):
+            run(Study.of(TABLE | change), store)
+    assert asked == [8, 8, 8]
+
+
+def test_output_defences_train_nothing(results: Results, store: Path) -> None:
+    assert len(list((store / "models").iterdir())) == 16  # undefended and label smoothing, 8 each
+
+
+def test_saved_results_agree(results: Results, tmp_path: Path) -> None:
+    results.save(tmp_path / "out")
+    plain = json.loads((tmp_path / "out" / "report.json").read_text())
+    table = pq.read_table(tmp_path / "out" / "results.parquet").to_pylist()
+    assert len(plain["results"]) == len(table) == len(results.rows)
+    for key in (
+        "attack",
+        "slice",
+        "metric",
+        "value",
+        "lo",
+        "hi",
+        "n_members",
+        "n_nonmembers",
+        "defence",
+        "adaptive",
+    ):
+        assert [row[key] for row in plain["results"]] == [row[key] for row in table], key
+
+
+def test_one_view_more_is_one_query_more(store: Path) -> None:
+    table = TABLE | {
+        "query": {"views": ["identity", "shift:1,0"]},
+        "defences": ["none"],
+        "attacks": ["loss", "lira"],
+    }
+    found = run(Study.of(table), store)
+    assert _one(found, attack="lira", metric="auc", defence="none") > 0.5
+
+
+def test_disjoint_and_single_designs_run(tmp_path: Path) -> None:
+    for design, attacks in (
+        ({"name": "disjoint", "shadows": 3}, SHADOW_ATTACKS),
+        ({"name": "single"}, ("loss",)),
+    ):
+        table = TABLE | {"design": design, "attacks": ["loss", "gap", *SHADOW_ATTACKS], "defences": ["none"]}
+        found = run(Study.of(table), tmp_path)
+        assert 0 <= _one(found, attack="loss", metric="auc", defence="none") <= 1
+        assert {row.attack for row in found.rows} >= {"loss", "gap", "logistic_regression"}, attacks
+        left_out = [note for note in found.notes if note.startswith("lira was left out")]
+        assert left_out, "online LiRA has no models that trained on the target's records here"
+
+
+def test_killed_at_any_moment_the_next_run_continues(tmp_path: Path) -> None:
+    """kill -9 a few times while it trains; what was finished is kept, and the result is that of an unbroken run."""
+    study = tmp_path / "study.toml"
+    study.write_text(
+        'data = {name = "digits", records = 600}\ndesign = {name = "random_half", models = 8}\n'
+        'attacks = ["loss", "lira"]\ndefences = ["label_smoothing"]\ngroup_size = 2\n'
+        "architecture = {hidden = [32]}\n[[stages]]\nepochs = 12\n"
+    )
+    command = [sys.executable, "-m", "leakbench", "run", str(study), "--store", str(tmp_path / "store")]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    rng = np.random.default_rng(0)
+    models = tmp_path / "store" / "models"
+    for n in (1, 3, 6):
+        process = subprocess.Popen(
+            [*command, "--out", str(tmp_path / "out")],
+            env=environment,
+            stderr=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+        )
+        deadline = time.time() + 60
+        while process.poll() is None and len(_visible(models)) < n and time.time() < deadline:
+            time.sleep(0.01)
+        time.sleep(rng.uniform(0, 0.1))
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        assert not (tmp_path / "out").exists() or not list((tmp_path / "out").glob("*.html"))
+    kept = {entry.name: entry.stat().st_mtime_ns for entry in _visible(models)}
+    assert kept
+    broken = run(Study.load(study), tmp_path / "store")
+    assert {name: (models / name).stat().st_mtime_ns for name in kept} == kept
+    whole = run(Study.load(study), tmp_path / "fresh")
+    values = [[r.value for r in found.rows if r.unit is None] for found in (broken, whole)]
+    assert values[0] == values[1]
+
+
+def _visible(folder: Path) -> list[Path]:
+    return [p for p in folder.iterdir() if (p / "job.json").exists()] if folder.exists() else []

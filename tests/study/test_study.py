@@ -1,0 +1,90 @@
+"""Study files: what is right is read whole, what is wrong gets one clear line."""
+
+from pathlib import Path
+
+import pytest
+
+from leakbench.errors import InputError
+from leakbench.study import Study
+
+STUDIES = Path(__file__).parents[2] / "studies"
+
+
+def _study(**changes: object) -> Study:
+    return Study.of({"data": {"name": "digits"}, "attacks": ["loss"]} | changes)
+
+
+@pytest.mark.parametrize("path", sorted(STUDIES.glob("*.toml")), ids=lambda p: p.stem)
+def test_the_shipped_studies_are_right(path: Path) -> None:
+    study = Study.load(path)
+    assert study.defences[0].label == "none"
+    assert len(study.attacks) >= 8
+
+
+def test_overrides_reach_nested_keys() -> None:
+    study = Study.load(STUDIES / "digits-demo.toml", ["stages.0.epochs=3", "design.models=4", "title=short"])
+    assert study.file.stages[0].epochs == 3
+    assert study.design.models == 4
+    assert study.file.title == "short"
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"stages": [{"epoch": 3}]}, "did you mean 'epochs'"),
+        ({"stages": [{"optimiser": {"name": "sgd", "lrr": 1}}]}, "did you mean 'lr'"),
+        ({"sead": 1}, "did you mean 'seed'"),
+        ({"seed": "one"}, "study.seed"),
+        ({"stages": [{"epochs": 0}]}, "epochs must be at least 1, got 0"),
+        ({"stages": [{"optimiser": {"name": "adm"}}]}, "'sgd'"),
+        ({"attacks": ["lirra"]}, "did you mean 'lira'"),
+        ({"defences": ["label_smoothin"]}, "did you mean 'label_smoothing'"),
+        ({"defences": ["temperature", "temperature"]}, "two defences are called 'temperature'"),
+        ({"design": {"name": "random_halff"}}, "did you mean 'random_half'"),
+        ({"design": {"name": "random_half", "models": 3}}, "models"),
+        ({"query": {"views": ["flipp"]}}, "flip"),
+    ],
+)
+def test_what_is_wrong_is_named(changes: dict, words: str) -> None:
+    with pytest.raises(InputError, match=".*".join(map(_quoted, words.split()))) as error:
+        _study(**changes)
+    assert "\n" not in str(error.value)
+
+
+def _quoted(word: str) -> str:
+    import re
+
+    return re.escape(word)
+
+
+def test_a_study_needs_data() -> None:
+    with pytest.raises(InputError, match=r"\[data\]"):
+        Study.of({"seed": 1})
+
+
+@pytest.mark.parametrize("text", [b"title = ", b"\xff\xfe", b"[data\n"])
+def test_a_file_that_is_not_toml_is_refused(tmp_path: Path, text: bytes) -> None:
+    path = tmp_path / "study.toml"
+    path.write_bytes(text)
+    with pytest.raises(InputError, match="TOML"):
+        Study.load(path)
+
+
+def test_a_missing_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="cannot read the study"):
+        Study.load(tmp_path / "none.toml")
+
+
+@pytest.mark.parametrize("bad", ["title", "=3", "stages.7.epochs=3", "seed.x=1"])
+def test_a_bad_override_is_named(bad: str) -> None:
+    with pytest.raises(InputError, match="--set"):
+        Study.load(STUDIES / "digits-demo.toml", [bad])
+
+
+def test_defences_compose_in_the_order_given() -> None:
+    chain = {"label": "both", "chain": ["label_smoothing", {"name": "temperature", "temperature": 2.0}]}
+    study = _study(defences=[chain])
+    both = study.defences[1]
+    assert both.label == "both"
+    assert both.recipe(study.recipe).stages[0].loss.smoothing == 0.1
+    assert both.changes_output

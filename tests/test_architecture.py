@@ -1,0 +1,102 @@
+"""The arrows between the parts: what may import what, and what must stay cheap."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import leakbench
+
+ROOT = Path(leakbench.__file__).parent
+TORCH_SIDE = {"train", "executors", "models", "running", "trial", "utility"}
+LAYERS = {  # a part may import the parts named here, and itself
+    "errors": set(),
+    "seeds": set(),
+    "key": set(),
+    "registry": {"errors"},
+    "tables": {"errors"},
+    "progress": set(),
+    "provenance": set(),
+    "types": {"errors", "signals"},
+    "results": {"errors", "report"},
+    "signals": {"errors", "types", "seeds", "key"},
+    "metrics": {"errors", "registry", "seeds", "types"},
+    "attacks": {"errors", "registry", "metrics", "signals", "types"},
+    "defences": {"errors", "registry", "signals", "train", "types"},
+    "data": {"errors", "registry", "seeds", "tables", "types"},
+    "store": {"errors", "key"},
+    "train": {"data", "errors", "key", "seeds", "signals"},
+    "executors": set(),
+    "scoring": {"attacks", "errors", "metrics", "seeds", "types"},
+    "report": {"errors", "results"},
+}
+
+
+def _imports(path: Path) -> set[str]:
+    """The leakbench parts and outside packages that a module imports anywhere, also inside functions."""
+    found = set()
+    depth = len(path.relative_to(ROOT).parts) - 1
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            found.add((node.module or "").split(".")[0])
+        elif isinstance(node, ast.ImportFrom) and node.level == depth + 1:
+            names = [node.module] if node.module else [alias.name for alias in node.names]
+            found |= {f"leakbench.{name.split('.')[0]}" for name in names if name != "__version__"}
+    return found
+
+
+def _modules(part: str) -> list[Path]:
+    single = ROOT / f"{part}.py"
+    return [single] if single.exists() else sorted((ROOT / part).rglob("*.py"))
+
+
+@pytest.mark.parametrize("part", LAYERS)
+def test_imports_point_one_way(part: str) -> None:
+    modules = _modules(part)
+    assert modules, f"{part} is gone; take it out of LAYERS"
+    for path in modules:
+        inner = {name.removeprefix("leakbench.") for name in _imports(path) if name.startswith("leakbench.")}
+        assert inner <= LAYERS[part] | {part}, (
+            f"{path.relative_to(ROOT)} imports {inner - LAYERS[part] - {part}}"
+        )
+
+
+def test_only_the_training_side_imports_torch() -> None:
+    for path in ROOT.rglob("*.py"):
+        part = path.relative_to(ROOT).parts[0].removesuffix(".py")
+        if part not in TORCH_SIDE:
+            assert not {"torch", "safetensors"} & _imports(path), path
+    assert "torch" not in _imports(ROOT / "train" / "recipe.py")
+
+
+def test_nothing_that_reads_files_can_run_code() -> None:
+    for path in ROOT.rglob("*.py"):
+        text = path.read_text()
+        assert "allow_pickle=True" not in text, path
+        assert "pickle" not in _imports(path) or "Unpickler" in text, path
+        assert not {"joblib", "dill", "shelve", "marshal"} & _imports(path), path
+
+
+def test_audit_runs_without_torch() -> None:
+    """An interpreter in which torch cannot be imported still audits."""
+    code = (
+        "import sys; sys.modules['torch'] = None; sys.modules['safetensors'] = None\n"
+        "import numpy as np, leakbench\n"
+        "rng = np.random.default_rng(0); members = np.arange(200) < 100\n"
+        "results = leakbench.audit(losses=rng.exponential(1 + ~members), members=members)\n"
+        "assert results.find(attack='loss', metric='auc', slice='all')\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("code", ["import leakbench", "import leakbench.cli"])
+def test_import_stays_light(code: str) -> None:
+    """What takes long to import is imported by the command that needs it."""
+    heavy = ["numpy", "scipy", "sklearn", "pyarrow", "matplotlib", "torch", "pydantic", "jinja2", "PIL"]
+    check = f"{code}; import sys; print([m for m in {heavy} if m in sys.modules])"
+    out = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
+    assert out.stdout.strip() == "[]"

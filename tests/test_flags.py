@@ -1,0 +1,95 @@
+"""Every flag is raised when it should be, stays away otherwise, and has its docs section."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from leakbench.attacks import ATTACKS
+from leakbench.evaluate import Case, attack_all, measure
+from leakbench.flags import KINDS, flags
+from leakbench.slices import slices
+from leakbench.types import Models, Signals
+
+DOCS = Path(__file__).parents[1] / "docs" / "flags.md"
+
+
+def _models(
+    shift: float = 1.0, skill: float = 2.0, n: int = 3000, share: float = 0.5, seed: int = 0
+) -> Models:
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(5, size=n)
+    members = rng.random((4, n)) < share
+    hit = (np.arange(5) == labels[:, None]) * (skill + shift * members[:, None, :, None])
+    return Models(Signals(labels, rng.normal(size=(4, 1, n, 5)) + hit), members, np.ones_like(members))
+
+
+def _codes(case: Case, *attacks: str) -> set[str]:
+    attacked = attack_all(case, {name: ATTACKS.make(name) for name in attacks}, 0)
+    rows = list(measure(attacked, slices(case.models, case.targets)))
+    return {flag.code for flag in flags(attacked, rows)}
+
+
+def test_a_sound_case_has_no_flag() -> None:
+    assert _codes(Case("none", _models(), (0, 1, 2, 3), True), "loss", "lira", "gap") == set()
+
+
+def test_non_adaptive() -> None:
+    assert _codes(Case("x", _models(), (0, 1), False, _models(seed=1)), "lira") == {"F01"}
+
+
+def test_too_few_non_members() -> None:
+    assert _codes(Case("none", _models(n=600), (0,)), "loss") == {"F02"}
+
+
+def test_below_chance() -> None:
+    assert _codes(Case("none", _models(shift=-1.0), (0, 1)), "loss") == {"F03"}
+
+
+def test_a_weaker_attack_beats_a_stronger_one() -> None:
+    """Shadow models in which members look like non-members mislead LiRA."""
+    case = Case("none", _models(), (0, 1), True, _models(shift=-1.0, seed=1))
+    assert "F04" in _codes(case, "loss", "lira")
+
+
+def test_shadows_unlike_the_target() -> None:
+    assert "F06" in _codes(Case("none", _models(), (0,), True, _models(skill=0.7, seed=1)), "loss")
+
+
+def test_an_untrained_model() -> None:
+    assert "F07" in _codes(Case("none", _models(skill=0.0, shift=0.0), (0, 1)), "loss")
+
+
+def test_unbalanced_membership() -> None:
+    assert _codes(Case("none", _models(share=0.9, n=20_000), (0,)), "loss") == {"F08"}
+
+
+def test_ties_at_the_operating_point() -> None:
+    members = np.arange(8000)[None] < 4000
+    losses = np.where(np.random.default_rng(0).random(8000) < 0.05, 0.0, 1.0)[None, None]
+    case = Case("none", Models(Signals(losses=losses), members, np.ones_like(members)), (0,))
+    assert "F09" in _codes(case, "loss")
+
+
+def test_a_trained_attack_beats_its_own_threshold() -> None:
+    """Members' losses are extreme on both sides: no single threshold can use that, a forest can."""
+    rng = np.random.default_rng(0)
+    members = np.arange(8000)[None] < 4000
+    losses = np.where(members[0], rng.choice([1.0, 9.0], 8000), 5.0) + rng.random(8000)
+    case = Case("none", Models(Signals(losses=losses[None, None]), members, np.ones_like(members)), (0,))
+    assert "F05" in _codes(case, "loss", "random_forest")
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.code)
+def test_every_flag_has_its_docs_section(kind) -> None:
+    text = DOCS.read_text()
+    section = re.search(rf"^## {kind.code} {re.escape(kind.title)}$(.*?)(?=^## |\Z)", text, re.M | re.S)
+    assert section, f"docs/flags.md has no section '## {kind.code} {kind.title}'"
+    for part in ("**Raised if**", "**Why it matters**", "**What to do**"):
+        assert part in section[1]
+
+
+def test_codes_are_in_order_and_unique() -> None:
+    codes = [kind.code for kind in KINDS]
+    assert codes == sorted(set(codes))
