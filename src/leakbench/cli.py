@@ -121,7 +121,7 @@ def run(
     Examples:
       leakbench run studies/digits-demo.toml --out report
       leakbench run study.toml --out quick --set stages.0.epochs=5 --set seed=1
-      leakbench run study.toml --out report --set 'defences=["none", "temperature"]'
+      leakbench run study.toml --out report --set 'defences=["temperature"]'
     """
     import leakbench
 

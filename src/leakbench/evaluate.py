@@ -7,12 +7,12 @@ import numpy as np
 
 from .attacks import Attack
 from .metrics import Metric, Sample
-from .metrics.bootstrap import paired_difference, roc_band
+from .metrics import bootstrap
 from .metrics.standard import STANDARD
 from .results import Curve, Row
 from .scoring import Scores, applicable, score_targets
 from .seeds import stream
-from .types import Array, Bools, Models
+from .types import Bools, Models
 
 SLICE_METRICS = ("auc", "advantage", "tpr@fpr=0.01")
 RANKING_METRICS = (
@@ -23,6 +23,7 @@ RANKING_METRICS = (
 )  # by which a strongest attack is chosen
 CURVE_FPR = np.unique(np.concatenate([[0.0], np.logspace(-5, 0, 81)]))
 FEWEST = 20  # members and non-members below which a slice is not measured
+DIFFERENCES = {"auc": bootstrap.auc, "tpr@fpr=0.01": bootstrap.tpr_at(0.01)}
 DIFFERENCE_RESAMPLES, CURVE_RESAMPLES = 400, 100
 
 
@@ -174,12 +175,11 @@ def curves(attacked: Attacked, seed: int) -> Iterator[Curve]:
     """The ROC of every attack with a pointwise bootstrap band, on a logarithmic grid of FPR."""
     case = attacked.case
     for attack, sample in attacked.samples.items():
-        grid: Array = np.append(CURVE_FPR[1 / sample.n_nonmembers <= CURVE_FPR], 1.0)
+        grid = np.append(CURVE_FPR[CURVE_FPR * sample.n_nonmembers >= 1], 1.0)
+        tpr = [sample.roc.at_fpr(fpr).tpr for fpr in grid]
         rng = stream(seed, "band", case.defence, case.adaptive, attack)
-        tpr, lo, hi = roc_band(sample, grid, CURVE_RESAMPLES, rng)
-        yield Curve(
-            case.defence, attack, case.adaptive, grid.tolist(), tpr.tolist(), lo.tolist(), hi.tolist()
-        )
+        lo, hi = bootstrap.roc_band(sample, grid, CURVE_RESAMPLES, rng)
+        yield Curve(case.defence, attack, case.adaptive, grid.tolist(), tpr, lo.tolist(), hi.tolist())
 
 
 def differences(defended: Attacked, baseline: Attacked, seed: int) -> Iterator[Row]:
@@ -187,21 +187,17 @@ def differences(defended: Attacked, baseline: Attacked, seed: int) -> Iterator[R
     case = defended.case
     for attack in (a for a in defended.samples if a in baseline.samples):
         a, b = defended.samples[attack], baseline.samples[attack]
-        for metric in _difference_metrics(a):
+        for metric, statistic in DIFFERENCES.items():
             rng = stream(seed, "difference", case.defence, case.adaptive, attack, metric)
-            value, lo, hi = paired_difference(a, b, metric, DIFFERENCE_RESAMPLES, rng)
+            found = bootstrap.paired_difference(a, b, statistic, DIFFERENCE_RESAMPLES, rng)
             yield Row(
                 metric=f"{metric}-difference",
-                value=value,
-                lo=lo,
-                hi=hi,
+                value=found.value,
+                lo=found.lo,
+                hi=found.hi,
                 n_members=a.n_members,
                 n_nonmembers=a.n_nonmembers,
                 attack=attack,
                 defence=case.defence,
                 adaptive=case.adaptive,
             )
-
-
-def _difference_metrics(sample: Sample) -> Sequence[str]:
-    return [m.label for m in STANDARD if m.label in ("auc", "tpr@fpr=0.01") and m.applies(sample) is None]

@@ -124,8 +124,10 @@ def _unbalanced(attacked: Attacked, rows: list[Row]) -> Iterator[Flag]:
 def _ties(attacked: Attacked, rows: list[Row]) -> Iterator[Flag]:
     for row in rows:
         asked = float(row.metric.partition("tpr@fpr=")[2] or 0)
-        realised = row.detail.get("realised_fpr")
-        if row.slice != "all" or row.attack == "best" or realised is None or asked * (row.n_nonmembers or 0) < 5:
+        realised = row.detail.get("fpr")
+        if row.slice != "all" or row.attack is None or realised is None or asked * (row.n_nonmembers or 0) < 5:
+            continue
+        if row.attack == "best" or attacked.samples[row.attack].roc.thresholds.size <= 2:  # yes or no by design
             continue
         if realised < 0.5 * asked:
             message = f"scores tie at FPR {asked:g}: the largest FPR below it is {realised:.2g}"

@@ -14,10 +14,10 @@ from .executors.local import LocalExecutor
 from .progress import Progress
 from .seeds import derive
 from .store import Entry, Store
-from .train.job import Job
+from .train.job import Job, groups
 from .train.query import query
 from .train.recipe import Recipe
-from .train.stacked import groups, train_group
+from .train.stacked import train_group
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,9 +6,10 @@ import numpy as np
 from scipy.special import stdtrit
 
 from .data.dataset import Dataset
-from .metrics.intervals import clustered_rate
+from .metrics.clusters import effective_size
+from .metrics.intervals import clopper_pearson
 from .results import Row
-from .train.query import latency
+from .train.query import measure_latency
 from .trial import Trial
 from .types import Array, Bools
 
@@ -38,19 +39,24 @@ def cost(trial: Trial, baseline: Trial, dataset: Dataset) -> Iterator[Row]:
     yield _mean("train_seconds", label, seconds, unit="s")
     yield _mean("train_cost_ratio", label, seconds / baseline.answers.train_seconds.mean(), unit="x")
     weights = trial.answers.entries[0].tensors("weights.safetensors")
-    for batch in LATENCY_BATCHES:
-        times = 1e3 * latency(
-            dataset, trial.recipe.architecture, weights, batch, trial.defence.output, LATENCY_REPEATS
+    for size in LATENCY_BATCHES:
+        seconds = measure_latency(
+            dataset.x, trial.recipe.architecture, weights, size, LATENCY_REPEATS, trial.defence.output
         )
-        middle, low, high = np.percentile(times, [50, 5, 95])
-        yield Row(f"latency_batch_{batch}", float(middle), float(low), float(high), defence=label, unit="ms")
+        middle, low, high = np.percentile(1e3 * seconds, [50, 5, 95])
+        about = {"repeats": LATENCY_REPEATS, "interval": "5th to 95th percentile of the calls"}
+        yield Row(
+            f"latency_batch_{size}", float(middle), float(low), float(high), defence=label, unit="ms", detail=about
+        )
 
 
 def _rate(metric: str, defence: str, hit: Bools, counted: Bools) -> Row:
     """A share of hits [M, N] where `counted`, with its interval clustered by model and record."""
     model, record = np.nonzero(counted)
-    value, lo, hi = clustered_rate(hit[counted], model, record)
-    return Row(metric, value, lo, hi, defence=defence, detail={"n": len(model)})
+    hits = hit[counted]
+    n = effective_size(hits, model, record)
+    value = float(hits.mean())
+    return Row(metric, value, *clopper_pearson(n * value, n), defence=defence, detail={"n": hits.size})
 
 
 def _mean(metric: str, defence: str, values: Array, unit: str | None = None) -> Row:

@@ -66,7 +66,9 @@ def test_order_of_records_does_not_matter(attack: Attack, models: Models) -> Non
     order = np.random.default_rng(3).permutation(models.members.shape[1])
     signals = models.signals
     shuffled = Models(
-        frozen(Signals(signals.labels[order], signals.logits[:, :, order], scores=signals.scores[:, :, order])),
+        frozen(
+            Signals(signals.labels[order], signals.logits[:, :, order], scores=signals.scores[:, :, order])
+        ),
         models.members[:, order],
         models.audited,
         models.population,

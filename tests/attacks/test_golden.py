@@ -40,7 +40,10 @@ class Slow:
     def __init__(self, world: Models) -> None:
         z, y = world.signals.logits, world.signals.labels
         self.models, self.views, self.n, self.classes = z.shape
-        self.p = [[[self._p(z[k, v, x], y[x]) for x in range(self.n)] for v in range(self.views)] for k in range(self.models)]
+        self.p = [
+            [[self._p(z[k, v, x], y[x]) for x in range(self.n)] for v in range(self.views)]
+            for k in range(self.models)
+        ]
         self.shadows = [k for k in range(self.models) if k != TARGET]
         self.members = world.members
 
@@ -152,7 +155,9 @@ def test_auto_variance_changes_at_64_shadow_models() -> None:
     rng = np.random.default_rng(0)
     for models, kind in ((64, "global"), (65, "example")):  # the target is one of them
         members = rng.random((models, 30)) < 0.5
-        world = Models(Signals(np.zeros(30, int), rng.normal(size=(models, 1, 30, 2))), members, members | True)
+        world = Models(
+            Signals(np.zeros(30, int), rng.normal(size=(models, 1, 30, 2))), members, members | True
+        )
         assert np.array_equal(scored(world, "lira"), scored(world, "lira", variance=kind))
         other = {"global": "example", "example": "global"}[kind]
         assert not np.allclose(scored(world, "lira"), scored(world, "lira", variance=other))

@@ -28,7 +28,9 @@ def test_taking_models_out_equals_recomputing(world, data) -> None:
         np.testing.assert_array_equal(got.n, want.n)
         np.testing.assert_allclose(got.mean, want.mean, rtol=1e-9, atol=1e-10 * scale)
         np.testing.assert_allclose(got.m2, want.m2, rtol=1e-9, atol=1e-10 * scale**2)
-        assert (got.m2 >= 0).all() and (got.m2[:, got.n < 2] == 0).all() and (got.mean[:, got.n == 0] == 0).all()
+        assert (
+            (got.m2 >= 0).all() and (got.m2[:, got.n < 2] == 0).all() and (got.mean[:, got.n == 0] == 0).all()
+        )
 
 
 def test_moments_are_the_usual_ones() -> None:
@@ -43,7 +45,9 @@ def test_moments_are_the_usual_ones() -> None:
 
 def test_some_records_of_a_target() -> None:
     rng = np.random.default_rng(1)
-    signals = Signals(rng.integers(0, 3, 20), rng.normal(size=(4, 2, 20, 3)), scores=rng.normal(size=(4, 2, 20)))
+    signals = Signals(
+        rng.integers(0, 3, 20), rng.normal(size=(4, 2, 20, 3)), scores=rng.normal(size=(4, 2, 20))
+    )
     target = Models(signals, np.zeros((4, 20), bool), np.ones((4, 20), bool)).target(2)
     records = np.array([7, 3, 3])
     for name in ("loss", "entropy", "score"):

@@ -5,6 +5,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from leakbench.attacks import ATTACKS
+from leakbench.attacks._learned import LearnedAttack
 from leakbench.scoring import applicable, score_targets
 from leakbench.signals.statistics import log_softmax
 from leakbench.types import Array, Bools, Models, Signals
@@ -50,26 +51,39 @@ def advantage(scores: Array, members: Bools) -> float:
     return float(np.abs(below).max())
 
 
-@pytest.mark.parametrize("name", [name for name in ATTACKS.names() if ATTACKS.make(name).shadows == "none"])
-def test_chance(null: Models, name: str) -> None:
+def reads_as_chance(name: str, models: Models) -> None:
     attack = ATTACKS.make(name)
-    assert applicable(attack, null, [0]) is None
-    scores = score_targets(attack, null, [0], seed=0).scores[0]
+    assert applicable(attack, models, [0]) is None
+    scores = score_targets(attack, models, [0], seed=0).scores[0]
     known = np.isfinite(scores)
-    members = null.members[0, known]
+    members = models.members[0, known]
     n1, n0 = int(members.sum()), int((~members).sum())
     assert n1 >= MEMBERS // 2 and n0 >= OTHERS // 2
-    assert abs(auc(scores, null.members[0]) - 0.5) < NORMAL_999 * noise_sd(n1, n0)
+    assert abs(auc(scores, models.members[0]) - 0.5) < NORMAL_999 * noise_sd(n1, n0)
     assert advantage(scores[known], members) < KS_999 * np.sqrt(1 / n1 + 1 / n0)
+
+
+@pytest.mark.parametrize("name", [name for name in ATTACKS.names() if ATTACKS.make(name).shadows == "none"])
+def test_chance(null: Models, name: str) -> None:
+    reads_as_chance(name, null)
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in ATTACKS.names() if issubclass(ATTACKS.get(name), LearnedAttack)]
+)
+def test_chance_of_a_learner_that_sees_one_number(null: Models, name: str) -> None:
+    bare = Models(Signals(losses=null.signals.statistic("loss")), null.members, null.audited)
+    reads_as_chance(name, bare)
 
 
 def test_pooled_folds_read_leakage_into_the_same_noise(null: Models) -> None:
     """Two attackers fitted on halves of a balanced part, one of which scores all the rest; their scores pooled."""
     loss, members = null.signals.statistic("loss")[0, 0][:, None], null.members[0]
     readings = []
-    for seed in range(4):
+    for seed in range(8):
         rng = np.random.default_rng(seed)
-        balanced = rng.permutation(np.concatenate([rng.choice(MEMBERS, OTHERS, replace=False), np.flatnonzero(~members)]))
+        inside = rng.choice(MEMBERS, OTHERS, replace=False)
+        balanced = rng.permutation(np.concatenate([inside, np.flatnonzero(~members)]))
         folds = np.array_split(balanced, 2)
         scores = np.empty(members.size)
         for scored, fitted in (folds, folds[::-1]):
@@ -78,5 +92,6 @@ def test_pooled_folds_read_leakage_into_the_same_noise(null: Models) -> None:
             for part in (scored, rest):
                 scores[part] = attacker.predict_proba(loss[part])[:, 1]
         readings.append((auc(scores, members), advantage(scores, members)))
-    print(readings)
-    assert all(abs(a - 0.5) > 0.1 and d > 0.25 for a, d in readings)
+    away = [abs(area - 0.5) for area, _ in readings]
+    assert max(away) > 0.15 and np.median(away) > 0.1  # about 0.3 or 0.7
+    assert np.mean([gap for _, gap in readings]) > 0.25  # about 0.4

@@ -200,10 +200,12 @@ def run(n: int = 14_376) -> Results:
             ExposedRecord(defence, 31 * k + 7, str(k % 10), (4.4 - 0.2 * k) * scale, 1 - 0.06 * k, image(k))
             for k in range(8)
         ]
+    ignored = "Its shadow models were trained without it; a real attacker would not."
+    weaker = "gap reaches .70, above lira_global (.69)."
     flags = [
-        Flag("L101", "The attacker ignored the defence", "Its shadow models were trained without it; a real attacker would not.", d)
-        for d in DEFENCES if d != "none"
-    ] + [Flag("L203", "A weaker attack beats a stronger one", "gap reaches .70, above lira_global (.69).", "temperature", "gap")]  # fmt: skip
+        *(Flag("L101", "The attacker ignored the defence", ignored, d) for d in DEFENCES if d != "none"),
+        Flag("L203", "A weaker attack beats a stronger one", weaker, "temperature", "gap"),
+    ]
     notes = [
         "tpr@fpr=0.0001: needs 10,000 non-members at least; a slice has fewer",
         "boundary_distance: needs the model itself, and only its answers are kept",

@@ -109,10 +109,14 @@ def test_a_full_disk_leaves_what_was_there(
     monkeypatch.setattr(files.os, "replace", full)
     with pytest.raises(LeakbenchError, match="No space left on device"):
         write(example.audit(), tmp_path)
-    assert {name: (tmp_path / name).read_text() for name in names(tmp_path)} == {n: f"old {n}" for n in before}
+    assert {name: (tmp_path / name).read_text() for name in names(tmp_path)} == {
+        n: f"old {n}" for n in before
+    }
 
 
-def test_a_disk_that_is_full_while_writing_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_disk_that_is_full_while_writing_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def full(descriptor: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
@@ -122,7 +126,9 @@ def test_a_disk_that_is_full_while_writing_leaves_nothing(tmp_path: Path, monkey
     assert names(tmp_path) == set()
 
 
-def test_a_page_that_cannot_be_rendered_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_page_that_cannot_be_rendered_writes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def broken(results: Results) -> str:
         raise LeakbenchError("no page")
 
@@ -140,7 +146,9 @@ numbers = st.none() | st.floats(allow_nan=True, allow_infinity=True)
     st.lists(
         st.builds(
             Row,
-            metric=st.sampled_from(["auc", "tpr@fpr=0.01", "tpr@fpr=x", "accuracy", "train_seconds", "auc-difference"]),
+            metric=st.sampled_from(
+                ["auc", "tpr@fpr=0.01", "tpr@fpr=x", "accuracy", "train_seconds", "auc-difference"]
+            ),
             value=st.floats(),
             lo=numbers,
             hi=numbers,

@@ -74,7 +74,10 @@ def test_no_evidence_comes_with_its_conditions() -> None:
     told = " ".join(summary(view))
     assert "no evidence" in verdict(view).lower()
     assert "neither interval lies above chance" in told
-    assert "No evidence is not proof: it covers the 12 attacks run on 5,000 members and 5,000 non-members" in told
+    assert (
+        "No evidence is not proof: it covers the 12 attacks run on 5,000 members and 5,000 non-members"
+        in told
+    )
 
 
 def audit_of(*rows: Row) -> Results:

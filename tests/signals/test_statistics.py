@@ -33,7 +33,9 @@ def reference(name: str, z: list[float], y: int) -> float:
     p, q = f[y], rest[y]
     others = [c for c in range(len(f)) if c != y]
     if name == "loss":
-        return float(-p.ln() if p < Decimal("0.5") else q + q**2 / 2 if q < Decimal("1e-25") else -(1 - q).ln())
+        return float(
+            -p.ln() if p < Decimal("0.5") else q + q**2 / 2 if q < Decimal("1e-25") else -(1 - q).ln()
+        )
     if name == "confidence":
         return float(p)
     if name == "logodds":

@@ -28,13 +28,13 @@ class Clustered(NamedTuple):
         return max(1.0, float(t / t_all) ** 2)
 
     def design_effect(self, level: float) -> float:
-        """How many times the clusters inflate the variance, at least 1; exactly 1 where records do not repeat.
+        """How many times the clusters inflate the variance, at least 1; exactly 1 for one model.
 
         Few events say little about how they cluster; so one event is added that brings its whole record along:
         (events * inflation + n / records) / (events + 1). Without any event, n / records is all there is.
         """
         mean_cluster = self.n / self.records
-        if self.independent == 0 or self.records == self.n:
+        if self.independent == 0:
             return mean_cluster
         inflation = max(1.0, self.variance / self.independent * self.widening(level))
         return (self.events * inflation + mean_cluster) / (self.events + 1)
@@ -57,7 +57,8 @@ def clustered_variance(psi: Array, model: Ints, record: Ints) -> Clustered:
     total = float(squares.sum())
     cell = total * n / max(n - 1, 1)
     of_record, records = _sums(psi, record)
-    variance, df = float(of_record @ of_record) * records / max(records - 1, 1), float(max(records - 1, 1))
+    df = float(max(records - 1, 1))
+    variance = cell if records == n else float(of_record @ of_record) * records / df
     events = total**2 / float(squares @ squares) if total > 0 else 0.0
     if model.min() != model.max():
         of_model, models = _sums(psi, model)

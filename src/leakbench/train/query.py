@@ -1,8 +1,7 @@
 """Ask trained models: logits on records in views, and how long an answer takes."""
 
-import statistics
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -51,22 +50,16 @@ def measure_latency(
     x: NDArray[np.float32],
     architecture: Architecture,
     weights: Weights,
-    sizes: Sequence[int] = (1, 1000),
+    size: int,
     repeats: int = 20,
-) -> dict[int, float]:
-    """Seconds to answer a batch of each size, the median over `repeats`; a short x is repeated."""
+    output: Callable[[NDArray[np.float64]], NDArray[np.float64]] = lambda logits: logits,
+) -> NDArray[np.float64]:
+    """Seconds of each of `repeats` answers to a batch of `size`, output map included; a short x is repeated."""
     network = loaded(architecture, x.shape[1:], weights)
-    return {
-        size: _median_seconds(network, torch.from_numpy(np.resize(x[:size], (size, *x.shape[1:]))), repeats)
-        for size in sizes
-    }
-
-
-def _median_seconds(network: torch.nn.Module, records: torch.Tensor, repeats: int) -> float:
-    network(records)  # the first call allocates
-    seconds = []
-    for _ in range(repeats):
+    records = torch.from_numpy(np.resize(x[:size], (size, *x.shape[1:])))
+    seconds = np.empty(repeats + 1)
+    for i in range(repeats + 1):
         started = time.perf_counter()
-        network(records)
-        seconds.append(time.perf_counter() - started)
-    return statistics.median(seconds)
+        output(network(records).numpy().astype(np.float64))
+        seconds[i] = time.perf_counter() - started
+    return seconds[1:]  # the first call allocates

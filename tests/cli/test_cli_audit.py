@@ -1,0 +1,197 @@
+"""`leakbench audit` from a file to a report, and every kind of bad input: one line, exit code 2, nothing written."""
+
+import json
+import os
+import resource
+import subprocess
+import sys
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from leakbench.cli import main
+from leakbench.results import Results
+
+N, C = 400, 4
+
+
+def outputs():
+    rng = np.random.default_rng(0)
+    members, labels = np.arange(N) % 2 == 0, rng.integers(0, C, N)
+    logits = rng.normal(size=(N, C))
+    logits[np.arange(N), labels] += np.where(members, 3.0, 1.0)
+    return {"logits": logits, "labels": labels, "members": members}
+
+
+@pytest.fixture
+def audit_file(tmp_path):
+    np.savez(tmp_path / "outputs.npz", **outputs())
+    return tmp_path / "outputs.npz"
+
+
+def command(*arguments, **options):
+    return subprocess.run(
+        [sys.executable, "-m", "leakbench", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        **options,
+    )
+
+
+def refused(done, says, *paths):
+    """One line on stderr, code 2, and nothing half-written."""
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.startswith("error: ")
+    assert done.stderr.count("\n") == 1, done.stderr
+    assert says in done.stderr
+    for path in paths:
+        assert not path.exists()
+
+
+def test_from_a_file_to_a_report(audit_file, tmp_path):
+    out = tmp_path / "new" / "report"
+    done = command("audit", audit_file, "--out", out, "--attacks", "loss,gap", "--title", "Model 7")
+    assert done.returncode == 0, done.stderr
+    assert str(out / "report.html") in done.stdout
+    assert {p.name for p in out.iterdir()} == {"report.html", "report.json", "results.parquet"}
+    plain = json.loads((out / "report.json").read_text())
+    assert plain["title"] == "Model 7"
+    assert {row["attack"] for row in plain["results"]} >= {"loss", "gap"}
+    auc = next(
+        r for r in plain["results"] if (r["attack"], r["metric"], r["slice"]) == ("loss", "auc", "all")
+    )
+    assert 0.5 < auc["lo"] < auc["value"] < auc["hi"] < 1
+    assert pq.read_table(out / "results.parquet").num_rows == len(plain["results"])
+
+
+def test_the_same_from_python(audit_file, tmp_path):
+    import leakbench
+
+    assert (
+        main(
+            ["audit", str(audit_file), "--out", str(tmp_path / "a"), "--attacks", "loss,lira", "--seed", "3"]
+        )
+        == 0
+    )
+    there = Results.load(tmp_path / "a")
+    here = leakbench.audit(**outputs(), attacks=["loss", "lira"], seed=3)
+    assert there.to_dict()["results"] == here.to_dict()["results"]
+
+
+def test_report_draws_the_page_again(audit_file, tmp_path, capsys):
+    out = tmp_path / "a"
+    assert main(["audit", str(audit_file), "--out", str(out), "--attacks", "loss"]) == 0
+    before = (out / "report.html").read_text(), (out / "report.json").read_text()
+    (out / "report.html").unlink()
+    assert main(["report", str(out)]) == 0
+    assert ((out / "report.html").read_text(), (out / "report.json").read_text()) == before
+    assert str(out / "report.html") in capsys.readouterr().out
+
+
+def test_audit_imports_no_torch(audit_file, tmp_path):
+    given = ["audit", str(audit_file), "--out", str(tmp_path / "a")]
+    code = f"import sys; from leakbench.cli import main; main({given}); print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "False"
+
+
+def spoil(**changes):
+    return lambda arrays: arrays | changes
+
+
+def nan_logits(arrays):
+    arrays["logits"][5, 1] = np.nan
+    return arrays
+
+
+BAD = {
+    "NaN": (
+        nan_logits,
+        "logits must be finite, got 1 NaN or infinite of 1600 values, the first at record 5, class 1",
+    ),
+    "labels": (lambda a: a | {"labels": a["labels"] + 1}, "they start at 1"),
+    "probabilities": (lambda a: {"probs": np.full((N, C), 0.3), "members": a["members"]}, "sum to 1"),
+    "shape": (lambda a: a | {"logits": a["logits"].T}, "axis 0 is 4; transpose it: logits.T"),
+    "all members": (spoil(members=np.ones(N)), "got all of 400 marked"),
+    "no members": (spoil(members=np.zeros(N)), "got none of 400 marked"),
+    "no membership": (lambda a: {"logits": a["logits"]}, "'members' is missing"),
+    "a typo": (spoil(shadow_logit_=np.ones(3)), "did you mean 'shadow_logits'"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_arrays(tmp_path, capsys, case):
+    change, says = BAD[case]
+    path, out = tmp_path / "outputs.npz", tmp_path / "report"
+    np.savez(path, **change(outputs()))
+    code = main(["audit", str(path), "--out", str(out)])
+    captured = capsys.readouterr()
+    assert (code, captured.out) == (2, "")
+    assert captured.err.startswith(f"error: {path}: ")
+    assert captured.err.count("\n") == 1
+    assert says in captured.err
+    assert not out.exists()
+
+
+def test_a_file_that_is_not_what_its_name_says(audit_file, tmp_path):
+    path = audit_file.rename(tmp_path / "outputs.csv")
+    refused(command("audit", path, "--out", tmp_path / "r"), "is no .csv file", tmp_path / "r")
+
+
+def test_no_file(tmp_path):
+    refused(command("audit", tmp_path / "x.npz", "--out", tmp_path / "r"), "No such file", tmp_path / "r")
+
+
+def test_an_unknown_attack(audit_file, tmp_path, capsys):
+    assert main(["audit", str(audit_file), "--out", str(tmp_path / "r"), "--attacks", "lirra,loss"]) == 2
+    assert "did you mean 'lira'" in capsys.readouterr().err
+    assert not (tmp_path / "r").exists()
+
+
+@pytest.mark.parametrize("below", ["", "/deeper"])
+def test_out_is_a_file(audit_file, tmp_path, capsys, below):
+    (tmp_path / "taken").write_text("mine")
+    assert main(["audit", str(audit_file), "--out", f"{tmp_path}/taken{below}"]) == 2
+    assert "--out must be a folder, but" in capsys.readouterr().err
+    assert (tmp_path / "taken").read_text() == "mine"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux's")
+def test_out_cannot_be_written(audit_file, capsys):
+    assert main(["audit", str(audit_file), "--out", "/proc/report"]) == 2
+    assert "--out must be a folder that can be written, got /proc/report" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(getattr(os, "geteuid", lambda: 0)() == 0, reason="root may write everywhere")
+def test_out_is_not_ours(audit_file, tmp_path, capsys):
+    (tmp_path / "locked").mkdir(mode=0o500)
+    assert main(["audit", str(audit_file), "--out", str(tmp_path / "locked" / "r")]) == 2
+    assert "Permission denied" in capsys.readouterr().err
+
+
+def no_space(limit):
+    """As on a full disk: no file grows beyond `limit` bytes."""
+    return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+
+
+def test_a_full_disk_is_found_before_any_work(audit_file, tmp_path):
+    done = command(
+        "audit", audit_file, "--out", tmp_path / "r", "--attacks", "loss", preexec_fn=no_space(1000)
+    )
+    refused(done, "--out must be a folder that can be written", tmp_path / "r")
+
+
+def test_a_disk_that_fills_up_leaves_nothing_half_written(audit_file, tmp_path):
+    out = tmp_path / "r"
+    done = command("audit", audit_file, "--out", out, "--attacks", "loss", preexec_fn=no_space(5000))
+    refused(done, "File too large")
+    assert not out.exists() or not list(out.iterdir())
+
+
+@pytest.mark.parametrize("content", ["", "{", "[1]", '{"schema": "other"}'])
+def test_a_report_that_is_none_of_ours(tmp_path, capsys, content):
+    (tmp_path / "report.json").write_text(content)
+    assert main(["report", str(tmp_path)]) == 2
+    assert capsys.readouterr().err.count("\n") == 1

@@ -1,0 +1,105 @@
+"""Progress: bars with the time left on a terminal, rare plain lines elsewhere."""
+
+import io
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+
+from leakbench import progress
+from leakbench.progress import Lines, Silent, progress_on, remaining
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    return now
+
+
+def test_lines_come_at_most_every_interval_and_tell_the_time_left(clock):
+    stream = io.StringIO()
+    lines = Lines(stream, interval=5.0)
+    lines.stage("training", 40)
+    for _ in range(30):
+        clock[0] += 1.0
+        lines.advance()
+    lines.done()
+    text = stream.getvalue().splitlines()
+    assert text == [f"training: {n} of 40, about {40 - n} s left" for n in (5, 10, 15, 20, 25, 30)]
+
+
+def test_a_new_stage_starts_its_own_clock(clock):
+    stream = io.StringIO()
+    lines = Lines(stream, interval=0.0)
+    lines.stage("training", 2)
+    clock[0] += 100
+    lines.advance(2)
+    lines.stage("attacks", 4)
+    clock[0] += 30
+    lines.advance()
+    assert stream.getvalue().splitlines() == [
+        "training: 0 of 2",
+        "training: 2 of 2",
+        "attacks: 0 of 4",
+        "attacks: 1 of 4, about 1 min 30 s left",
+    ]
+
+
+@pytest.mark.parametrize(("elapsed", "steps", "total"), [(1.0, 0, 4), (1.0, 4, 4), (1.0, 5, 4), (0.0, 0, 0)])
+def test_no_time_is_told_where_none_is_known(elapsed, steps, total):
+    assert remaining(elapsed, steps, total) == ""
+
+
+def test_silent_says_nothing(capsys):
+    silent = Silent()
+    silent.stage("training", 2)
+    silent.advance()
+    silent.done()
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_pipe_gets_lines():
+    assert isinstance(progress_on(io.StringIO()), Lines)
+
+
+SCRIPT = """
+import sys, time
+from leakbench.progress import progress_on
+p = progress_on(sys.stderr)
+p.stage("training", 3)
+for _ in range(2):
+    time.sleep(0.15)
+    p.advance()
+p.stage("attacks", 2)
+p.advance(2)
+p.done()
+p.done()
+"""
+
+
+def test_a_terminal_gets_bars_with_the_time_left():
+    pty = pytest.importorskip("pty")
+    reader, writer = pty.openpty()
+    env = os.environ | {"TERM": "xterm", "COLUMNS": "100"}
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT], stderr=writer, stdout=subprocess.PIPE, env=env, check=True
+    )
+    os.close(writer)
+    shown = b""
+    while True:
+        try:
+            part = os.read(reader, 65536)
+        except OSError:  # Linux says so when the other end is closed
+            break
+        if not part:
+            break
+        shown += part
+    os.close(reader)
+    text = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", shown.decode())
+    assert done.stdout == b""
+    assert re.search(r"training ━+.* 2/3 0:00:00 left", text)
+    assert re.search(r"attacks ━+ 2/2", text)
+    assert shown.decode().rstrip().endswith("\x1b[?25h")  # the cursor is back

@@ -1,0 +1,152 @@
+"""`leakbench run` and `leakbench selfcheck` through the real entry point."""
+
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from leakbench.cli import main
+
+pytest.importorskip("torch")
+
+STUDY = """
+attacks = ["loss", "gap"]
+stages = [{ epochs = 2 }]
+defences = ["none", "temperature"]
+group_size = 1
+
+[data]
+name = "digits"
+records = 200
+
+[design]
+name = "random_half"
+models = 4
+
+[architecture]
+hidden = [16]
+"""
+
+
+@pytest.fixture
+def study(tmp_path):
+    (tmp_path / "study.toml").write_text(STUDY)
+    return tmp_path / "study.toml"
+
+
+def arguments(study, out="report"):
+    return ["run", str(study), "--out", str(study.parent / out), "--store", str(study.parent / "store")]
+
+
+def models(study):
+    return sorted(p.name for p in (study.parent / "store" / "models").glob("*"))
+
+
+def test_a_study_is_run_and_continued(study, capsys):
+    assert main(arguments(study)) == 0
+    shown = capsys.readouterr().out
+    assert str(study.parent / "report" / "report.html") in shown
+    assert "temperature" in shown
+    plain = json.loads((study.parent / "report" / "report.json").read_text())
+    assert {row["defence"] for row in plain["results"]} == {"none", "temperature"}
+    trained = models(study)
+    assert len(trained) == 4
+    assert main([*arguments(study, "again"), "--set", 'defences=["none", "rounding"]']) == 0
+    assert models(study) == trained
+    assert main([*arguments(study, "more"), "--set", "stages.0.epochs=1"]) == 0
+    assert len(models(study)) == 8
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ("seeed=1", "did you mean 'seed'"),
+        ("stages.0.epoch=1", "did you mean 'epochs'"),
+        ("defences=['temprature']", "did you mean 'temperature'"),
+        ("stages.0.epochs=0", "epochs must be at least 1"),
+        ("seed", "--set must be key=value, got 'seed'"),
+        ("data.name=dgits", "did you mean 'digits'"),
+    ],
+)
+def test_typos_are_one_line(study, capsys, change, says):
+    assert main([*arguments(study), "--set", change]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("error: ")
+    assert captured.err.count("\n") == 1
+    assert says in captured.err
+    assert not (study.parent / "report").exists()
+
+
+@pytest.mark.parametrize("content", [b"seed = ", b"\xff\xfe", b"seed = 1"])
+def test_a_study_that_is_none(study, capsys, content):
+    study.write_bytes(content)
+    assert main(arguments(study)) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_store_that_is_a_file(study, capsys):
+    (study.parent / "store").write_text("mine")
+    assert main(arguments(study)) == 2
+    assert "--store must be a folder, but" in capsys.readouterr().err
+
+
+def test_without_torch_one_line_says_what_to_install(study):
+    call = f"from leakbench.cli import main; sys.exit(main({arguments(study)}))"
+    code = f"import sys; sys.modules['torch'] = None; {call}"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr == "error: training needs torch; install it with: pip install 'leakbench[train]'\n"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals are POSIX's")
+def test_ctrl_c_leaves_the_store_whole_and_says_how_to_go_on(study):
+    given = [*arguments(study), "--set", "stages.0.epochs=60", "--set", "design.models=40"]
+    running = subprocess.Popen(
+        [sys.executable, "-m", "leakbench", *given], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    deadline = time.monotonic() + 60
+    while not models(study) and running.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.02)
+    running.send_signal(signal.SIGINT)
+    out, err = running.communicate(timeout=60)
+    assert running.returncode == 130, err
+    assert out == ""
+    assert err.splitlines()[-1] == (
+        f"stopped; the store is whole. Continue with: {shlex.join(['leakbench', *given])}"
+    )
+    assert "Traceback" not in err
+    done = models(study)
+    assert 0 < len(done) < 40
+    kept = {name: (study.parent / "store" / "models" / name / "job.json").stat().st_mtime_ns for name in done}
+    assert not (study.parent / "report").exists()
+    assert main(given) == 0
+    after = {
+        name: (study.parent / "store" / "models" / name / "job.json").stat().st_mtime_ns for name in done
+    }
+    assert after == kept
+    assert len(models(study)) == 40
+
+
+def test_selfcheck_prints_and_passes(capsys):
+    assert main(["selfcheck"]) == 0
+    shown = capsys.readouterr().out
+    assert "checks passed" in shown
+    assert "FAILED" not in shown
+
+
+def test_a_failed_check_is_exit_code_1(capsys, monkeypatch):
+    from leakbench import selfcheck
+
+    monkeypatch.setattr(
+        selfcheck, "selfcheck", lambda progress: [selfcheck.Check("AUC of noise", 0.5, 0.7, False)]
+    )
+    assert main(["selfcheck"]) == 1
+    captured = capsys.readouterr()
+    assert "FAILED" in captured.out
+    assert captured.err == "error: 1 of 1 checks failed; do not trust this installation\n"

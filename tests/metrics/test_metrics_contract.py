@@ -1,0 +1,195 @@
+"""What holds for every metric, whatever it measures."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from scipy.special import ndtr, ndtri
+
+from leakbench.errors import InputError
+from leakbench.metrics import METRICS, Sample
+from leakbench.metrics.advantage import Advantage
+from leakbench.metrics.auc import Auc
+from leakbench.metrics.balanced_accuracy import BalancedAccuracy
+from leakbench.metrics.best_balanced_accuracy import BestBalancedAccuracy
+from leakbench.metrics.precision import Precision
+from leakbench.metrics.standard import STANDARD
+from leakbench.metrics.tpr_at_fpr import TprAtFpr
+
+from .samples import make_sample
+
+ALL = [*STANDARD, Precision(0.0), Precision(0.05, prior=0.5)]
+SAMPLES = {
+    "one target": make_sample(0, 1500, 2500),
+    "ties": make_sample(1, 1500, 2500, step=0.5),
+    "eight targets": make_sample(2, 300, 300, targets=8),
+    "four targets, ties": make_sample(3, 600, 600, step=0.5, targets=4),
+    "separated": make_sample(4, 1500, 2500, d=20),
+    "all equal": make_sample(5, 1500, 2500, step=1e6),
+}
+
+
+def chance(metric, sample):
+    if isinstance(metric, TprAtFpr):
+        return metric.fpr
+    if isinstance(metric, Precision):
+        return metric.prior or sample.n_members / sample.scores.size
+    return metric.chance
+
+
+def test_the_standard_set_covers_every_metric_under_labels_of_its_own():
+    labels = [metric.label for metric in ALL]
+    assert len(set(labels)) == len(labels)
+    assert {metric.name for metric in STANDARD} == set(METRICS.names())
+    assert [m.label for m in STANDARD] == [
+        "auc",
+        "advantage",
+        "balanced_accuracy",
+        "balanced_accuracy_best",
+        "tpr@fpr=0.1",
+        "tpr@fpr=0.01",
+        "tpr@fpr=0.001",
+        "tpr@fpr=0",
+        "ppv@fpr=0.01",
+        "precision@fpr=0.01,prior=0.1",
+    ]
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+@pytest.mark.parametrize("metric", ALL, ids=lambda m: m.label)
+class TestContract:
+    def test_value_lies_in_a_finite_interval_of_its_range(self, metric, name):
+        estimate = metric.estimate(SAMPLES[name])
+        least = -1 if metric.name == "advantage" else 0
+        assert least <= estimate.lo <= estimate.value <= estimate.hi <= 1
+        assert estimate.n_members > 0
+        assert estimate.n_nonmembers > 0
+        for key, value in estimate.detail.items():
+            assert type(value) in (int, float), key
+
+    def test_order_of_the_scores_does_not_matter(self, metric, name):
+        sample = SAMPLES[name]
+        order = np.random.default_rng(0).permutation(sample.scores.size)
+        one, other = metric.estimate(sample), metric.estimate(sample.at(order))
+        np.testing.assert_allclose([*other][:3], [*one][:3], atol=1e-9)
+
+    def test_a_strictly_monotone_map_of_the_scores_changes_nothing(self, metric, name):
+        sample = SAMPLES[name]
+        mapped = dataclasses.replace(sample, scores=np.arctan(sample.scores / 10) * 4 + 1)
+        one, other = metric.estimate(sample), metric.estimate(mapped)
+        np.testing.assert_allclose([*other][:3], [*one][:3], atol=1e-9)
+
+    def test_a_wider_level_holds_the_narrower(self, metric, name):
+        narrow, wide = (metric.estimate(SAMPLES[name], level) for level in (0.8, 0.99))
+        assert wide.lo <= narrow.lo <= narrow.hi <= wide.hi
+
+    def test_inputs_are_left_alone(self, metric, name):
+        sample = SAMPLES[name]
+        frozen = {f.name: np.array(getattr(sample, f.name)) for f in dataclasses.fields(sample)}
+        for value in frozen.values():
+            value.setflags(write=False)
+        metric.estimate(Sample(**frozen))
+
+
+@pytest.mark.parametrize("metric", ALL, ids=lambda m: m.label)
+@pytest.mark.parametrize("targets", [1, 8])
+def test_independent_noise_reads_as_chance(metric, targets):
+    """Over 40 samples of pure noise, a 99 % interval misses chance at most 4 times (P < 1e-3 if it holds)."""
+    if metric.fpr == 0 if isinstance(metric, TprAtFpr | Precision) else False:
+        pytest.skip("at FPR 0 the threshold, and so the chance value, is another in every sample")
+    missed = 0
+    for seed in range(40):
+        sample = make_sample(seed, 700, 1100, d=0, targets=targets)
+        estimate = metric.estimate(sample, 0.99)
+        missed += not estimate.lo <= chance(metric, sample) <= estimate.hi
+    assert missed <= 4
+
+
+@pytest.mark.parametrize("d", [0.5, 1, 2])
+def test_two_gaussians_have_their_closed_forms_inside(d):
+    sample = make_sample(7, 8000, 12_000, d=d)
+    truth = {
+        Auc(): ndtr(d / np.sqrt(2)),
+        Advantage(): 2 * ndtr(d / 2) - 1,
+        BalancedAccuracy(): ndtr(d / 2),
+        BestBalancedAccuracy(): ndtr(d / 2),
+        **{TprAtFpr(a): ndtr(d + ndtri(a)) for a in (0.1, 0.01, 0.001)},
+    }
+    for metric, value in truth.items():
+        estimate = metric.estimate(sample)
+        assert estimate.lo <= value <= estimate.hi, metric.label
+
+
+def test_gap_attack_s_balanced_accuracy_is_half_plus_half_the_gap():
+    rng = np.random.default_rng(0)
+    members = np.arange(3000) < 1000
+    correct = np.where(members, rng.random(3000) < 0.98, rng.random(3000) < 0.83)
+    sample = Sample(
+        correct.astype(float), members, np.zeros(3000, dtype=int), np.arange(3000), members, decided=correct
+    )
+    gap = correct[members].mean() - correct[~members].mean()
+    assert BalancedAccuracy().estimate(sample).value == pytest.approx(0.5 + gap / 2, abs=1e-12)
+
+
+def test_the_held_out_threshold_is_unbiased_on_noise():
+    values = [Advantage().estimate(make_sample(s, 300, 300, d=0)).value for s in range(300)]
+    assert abs(np.mean(values)) < 3 * np.std(values) / np.sqrt(300)
+    in_sample = [make_sample(s, 300, 300, d=0).roc.best() for s in range(50)]
+    assert np.mean([p.tpr - p.fpr for p in in_sample]) > 0.04
+
+
+def test_best_balanced_accuracy_is_half_of_one_plus_the_advantage():
+    sample = SAMPLES["eight targets"]
+    one, other = Advantage().estimate(sample), BestBalancedAccuracy().estimate(sample)
+    assert [*other][:3] == pytest.approx([(1 + x) / 2 for x in [*one][:3]])
+    assert one.n_members + one.n_nonmembers == (~sample.select).sum()
+
+
+def test_precision_follows_its_formula():
+    sample = SAMPLES["one target"]
+    tpr, ppv = TprAtFpr(0.01).estimate(sample), Precision(0.01).estimate(sample)
+    assert ppv.value == pytest.approx(tpr.value * 1500 / (tpr.value * 1500 + 0.01 * 2500))
+    assert ppv.lo == pytest.approx(tpr.lo * 1500 / (tpr.lo * 1500 + 0.01 * 2500))
+    rare = Precision(0.01, prior=0.001).estimate(sample)
+    assert rare.hi == pytest.approx(tpr.hi * 0.001 / (tpr.hi * 0.001 + 0.01 * 0.999))
+
+
+def test_precision_at_fpr_zero():
+    found = Precision(0.0).estimate(make_sample(0, 1500, 2500, d=4))
+    assert found.value == found.hi == 1
+    assert 0.9 < found.lo < 1
+    assert Precision(0.0).estimate(SAMPLES["all equal"]).value == 0
+
+
+def test_tpr_says_what_it_rests_on():
+    sample = SAMPLES["ties"]
+    estimate = TprAtFpr(0.1).estimate(sample)
+    called = sample.scores >= estimate.detail["threshold"]
+    assert estimate.detail["tp"] == called[sample.members].sum() == estimate.value * 1500
+    assert estimate.detail["fp"] == called[~sample.members].sum()
+    assert estimate.detail["fpr"] == estimate.detail["fp"] / 2500 <= 0.1
+    zero = TprAtFpr(0.0).estimate(sample)
+    assert zero.detail["fpr_hi"] == pytest.approx(1 - 0.05 ** (1 / 2500))
+
+
+def test_what_cannot_be_measured_is_refused_with_the_reason():
+    few = make_sample(0, 500, 500)
+    assert TprAtFpr(0.001).applies(few) == "an FPR of 0.001 needs at least 1000 non-members, got 500"
+    assert Precision(0.001).applies(few) == TprAtFpr(0.001).applies(few)
+    assert TprAtFpr(0.01).applies(make_sample(0, 500, 100)) is None
+    only_members = few.at(few.members)
+    for metric in ALL:
+        assert metric.applies(only_members)
+    assert BalancedAccuracy().applies(dataclasses.replace(few, decided=None)) is not None
+    unmeasured = dataclasses.replace(few, select=np.ones(1000, dtype=bool))
+    assert Advantage().applies(unmeasured) == (
+        "needs members and non-members in the half that is measured, got 0 and 0"
+    )
+
+
+@pytest.mark.parametrize("fields", [{"fpr": 1.0}, {"fpr": -0.1}, {"prior": 0.0}, {"prior": 1.0}])
+def test_impossible_parameters_are_refused(fields):
+    with pytest.raises(InputError, match="must be"):
+        Precision(**fields)
+    with pytest.raises(InputError, match="precision"):
+        METRICS.make({"name": "precision", **fields})

@@ -1,0 +1,140 @@
+"""The page in a real browser: no error, sorting and filters do what they say."""
+
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from leakbench.report.files import write
+from leakbench.results import Results
+
+from . import example
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on PATH")
+
+OPTIONS = [
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
+    "--disable-background-networking", "--disable-component-update", "--enable-logging=stderr", "--dump-dom",
+]  # fmt: skip
+
+
+def browse(page: Path, profile: Path) -> tuple[str, list[str]]:
+    """The document after its scripts ran, and what they wrote to the console."""
+    assert CHROMIUM is not None
+    command = [CHROMIUM, *OPTIONS, f"--user-data-dir={profile}", page.as_uri()]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    return done.stdout, [line for line in done.stderr.splitlines() if "CONSOLE" in line]
+
+
+def drive(results: Results, script: str, folder: Path) -> object:
+    """What `script` returns on the page. The page's policy forbids foreign scripts, so it is opened for this one."""
+    page = write(results, folder / "report")
+    text = page.read_text().replace("script-src 'sha256-", "script-src 'unsafe-inline' 'ignored-")
+    probe = f"<script>document.title = JSON.stringify((() => {{ {script} }})())</script></body>"
+    driven = folder / "driven.html"
+    driven.write_text(text.replace("</body>", probe))
+    dom, console = browse(driven, folder / "profile")
+    assert not [line for line in console if "Error" in line]
+    title = re.search(r"<title>(.*?)</title>", dom, re.S)
+    assert title is not None
+    return json.loads(title[1].replace("&amp;", "&").replace("&lt;", "<").replace("&gt;", ">"))
+
+
+PAGES = {"audit": example.audit, "hostile": example.hostile, "empty": lambda: Results("run", "empty", [])}
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_the_page_runs_without_a_word_on_the_console(name: str, tmp_path: Path) -> None:
+    results = PAGES[name]()
+    dom, console = browse(write(results, tmp_path / "report"), tmp_path / "profile")
+    assert console == []
+    assert "<title>owned</title>" not in dom
+    if results.rows:
+        assert '<thead><tr>\n<th scope="col"><button' in dom.replace("\r", "")
+
+
+def test_a_foreign_script_would_not_run(tmp_path: Path) -> None:
+    page = write(example.audit(), tmp_path / "report")
+    page.write_text(page.read_text().replace("</main>", "<script>document.title = 'owned'</script></main>"))
+    dom, console = browse(page, tmp_path / "profile")
+    assert "<title>owned</title>" not in dom
+    assert any("Content Security Policy" in line for line in console)
+
+
+SORT = """
+const table = document.getElementById("leakage");
+const shown = (column) => [...table.tBodies[0].rows].filter((r) => !r.hidden).map((r) => r.cells[column]);
+const heads = [...table.tHead.rows[0].cells];
+const auc = heads.findIndex((h) => h.textContent === "AUC");
+const click = (column) => {
+  heads[column].querySelector("button").click();
+  return heads[column].getAttribute("aria-sort");
+};
+const numbers = () => shown(auc).map((c) => Number(c.dataset.v));
+return {
+  down: [click(auc), numbers()], up: [click(auc), numbers()],
+  names: [click(0), shown(0).map((c) => c.firstChild.textContent.trim())],
+  cleared: heads[auc].hasAttribute("aria-sort"),
+};
+"""
+
+
+def test_sorting_orders_numbers_and_names(tmp_path: Path) -> None:
+    found = drive(example.audit(), SORT, tmp_path)
+    assert isinstance(found, dict)
+    values = sorted(r.value for r in example.audit().rows if r.metric == "auc" and r.slice == "all")
+    assert found["down"] == ["descending", values[::-1]]
+    assert found["up"] == ["ascending", values]
+    assert found["names"] == ["ascending", sorted(["best", *example.ATTACKS])]
+    assert found["cleared"] is False
+
+
+FILTER = """
+const table = document.getElementById("leakage");
+const form = document.getElementById("filters");
+const lines = () => [...table.tBodies[0].rows].filter((r) => r.offsetParent !== null)
+  .map((r) => [...r.cells].slice(0, 4).map((c) => c.firstChild.textContent.trim()));
+const say = () => form.querySelector("output").textContent;
+const choose = (column, text) => {
+  const select = form.querySelector(`select[data-column="${column}"]`);
+  select.value = text;
+  select.dispatchEvent(new Event("change"));
+};
+const first = [lines(), say()];
+choose(0, "temperature"); choose(1, "best"); choose(2, ""); choose(3, "misclassified");
+const chosen = [lines(), say()];
+const head = [...table.tHead.rows[0].cells].find((h) => h.textContent === "AUC");
+const before = head.offsetParent !== null;
+const box = [...form.querySelectorAll("input")].find((b) => b.parentElement.textContent.trim() === "AUC");
+box.click();
+return { first, chosen, before, after: head.offsetParent !== null, hidden: form.hidden };
+"""
+
+
+def test_filters_show_what_was_chosen_and_hide_columns(tmp_path: Path) -> None:
+    found = drive(example.run(), FILTER, tmp_path)
+    assert isinstance(found, dict)
+    lines, said = found["first"]
+    assert said == "65 of 1,500 lines"
+    assert len(lines) == 65
+    assert {tuple(line[2:]) for line in lines} == {("adaptive", "all records")}
+    lines, said = found["chosen"]
+    assert lines == [["temperature", "best", a, "misclassified"] for a in ("adaptive", "non-adaptive")]
+    assert said == "2 of 1,500 lines"
+    assert (found["before"], found["after"], found["hidden"]) == (True, False, False)
+
+
+def test_hostile_names_can_be_filtered_by(tmp_path: Path) -> None:
+    script = """
+    const select = document.querySelector('#filters select');
+    select.value = select.options[1].value; select.dispatchEvent(new Event("change"));
+    return [select.value, document.querySelector("#filters output").textContent];
+    """
+    found = drive(example.hostile(), script, tmp_path)
+    assert isinstance(found, list)
+    assert found[0] in (example.HOSTILE, "best")
+    assert not str(found[1]).startswith("0 of")

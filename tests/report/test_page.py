@@ -1,0 +1,247 @@
+"""The page: complete, self-contained, and safe whatever the names in it are."""
+
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from io import StringIO
+
+import pytest
+
+from leakbench.report.page import MOST_NOTES, render
+from leakbench.report.tables import MOST_LINES, glance, leakage, terminal_table
+from leakbench.report.view import View
+from leakbench.results import Curve, ExposedRecord, Results, Row
+
+from . import example
+
+SECTIONS = ["summary", "flags", "tradeoff", "roc", "leakage-section", "utility-section", "slices-section", "records",
+            "methods", "provenance"]  # fmt: skip
+
+
+class Page(HTMLParser):
+    """Every tag with its attributes, and every text outside of style and script."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.texts: list[str] = []
+        self._inside = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        self._inside = tag
+
+    def handle_endtag(self, tag: str) -> None:
+        self._inside = ""
+
+    def handle_data(self, data: str) -> None:
+        if self._inside not in ("style", "script"):
+            self.texts.append(data)
+
+    def all(self, name: str) -> list[dict[str, str | None]]:
+        return [attributes for tag, attributes in self.tags if tag == name]
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.texts).split())
+
+
+@pytest.fixture(scope="module")
+def run() -> str:
+    return render(example.run())
+
+
+@pytest.fixture(scope="module")
+def page(run: str) -> Page:
+    return Page(run)
+
+
+def test_every_section_is_there_and_linked(page: Page) -> None:
+    assert [a["id"] for a in page.all("section")] == SECTIONS
+    assert [a["href"] for a in page.all("a")] == [f"#{name}" for name in SECTIONS]
+    assert len(page.all("h1")) == 1
+
+
+def test_a_study_of_20000_rows_stays_small_and_says_what_it_leaves_out(run: str, page: Page) -> None:
+    assert len(example.run().rows) > 20_000
+    assert len(run.encode()) < 2_500_000
+    table = leakage(View(example.run()))
+    assert len(table.lines) == MOST_LINES
+    assert f"{table.left_out:,} lines of single attacks on slices are left to results.parquet" in page.text
+
+
+def test_what_matters_most_is_never_left_out() -> None:
+    table = leakage(View(example.run()))
+    names = [tuple(cell.text for cell in line[:4]) for line in table.lines]
+    assert len(set(names)) == len(names)
+    whole = [n for n in names if n[3] == "all records"]
+    assert len(whole) == len(example.DEFENCES) * (len(example.ATTACKS) + 1) * 2
+    best = [n for n in names if n[1] == "best"]
+    assert len(best) == len(example.DEFENCES) * (len(example.SLICES) + 1) * 2
+
+
+def test_nothing_is_loaded_from_anywhere(run: str, page: Page) -> None:
+    loads = [
+        a.get(key) or ""
+        for _, a in page.tags
+        for key in ("src", "href", "xlink:href", "action", "data", "poster")
+    ]
+    assert all(value == "" or value.startswith(("#", "data:image/")) for value in loads)
+    assert not page.all("link")
+    assert not re.search(r"https?://|@import|url\((?!#)", run)
+
+
+def test_tables_are_accessible(page: Page) -> None:
+    assert len(page.all("caption")) == len(page.all("table"))
+    assert all("scope" in a for a in page.all("th"))
+    assert all(a.get("alt") for a in page.all("img"))
+    plots = [a for a in page.all("svg")]
+    assert len(plots) == 2 + 2 * len(example.DEFENCES)
+    assert all(a["role"] == "img" and a["aria-label"] for a in plots)
+    ids = [a["id"] for _, a in page.tags if "id" in a]
+    assert len(ids) == len(set(ids))
+
+
+def test_figures_tell_their_numbers_to_those_who_do_not_see_them(page: Page) -> None:
+    told = [a["aria-label"] or "" for a in page.all("svg")]
+    assert "early_stopping, adaptive attack: accuracy 94.1 % [93.5, 94.7], TPR 0.32 % [0.24, 0.42]" in told[0]
+
+
+def test_flags_of_the_same_kind_are_told_once(page: Page) -> None:
+    assert page.text.count("The attacker ignored the defence") == 1
+    assert "label_smoothing; early_stopping; weight_decay; temperature" in page.text
+
+
+def test_provenance_study_and_notes_are_shown(page: Page) -> None:
+    for text in ("b1946ac92492d2347c6235b4d2611184", "versions.numpy", 'name = "random_half"', "epsilon = 0.1",
+                 "boundary_distance: needs the model itself"):  # fmt: skip
+        assert text in page.text
+
+
+def test_hostile_names_stay_text() -> None:
+    text = render(example.hostile())
+    page = Page(text)
+    assert len(page.all("script")) == 1
+    assert text.count("<script") == text.count("</script") == 1
+    assert not page.all("img")
+    assert not [a for _, a in page.tags if any(key.startswith("on") for key in a)]
+    assert (
+        "javascript:" not in text.replace("javascript:alert(1)", "", 0)
+        or not page.all("a")[0]["href"] != "#summary"
+    )
+    assert text.count("</svg>") == len(page.all("svg")) > 0
+    assert page.text.count("<script>document.title='owned'</script>") > 20
+
+
+@pytest.mark.parametrize("uri", [
+    "javascript:alert(1)", "http://example.org/x.png", "data:image/svg+xml;base64,AAAA", "data:text/html;base64,AAAA",
+    'data:image/png;base64,AA" onerror="alert(1)', "data:image/png;base64,AAAA\n", "",
+])  # fmt: skip
+def test_only_images_are_images(uri: str) -> None:
+    record = ExposedRecord("none", 1, "cat", 1.0, None, uri)
+    assert not Page(render(Results("audit", "x", [], records=[record]))).all("img")
+
+
+def test_images_have_a_limit() -> None:
+    huge = "data:image/png;base64," + "A" * 700_000
+    records = [ExposedRecord("none", k, None, 1.0, None, huge) for k in range(5)]
+    text = render(Results("audit", "x", [], records=records))
+    assert len(Page(text).all("img")) == 2
+    assert len(text) < 5_000_000
+
+
+def test_empty_results_are_a_page() -> None:
+    page = Page(render(Results("run", "", [])))
+    assert "No attack was measured." in page.text
+    assert not page.all("table")
+    assert not page.all("svg")
+
+
+def test_a_single_defence_has_no_trade_off() -> None:
+    results = example.run()
+    alone = replace(results, rows=[r for r in results.rows if r.defence == "none"],
+                    curves=[c for c in results.curves if c.defence == "none"])  # fmt: skip
+    page = Page(render(alone))
+    assert "tradeoff" not in [a["id"] for a in page.all("section")]
+    assert len(page.all("svg")) == 2
+
+
+def test_holes_in_curves_and_rows_are_left_blank() -> None:
+    nan = float("nan")
+    rows = [*example.gaussian(1.0, 5000, attack="loss"), Row("auc", nan, nan, nan, 5, 5, "gap"),
+            Row("auc", nan, attack="loss", slice="class=1"), Row("auc", 0.6, attack="loss", slice="class=2")]  # fmt: skip
+    curve = Curve("none", "loss", None, [0.0, 0.1, nan, 1.0], [0.0, nan, 0.5, 1.0], [nan] * 4, [nan] * 4)
+    record = ExposedRecord("none", 3, None, nan, nan)
+    results = Results("audit", "x", rows, [curve], records=[record])
+    for each in (results, Results.from_dict(results.to_dict())):
+        text = render(each)
+        assert not re.search(r"\bnan\b", Page(text).text, re.I)
+        assert "None" not in Page(text).text
+
+
+def test_other_scripts_and_odd_characters_are_drawn() -> None:
+    rows = [Row("accuracy", 0.9, defence=d) for d in ("防御", "$x^2$")]
+    rows += [
+        r
+        for d in ("防御", "$x^2$")
+        for r in example.gaussian(1, 5000, defence=d, attack="攻撃", adaptive=True)
+    ]
+    curves = [example.curve("防御", "攻撃", True, 1.0, 5000)]
+    text = render(Results("run", "題\udc80", rows, curves))
+    assert text.count("攻撃") > 3
+    assert "$x^2$" in text
+
+
+def test_per_target_numbers_are_left_to_the_file_where_pooled_ones_exist() -> None:
+    rows = list(example.gaussian(1.0, 5000, attack="loss"))
+    single = [replace(r, target=str(k)) for k in range(3) for r in rows]
+    page = Page(render(Results("audit", "x", rows + single)))
+    assert f"{len(single)} numbers of single targets" in page.text
+    assert len(leakage(View(Results("audit", "x", rows + single))).lines) == 1
+    assert len(leakage(View(Results("audit", "x", single))).lines) == 3
+
+
+def test_few_records_are_greyed() -> None:
+    table = leakage(View(example.audit(5_000)))
+    titles = [column.title for column in table.columns]
+    line = next(line for line in table.lines if line[0].text == "lira" and line[1].text == "all records")
+    assert line[titles.index("TPR at 0.1 % FPR")].thin  # 5 expected false positives
+    assert not line[titles.index("TPR at 1 % FPR")].thin
+    assert not line[titles.index("AUC")].thin
+
+
+def test_many_notes_are_cut_and_counted() -> None:
+    text = Page(render(Results("audit", "x", [], notes=[f"note {k}" for k in range(MOST_NOTES + 7)]))).text
+    assert f"note {MOST_NOTES - 1}" in text
+    assert "7 more in report.json" in text
+
+
+def printed(results: Results, width: int = 80) -> str:
+    from rich.console import Console
+
+    console = Console(file=StringIO(), width=width)
+    console.print(terminal_table(results))
+    return console.file.getvalue()  # type: ignore[attr-defined, no-any-return]
+
+
+def test_the_terminal_shows_a_line_a_defence_in_80_columns() -> None:
+    text = printed(example.run())
+    for name in example.DEFENCES:
+        assert re.search(rf"^{name} .*×", text, re.M)
+    assert "93.5–94.7" in text
+    assert "…" not in text
+    assert max(map(len, text.splitlines())) <= 80
+
+
+def test_the_terminal_shows_a_line_an_attack_for_an_audit_strongest_first() -> None:
+    names = [line[0].text for line in glance(View(example.audit())).lines]
+    assert names[:3] == ["best", "rmia", "lira"]
+    assert names[-1] == "gap"
+    assert set(names) == {"best", *example.ATTACKS}
+    assert "logistic_regression" in printed(example.audit())
+
+
+def test_markup_in_names_is_not_obeyed_by_the_terminal() -> None:
+    rows = list(example.gaussian(1.0, 5000, attack="[bold]x[/red]"))
+    assert "[bold]x[/red]" in printed(Results("audit", "x", rows))

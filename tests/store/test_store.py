@@ -1,0 +1,258 @@
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from leakbench.errors import StoreError
+from leakbench.key import content_key
+from leakbench.store import Store
+
+SPEC = {"recipe": {"lr": 0.1, "hidden": (8, 4)}, "seed": 3}
+FILES = {
+    "weights.safetensors": {"layer.weight": np.arange(6, dtype=np.float32).reshape(2, 3), "n": np.array(3)},
+    "logits.npy": np.linspace(0, 1, 7, dtype=np.float32),
+    "log.json": b'{"epochs": 3}',
+}
+META = {"seconds": 1.5, "by epoch": {2: 1e-7, 10: 0.1}}
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store(tmp_path / "a" / "store")
+
+
+@pytest.fixture
+def entry(store):
+    return store.put("models", SPEC, FILES, META)
+
+
+def temporary(store):
+    return list((store.root / "tmp").iterdir())
+
+
+def test_what_was_put_is_got(store, entry):
+    got = store.get("models", SPEC)
+    assert got == entry and got.path == store.root / "models" / content_key(SPEC)
+    assert got.spec == {"recipe": {"lr": 0.1, "hidden": [8, 4]}, "seed": 3}
+    assert got.meta == {"seconds": 1.5, "by epoch": {"2": 1e-7, "10": 0.1}}
+    tensors = got.tensors("weights.safetensors")
+    for name, array in FILES["weights.safetensors"].items():
+        assert np.array_equal(tensors[name], array) and tensors[name].dtype == array.dtype
+    logits = got.array("logits.npy")
+    assert isinstance(logits, np.memmap) and np.array_equal(logits, FILES["logits.npy"])
+    with pytest.raises(ValueError, match="read-only"):
+        logits[0] = 1
+    assert temporary(store) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "spec"),
+    [
+        ("models", SPEC | {"seed": 4}),
+        ("models", SPEC | {"seed": 3.0}),
+        ("models", SPEC | {"x": None}),
+        ("signals", SPEC),
+    ],
+)
+def test_anything_else_misses(store, entry, kind, spec):
+    assert store.get(kind, spec) is None
+
+
+def test_the_first_put_wins(store, entry):
+    again = store.put("models", SPEC, {"logits.npy": np.zeros(2)}, {})
+    assert again == entry and len(again.array("logits.npy")) == 7
+    assert temporary(store) == []
+
+
+@pytest.mark.parametrize("name", ["job.json", "weights.safetensors", "logits.npy", "log.json"])
+def test_every_flipped_byte_is_found_and_named(store, entry, name):
+    file = entry.path / name
+    whole = file.read_bytes()
+    for i in range(len(whole)):
+        for bit in (1, 32, 128):
+            file.write_bytes(whole[:i] + bytes([whole[i] ^ bit]) + whole[i + 1 :])
+            with pytest.raises(StoreError) as error:
+                store.get("models", SPEC)
+            assert f"rm -r {entry.path}" in str(error.value) and "\n" not in str(error.value)
+            assert name == "job.json" or str(file) in str(error.value)
+    file.write_bytes(whole)
+    assert store.get("models", SPEC) == entry
+
+
+@pytest.mark.parametrize("name", ["job.json", "logits.npy"])
+def test_a_missing_or_shortened_file_is_named(store, entry, name):
+    file = entry.path / name
+    file.write_bytes(file.read_bytes()[:-1])
+    with pytest.raises(StoreError, match=f"{file} is .*not as it was written"):
+        store.get("models", SPEC)
+    file.unlink()
+    with pytest.raises(StoreError, match=f"{file} "):
+        store.get("models", SPEC)
+
+
+def test_a_damaged_entry_is_not_hidden_by_a_put(store, entry):
+    (entry.path / "logits.npy").write_bytes(b"")
+    with pytest.raises(StoreError, match="not as it was written"):
+        store.put("models", SPEC, FILES, META)
+
+
+def test_another_spec_under_the_key_shows_the_difference(store, entry):
+    other = {"recipe": {"lr": 0.2, "hidden": (8, 4)}, "seed": 3, "new": True}
+    entry.path.rename(entry.path.parent / content_key(other))
+    with pytest.raises(StoreError) as error:
+        store.get("models", other)
+    assert "recipe.lr: asked 0.2, stored 0.1" in str(error.value)
+    assert "new: asked true, stored nothing" in str(error.value)
+    assert "hidden" not in str(error.value) and "seed" not in str(error.value)
+    with pytest.raises(StoreError, match=f"holds the entry {content_key(SPEC)}"):
+        list(store.entries("models"))
+
+
+def test_only_what_executes_nothing_is_written(store):
+    for name in ("weights.pt", "a/b.npy", "../b.npy", "npy", "job.json"):
+        with pytest.raises(TypeError, match="file of the store"):
+            store.put("models", SPEC, {name: np.zeros(1)}, {})
+    with pytest.raises(ValueError, match="Object arrays"):
+        store.put("models", SPEC, {"a.npy": np.array([object()])}, {})
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        store.put("models", SPEC, FILES, {"loss": float("nan")})
+    assert store.get("models", SPEC) is None and temporary(store) == []
+
+
+PLAIN = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@settings(max_examples=25, deadline=None)
+@given(spec=st.dictionaries(st.text(), PLAIN), meta=st.dictionaries(st.text(), PLAIN))
+def test_any_plain_spec_and_meta_come_back(tmp_path_factory, spec, meta):
+    store = Store(tmp_path_factory.mktemp("store"))
+    store.put("signals", spec, {}, meta)
+    entry = store.get("signals", spec)
+    assert entry.spec == spec and entry.meta == meta
+
+
+def test_unwritable_folders_are_named_on_opening(tmp_path):
+    (tmp_path / "file").write_text("")
+    for root in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(StoreError, match=f"the store {root} cannot be written: ") as error:
+            Store(root)
+        assert "\n" not in str(error.value)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_without_permission_is_named(tmp_path):
+    tmp_path.chmod(0o500)
+    with pytest.raises(StoreError, match="Permission denied"):
+        Store(tmp_path / "store")
+
+
+FULL = """
+import resource, sys
+import numpy as np
+from leakbench.errors import StoreError
+from leakbench.store import Store
+
+store = Store(sys.argv[1])
+resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000))
+try:
+    store.put("models", {"seed": 1}, {"a.npy": np.zeros(10), "b.npy": np.zeros(1000)}, {})
+except StoreError as error:
+    print(error)
+"""
+
+
+def run(code, *arguments):
+    return subprocess.run(
+        [sys.executable, "-c", code, *map(str, arguments)], capture_output=True, text=True, check=True
+    )
+
+
+def test_a_write_that_the_system_refuses_leaves_nothing(store):
+    """A limit on the size of a file stands in for a full disk: both make the write itself fail."""
+    out = run(FULL, store.root).stdout
+    assert (
+        out.startswith(f"the store {store.root} cannot be written: File too large; ") and out.count("\n") == 1
+    )
+    assert temporary(store) == [] and list(store.entries("models")) == []
+
+
+ENDLESS = """
+import sys
+import numpy as np
+from leakbench.store import Store
+
+store = Store(sys.argv[1])
+print("ready", flush=True)
+n = 0
+while True:
+    n += 1
+    arrays = {f"w{i}": np.full(20_000, n + i, np.float32) for i in range(4)}
+    store.put("models", {"n": n}, {"weights.safetensors": arrays, "logits.npy": arrays["w1"]}, {"n": n})
+"""
+
+
+def test_killed_at_any_moment_only_whole_entries_are_visible(tmp_path):
+    rng = np.random.default_rng(0)
+    seen, left_over = 0, 0
+    for attempt in range(4):
+        process = [
+            subprocess.Popen([sys.executable, "-c", ENDLESS, str(tmp_path)], stdout=subprocess.PIPE)
+            for _ in range(2)
+        ]  # two writers of the same keys
+        for each in process:
+            each.stdout.readline()
+        time.sleep(rng.uniform(0.05, 0.4))
+        for each in process:
+            each.kill()
+            each.communicate()
+        left_over += len(list((tmp_path / "tmp").iterdir()))
+        store = Store(tmp_path)
+        assert temporary(store) == []
+        entries = list(store.entries("models"))
+        for entry in entries:
+            n = entry.meta["n"]
+            assert entry.spec == {"n": n} and store.get("models", {"n": n}) == entry
+            assert (entry.tensors("weights.safetensors")["w3"] == n + 3).all() and len(
+                entry.array("logits.npy")
+            ) == 20_000
+        assert len(entries) >= seen, attempt
+        seen = len(entries)
+    assert seen > 4
+    assert left_over > 0  # at least one was hit in the middle of a put
+
+
+def test_opening_removes_what_is_old_or_whose_owner_is_dead(store):
+    tmp = store.root / "tmp"
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    host = platform.node()
+    names = {
+        "dead": f"{host}_{dead.pid}_ab",
+        "alive": f"{host}_{os.getpid()}_ab",
+        "elsewhere": f"other.{host}_{dead.pid}_ab",
+        "old": f"other_{dead.pid}_ab",
+        "strange": "strange",
+    }
+    for name in names.values():
+        (tmp / name).mkdir()
+        (tmp / name / "logits.npy").write_bytes(b"half")
+    os.utime(tmp / names["old"], (0, time.time() - 2 * 86_400))
+    Store(store.root)
+    assert {path.name for path in tmp.iterdir()} == {names["alive"], names["elsewhere"], names["strange"]}
+
+
+def test_job_json_is_for_people_too(entry):
+    job = json.loads((entry.path / "job.json").read_text())
+    assert job["schema"] == "leakbench-store-1" and job["spec"]["seed"] == 3
+    assert set(job["files"]) == set(FILES)

@@ -1,0 +1,91 @@
+import numpy as np
+import pytest
+
+from leakbench.errors import InputError
+from leakbench.key import content_key
+from leakbench.train.job import Job
+from leakbench.train.recipe import Architecture, Augment, Loss, Optimiser, Recipe, Schedule, Train
+
+NONE = np.empty(0, np.int64)
+ROWS = np.arange(10)
+JOB = {"recipe": Recipe(), "members": ROWS, "dev": np.array([20, 21]), "seed": 7}
+
+
+def key(data="fingerprint", **changes):
+    return content_key(Job(**(JOB | changes)).describe(data))
+
+
+def test_any_change_changes_the_key():
+    changed = [
+        key(),
+        key(seed=8),
+        key(data="other"),
+        key(members=ROWS[:9]),
+        key(members=ROWS[::-1]),
+        key(dev=NONE),
+        key(dev=np.array([20, 22])),
+        key(recipe=Recipe(stages=(Train(), Train()))),
+        key(recipe=Recipe(Architecture(hidden=(128, 65)))),
+        key(recipe=Recipe(stages=(Train(augment=Augment(flip=True)),))),
+        key(recipe=Recipe(stages=(Train(optimiser=Optimiser(lr=0.051)),))),
+    ]
+    assert len(set(changed)) == len(changed)
+
+
+def test_the_key_is_that_of_the_content_alone():
+    assert key(members=ROWS.astype(np.int32)) == key(members=np.repeat(ROWS, 2)[::2]) == key()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"members": NONE}, "at least one row"),
+        ({"members": ROWS[None]}, r"whole row numbers \[n\], got int64 \[1, 10\]"),
+        ({"members": ROWS / 2}, "whole row numbers"),
+        ({"members": np.ones(30, bool)}, "whole row numbers"),
+        ({"members": np.array([1, 1])}, "none twice"),
+        ({"members": np.array([-1, 1])}, "none negative"),
+        ({"dev": np.array([3])}, "different rows"),
+        ({"dev": NONE, "recipe": Recipe(stages=(Train(patience=2),))}, "needs dev records"),
+    ],
+)
+def test_wrong_indices_are_refused(changes, message):
+    with pytest.raises(InputError, match=message):
+        key(**changes)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Optimiser("sgdd"), "unknown optimiser 'sgdd'; did you mean 'sgd'"),
+        (lambda: Optimiser(lr=0.0), "lr must be above 0"),
+        (lambda: Optimiser(lr=float("nan")), "lr must be above 0"),
+        (lambda: Optimiser(momentum=1.0), "momentum must be at least 0 and below 1, got 1.0"),
+        (lambda: Optimiser(weight_decay=-1.0), "weight_decay"),
+        (lambda: Schedule("cos"), "unknown schedule"),
+        (lambda: Schedule("steps", (1.5,)), "milestone"),
+        (lambda: Loss(smoothing=1.0), "smoothing"),
+        (lambda: Augment(shift=-1), "shift"),
+        (lambda: Train(epochs=0), "epochs"),
+        (lambda: Train(batch_size=0), "batch_size"),
+        (lambda: Train(patience=0), "patience"),
+        (lambda: Architecture("resnet"), "unknown architecture"),
+        (lambda: Architecture(hidden=(8, 0)), "width"),
+        (lambda: Architecture(dropout=1.0), "dropout"),
+        (lambda: Architecture(channels=(1, 2, 3)), "two numbers"),
+        (lambda: Recipe(stages=()), "at least one stage"),
+    ],
+)
+def test_wrong_recipes_are_refused(make, message):
+    with pytest.raises(InputError, match=message):
+        make()
+
+
+def test_schedules():
+    assert [Schedule().scale(e, 4) for e in range(4)] == [1.0] * 4
+    assert [Schedule("steps", (0.5, 0.75), 0.1).scale(e, 4) for e in range(4)] == pytest.approx(
+        [1, 1, 0.1, 0.01]
+    )
+    assert [Schedule("cosine").scale(e, 4) for e in range(5)] == pytest.approx(
+        [1, (2 + 2**0.5) / 4, 0.5, (2 - 2**0.5) / 4, 0]
+    )

@@ -1,0 +1,209 @@
+"""Alone == in a group, feature by feature; and what training must do besides."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from leakbench.data.dataset import Dataset
+from leakbench.errors import InputError, LeakbenchError
+from leakbench.train import stacked
+from leakbench.train.job import Job, groups
+from leakbench.train.loop import train_alone
+from leakbench.train.query import query
+from leakbench.train.recipe import Architecture, Augment, Loss, Optimiser, Recipe, Schedule, Train
+from leakbench.train.stacked import train_group
+
+SMALL = Architecture(hidden=(24, 12))
+BASE = Train(epochs=5, batch_size=32)
+
+
+def recipe(architecture=SMALL, **changes):
+    return Recipe(architecture, (dataclasses.replace(BASE, **changes),))
+
+
+def gap(a, b):
+    """The largest difference between two models' weights."""
+    assert a.weights.keys() == b.weights.keys()
+    return max(np.abs(a.weights[name] - b.weights[name]).max() for name in a.weights)
+
+
+FEATURES = {
+    "sgd": recipe(),
+    "no momentum": recipe(optimiser=Optimiser(momentum=0.0)),
+    "adam": recipe(optimiser=Optimiser("adam", lr=0.01)),
+    "adam, weight decay": recipe(optimiser=Optimiser("adam", lr=0.01, weight_decay=0.01)),
+    "weight decay": recipe(optimiser=Optimiser(weight_decay=0.05)),
+    "cosine": recipe(schedule=Schedule("cosine")),
+    "steps": recipe(schedule=Schedule("steps", (0.4, 0.8), 0.3)),
+    "label smoothing": recipe(loss=Loss(smoothing=0.3)),
+    "dropout": recipe(Architecture(hidden=(24, 12), dropout=0.4)),
+    "shift and flip": recipe(augment=Augment(shift=2, flip=True)),
+    "no hidden layer": recipe(Architecture(hidden=())),
+    "batch of all": recipe(batch_size=1000),
+    "cnn": recipe(Architecture("cnn", channels=(3, 5))),
+    "cnn, dropout, augmented": recipe(
+        Architecture("cnn", channels=(3, 5), dropout=0.3), augment=Augment(shift=1, flip=True)
+    ),
+    "early stopping": recipe(epochs=15, patience=1, optimiser=Optimiser(lr=0.4)),
+    "early stopping, adam": recipe(epochs=15, patience=2, optimiser=Optimiser("adam", lr=0.05)),
+    "two stages": Recipe(
+        Architecture(hidden=(24,), dropout=0.2),
+        (
+            dataclasses.replace(BASE, patience=1, epochs=10, optimiser=Optimiser(lr=0.4)),
+            dataclasses.replace(
+                BASE, epochs=2, optimiser=Optimiser("adam", lr=0.001), loss=Loss(smoothing=0.1)
+            ),
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("made", FEATURES.values(), ids=FEATURES.keys())
+def test_alone_equals_in_a_group(digits, make_jobs, made):
+    jobs = make_jobs(made, 4)
+    for job, together in zip(jobs, train_group(digits, jobs), strict=True):
+        alone = train_alone(digits, job)
+        assert gap(alone, together) < 1e-4  # a changed draw or rule moves weights by more than 1e-2
+        assert alone.log["epochs"] == together.log["epochs"]
+        assert together.log["train_loss"] == pytest.approx(alone.log["train_loss"], abs=1e-4)
+        for a, b in zip(alone.log["dev_losses"], together.log["dev_losses"], strict=True):
+            assert b == pytest.approx(a, abs=1e-4)
+
+
+@pytest.mark.parametrize("feature", [name for name in FEATURES if name not in ("sgd", "batch of all")])
+def test_each_feature_changes_the_weights(digits, make_jobs, feature):
+    """Else the equality above would also hold for an engine that ignores the feature in both forms."""
+    made = FEATURES[feature]
+    plain = Recipe(made.architecture, (BASE,))
+    if made.architecture.dropout:
+        plain = Recipe(dataclasses.replace(made.architecture, dropout=0.0), (BASE,))
+    if plain == made:
+        pytest.skip("differs from the base in its architecture only")
+    (a,), (b,) = (train_group(digits, make_jobs(r, 1)) for r in (made, plain))
+    assert gap(a, b) > 1e-2
+
+
+def test_the_composition_of_a_group_does_not_matter(digits, make_jobs):
+    made = recipe(
+        Architecture(hidden=(24,), dropout=0.2),
+        patience=1,
+        epochs=12,
+        optimiser=Optimiser(lr=0.4),
+        augment=Augment(1),
+    )
+    jobs = make_jobs(made, 6)
+    together = train_group(digits, jobs)
+    apart = [trained for part in (jobs[4:], jobs[1:4], jobs[:1]) for trained in train_group(digits, part)]
+    apart = [apart[5], *apart[2:5], *apart[:2]]
+    assert len({tuple(t.log["epochs"]) for t in together}) > 1  # some stop before others
+    assert max(gap(a, b) for a, b in zip(together, apart, strict=True)) < 1e-4
+
+
+def test_groups_larger_than_fit_the_caches_are_trained_in_parts(digits, make_jobs, monkeypatch):
+    jobs = make_jobs(recipe(), 5)
+    whole = train_group(digits, jobs)
+    monkeypatch.setattr(stacked, "STACK_BYTES", 16_000)  # two models of 8 kB
+    done = []
+    parts = train_group(digits, jobs, done.append)
+    assert max(gap(a, b) for a, b in zip(whole, parts, strict=True)) < 1e-4
+    assert done == sorted(done) and done[-1] == 1.0 and len(done) == 3 * BASE.epochs
+
+
+def test_large_images_go_one_by_one_to_the_same_weights(make_jobs):
+    rng = np.random.default_rng(0)
+    images = Dataset(
+        "noise", rng.random((1200, 3, 16, 16), np.float32), rng.integers(0, 4, 1200), tuple("abcd"), {}
+    )
+    jobs = make_jobs(recipe(Architecture("cnn", channels=(3, 4)), epochs=1), 2)
+    for job, trained in zip(jobs, train_group(images, jobs), strict=True):
+        assert gap(trained, train_alone(images, job)) == 0.0
+
+
+def test_same_seed_same_bits(digits, make_jobs):
+    jobs = make_jobs(recipe(Architecture(hidden=(24,), dropout=0.3), augment=Augment(1, True)), 3)
+    torch.manual_seed(0)
+    before = torch.random.get_rng_state()
+    first = train_group(digits, jobs)
+    assert torch.equal(before, torch.random.get_rng_state())  # the global stream is left as it was
+    torch.manual_seed(1)
+    assert all(gap(a, b) == 0.0 for a, b in zip(first, train_group(digits, jobs), strict=True))
+
+
+def test_another_seed_gives_another_model(digits, make_jobs):
+    job = make_jobs(recipe(), 1)[0]
+    a, b = train_group(digits, [job, dataclasses.replace(job, seed=job.seed + 1)])
+    assert gap(a, b) > 0.1
+
+
+@pytest.mark.parametrize(
+    "architecture",
+    [Architecture(hidden=(64, 32)), Architecture("cnn", channels=(8, 16))],
+    ids=lambda a: a.name,
+)
+def test_it_learns_digits(digits, make_jobs, architecture):
+    jobs = make_jobs(recipe(architecture, epochs=20, optimiser=Optimiser(lr=0.1)), 4, members=900)
+    weights = [trained.weights for trained in train_group(digits, jobs)]
+    held_out = np.arange(1200, len(digits.x))
+    logits = query(digits.x, architecture, weights, held_out)  # [K, V, N, C]
+    assert ((logits[:, 0].argmax(axis=-1) == digits.y[held_out]).mean(axis=1) > 0.9).all()
+
+
+def test_early_stopping_keeps_the_weights_of_the_best_dev_loss(digits, make_jobs):
+    made = recipe(epochs=30, patience=2, optimiser=Optimiser(lr=0.3))
+    for job, trained in zip(jobs := make_jobs(made, 6), train_group(digits, jobs), strict=True):
+        (losses,) = trained.log["dev_losses"]
+        best = int(np.argmin(losses))
+        assert len(losses) == min(best + 3, 30) == trained.log["epochs"][0]
+        z = query(digits.x, SMALL, trained.weights, job.dev)[0].astype(np.float64)
+        z -= z.max(axis=1, keepdims=True)
+        own = np.log(np.exp(z).sum(axis=1)) - z[np.arange(len(z)), digits.y[job.dev]]
+        assert own.mean() == pytest.approx(losses[best], abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    "engine", [lambda d, jobs: train_group(d, jobs), lambda d, jobs: train_alone(d, jobs[1])]
+)
+def test_divergence_names_the_seed_and_the_remedy(digits, make_jobs, engine):
+    jobs = make_jobs(recipe(optimiser=Optimiser(lr=1e30)), 2)
+    with pytest.raises(LeakbenchError, match=r"seed 10[01] diverged.*smaller learning rate"):
+        engine(digits, jobs)
+
+
+def test_the_data_set_is_not_written_to(digits, make_jobs):
+    x, y = digits.x.copy(), digits.y.copy()
+    x.setflags(write=False)
+    frozen = Dataset("frozen", x, y, digits.classes, {})
+    train_group(frozen, make_jobs(recipe(augment=Augment(2, True), epochs=1), 2))
+    assert np.array_equal(digits.x, x) and np.array_equal(digits.y, y)
+
+
+def test_groups_share_recipe_and_counts_and_keep_the_order(make_jobs):
+    one, two = make_jobs(recipe(), 5), make_jobs(recipe(epochs=2), 2)
+    mixed = [one[0], two[0], *one[1:], two[1], *make_jobs(recipe(), 1, members=99)]
+    assert [[job.seed for job in group] for group in groups(mixed, 3)] == [
+        [100, 101, 102],
+        [103, 104],
+        [100, 101],
+        [100],
+    ]
+    with pytest.raises(InputError, match="size of a group"):
+        groups(mixed, 0)
+
+
+def test_what_does_not_fit_is_refused(digits, make_jobs):
+    ok = make_jobs(recipe(), 1)[0]
+    table = Dataset("table", digits.x.reshape(-1, 64), digits.y, digits.classes, {})
+    none = np.empty(0, np.int64)
+    with pytest.raises(InputError, match="share recipe"):
+        train_group(digits, [ok, *make_jobs(recipe(epochs=2), 1)])
+    with pytest.raises(InputError, match="at least one job"):
+        train_group(digits, [])
+    with pytest.raises(InputError, match=r"rows of 'digits', 0\.\.1796, got 1797"):
+        train_group(digits, [Job(recipe(), np.array([3, 1797]), none, 0)])
+    with pytest.raises(InputError, match="needs images"):
+        train_group(table, make_jobs(recipe(augment=Augment(1)), 1))
+    for engine in (lambda job: train_group(table, [job]), lambda job: train_alone(table, job)):
+        with pytest.raises(InputError, match="'cnn' needs images"):
+            engine(make_jobs(recipe(Architecture("cnn")), 1)[0])
