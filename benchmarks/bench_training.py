@@ -40,8 +40,12 @@ def digits() -> Dataset:
 
 
 def mnist(folder: Path) -> Dataset:
-    x = np.frombuffer(gzip.open(folder / "train-images-idx3-ubyte.gz").read(), np.uint8, offset=16)
-    y = np.frombuffer(gzip.open(folder / "train-labels-idx1-ubyte.gz").read(), np.uint8, offset=8)
+    x = np.frombuffer(
+        gzip.decompress((folder / "train-images-idx3-ubyte.gz").read_bytes()), np.uint8, offset=16
+    )
+    y = np.frombuffer(
+        gzip.decompress((folder / "train-labels-idx1-ubyte.gz").read_bytes()), np.uint8, offset=8
+    )
     return Dataset("mnist", x.reshape(-1, 784).astype(np.float32) / 255, y.astype(np.int64), NAMES, {})
 
 
@@ -89,7 +93,9 @@ def compare(dataset: Dataset, hidden: tuple[int, ...], members: int, epochs: int
 
 def main() -> None:
     repeats = int(sys.argv[1]) if len(sys.argv) > 1 else 5
-    print(f"torch {torch.__version__}, {torch.get_num_threads()} threads, median (range) of {repeats} repeats")
+    print(
+        f"torch {torch.__version__}, {torch.get_num_threads()} threads, median (range) of {repeats} repeats"
+    )
     compare(digits(), (64, 32), 900, 10, repeats)
     data = os.environ.get("LEAKBENCH_DATA")
     if data is None:

@@ -57,6 +57,7 @@ def _audit(
     attacked = attack_all(case, attacks, seed, progress.advance)
     progress.stage("metrics", 1)
     found = findings(attacked, Names(classes=given.class_names, groups=given.groups), seed)
+    progress.advance()
     progress.done()
     m, _, n = given.models.signals.shape
     data = {"source": given.source, "records": n, "models": m, "fingerprint": given.fingerprint}
@@ -69,5 +70,5 @@ def _audit(
         records=found.records,
         methods=method_boxes({a: attacks[a] for a in attacked.scores}),
         provenance=provenance(clock, seed, data),
-        notes=found.notes,
+        notes=[*given.notes, *found.notes],
     )

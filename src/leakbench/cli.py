@@ -15,7 +15,7 @@ from .errors import InputError, LeakbenchError, unknown
 
 if TYPE_CHECKING:
     from .registry import Registry
-    from .results import Results
+    from .results import Flag, Results
 
 USAGE_ERROR: type[BaseException] = typer.BadParameter.__bases__[
     0
@@ -311,6 +311,10 @@ def _show(results: "Results", page: Path) -> None:
 
     console = _console()
     console.print(terminal_table(results))
+    by_code: dict[str, list[Flag]] = {}
     for flag in results.flags:
-        console.print(f"\n{flag.code} {flag.title}: {flag.message}", markup=False, highlight=False)
+        by_code.setdefault(flag.code, []).append(flag)
+    for code, (first, *others) in by_code.items():
+        more = f" (and {len(others)} more of these, in the report)" if others else ""
+        console.print(f"\n{code} {first.title}: {first.message}{more}", markup=False, highlight=False)
     console.print(f"\nreport: {page}", markup=False, highlight=False, soft_wrap=True)

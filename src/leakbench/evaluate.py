@@ -124,7 +124,7 @@ def _rows(case: Case, metric: Metric, sample: Sample, **about: str) -> Iterator[
         defence=case.defence,
         adaptive=case.adaptive,
         detail=e.detail,
-        **about,  # type: ignore[arg-type]
+        **about,
     )
 
 
@@ -187,14 +187,14 @@ def differences(defended: Attacked, baseline: Attacked, seed: int) -> Iterator[R
     case = defended.case
     for attack in (a for a in defended.samples if a in baseline.samples):
         a, b = defended.samples[attack], baseline.samples[attack]
-        for metric, statistic in DIFFERENCES.items():
-            rng = stream(seed, "difference", case.defence, case.adaptive, attack, metric)
-            found = bootstrap.paired_difference(a, b, statistic, DIFFERENCE_RESAMPLES, rng)
+        rng = stream(seed, "difference", case.defence, case.adaptive, attack)
+        found = bootstrap.paired_differences(a, b, list(DIFFERENCES.values()), DIFFERENCE_RESAMPLES, rng)
+        for metric, difference in zip(DIFFERENCES, found, strict=True):
             yield Row(
                 metric=f"{metric}-difference",
-                value=found.value,
-                lo=found.lo,
-                hi=found.hi,
+                value=difference.value,
+                lo=difference.lo,
+                hi=difference.hi,
                 n_members=a.n_members,
                 n_nonmembers=a.n_nonmembers,
                 attack=attack,

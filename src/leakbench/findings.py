@@ -45,7 +45,8 @@ def findings(attacked: Attacked, names: Names, seed: int) -> Findings:
     exposed = (
         [] if case.adaptive is False else most_exposed(attacked, names.records, names.classes, names.images)
     )
-    return Findings(rows, list(curves(attacked, seed)), list(flags(attacked, rows)), exposed, attacked.notes)
+    drawn = [] if case.adaptive is False else list(curves(attacked, seed))
+    return Findings(rows, drawn, list(flags(attacked, rows)), exposed, attacked.notes)
 
 
 def method_boxes(

@@ -6,12 +6,15 @@ from typing import Any
 
 
 def canonical(spec: Any) -> str:
-    """`spec` as JSON with sorted keys and no spaces. Raises TypeError on anything but plain data.
+    """`spec` as JSON with sorted keys and no spaces: what `spec` is after a trip through a JSON file.
 
-    >>> canonical({"b": (1, 2.5), "a": None})
-    '{"a":null,"b":[1,2.5]}'
+    Raises TypeError on anything but plain data, ValueError on NaN and infinity.
+
+    >>> canonical({"b": (1, 2.5), "a": None, "c": {10: 0, 2: 1}})
+    '{"a":null,"b":[1,2.5],"c":{"10":0,"2":1}}'
     """
-    return json.dumps(spec, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    plain = json.loads(json.dumps(spec, allow_nan=False))  # keys become strings before they are sorted
+    return json.dumps(plain, sort_keys=True, separators=(",", ":"))
 
 
 def content_key(spec: Any) -> str:

@@ -1,11 +1,15 @@
 """Run a study: train, query, defend, attack, measure. Read from top to bottom, it is the flow of the design."""
 
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TypeVar
 
 from .data.dataset import Dataset
 from .data.designs import Split
 from .data.load import load
-from .evaluate import Case, attack_all, differences
+from .evaluate import Attacked, Case, attack_all, differences
 from .findings import Findings, Names, findings, method_boxes
 from .models import Workshop
 from .progress import Progress, Silent
@@ -15,6 +19,9 @@ from .store import Store
 from .study import Study
 from .trial import Trial
 from .utility import cost, utility
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 def run(study: Study, store: str | Path = "leakbench-store", progress: Progress | None = None) -> Results:
@@ -80,17 +87,31 @@ def attack_trials(
         if len(t.known.members) > 1
     ]
     progress.stage("attacks", len(cases) * len(study.attacks))
-    attacked = [attack_all(case, study.attacks, study.file.seed, progress.advance) for case in cases]
-    progress.stage("metrics", 2 * len(cases) - 1)
-    found = []
-    for one in attacked:
-        found.append(findings(one, names, study.file.seed))
+
+    def work(case: Case) -> tuple[Attacked, Findings]:
+        attacked = attack_all(case, study.attacks, study.file.seed, progress.advance)
+        return attacked, findings(attacked, names, study.file.seed)
+
+    done = in_threads(work, cases)
+    defended = [attacked for attacked, _ in done[1:] if attacked.case.adaptive]
+    progress.stage("comparison", len(defended))
+
+    def compare(attacked: Attacked) -> list[Row]:
+        rows = list(differences(attacked, done[0][0], study.file.seed))
         progress.advance()
-    compared: list[Row] = []
-    for one in attacked[1:]:
-        compared += differences(one, attacked[0], study.file.seed)
-        progress.advance()
-    return found, compared
+        return rows
+
+    compared = in_threads(compare, defended)
+    return [found for _, found in done], [row for rows in compared for row in rows]
+
+
+def in_threads(work: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
+    """`work` of each item, in order, on all cores: sorting and fitting release Python's lock."""
+    pool = ThreadPoolExecutor(os.cpu_count())
+    try:
+        return list(pool.map(work, items))
+    finally:
+        pool.shutdown(cancel_futures=True)  # Ctrl-C waits for no case that has not begun
 
 
 def _names(dataset: Dataset, split: Split) -> Names:

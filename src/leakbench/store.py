@@ -16,7 +16,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -90,6 +90,8 @@ class Store:
         `files` are arrays (name.npy), dicts of arrays (name.safetensors) or bytes of either format or JSON.
         Raises StoreError if it cannot be written (nothing stays behind), TypeError for other files.
         """
+        for name in files:
+            _check_name(name)
         path = self.root / kind / content_key(spec)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -161,20 +163,33 @@ def _verified(path: Path) -> Entry:
     return Entry(path, job["spec"], job["meta"])
 
 
+class _Digesting:
+    """A file that digests what it is given to write. numpy, given the file itself, overlooks a full disk."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.file, self.digest = file, hashlib.sha256()
+
+    def write(self, data: bytes) -> int:
+        self.digest.update(data)
+        return self.file.write(data)
+
+
 def _write(path: Path, payload: Payload) -> str:
-    """Write a file to the disk itself and return its SHA-256."""
-    if path.parent / path.name != path or path.suffix not in (".npy", ".safetensors", ".json"):
-        raise TypeError(
-            f"a file of the store must be named *.npy, *.safetensors or *.json, got {path.name!r}"
-        )
+    """Write a file through to the disk and return the SHA-256 of what was to be written."""
     with path.open("xb") as file:
+        sink = _Digesting(file)
         if isinstance(payload, np.ndarray):
-            np.save(file, payload, allow_pickle=False)
+            np.save(sink, payload, allow_pickle=False)
         else:
-            file.write(payload if isinstance(payload, bytes) else _safetensors(payload))
+            sink.write(payload if isinstance(payload, bytes) else _safetensors(payload))
         file.flush()
         os.fsync(file.fileno())
-    return _digest(path)
+    return sink.digest.hexdigest()
+
+
+def _check_name(name: str) -> None:
+    if Path(name).name != name or Path(name).suffix not in (".npy", ".safetensors", ".json") or name == JOB:
+        raise TypeError(f"a file of the store must be named *.npy, *.safetensors or *.json, got {name!r}")
 
 
 def _safetensors(arrays: Mapping[str, np.ndarray[Any, Any]]) -> bytes:
@@ -229,9 +244,10 @@ def _differences(asked: Any, found: Any, where: str = "") -> list[str]:
     """Where two pieces of plain data differ, as `a.b: asked 1, stored 2`."""
     if isinstance(asked, dict) and isinstance(found, dict):
         keys = sorted(asked.keys() | found.keys())
-        inner = [(asked.get(k), found.get(k), f"{where}.{k}".lstrip(".")) for k in keys]
+        inner = [(asked.get(k, ...), found.get(k, ...), f"{where}.{k}".lstrip(".")) for k in keys]
         return [line for a, f, name in inner for line in _differences(a, f, name)]
-    return [] if asked == found else [f"{where}: asked {json.dumps(asked)}, stored {json.dumps(found)}"]
+    a, f = ("nothing" if value is ... else json.dumps(value) for value in (asked, found))
+    return [] if a == f else [f"{where}: asked {a}, stored {f}"]
 
 
 def _remedy(path: Path) -> str:

@@ -25,6 +25,8 @@ def nasty(seed: int, views: int, classes: int, models: int = 9, n: int = 40, z: 
     members[TARGET, :2] = True, False
     answers = [np.round(rng.normal(size=(models, views, k, classes)) * 2) / 2 for k in (n, z)]
     answers[0][:, :, 5] = answers[0][0, 0, 5]  # the same answer of every model: no variance at all
+    answers[0][:, :, 8] = np.eye(classes)[0] * (1 + members[:, 8, None, None])  # one for IN, another for OUT
+    answers[0][TARGET, :, 8] += np.eye(classes)[0] / 4
     answers[0][:, :, 6] = answers[0][:, :, 7]
     labels = [rng.integers(0, classes, k) for k in (n, z)]
     labels[0][6] = labels[0][7]

@@ -22,6 +22,11 @@ WRONG = {  # what is done to the array: what the message must say
     "flat": ("logits", lambda a: a.ravel(), "got shape (36,)"),
     "several models": ("logits", lambda a: a[None, None], "members as [M models, N records]"),
     "no records": ("logits", lambda a: a[:0], "axis 0 is 0"),
+    "no views": (
+        "logits",
+        lambda a: a[None][:0],
+        "must not be empty, got [V views, N records, C classes] = (0, 12, 3)",
+    ),
     "one-hot labels": ("labels", lambda a: np.eye(3)[a], "labels.argmax(axis=1)"),
     "fewer labels": ("labels", lambda a: a[:5], "[12], got 5 of them"),
     "a column of members": ("members", lambda a: a[:, None], "flatten it: members.ravel()"),

@@ -29,8 +29,10 @@ def test_the_model_and_the_view_are_named(arrays):
     arrays["logits"] = np.stack([arrays["logits"]] * 2)
     arrays["shadow_logits"] = np.stack([arrays["shadow_logits"]] * 2, axis=1)
     arrays["shadow_logits"][3, 1, 5, 0] = np.nan
-    refused("shadow_logits must be finite, got 1 NaN", **arrays)
     refused("the first at model 3, view 1, record 5, class 0", **arrays)
+    arrays["shadow_logits"][1, 0, 6, :2] = np.inf
+    refused("shadow_logits must be finite, got 3 NaN", **arrays)
+    refused("the first at model 1, view 0, record 6, class 0", **arrays)
 
 
 @pytest.mark.parametrize("kind", ["losses", "scores"])

@@ -8,6 +8,7 @@ from leakbench.metrics import Sample
 from leakbench.metrics.clusters import clustered_variance, effective_size
 from leakbench.metrics.coverage import Study, coverage_table
 from leakbench.metrics.intervals import (
+    _auc_between_models,
     auc_interval,
     clopper_pearson,
     difference_interval,
@@ -127,14 +128,14 @@ def test_tpr_interval_becomes_clopper_pearson_when_the_threshold_is_known():
     np.testing.assert_allclose(tpr_interval(sample, 0.3), clopper_pearson(point.tp, 200), atol=0.006)
 
 
-def test_tpr_interval_equals_its_definition():
+@pytest.mark.parametrize(("step", "tail"), [(0.0, 0.025), (1.0, 0.00380418)])
+def test_tpr_interval_equals_its_definition(step, tail):
     """The mixture's distribution function at the limits, summed term by term with scipy.stats."""
-    sample = make_sample(4, 150, 200, d=2)
+    sample = make_sample(4, 150, 200, d=2, step=step)
     members, others = sample.scores[sample.members], np.sort(sample.scores[~sample.members])[::-1]
     counts = [0, *((members > s).sum() for s in others), 150]
     lo, hi = tpr_interval(sample, 0.05)
-    k = np.arange(201)
-    weight = stats.binom.pmf(k, 200, 0.05)
+    weight = stats.binom.pmf(np.arange(201), 200, 0.05)
     below = sum(
         w * (stats.beta.cdf(lo, c, 151 - c) if c else 1) for w, c in zip(weight, counts, strict=False)
     )
@@ -142,8 +143,23 @@ def test_tpr_interval_equals_its_definition():
         w * (stats.beta.sf(hi, c + 1, 150 - c) if c < 150 else 1)
         for w, c in zip(weight, counts[1:], strict=True)
     )
-    assert below == pytest.approx(0.025, abs=1e-6)
-    assert over == pytest.approx(0.025, abs=1e-6)
+    assert below == pytest.approx(tail, abs=1e-6)
+    assert over == pytest.approx(tail, abs=1e-6)
+    assert tail * (1 - np.log(tail)) == pytest.approx(0.025, abs=1e-6) or not step
+
+
+def test_pairs_within_a_model_are_told_from_pairs_between_models():
+    sample = make_sample(5, 20, 20, step=0.5, targets=6)
+    inside, outside = np.flatnonzero(sample.members), np.flatnonzero(~sample.members)
+    wins = [
+        (sample.scores[i] > sample.scores[j]) + 0.5 * (sample.scores[i] == sample.scores[j])
+        for i in inside
+        for j in outside
+        if sample.model[i] != sample.model[j]
+    ]
+    lo, hi = auc_interval(sample)
+    assert lo < min(np.mean(wins), sample.roc.auc) <= max(np.mean(wins), sample.roc.auc) < hi
+    assert _auc_between_models(sample) == pytest.approx(np.mean(wins), abs=1e-12)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import base64
 import io
 import math
 from collections.abc import Iterator
+from functools import cache
 
 import numpy as np
 from scipy.special import ndtr, ndtri
@@ -39,6 +40,7 @@ SLICES = [
     "worst",
 ]
 RATES = (0.1, 0.01, 0.001)
+TARGETS = 16
 
 
 def binomial(value: float, n: int) -> tuple[float, float]:
@@ -103,47 +105,45 @@ def utility(defence: str, n: int) -> Iterator[Row]:
         defence=defence,
     )
     yield Row("generalisation_gap", gap, gap - 0.006, gap + 0.006, defence=defence)
-    yield Row("train_seconds", 3.12 * COST[defence], defence=defence, unit="s")
-    yield Row("train_cost_ratio", COST[defence], COST[defence] * 0.97, COST[defence] * 1.03, defence=defence)
-    yield Row("latency_ms", 0.021, defence=defence, unit="ms")
+    cost = COST[defence]
+    yield Row("train_seconds", 3.12 * cost, 3.05 * cost, 3.19 * cost, defence=defence, unit="s")
+    yield Row("train_cost_ratio", cost, cost * 0.97, cost * 1.03, defence=defence, unit="x")
+    about = {"repeats": 30, "interval": "5th to 95th percentile of the calls"}
+    yield Row("latency_batch_1", 0.021, 0.019, 0.034, defence=defence, unit="ms", detail=about)
 
 
 def leakage(defence: str, adaptive: bool | None, n: int, strength: float) -> Iterator[Row]:
+    """Every attack on every slice and every target; the best, chosen on one half and measured on the other."""
     scale = DEFENCES.get(defence, 1.0) * strength
-    for attack, d in [*ATTACKS.items(), ("best", 1.0)]:
+    for attack, d in ATTACKS.items():
         of = {"defence": defence, "attack": attack, "adaptive": adaptive}
-        of["selected"] = "rmia" if attack == "best" else None
         yield from gaussian(d * scale, n, slice="all", **of)
         for k, part in enumerate(SLICES):
             harder = 1.0 + 0.25 * math.sin(2.1 * k) + (0.8 if part in ("correct=no", "worst") else 0.0)
-            selected = "correct=no" if part == "worst" else of["selected"]
-            yield from gaussian(d * scale * harder, max(40, n // (60 if part == "correct=no" else 10)),
-                                slice=part, **of | {"selected": selected})  # fmt: skip
+            count = max(40, n // (120 if part == "correct=no" else 20))
+            selected = "correct=no" if part == "worst" else None
+            yield from gaussian(d * scale * harder, count, slice=part, selected=selected, **of)
+        for target in range(TARGETS):
+            yield next(gaussian(d * scale, n // TARGETS, target=str(target), **of))
+    best = gaussian(scale, n // 2, defence=defence, attack="best", adaptive=adaptive, selected="rmia")
+    yield from (r for r in best if r.metric == "auc" or r.metric in [f"tpr@fpr={rate:g}" for rate in RATES])
 
 
 def differences(defence: str, n: int) -> Iterator[Row]:
-    for metric, value, half in (
-        ("auc-difference", ndtr(DEFENCES[defence] / math.sqrt(2)) - ndtr(1 / math.sqrt(2)), 0.01),
-        *(
-            (f"tpr@fpr={a:g}-difference", ndtr(DEFENCES[defence] + ndtri(a)) - ndtr(1 + ndtri(a)), a**0.5 / 8)
-            for a in RATES
-        ),
-    ):
-        yield Row(
-            metric,
-            float(value),
-            float(value - half),
-            float(value + half),
-            n,
-            n,
-            "best",
-            defence=defence,
-            adaptive=True,
-        )
+    """Each attack against itself on the undefended model."""
+    of = {"n_members": n, "n_nonmembers": n, "defence": defence, "adaptive": True}
+    for attack, d in ATTACKS.items():
+        auc = [float(ndtr(d * scale / math.sqrt(2))) for scale in (DEFENCES[defence], 1.0)]
+        tpr = [float(ndtr(d * scale + ndtri(0.01))) for scale in (DEFENCES[defence], 1.0)]
+        for metric, (ours, none), half in (("auc", auc, 0.01), ("tpr@fpr=0.01", tpr, 0.006)):
+            change = ours - none
+            yield Row(f"{metric}-difference", change, change - half, change + half, attack=attack, **of)  # type: ignore[arg-type]
 
 
 PROVENANCE = {
-    "date": "2026-03-14T09:26:53+00:00",
+    "started": "2026-03-14T09:26:53+00:00",
+    "seconds": 79.8,
+    "command": "leakbench run studies/digits.toml --out report",
     "versions": {"leakbench": "0.1.0", "python": "3.12.4", "numpy": "2.3.1", "torch": "2.13.0"},
     "data": {
         "name": "digits",
@@ -153,7 +153,6 @@ PROVENANCE = {
     },
     "hardware": {"processor": "x86_64", "cores": 2, "memory": "8 GiB"},
     "seed": 0,
-    "seconds": {"train": 61.3, "attack": 11.02, "total": 79.8},
 }
 STUDY = {
     "title": "digits",
@@ -183,14 +182,15 @@ def methods() -> list[dict[str, object]]:
     return [*made, *({**defence, "name": name} for name in DEFENCES)]
 
 
-def run(n: int = 14_376) -> Results:
+@cache
+def run(n: int = 28_752) -> Results:
     """A study of 5 defences."""
     rows: list[Row] = []
     curves: list[Curve] = []
     records: list[ExposedRecord] = []
     for defence, scale in DEFENCES.items():
         rows += utility(defence, n)
-        for adaptive in (True, False):
+        for adaptive in (True, False) if defence != "none" else (True,):
             strength = 1.0 if adaptive else MASKED.get(defence, 0.97)
             rows += leakage(defence, adaptive, n, strength)
             curves += [curve(defence, a, adaptive, d * scale * strength, n) for a, d in ATTACKS.items()]
@@ -215,22 +215,23 @@ def run(n: int = 14_376) -> Results:
     )
 
 
-def audit(n: int = 5_000, strength: float = 0.9) -> Results:
+@cache
+def audit(n: int = 10_000, strength: float = 0.9) -> Results:
     """An audit of one model."""
     rows = [Row("accuracy", 0.912, 0.904, 0.92), Row("train_accuracy", 0.998, 0.996, 0.999)]
     rows += leakage("none", None, n, strength)
     curves = [curve("none", a, None, d * strength, n) for a, d in ATTACKS.items()]
     records = [ExposedRecord("none", 11 * k, None, 3.0 - 0.1 * k, None) for k in range(10)]
-    flags = [Flag("L001", "Few non-members", "5,000 resolve an FPR of 0.2 % and no lower one.")]
+    flags = [Flag("L001", "Few non-members", "10,000 resolve an FPR of 0.1 % and no lower one.")]
     return Results("audit", "cnn_logits.npz", rows, curves, flags, records, methods(), PROVENANCE, {}, [])
 
 
-def silent(n: int = 5_000) -> Results:
+def silent(n: int = 10_000) -> Results:
     """An audit that finds nothing."""
     return audit(n, strength=0.0)
 
 
-HOSTILE = "<script>document.title='owned'</script>\"'>&$\\frac{</svg>"
+HOSTILE = "<script>document.title='owned'</script>\"'>&$\\frac{$</svg>"
 
 
 def hostile() -> Results:
@@ -259,7 +260,7 @@ def hostile() -> Results:
         [Flag(h, h, h, h, h)],
         records,
         [method],
-        {h: {h: h}, "date": h},
+        {h: {h: h}, "started": h},
         {h: [h, {h: h}]},
         [h],
     )

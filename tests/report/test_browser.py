@@ -86,7 +86,9 @@ return {
 def test_sorting_orders_numbers_and_names(tmp_path: Path) -> None:
     found = drive(example.audit(), SORT, tmp_path)
     assert isinstance(found, dict)
-    values = sorted(r.value for r in example.audit().rows if r.metric == "auc" and r.slice == "all")
+    values = sorted(
+        r.value for r in example.audit().rows if (r.metric, r.slice, r.target) == ("auc", "all", "all")
+    )
     assert found["down"] == ["descending", values[::-1]]
     assert found["up"] == ["ascending", values]
     assert found["names"] == ["ascending", sorted(["best", *example.ATTACKS])]
@@ -105,7 +107,7 @@ const choose = (column, text) => {
   select.dispatchEvent(new Event("change"));
 };
 const first = [lines(), say()];
-choose(0, "temperature"); choose(1, "best"); choose(2, ""); choose(3, "misclassified");
+choose(0, "temperature"); choose(1, "lira"); choose(2, ""); choose(3, "class 3");
 const chosen = [lines(), say()];
 const head = [...table.tHead.rows[0].cells].find((h) => h.textContent === "AUC");
 const before = head.offsetParent !== null;
@@ -123,7 +125,7 @@ def test_filters_show_what_was_chosen_and_hide_columns(tmp_path: Path) -> None:
     assert len(lines) == 65
     assert {tuple(line[2:]) for line in lines} == {("adaptive", "all records")}
     lines, said = found["chosen"]
-    assert lines == [["temperature", "best", a, "misclassified"] for a in ("adaptive", "non-adaptive")]
+    assert lines == [["temperature", "lira", a, "class 3"] for a in ("adaptive", "non-adaptive")]
     assert said == "2 of 1,500 lines"
     assert (found["before"], found["after"], found["hidden"]) == (True, False, False)
 

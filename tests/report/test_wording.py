@@ -63,8 +63,8 @@ def test_chance_is_known_only_where_it_is_a_constant() -> None:
 def test_leakage_is_told_with_its_rate_interval_and_chance() -> None:
     told = summary(View(example.audit()))
     assert told[0].startswith(
-        "At a false-positive rate of 1 %, the strongest attack (rmia) finds 7.7 % (7.0 to 8.5 %) of the training"
-        " records; 1 % would be chance."
+        "At a false-positive rate of 1 %, the strongest attack (rmia) finds 7.7 % (7.0 to 8.5 %) of the"
+        " training records; 1 % would be chance."
     )
     assert verdict(View(example.audit())) == "This model gives away who was in its training set."
 
@@ -93,9 +93,10 @@ def test_one_interval_above_chance_is_enough_to_say_so() -> None:
 
 
 def test_the_lowest_rate_is_the_lowest_that_the_non_members_resolve() -> None:
-    for n, low in ((14_376, 0.001), (9_999, 0.01), (1_000, 0.01), (150, 0.1)):
-        assert View(example.audit(n)).low_fpr == low
-    few = View(Results("audit", "x", list(example.gaussian(1.0, 60, attack="loss"))))
+    for n, low in ((20_000, 0.001), (19_998, 0.01), (2_000, 0.01), (1_000, 0.1)):
+        assert View(example.audit(n)).low_fpr == low  # the best counts one half of n
+        assert View(audit_of(*example.gaussian(1.0, n // 2, attack="loss"))).low_fpr == low
+    few = View(audit_of(*example.gaussian(1.0, 80, attack="loss")))
     assert few.low_fpr is None
     assert "an AUC of .76" in summary(few)[0]
     assert "too few non-members" in summary(few)[-1]
@@ -119,10 +120,24 @@ def test_defences_are_judged_by_the_paired_difference() -> None:
     assert {d: change(view, d) for d in view.defences} == {
         "none": 0, "label_smoothing": 1, "early_stopping": -1, "weight_decay": -1, "temperature": 0,
     }  # fmt: skip
-    assert verdict(view).startswith("early_stopping reduces leakage most: the strongest attack finds 0.32 % ")
+    assert verdict(view) == (
+        "early_stopping reduces leakage most: rmia finds 2.46 % of its members instead of 9.24 %, at a"
+        " false-positive rate of 1 %. It still leaks."
+    )
     told = summary(view)
     assert any(t.startswith("temperature is not shown to leak less or more") for t in told)
-    assert any("−1.51 points (−1.91 to −1.12 points)" in t for t in told)
+    assert any(
+        "a change of −6.8 points (−7.4 to −6.2 points) in TPR at 1 % FPR under rmia" in t for t in told
+    )
+
+
+@pytest.mark.parametrize(
+    ("lo", "hi", "judged"), [(-0.03, 0.001, 0), (-0.03, -0.001, -1), (0.001, 0.03, 1), (-0.001, 0.03, 0)]
+)
+def test_only_a_difference_whose_interval_leaves_zero_out_counts(lo: float, hi: float, judged: int) -> None:
+    rows = [Row("auc", 0.7, 0.68, 0.72, attack="loss", defence=d, adaptive=True) for d in ("none", "prune")]
+    paired = Row("auc-difference", (lo + hi) / 2, lo, hi, attack="loss", defence="prune", adaptive=True)
+    assert change(View(Results("run", "x", [*rows, paired])), "prune") == judged
 
 
 def test_without_paired_differences_only_intervals_that_are_apart_count() -> None:
@@ -130,6 +145,7 @@ def test_without_paired_differences_only_intervals_that_are_apart_count() -> Non
     view = View(dataclasses.replace(results, rows=[r for r in results.rows if "difference" not in r.metric]))
     assert change(view, "early_stopping") == -1
     assert change(view, "temperature") == 0
+    assert "the strongest attack finds 0.32 % of its members instead of 1.83 %" in verdict(view)
 
 
 def test_a_non_adaptive_attack_that_misleads_is_named() -> None:

@@ -67,7 +67,8 @@ logits = st.integers(2, 6).flatmap(
 def test_equals_the_definition(name: str, answer: tuple[list[float], int]) -> None:
     z, y = answer
     got = STATISTICS[name](np.array([z]), np.array([y]))[0]
-    assert got == pytest.approx(reference(name, z, y), rel=1e-11, abs=1e-50)
+    smallest = 1e-11 if name in ("logodds", "hinge") else 1e-50  # these are differences, which may cancel
+    assert got == pytest.approx(reference(name, z, y), rel=1e-11, abs=smallest)
 
 
 def test_a_tiny_loss_keeps_its_digits() -> None:

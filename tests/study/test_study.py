@@ -34,7 +34,7 @@ def test_overrides_reach_nested_keys() -> None:
         ({"stages": [{"epoch": 3}]}, "did you mean 'epochs'"),
         ({"stages": [{"optimiser": {"name": "sgd", "lrr": 1}}]}, "did you mean 'lr'"),
         ({"sead": 1}, "did you mean 'seed'"),
-        ({"seed": "one"}, "study.seed"),
+        ({"seed": "one"}, "study: seed: valid integer"),
         ({"stages": [{"epochs": 0}]}, "epochs must be at least 1, got 0"),
         ({"stages": [{"optimiser": {"name": "adm"}}]}, "'sgd'"),
         ({"attacks": ["lirra"]}, "did you mean 'lira'"),

@@ -86,6 +86,5 @@ def test_schedules():
     assert [Schedule("steps", (0.5, 0.75), 0.1).scale(e, 4) for e in range(4)] == pytest.approx(
         [1, 1, 0.1, 0.01]
     )
-    assert [Schedule("cosine").scale(e, 4) for e in range(5)] == pytest.approx(
-        [1, (2 + 2**0.5) / 4, 0.5, (2 - 2**0.5) / 4, 0]
-    )
+    cosine = [1, (2 + 2**0.5) / 4, 0.5, (2 - 2**0.5) / 4, 0]
+    assert [Schedule("cosine").scale(e, 4) for e in range(5)] == pytest.approx(cosine)

@@ -32,6 +32,16 @@ def test_moves_cover_what_was_asked_and_no_more():
     assert not Draws(0, 0).moves(100, Augment(flip=True))[:, :2].any()
 
 
+def test_every_model_stage_and_purpose_has_its_own_stream():
+    draws = [Draws(seed, stage) for seed, stage in ((0, 0), (1, 0), (0, 1))]
+    orders = [d.order(50) for d in draws] + [draws[0].order(50)]  # a new one each epoch
+    for kind in (orders, [d.uniform(9, 5) for d in draws], [d.moves(50, Augment(3, True)) for d in draws]):
+        assert len({tuple(drawn.flatten().tolist()) for drawn in kind}) == len(kind)
+    fresh, used = Draws(4, 2), Draws(4, 2)
+    used.order(50), used.uniform(9, 5)
+    assert torch.equal(fresh.moves(50, Augment(3)), used.moves(50, Augment(3)))
+
+
 def test_masks_keep_the_expectation():
     first, second = masks(Draws(0, 0).uniform(20_000, 5), 0.3, (2, 3))
     assert first.shape == (20_000, 2) and second.shape == (20_000, 3)

@@ -1,6 +1,6 @@
 """Resampling models and records, for curves and for paired differences: one sort, then a cumulative sum a resample."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -105,18 +105,19 @@ def roc_band(
     return np.minimum(lo, own), np.maximum(hi, own)
 
 
-def paired_difference(
+def paired_differences(
     sample_a: Sample,
     sample_b: Sample,
-    statistic: Statistic,
+    statistics: Sequence[Statistic],
     resamples: int,
     rng: np.random.Generator,
     level: float = 0.95,
-) -> Difference:
-    """statistic(a) - statistic(b) with a percentile interval, the same models and records drawn in both.
+) -> list[Difference]:
+    """statistic(a) - statistic(b) with a percentile interval, for each of `statistics`.
 
-    `statistic` is `auc` or `tpr_at(fpr)`. Raises InputError unless both samples hold the same (model, record) pairs
-    with the same membership; their order may differ.
+    The same models and records are drawn in both samples, and one draw serves all statistics (`auc`,
+    `tpr_at(fpr)`). Raises InputError unless both samples hold the same (model, record) pairs with the same
+    membership; their order may differ.
     """
     in_a, in_b = (np.lexsort((s.record, s.model)) for s in (sample_a, sample_b))
     if any(
@@ -133,7 +134,24 @@ def paired_difference(
     drawn = []
     for weights in resample_weights(sample_a, resamples, rng):
         weights_b[in_b] = weights[in_a]
-        drawn.append(statistic(*sorted_a.counts(weights)) - statistic(*sorted_b.counts(weights_b)))
-    value = statistic(sample_a.roc.tp, sample_a.roc.fp) - statistic(sample_b.roc.tp, sample_b.roc.fp)
-    lo, hi = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
-    return Difference(value, min(value, float(lo)), max(value, float(hi)))
+        counts_a, counts_b = sorted_a.counts(weights), sorted_b.counts(weights_b)
+        drawn.append([statistic(*counts_a) - statistic(*counts_b) for statistic in statistics])
+    limits = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    roc_a, roc_b = sample_a.roc, sample_b.roc
+    values = [statistic(roc_a.tp, roc_a.fp) - statistic(roc_b.tp, roc_b.fp) for statistic in statistics]
+    return [
+        Difference(value, min(value, float(lo)), max(value, float(hi)))
+        for value, lo, hi in zip(values, *limits, strict=True)
+    ]
+
+
+def paired_difference(
+    sample_a: Sample,
+    sample_b: Sample,
+    statistic: Statistic,
+    resamples: int,
+    rng: np.random.Generator,
+    level: float = 0.95,
+) -> Difference:
+    """`paired_differences` of a single statistic."""
+    return paired_differences(sample_a, sample_b, [statistic], resamples, rng, level)[0]

@@ -47,7 +47,7 @@ def clustered_variance(psi: Array, model: Ints, record: Ints) -> Clustered:
         (Cameron, Gelbach and Miller's V_model + V_record - V_cell). The part due to models comes from few clusters:
         its estimate is noisy, so it is not let below 0, and small in the very samples that lack an outlying model,
         so it gets the jackknife's further G/(G-1), one more model as far out as the furthest seen (1 + max S^2 /
-        sum S^2), and half the usual degrees of freedom, (G-1)/2, in Satterthwaite's sum.
+        sum S^2), and a third of the usual degrees of freedom, (G+1)/3, in Satterthwaite's sum.
         One model: V = V_record = V_cell, the variance of independent records.
     Shapes:  psi, model, record [n]: influence values; ids of model and record, small non-negative integers.
     Source:  Cameron, Gelbach and Miller 2011, "Robust inference with multiway clustering", section 2. The constants
@@ -67,7 +67,7 @@ def clustered_variance(psi: Array, model: Ints, record: Ints) -> Clustered:
             furthest = float((of_model**2).max() / (of_model @ of_model))
             by_record, record_df = variance, df
             variance += (by_model - cell) * models / (models - 1) * (1 + furthest)
-            noise = by_record**2 / record_df + min(variance, by_model) ** 2 / ((models - 1) / 2)
+            noise = by_record**2 / record_df + min(variance, by_model) ** 2 / ((models + 1) / 3)
             df = max(1.0, variance**2 / noise)
     return Clustered(variance, cell, df, n, records, events)
 

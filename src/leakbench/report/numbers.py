@@ -9,6 +9,7 @@ from ..results import Row
 MISSING = "–"
 ACRONYMS = {"auc": "AUC", "tpr": "TPR", "ppv": "PPV", "fpr": "FPR"}
 DIFFERENCE = "-difference"
+RATES = ("tpr@", "ppv@", "precision@", "accuracy", "gap")  # shown in percent
 TIMES = ((3600.0, "h"), (60.0, "min"), (1.0, "s"), (1e-3, "ms"), (1e-6, "µs"))
 SLICES = {
     "all": "all records",
@@ -76,7 +77,7 @@ def chance(metric: str) -> float | None:
     """
     if metric.endswith(DIFFERENCE) or metric == "advantage":
         return 0.0
-    if metric == "auc" or metric.startswith("balanced_accuracy"):
+    if metric == "auc" or "balanced_accuracy" in metric:
         return 0.5
     return rate(metric) or None if metric.startswith("tpr@") else None
 
@@ -86,13 +87,13 @@ def scale(row: Row) -> Scale:
     base, signed = row.metric.removesuffix(DIFFERENCE), row.metric.endswith(DIFFERENCE)
     if row.unit in ("s", "ms"):
         return _time(row.value * (1.0 if row.unit == "s" else 1e-3), 1.0 if row.unit == "s" else 1e-3)
+    if row.unit == "x" or base.endswith("ratio"):
+        return Scale(prefix="×", signed=signed)
     if row.unit:
         return Scale(suffix=f" {row.unit}", signed=signed)
-    if base.endswith("ratio"):
-        return Scale(prefix="×", signed=signed)
-    if base in ("auc", "advantage"):
-        return Scale(signed=signed)
-    return Scale(100.0, " points" if signed else " %", signed=signed)
+    if any(word in base for word in RATES):
+        return Scale(100.0, " points" if signed else " %", signed=signed)
+    return Scale(signed=signed)
 
 
 def _time(seconds: float, unit: float) -> Scale:

@@ -12,13 +12,14 @@ from markupsafe import Markup
 
 from ..results import ExposedRecord, Results
 from . import plots, tables, wording
-from .numbers import MISSING, count, finite, percent
+from .numbers import MISSING, count, finite, metric_title, percent
 from .toml import toml_text
-from .view import FEW, View
+from .view import FEW, View, distinct
 
 MOST_PLOTS = 12  # defences with figures of their own
 MOST_RECORDS = 24  # a defence
 MOST_NOTES = 60
+MOST_MESSAGES = 6  # a kind of flag
 MOST_IMAGE_CHARACTERS = 1_500_000
 IMAGE = re.compile(r"data:image/(png|jpeg|gif|webp);base64,[A-Za-z0-9+/]+={0,2}")
 
@@ -55,6 +56,8 @@ def render(results: Results) -> str:
         left_out=_left_out(view),
         few=FEW,
         most_notes=MOST_NOTES,
+        most_messages=MOST_MESSAGES,
+        other_intervals=_other_intervals(view),
     )
 
 
@@ -68,18 +71,22 @@ def _unbroken(text: str) -> str:
 
 
 def _date(provenance: Mapping[str, Any]) -> str:
-    return str(provenance.get("date", "")).replace("T", " ")[:16]
+    return str(provenance.get("started", "")).replace("T", " ")[:16]
 
 
 def _flags(results: Results) -> list[dict[str, Any]]:
-    """Flags with the same code and message once, with the defences and attacks that they concern."""
-    found: dict[tuple[str, str, str], list[str]] = {}
+    """Each kind of flag once, with its messages and, for each, the defences and attacks that it concerns."""
+    found: dict[tuple[str, str], dict[str, list[str]]] = {}
     for f in results.flags:
-        where = ", ".join(name for name in (f.defence, f.attack) if name)
-        found.setdefault((f.code, f.title, f.message), []).append(where)
+        where = ", ".join(name for name in (f.defence, f.attack) if name and results.kind == "run")
+        found.setdefault((f.code, f.title), {}).setdefault(f.message, []).append(where)
     return [
-        {"code": c, "title": t, "message": m, "where": list(filter(None, w))}
-        for (c, t, m), w in found.items()
+        {
+            "code": code,
+            "title": title,
+            "messages": [(m, ", ".join(filter(None, w))) for m, w in messages.items()],
+        }
+        for (code, title), messages in found.items()
     ]
 
 
@@ -117,12 +124,13 @@ def _share(share: float | None) -> str | None:
 def _method(method: Mapping[str, Any]) -> dict[str, Any]:
     doc = inspect.cleandoc(str(method.get("doc") or ""))
     first, _, rest = doc.partition("\n\n")
+    name = method.get("label") or method.get("name", "")
     return {
         "kind": "",
-        "name": "",
         "source": "",
         "parameters": {},
         **method,
+        "name": name,
         "first": first,
         "rest": rest.strip("\n"),
     }
@@ -142,6 +150,12 @@ def _flat(table: Mapping[str, Any], path: str = "") -> list[tuple[str, str]]:
 
 def _text(value: Any) -> str:
     return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def _other_intervals(view: View) -> list[str]:
+    """Utility metrics whose interval is of its own kind, which their rows name."""
+    named = ((metric_title(r.metric), r.detail.get("interval")) for r in view.utility)
+    return distinct(f"{title}: {interval}" for title, interval in named if interval)
 
 
 def _left_out(view: View) -> list[str]:

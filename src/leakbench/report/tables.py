@@ -97,31 +97,29 @@ def _by_defence(view: View) -> Table:
 def _by_attack(view: View) -> Table:
     low = [view.low_tpr] if view.low_tpr else []
     metrics = [m for m in ("auc", *low, "balanced_accuracy", "advantage") if m in view.metrics]
+    lines: dict[tuple[object, ...], dict[str, Row]] = {}
+    for r in view.leakage:
+        if r.slice == "all":
+            lines.setdefault((r.attack, r.defence, r.adaptive), {}).setdefault(r.metric, r)
+    ordered = sorted(lines.values(), key=lambda line: _strength(line, view.low_tpr or "auc"))
     columns = [Column("Attack", numeric=False), *(Column(metric_title(m)) for m in metrics)]
-    rows = [r for r in view.leakage if r.slice == "all"]
-    keys = distinct((r.attack, r.defence, r.adaptive) for r in rows)
-    found = [(a, [view.row(m, d, a, kind) for m in metrics]) for a, d, kind in keys]
-    main = 1 if low and len(metrics) > 1 else 0
-    lines = [
-        [_attack_cell(each[0] or next(r for r in rows if r.attack == a)), *map(Cell.of, each)]
-        for a, each in found
-    ]
     return Table(
-        columns,
-        sorted(
-            lines, key=lambda line: (line[0].text != BEST, -_order(line[1 + main] if metrics else line[0]))
-        ),
+        columns, [[_attack_cell(line), *(Cell.of(line.get(m)) for m in metrics)] for line in ordered]
     )
 
 
-def _order(cell: Cell) -> float:
-    return -1.0 if cell.order is None else cell.order
+def _strength(line: dict[str, Row], metric: str) -> tuple[bool, float]:
+    """Sorts the best first, then by the metric."""
+    row = line.get(metric)
+    first = next(iter(line.values()))
+    return first.attack != BEST, -row.value if row is not None and finite(row.value) else 1.0
 
 
-def _attack_cell(row: Row) -> Cell:
-    return Cell(
-        row.attack or MISSING, row.selected or "" if row.attack == BEST and row.slice != "worst" else ""
-    )
+def _attack_cell(line: dict[str, Row]) -> Cell:
+    """The attack's name, and below it what was chosen as the best: one attack for each metric."""
+    row = next(iter(line.values()))
+    chosen = distinct(r.selected for r in line.values() if r.selected) if row.attack == BEST else []
+    return Cell(row.attack or MISSING, ", ".join(chosen) if row.slice != "worst" else "")
 
 
 def _slice_cell(row: Row) -> Cell:
@@ -168,7 +166,7 @@ def leakage(view: View) -> Table:
 def _leakage_line(line: dict[str, Row], metrics: Iterable[str]) -> list[Cell]:
     row = next(iter(line.values()))
     return [
-        Cell(row.defence), _attack_cell(row), Cell(attacker_title(row.adaptive)), _slice_cell(row), Cell(row.target),
+        Cell(row.defence), _attack_cell(line), Cell(attacker_title(row.adaptive)), _slice_cell(row), Cell(row.target),
         _count_cell(row.n_members), _count_cell(row.n_nonmembers), *(Cell.of(line.get(m)) for m in metrics),
     ]  # fmt: skip
 
@@ -230,6 +228,6 @@ def terminal_table(results: Results) -> "RichTable":
 
 
 def _below(note: str) -> str:
-    """The interval on a line of its own, as short as it stays clear: .751–.769."""
-    dashed = note if "−" in note else note.strip("[]").replace(", ", "–")
+    """A note on a line of its own, an interval as short as it stays clear: .751–.769."""
+    dashed = note.strip("[]").replace(", ", "–") if note.startswith("[") and "−" not in note else note
     return f"\n{dashed}" if note else ""

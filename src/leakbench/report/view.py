@@ -1,6 +1,5 @@
 """What a reader is shown first: pooled rows, the lowest FPR that the data resolve, the strongest attack."""
 
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -78,8 +77,10 @@ class View:
         pooled = [r for r in results.rows if r.target == "all"]
         self.rows = pooled if any(r.attack for r in pooled) else results.rows
         self._index: dict[tuple[str, str, str | None, bool | None, str], Row] = {}
+        self._series: dict[tuple[str, str, str | None, bool | None], list[Row]] = {}  # one row a slice
         for r in self.rows:
-            self._index.setdefault((r.metric, r.defence, r.attack, r.adaptive, r.slice), r)
+            if self._index.setdefault((r.metric, r.defence, r.attack, r.adaptive, r.slice), r) is r:
+                self._series.setdefault((r.metric, r.defence, r.attack, r.adaptive), []).append(r)
 
     def row(
         self,
@@ -121,12 +122,17 @@ class View:
     @cached_property
     def low_fpr(self) -> float | None:
         """The lowest FPR at which every defence has FEW false positives or more to count."""
-        rows = [r for r in self.leakage if r.metric in self.tprs and r.slice == "all"]
-        rows = [r for r in rows if r.attack == BEST] or rows  # these count fewer records than the others
-        wanted = len(distinct(r.defence for r in rows))
-        resolved = Counter(metric for metric, _ in {(r.metric, r.defence) for r in rows if not is_thin(r)})
-        rates = [rate(metric) for metric, defences in resolved.items() if defences == wanted]
-        return min((r for r in rates if r is not None), default=None)
+        resolved = []
+        for defence in self.defences:
+            rows = [
+                r for r in self.leakage if (r.defence, r.slice) == (defence, "all") and r.metric in self.tprs
+            ]
+            best = [
+                r for r in rows if r.attack == BEST
+            ] or rows  # the best counts fewer records than the others
+            resolved += [{rate(r.metric) for r in best if not is_thin(r)}] if rows else []
+        shared = set.intersection(*resolved) if resolved else set()
+        return min((r for r in shared if r is not None), default=None)
 
     @cached_property
     def tprs(self) -> list[str]:
@@ -140,16 +146,19 @@ class View:
 
     @cached_property
     def paired(self) -> str | None:
-        """The metric whose paired difference to the undefended model is shown: `low_tpr`, or else AUC."""
+        """The metric whose paired difference to the undefended model is shown: the lowest TPR resolved, or AUC."""
         known = {r.metric.removesuffix(DIFFERENCE) for r in self.leakage if r.metric.endswith(DIFFERENCE)}
-        return next((m for m in (self.low_tpr, "auc") if m in known), None)
+        resolved = [m for m in self.tprs if self.low_fpr is not None and (rate(m) or 0.0) >= self.low_fpr]
+        return next((m for m in (*sorted(resolved, key=lambda m: rate(m) or 0.0), "auc") if m in known), None)
 
     def difference(self, defence: str) -> Row | None:
-        """The paired difference of the strongest attack on a defence to that on the undefended model."""
-        standing = next(iter(self.standings.get(defence, [])), None)
-        if standing is None or self.paired is None:
-            return None
-        return self.row(self.paired + DIFFERENCE, defence, standing.attack, standing.adaptive)
+        """The paired difference to the undefended model under the attack that is strongest on the defence."""
+        for standing in self.standings.get(defence, [])[:1]:
+            for attack in (standing.attack, standing.attack_name):
+                row = self.row(f"{self.paired}{DIFFERENCE}", defence, attack, standing.adaptive)
+                if row is not None:
+                    return row
+        return None
 
     def attackers(self, defence: str) -> list[bool | None]:
         """The kinds of attacker that a defence met: adaptive first, non-adaptive last."""
@@ -184,8 +193,7 @@ class View:
         """The strongest attack on all records and on each slice; where slices chose none, the one chosen on all."""
         for standing in self.standings.get(defence, [])[:1]:
             for attack in (standing.attack, standing.attack_name):
-                of = (metric, defence, attack, standing.adaptive)
-                rows = [r for r in self.leakage if (r.metric, r.defence, r.attack, r.adaptive) == of]
+                rows = self._series.get((metric, defence, attack, standing.adaptive), [])
                 if len(rows) > 1:
                     return rows
         return []

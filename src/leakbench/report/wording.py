@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from ..results import Row
-from .numbers import DIFFERENCE, count, finite, metric_title, percent, show
+from .numbers import DIFFERENCE, count, finite, metric_title, percent, rate, show
 from .view import BASELINE, BEST, Standing, View, leaks
 
 
@@ -20,12 +20,13 @@ def verdict(view: View) -> str:
         return f"No evidence of leakage from any of the {len(mains)} models compared."
     if BASELINE not in mains:
         return "At least one of the models compared gives away who was in its training set."
-    helpful = [s for d, s in mains.items() if change(view, d) < 0]
-    if not helpful:
+    helpful = {d: comparison(view, d) for d in mains if change(view, d) < 0}
+    reduced = {d: found for d, found in helpful.items() if found is not None}
+    if not reduced:
         return "No defence is shown to reduce what the undefended model gives away."
-    best = min(helpful, key=lambda s: s.main.value if s.main is not None else 1.0)
-    still = "It still leaks." if best.leaks else "No attack is shown to beat chance on it."
-    return f"{best.defence} reduces leakage most: {_instead(view, mains[BASELINE], best)}. {still}"
+    best = min(reduced, key=lambda d: reduced[d][1].value - reduced[d][0].value)
+    still = "It still leaks." if mains[best].leaks else "No attack is shown to beat chance on it."
+    return f"{best} reduces leakage most: {_instead(*reduced[best])}. {still}"
 
 
 def summary(view: View) -> list[str]:
@@ -49,6 +50,19 @@ def change(view: View, defence: str) -> int:
     return int(_below(theirs.main, ours.main)) - int(_below(ours.main, theirs.main))
 
 
+def comparison(view: View, defence: str) -> tuple[Row, Row] | None:
+    """The two rows, undefended and defended, of which `change` judges the difference."""
+    ours, theirs = (next(iter(view.standings.get(d, [])), None) for d in (defence, BASELINE))
+    if ours is None or theirs is None:
+        return None
+    before, after, paired = theirs.main, ours.main, view.difference(defence)
+    if paired is not None:
+        metric = paired.metric.removesuffix(DIFFERENCE)
+        before = view.row(metric, BASELINE, paired.attack, theirs.adaptive)
+        after = view.row(metric, defence, paired.attack, ours.adaptive)
+    return None if before is None or after is None else (before, after)
+
+
 def _mains(view: View) -> dict[str, Standing]:
     """Per defence the strongest attack of the better informed attacker."""
     return {d: each[0] for d, each in view.standings.items() if each and each[0].main is not None}
@@ -59,14 +73,13 @@ def _below(a: Row | None, b: Row | None) -> bool:
     return a is not None and b is not None and finite(a.hi) and finite(b.lo) and a.hi < b.lo
 
 
-def _instead(view: View, before: Standing, after: Standing) -> str:
-    old, new = (f"{n.value}{n.suffix}" for n in (show(before.main), show(after.main)))
-    if view.low_fpr is None:
-        return f"the strongest attack reaches an AUC of {new} instead of {old}"
-    fpr = percent(view.low_fpr)
-    return (
-        f"the strongest attack finds {new} of its members instead of {old}, at a false-positive rate of {fpr}"
-    )
+def _instead(before: Row, after: Row) -> str:
+    old, new = (f"{n.value}{n.suffix}" for n in (show(before), show(after)))
+    who = "the strongest attack" if before.attack != after.attack or after.attack == BEST else after.attack
+    fpr = rate(after.metric)
+    if fpr is None:
+        return f"{who} reaches an {metric_title(after.metric)} of {new} instead of {old}"
+    return f"{who} finds {new} of its members instead of {old}, at a false-positive rate of {percent(fpr)}"
 
 
 def _reaches(row: Row) -> str:
@@ -120,9 +133,13 @@ def _defences(view: View) -> Iterator[str]:
         parts = [f"{defence} {words[change(view, defence)]}: {_reaches(standing.main)}"]
         paired, accuracy = view.difference(defence), view.row("accuracy", defence)
         if paired is not None:
-            same = paired.metric == standing.main.metric + DIFFERENCE
-            of = "a" if same else f"an {metric_title(str(view.paired))}"
-            parts.append(f"{of} change of {show(paired).phrase}")
+            where = (
+                ""
+                if paired.metric == standing.main.metric + DIFFERENCE
+                else f" in {metric_title(str(view.paired))}"
+            )
+            by = "" if paired.attack == BEST else f" under {paired.attack}"
+            parts.append(f"a change of {show(paired).phrase}{where}{by}")
         if accuracy is not None:
             parts.append(f"at an accuracy of {show(accuracy).phrase}")
         yield ", ".join(parts) + "."

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ..errors import InputError
 
 _VIEW = re.compile(
-    r"(?P<flip>flip)?(?:(?:^|\+)(?:shift:(?P<right>-?\d+),(?P<down>-?\d+)|shift(?P<reach>\d+)))?"
+    r"(?P<flip>flip(?:\+(?=shift)|\Z))?(?:shift:(?P<right>-?\d+),(?P<down>-?\d+)|shift(?P<reach>\d+))?"
 )
 
 

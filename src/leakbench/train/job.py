@@ -55,7 +55,7 @@ class Job:
             "data": fingerprint,
             "members": _digest(self.members),
             "dev": _digest(self.dev),
-            "seed": self.seed,
+            "seed": int(self.seed),
             "engine": ENGINE_VERSION,
         }
 

@@ -23,12 +23,9 @@ from .stacks import stacked
 from .tensors import augmented, masks, tensors
 
 Progress = Callable[[float], None]
-LARGEST_STACKED_IMAGE = (
-    144  # pixels; on larger ones K CNNs at once fall out of a CPU's caches and lose to the loop
-)
-STACK_BYTES = (
-    4_000_000  # weights of so many bytes are stacked: with gradients and momentum they fit the caches
-)
+# Measured on CPUs, where a stack pays as long as what it touches in a step fits the caches:
+LARGEST_STACKED_IMAGE = 144  # pixels that CNNs are stacked for; on larger images the loop is faster
+STACK_BYTES = 4_000_000  # of weights in a stack, which has gradients and momentum beside them
 DEV_BATCH = 1024
 
 
