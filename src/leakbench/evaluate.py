@@ -1,13 +1,12 @@
 """From attacked models to rows: every attack, metric and slice, with intervals, and the best of many corrected."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from .attacks import Attack
-from .metrics import Metric, Sample
-from .metrics import bootstrap
+from .metrics import Metric, Sample, bootstrap
 from .metrics.standard import STANDARD
 from .results import Curve, Row
 from .scoring import Scores, applicable, score_targets

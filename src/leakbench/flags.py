@@ -122,16 +122,16 @@ def _unbalanced(attacked: Attacked, rows: list[Row]) -> Iterator[Flag]:
 
 
 def _ties(attacked: Attacked, rows: list[Row]) -> Iterator[Flag]:
-    for row in rows:
-        asked = float(row.metric.partition("tpr@fpr=")[2] or 0)
-        realised = row.detail.get("fpr")
-        if row.slice != "all" or row.attack is None or realised is None or asked * (row.n_nonmembers or 0) < 5:
-            continue
-        if row.attack == "best" or attacked.samples[row.attack].roc.thresholds.size <= 2:  # yes or no by design
-            continue
-        if realised < 0.5 * asked:
-            message = f"scores tie at FPR {asked:g}: the largest FPR below it is {realised:.2g}"
-            yield _flag("F09", message + ", so the TPR is a low reading", attacked, row.attack)
+    for attack, sample in attacked.samples.items():
+        roc = sample.roc
+        if roc.thresholds.size <= 2:
+            continue  # yes or no by design
+        for asked in (0.1, 0.01, 0.001):
+            allowed = int(asked * roc.n0)
+            reached = int(roc.fp[roc.fp <= allowed].max(initial=0))
+            if allowed >= 5 and reached < allowed / 2:
+                message = f"scores tie: at FPR {asked:g}, {reached} of {allowed} allowed false positives can be used"
+                yield _flag("F09", message + ", so the TPR is a low reading", attacked, attack)
 
 
 KINDS = (

@@ -95,11 +95,7 @@ class Registry(Generic[P]):
         try:
             return TypeAdapter(cls).validate_python(cls.variants.get(name, {}) | given)
         except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(map(str, first["loc"])) or "parameters"
-            raise InputError(
-                f"{self.kind} {name!r}: {where}: {first['msg']}, got {first['input']!r}"
-            ) from None
+            raise InputError(f"{self.kind} {name!r}: {first_problem(error)}") from None
 
     def _in_folder(self) -> list[type[P]]:
         folder = importlib.import_module(self.package)

@@ -39,7 +39,7 @@ class Trial:
         """The released answers after an attacker who knows the defence has undone what can be undone."""
         if not self.defence.changes_output:
             return self.released
-        return self._models(self.defence.inverse(self._released))
+        return self._models(self.defence.inverse(self._released.astype(np.float64)))
 
     @property
     def test_logits(self) -> NDArray[np.floating[Any]]:

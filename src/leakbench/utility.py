@@ -34,10 +34,13 @@ def utility(trial: Trial) -> Iterator[Row]:
 
 
 def cost(trial: Trial, baseline: Trial, dataset: Dataset) -> Iterator[Row]:
-    """Training seconds of a model, its ratio to no defence, and the latency of an answer, output map included."""
-    label, seconds = trial.defence.label, trial.answers.train_seconds
-    yield _mean("train_seconds", label, seconds, unit="s")
-    yield _mean("train_cost_ratio", label, seconds / baseline.answers.train_seconds.mean(), unit="x")
+    """Training seconds of a model, its ratio to no defence, and the latency of an answer, output map included.
+
+    Models are trained together and share their time, so the training time has no spread to make an interval of.
+    """
+    label, seconds = trial.defence.label, float(trial.answers.train_seconds.mean())
+    yield Row("train_seconds", seconds, defence=label, unit="s")
+    yield Row("train_cost_ratio", seconds / baseline.answers.train_seconds.mean(), defence=label, unit="x")
     weights = trial.answers.entries[0].tensors("weights.safetensors")
     for size in LATENCY_BATCHES:
         seconds = measure_latency(
@@ -46,7 +49,13 @@ def cost(trial: Trial, baseline: Trial, dataset: Dataset) -> Iterator[Row]:
         middle, low, high = np.percentile(1e3 * seconds, [50, 5, 95])
         about = {"repeats": LATENCY_REPEATS, "interval": "5th to 95th percentile of the calls"}
         yield Row(
-            f"latency_batch_{size}", float(middle), float(low), float(high), defence=label, unit="ms", detail=about
+            f"latency_batch_{size}",
+            float(middle),
+            float(low),
+            float(high),
+            defence=label,
+            unit="ms",
+            detail=about,
         )
 
 
@@ -59,10 +68,10 @@ def _rate(metric: str, defence: str, hit: Bools, counted: Bools) -> Row:
     return Row(metric, value, *clopper_pearson(n * value, n), defence=defence, detail={"n": hits.size})
 
 
-def _mean(metric: str, defence: str, values: Array, unit: str | None = None) -> Row:
+def _mean(metric: str, defence: str, values: Array) -> Row:
     """The mean over models with a t interval; a single model has none."""
     mean = float(values.mean())
     if len(values) < 2:
-        return Row(metric, mean, defence=defence, unit=unit)
+        return Row(metric, mean, defence=defence)
     half = float(stdtrit(len(values) - 1, 0.975) * values.std(ddof=1) / np.sqrt(len(values)))
-    return Row(metric, mean, mean - half, mean + half, defence=defence, unit=unit)
+    return Row(metric, mean, mean - half, mean + half, defence=defence)

@@ -4,9 +4,12 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy.stats import norm
 
 from leakbench.attacks import ATTACKS
+from leakbench.attacks.rmia import dominated
 from leakbench.metrics.roc import best_threshold
 from leakbench.types import Models, Signals
 
@@ -274,3 +277,16 @@ def test_a_class_without_examples_takes_the_global_threshold() -> None:
     overall = best_threshold(features[:, 0], members)
     asked = np.array([[0.5, 0], [0.5, 1], [0.5, 7]])  # known; known on one side only; never seen
     assert scorer(asked) == pytest.approx([0.5 - 0.8, 0.5 - overall, 0.5 - overall])
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.lists(st.integers(-40, 40), min_size=1),
+    st.lists(st.integers(-40, 40), min_size=1),
+    st.sampled_from([1, 2, 8]),
+)
+def test_dominated_share_equals_the_matrix_of_ratios(mine: list[int], others: list[int], gamma: int) -> None:
+    ratio, z = np.log(2) * np.array(mine), np.log(2) * np.array(others)  # powers of two: ties are exact
+    want = (2.0 ** np.subtract.outer(np.array(mine), np.array(others)) >= gamma).mean(axis=1)
+    got = dominated(ratio + 1e-12, z, float(gamma))
+    np.testing.assert_allclose(got, want, atol=1e-15)
