@@ -9,6 +9,7 @@ from pathlib import Path
 
 from leakbench.attacks import ATTACKS
 from leakbench.attacks.suite import SUITES
+from leakbench.data.formats import FORMATS
 from leakbench.data.load import DATASETS
 from leakbench.defences import DEFENCES
 from leakbench.metrics import METRICS

@@ -16,13 +16,21 @@ DOCS = Path(__file__).parents[1] / "docs" / "flags.md"
 
 
 def _models(
-    shift: float = 1.0, skill: float = 2.0, n: int = 3000, share: float = 0.5, seed: int = 0
+    shift: float = 1.0,
+    skill: float = 2.0,
+    n: int = 3000,
+    share: float = 0.5,
+    seed: int = 0,
+    models: int = 4,
+    difficulty: float = 0.0,
 ) -> Models:
     rng = np.random.default_rng(seed)
     labels = rng.integers(5, size=n)
-    members = rng.random((4, n)) < share
+    members = rng.random((models, n)) < share
     hit = (np.arange(5) == labels[:, None]) * (skill + shift * members[:, None, :, None])
-    return Models(Signals(labels, rng.normal(size=(4, 1, n, 5)) + hit), members, np.ones_like(members))
+    own = difficulty * rng.normal(size=(1, 1, n, 5))
+    logits = rng.normal(size=(models, 1, n, 5)) + hit + own
+    return Models(Signals(labels, logits), members, np.ones_like(members))
 
 
 def _codes(case: Case, *attacks: str) -> set[str]:

@@ -218,8 +218,12 @@ def test_killed_at_any_moment_only_whole_entries_are_visible(tmp_path):
         for writer in writers:
             writer.stdout.readline()
         until = time.monotonic() + rng.uniform(0.1, 0.4)
-        while time.monotonic() < until:
-            assert all(map(whole, store.entries("models")))
+        n = seen + 1
+        while time.monotonic() < until or n < seen + 3:
+            assert all(writer.poll() is None for writer in writers)
+            if entry := store.get("models", {"n": n}):  # looked at in the moment when it becomes visible
+                assert whole(entry)
+                n += 1
         for writer in writers:
             writer.kill()
             writer.communicate()

@@ -1,6 +1,5 @@
 """What the attacks that fit a classifier share: features, standardisation, the fit."""
 
-import warnings
 from typing import Any
 
 import numpy as np
@@ -44,16 +43,15 @@ class LearnedAttack(TrainedAttack):
         """The scikit-learn classifier, not yet fitted."""
         raise NotImplementedError
 
+    def fitted(self, features: Array, members: Bools, seed: int) -> Any:
+        """The classifier fitted on standardised features."""
+        return self.classifier(seed).fit(features, members)
+
     def fit(self, features: Array, members: Bools, rng: np.random.Generator) -> Scorer:
         """The classifier's probability of membership."""
-        from sklearn.exceptions import ConvergenceWarning
-
         mean, sd = features.mean(axis=0), features.std(axis=0)
         sd = np.where(sd > 1e-9, sd, 1.0)  # a constant feature stays constant
-        with warnings.catch_warnings():
-            # stopping after a fixed number of steps is meant: it regularises, and it bounds the time of a fit
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            model = self.classifier(int(rng.integers(2**31))).fit((features - mean) / sd, members)
+        model = self.fitted((features - mean) / sd, members, int(rng.integers(2**31)))
 
         def scorer(features: Array) -> Array:
             return np.asarray(model.predict_proba((features - mean) / sd)[:, 1])
