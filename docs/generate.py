@@ -83,6 +83,11 @@ def pages() -> dict[str, str]:
         "data.md": page(
             "Data sets", "A data set is one name or one path in a study's `[data]` table.", DATASETS
         ),
+        "formats.md": page(
+            "Data formats",
+            "What `path` in a study's `[data]` table can point to; found out from its layout.",
+            FORMATS,
+        ),
         "cli.md": cli_page(),
     }
 

@@ -71,4 +71,5 @@ def _audit(
         methods=method_boxes({a: attacks[a] for a in attacked.scores}),
         provenance=provenance(clock, seed, data),
         notes=[*given.notes, *found.notes],
+        exposures=found.exposures,
     )

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from .evaluate import Attacked
 from .metrics.vulnerability import vulnerability
-from .results import ExposedRecord
+from .results import ExposedRecord, Exposure
 from .scoring import Scores
 from .types import Array, Bools
 
@@ -27,46 +27,44 @@ PREFERENCE = (
 FPR = 0.01
 
 
-def exposure(attacked: Attacked) -> tuple[str, Array] | None:
-    """The attack used and the exposure of every record [N]; NaN where it cannot be told.
+def exposure(
+    attacked: Attacked, records: NDArray[np.int64] | None = None, class_names: Sequence[str] | None = None
+) -> Exposure | None:
+    """How exposed every record is, by the first attack of `PREFERENCE` that was run; None if none was.
 
     With several targets it is the vulnerability of `metrics.vulnerability` on the attack's scores; with one
-    target a member's own score, and NaN for non-members, who are not exposed.
+    target a member's own score, and NaN for non-members, who are not exposed. `records` [N] gives the numbers
+    under which the reader knows the records.
     """
     attack = next((a for a in PREFERENCE if a in attacked.scores), None)
     if attack is None:
         return None
-    scores = attacked.scores[attack].scores
-    if len(scores) > 1:
-        return attack, vulnerability(scores, attacked.case.members)
-    return attack, np.where(attacked.case.members[0], scores[0], np.nan)
-
-
-def most_exposed(
-    attacked: Attacked,
-    records: NDArray[np.int64] | None = None,
-    class_names: Sequence[str] | None = None,
-    images: NDArray[np.float32] | None = None,
-) -> list[ExposedRecord]:
-    """The records with the highest exposure, most exposed first.
-
-    `records` [N] gives the numbers under which the reader knows them, `images` [N, channels, height, width].
-    """
-    found = exposure(attacked)
-    if found is None:
-        return []
-    attack, value = found
-    order = np.argsort(np.where(np.isfinite(value), -value, np.inf), kind="stable")[:SHOWN]
-    share = _found_share(attacked.scores[attack], attacked.case.members)
+    found, members = attacked.scores[attack], attacked.case.members
+    several = len(found.scores) > 1
+    value = vulnerability(found.scores, members) if several else np.where(members[0], found.scores[0], np.nan)
     labels = attacked.case.models.signals.labels
+    return Exposure(
+        attacked.case.defence,
+        attack,
+        np.arange(members.shape[1]) if records is None else records,
+        None if labels is None else [class_names[y] if class_names else str(y) for y in labels],
+        value,
+        _found_share(found, members),
+    )
+
+
+def most_exposed(exposure: Exposure, images: NDArray[np.float32] | None = None) -> list[ExposedRecord]:
+    """The records with the highest exposure, most exposed first; `images` [N, channels, height, width]."""
+    value = exposure.vulnerability
+    order = np.argsort(np.where(np.isfinite(value), -value, np.inf), kind="stable")[:SHOWN]
     return [
         ExposedRecord(
-            defence=attacked.case.defence,
-            record=int(records[n]) if records is not None else int(n),
-            label=_label(labels, class_names, int(n)),
+            defence=exposure.defence,
+            record=int(exposure.record[n]),
+            label=None if exposure.label is None else exposure.label[n],
             vulnerability=float(value[n]),
-            tpr=float(share[n]) if np.isfinite(share[n]) else None,
-            image=data_uri(images[n]) if images is not None else None,
+            tpr=float(exposure.tpr[n]) if np.isfinite(exposure.tpr[n]) else None,
+            image=None if images is None else data_uri(images[n]),
         )
         for n in order
         if np.isfinite(value[n])
@@ -83,12 +81,6 @@ def _found_share(scores: Scores, members: Bools) -> Array:
     with np.errstate(invalid="ignore", divide="ignore"):
         share: Array = found.sum(axis=0) / (members & finite).sum(axis=0)
     return share
-
-
-def _label(labels: NDArray[np.int64] | None, names: Sequence[str] | None, n: int) -> str | None:
-    if labels is None:
-        return None
-    return names[labels[n]] if names is not None else str(labels[n])
 
 
 def data_uri(image: NDArray[np.float32]) -> str:

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from .attacks import Attack
 from .evaluate import Attacked, curves, measure
-from .exposed import most_exposed
+from .exposed import exposure, most_exposed
 from .flags import flags
 from .registry import Plugin
-from .results import Curve, ExposedRecord, Flag, Row
+from .results import Curve, ExposedRecord, Exposure, Flag, Row
 from .slices import slices
 
 
@@ -28,12 +28,13 @@ class Names:
 
 @dataclass(frozen=True, eq=False)
 class Findings:
-    """Rows, curves, flags, exposed records and notes of one case."""
+    """What was found about one case, or about several."""
 
     rows: list[Row]
     curves: list[Curve]
     flags: list[Flag]
     records: list[ExposedRecord]
+    exposures: list[Exposure]
     notes: list[str]
 
 
@@ -42,11 +43,13 @@ def findings(attacked: Attacked, names: Names, seed: int) -> Findings:
     case = attacked.case
     masks = slices(case.models, case.targets, names.classes, names.groups)
     rows = list(measure(attacked, masks))
-    exposed = (
-        [] if case.adaptive is False else most_exposed(attacked, names.records, names.classes, names.images)
-    )
-    drawn = [] if case.adaptive is False else list(curves(attacked, seed))
-    return Findings(rows, drawn, list(flags(attacked, rows)), exposed, attacked.notes)
+    raised = list(flags(attacked, rows))
+    if case.adaptive is False:
+        return Findings(rows, [], raised, [], [], attacked.notes)
+    found = exposure(attacked, names.records, names.classes)
+    exposures = [] if found is None else [found]
+    shown = [record for each in exposures for record in most_exposed(each, names.images)]
+    return Findings(rows, list(curves(attacked, seed)), raised, shown, exposures, attacked.notes)
 
 
 def method_boxes(

@@ -5,9 +5,14 @@ This is the contract with everything that reads our output. `SCHEMA` changes whe
 
 import json
 import math
-from dataclasses import asdict, dataclass, field
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 SCHEMA = "leakbench-report/1"
 
@@ -68,6 +73,18 @@ class ExposedRecord:
     image: str | None = None  # a data: URI
 
 
+@dataclass(frozen=True, eq=False)
+class Exposure:
+    """How exposed every record is under one defence: rows of records.parquet, which the JSON leaves out."""
+
+    defence: str
+    attack: str  # whose scores tell
+    record: "NDArray[np.int64]"  # [N] row of the data set, or of the audit file
+    label: Sequence[str] | None  # [N]
+    vulnerability: "NDArray[np.float64]"  # [N] as in ExposedRecord; NaN where it cannot be told
+    tpr: "NDArray[np.float64]"  # [N] as in ExposedRecord
+
+
 @dataclass(frozen=True)
 class Results:
     """Everything that an audit or a study found."""
@@ -82,6 +99,7 @@ class Results:
     provenance: dict[str, Any] = field(default_factory=dict)
     study: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)  # what was left out, and why
+    exposures: list[Exposure] = field(default_factory=list, compare=False)
 
     def find(self, **where: object) -> list[Row]:
         """The rows whose fields equal `where`."""
@@ -89,7 +107,8 @@ class Results:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON; a number that is not finite becomes null."""
-        plain = asdict(self)
+        plain = asdict(replace(self, exposures=[]))
+        del plain["exposures"]
         plain["results"] = plain.pop("rows")
         clean: dict[str, Any] = _finite({"schema": SCHEMA, **plain})
         return clean
@@ -104,7 +123,10 @@ class Results:
         return cls(**given)
 
     def save(self, folder: str | Path) -> Path:
-        """Write report.html, report.json and results.parquet into `folder`; all of them or none."""
+        """Write report.html, report.json, results.parquet and records.parquet into `folder`; all or none.
+
+        records.parquet is left as it is by results that were loaded, which hold no exposure of all records.
+        """
         from .report.files import write
 
         return write(self, Path(folder))

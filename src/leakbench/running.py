@@ -53,6 +53,7 @@ def run(study: Study, store: str | Path = "leakbench-store", progress: Progress 
         provenance=provenance(clock, study.file.seed, dataset.describe()),
         study=study.describe(),
         notes=sorted({note for f in found for note in f.notes}),
+        exposures=[exposure for f in found for exposure in f.exposures],
     )
 
 

@@ -141,7 +141,7 @@ def test_a_page_that_cannot_be_rendered_writes_nothing(
 numbers = st.none() | st.floats(allow_nan=True, allow_infinity=True)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     st.lists(
         st.builds(

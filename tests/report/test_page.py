@@ -10,7 +10,7 @@ import pytest
 from leakbench.report.page import MOST_NOTES, render
 from leakbench.report.tables import MOST_LINES, glance, leakage, terminal_table
 from leakbench.report.view import View
-from leakbench.results import Curve, ExposedRecord, Results, Row
+from leakbench.results import Curve, ExposedRecord, Flag, Results, Row
 
 from . import example
 
@@ -111,6 +111,18 @@ def test_figures_tell_their_numbers_to_those_who_do_not_see_them(page: Page) -> 
 def test_flags_of_the_same_kind_are_told_once(page: Page) -> None:
     assert page.text.count("The attacker ignored the defence") == 1
     assert "label_smoothing, early_stopping, weight_decay, temperature" in page.text
+
+
+def test_a_flag_in_many_places_names_some_and_counts_the_rest() -> None:
+    flags = [Flag("F09", "Ties", "the scores tie", f"d{k}", "loss") for k in range(9)]
+    flags += [Flag("F09", "Ties", f"another case {k}", "d0", "loss") for k in range(9)]
+    text = Page(render(Results("run", "x", [], flags=flags))).text
+    assert (
+        "the scores tie loss on d0, loss on d1, loss on d2, loss on d3, loss on d4, loss on d5 and 3 more"
+        in text
+    )
+    assert "another case 2" in text
+    assert "6 more in report.json" in text
 
 
 def test_provenance_study_and_notes_are_shown(page: Page) -> None:

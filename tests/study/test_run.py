@@ -148,6 +148,19 @@ def test_saved_results_agree(results: Results, tmp_path: Path) -> None:
         assert [row[key] for row in plain["results"]] == [row[key] for row in table], key
 
 
+def test_every_record_has_its_exposure(results: Results, tmp_path: Path) -> None:
+    results.save(tmp_path / "out")
+    table = pq.read_table(tmp_path / "out" / "records.parquet").to_pylist()
+    assert len(table) == 4 * 600
+    by_record = {(row["defence"], row["record"]): row["vulnerability"] for row in table}
+    for shown in results.records:
+        assert by_record[shown.defence, shown.record] == shown.vulnerability
+    assert (
+        max(v for (d, _), v in by_record.items() if d == "none" and v is not None)
+        == results.records[0].vulnerability
+    )
+
+
 def test_one_view_more_is_one_query_more(store: Path) -> None:
     table = TABLE | {
         "query": {"views": ["identity", "shift:1,0"]},

@@ -123,7 +123,7 @@ def show(row: Row | None) -> Number:
 
 def _decimals(size: float, significant: int) -> int:
     """Decimals that show `size` to so many significant digits; 0 to 4 of them."""
-    return min(4, max(0, significant - 1 - math.floor(math.log10(size)))) if size > 0 else 0
+    return min(4, max(0, significant - 1 - math.floor(math.log10(size)))) if 0 < size < math.inf else 0
 
 
 def percent(fraction: float) -> str:

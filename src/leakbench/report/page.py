@@ -19,7 +19,7 @@ from .view import FEW, View, distinct
 MOST_PLOTS = 12  # defences with figures of their own
 MOST_RECORDS = 24  # a defence
 MOST_NOTES = 60
-MOST_MESSAGES = 6  # a kind of flag
+MOST_MESSAGES, MOST_PLACES = 4, 6  # a kind of flag, and a message
 MOST_IMAGE_CHARACTERS = 1_500_000
 IMAGE = re.compile(r"data:image/(png|jpeg|gif|webp);base64,[A-Za-z0-9+/]+={0,2}")
 
@@ -78,16 +78,22 @@ def _flags(results: Results) -> list[dict[str, Any]]:
     """Each kind of flag once, with its messages and, for each, the defences and attacks that it concerns."""
     found: dict[tuple[str, str], dict[str, list[str]]] = {}
     for f in results.flags:
-        where = ", ".join(name for name in (f.defence, f.attack) if name and results.kind == "run")
+        defence = f.defence if results.kind == "run" else None
+        where = " on ".join(name for name in (f.attack, defence) if name)
         found.setdefault((f.code, f.title), {}).setdefault(f.message, []).append(where)
     return [
         {
             "code": code,
             "title": title,
-            "messages": [(m, ", ".join(filter(None, w))) for m, w in messages.items()],
+            "messages": [(m, _some(distinct(filter(None, w)))) for m, w in messages.items()],
         }
         for (code, title), messages in found.items()
     ]
+
+
+def _some(places: list[str]) -> str:
+    more = f" and {len(places) - MOST_PLACES} more" if len(places) > MOST_PLACES else ""
+    return ", ".join(places[:MOST_PLACES]) + more
 
 
 def _figures(view: View) -> dict[str, Any]:

@@ -120,9 +120,7 @@ def _draw(axes: "Axes", marks: list[Mark], floor: float) -> None:
 
 def _name(axes: "Axes", marks: list[Mark], edge: float) -> None:
     """Direct labels, each in the nearest corner between its mark's bars that no other label or mark takes."""
-    taken = [
-        (x - MARK / 2, y - MARK / 2, x + MARK / 2, y + MARK / 2) for x, y in (_pixel(axes, m) for m in marks)
-    ]
+    taken = [box for m in marks for box in _boxes(axes, m)]
     for m in sorted(marks, key=lambda m: -m.accuracy.value):
         x, y = _pixel(axes, m)
         length = LETTER * len(m.standing.defence)
@@ -140,6 +138,16 @@ def _name(axes: "Axes", marks: list[Mark], edge: float) -> None:
             m.standing.defence, (box[2] if right else box[0], box[1] + 3), xycoords="figure pixels",
             ha="right" if right else "left", color=INK, fontsize=FONT + 1, parse_math=False,
         )  # fmt: skip
+
+
+def _boxes(axes: "Axes", m: Mark) -> list[tuple[float, ...]]:
+    """What a mark and its two bars cover, in pixels."""
+    (x, y), low = _pixel(axes, m), axes.get_xlim()[0]
+    lo, hi = (float(axes.transData.transform((max(end, low), 1.0))[0]) for end in m.ends())
+    below, above = (v if finite(v) else m.accuracy.value for v in (m.accuracy.lo, m.accuracy.hi))
+    bottom, top = (float(axes.transData.transform((1.0, v))[1]) for v in (below, above))
+    half = MARK / 2
+    return [(x - half, y - half, x + half, y + half), (lo, y - 1, hi, y + 1), (x - 1, bottom, x + 1, top)]
 
 
 def _pixel(axes: "Axes", mark: Mark) -> tuple[float, float]:
