@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from .errors import InputError
 from .evaluate import Case, attack_all
 from .findings import Names, findings, method_boxes
 from .progress import Progress, Silent
@@ -39,9 +40,18 @@ def audit(
     Raises InputError, naming what must be, what was got and what to do.
     """
     clock = Clock()
-    given = read(source) if isinstance(source, str | Path) else from_arrays(**(dict(source or {}) | arrays))
+    given = _given(source, arrays)
     chosen = make_attacks(attacks)
     return _audit(given, chosen, seed, title, progress or Silent(), clock)
+
+
+def _given(source: str | Path | Mapping[str, Any] | None, arrays: dict[str, Any]) -> AuditInput:
+    if not isinstance(source, str | Path):
+        return from_arrays(**(dict(source or {}) | arrays))
+    if arrays:
+        names = ", ".join(sorted(arrays))
+        raise InputError(f"give a path or arrays, got {source} and {names}; load the file and join them")
+    return read(source)
 
 
 def _audit(

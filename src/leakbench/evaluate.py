@@ -7,12 +7,14 @@ import numpy as np
 
 from .attacks import Attack
 from .metrics import Metric, Sample, bootstrap
+from .metrics.base import missing_group
 from .metrics.standard import STANDARD
 from .results import Curve, Row
 from .scoring import Scores, applicable, score_targets
 from .seeds import stream
 from .types import Bools, Models
 
+BY_LABEL = {metric.label: metric for metric in STANDARD}
 SLICE_METRICS = ("auc", "advantage", "tpr@fpr=0.01")
 RANKING_METRICS = (
     "auc",
@@ -22,7 +24,11 @@ RANKING_METRICS = (
 )  # by which a strongest attack is chosen
 CURVE_FPR = np.unique(np.concatenate([[0.0], np.logspace(-5, 0, 81)]))
 FEWEST = 20  # members and non-members below which a slice is not measured
-DIFFERENCES = {"auc": bootstrap.auc, "tpr@fpr=0.01": bootstrap.tpr_at(0.01)}
+DIFFERENCES = {
+    "auc": bootstrap.auc,
+    "tpr@fpr=0.01": bootstrap.tpr_at(0.01),
+    "tpr@fpr=0.001": bootstrap.tpr_at(0.001),
+}
 DIFFERENCE_RESAMPLES, CURVE_RESAMPLES = 400, 100
 
 
@@ -56,18 +62,20 @@ def attack_all(
     case: Case, attacks: Mapping[str, Attack], seed: int, advance: Callable[[], None] = lambda: None
 ) -> Attacked:
     """Score every target of the case with every attack that applies; the others leave a note why not."""
-    scores: dict[str, Scores] = {}
-    notes = []
+    attacked = Attacked(case, {}, {}, [])
+    half = _select_half(case, seed)
     for label, attack in attacks.items():
         reason = applicable(attack, case.models, case.targets, case.reference)
         if reason is None:
-            scores[label] = score_targets(attack, case.models, case.targets, seed, case.reference)
+            scores = score_targets(attack, case.models, case.targets, seed, case.reference)
+            sample = _sample(case, scores, half)
+            reason = missing_group(sample, " that it can score")
+        if reason is None:
+            attacked.scores[label], attacked.samples[label] = scores, sample
         else:
-            notes.append(f"{label} was left out: {reason}")
+            attacked.notes.append(f"{label} was left out: {reason}")
         advance()
-    half = _select_half(case, seed)
-    samples = {label: _sample(case, s, half) for label, s in scores.items()}
-    return Attacked(case, scores, samples, notes)
+    return attacked
 
 
 def _select_half(case: Case, seed: int) -> Bools:
@@ -101,16 +109,15 @@ def measure(attacked: Attacked, masks: Mapping[str, Bools]) -> Iterator[Row]:
     for attack, sample in attacked.samples.items():
         parts = {name: sample.at(mask[sample.model, sample.record]) for name, mask in masks.items()}
         for name, part in parts.items():
-            metrics = STANDARD if name == "all" else [m for m in STANDARD if m.label in SLICE_METRICS]
-            for metric in metrics:
-                yield from _rows(attacked.case, metric, part, attack=attack, slice=name)
+            for label in BY_LABEL if name == "all" else SLICE_METRICS:
+                yield from _rows(attacked.case, BY_LABEL[label], part, attack=attack, slice=name)
         yield from _worst_slice(attacked.case, attack, parts)
         yield from _each_target(attacked.case, attack, sample)
     yield from _strongest(attacked)
 
 
 def _rows(case: Case, metric: Metric, sample: Sample, **about: str) -> Iterator[Row]:
-    if min(sample.n_members, sample.n_nonmembers) < FEWEST or metric.applies(sample) is not None:
+    if not _suffices(metric, sample):
         return
     e = metric.estimate(sample)
     yield Row(
@@ -130,14 +137,15 @@ def _rows(case: Case, metric: Metric, sample: Sample, **about: str) -> Iterator[
 def _each_target(case: Case, attack: str, sample: Sample) -> Iterator[Row]:
     if len(case.targets) == 1:
         return
-    auc = next(m for m in STANDARD if m.label == "auc")
     for t, target in enumerate(case.targets):
-        yield from _rows(case, auc, sample.at(sample.model == t), attack=attack, target=str(target))
+        yield from _rows(
+            case, BY_LABEL["auc"], sample.at(sample.model == t), attack=attack, target=str(target)
+        )
 
 
 def _worst_slice(case: Case, attack: str, parts: Mapping[str, Sample]) -> Iterator[Row]:
     """The slice with the highest AUC, chosen on one half and measured on the other."""
-    auc = next(m for m in STANDARD if m.label == "auc")
+    auc = BY_LABEL["auc"]
     candidates = {name: part for name, part in parts.items() if name != "all" and _halves_suffice(auc, part)}
     if len(candidates) < 2:
         return
@@ -148,9 +156,7 @@ def _worst_slice(case: Case, attack: str, parts: Mapping[str, Sample]) -> Iterat
 
 def _strongest(attacked: Attacked) -> Iterator[Row]:
     """The strongest attack by each ranking metric, chosen on one half and measured on the other."""
-    for metric in STANDARD:
-        if metric.label not in RANKING_METRICS:
-            continue
+    for metric in (BY_LABEL[label] for label in RANKING_METRICS):
         candidates = {a: s for a, s in attacked.samples.items() if _halves_suffice(metric, s)}
         if len(candidates) < 2:
             continue
@@ -159,11 +165,12 @@ def _strongest(attacked: Attacked) -> Iterator[Row]:
         yield from _rows(attacked.case, metric, sample.at(~sample.select), attack="best", selected=best)
 
 
+def _suffices(metric: Metric, sample: Sample) -> bool:
+    return min(sample.n_members, sample.n_nonmembers) >= FEWEST and metric.applies(sample) is None
+
+
 def _halves_suffice(metric: Metric, sample: Sample) -> bool:
-    halves = sample.at(sample.select), sample.at(~sample.select)
-    return all(
-        min(half.n_members, half.n_nonmembers) >= FEWEST and metric.applies(half) is None for half in halves
-    )
+    return all(_suffices(metric, sample.at(half)) for half in (sample.select, ~sample.select))
 
 
 def _value(metric: Metric, sample: Sample) -> float:
@@ -186,9 +193,12 @@ def differences(defended: Attacked, baseline: Attacked, seed: int) -> Iterator[R
     case = defended.case
     for attack in (a for a in defended.samples if a in baseline.samples):
         a, b = defended.samples[attack], baseline.samples[attack]
+        resolved = {label: s for label, s in DIFFERENCES.items() if _suffices(BY_LABEL[label], a)}
+        if not resolved:
+            continue
         rng = stream(seed, "difference", case.defence, case.adaptive, attack)
-        found = bootstrap.paired_differences(a, b, list(DIFFERENCES.values()), DIFFERENCE_RESAMPLES, rng)
-        for metric, difference in zip(DIFFERENCES, found, strict=True):
+        found = bootstrap.paired_differences(a, b, list(resolved.values()), DIFFERENCE_RESAMPLES, rng)
+        for metric, difference in zip(resolved, found, strict=True):
             yield Row(
                 metric=f"{metric}-difference",
                 value=difference.value,

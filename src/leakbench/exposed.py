@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .evaluate import Attacked
+from .metrics.roc import allowed
 from .metrics.vulnerability import vulnerability
 from .results import ExposedRecord, Exposure
 from .scoring import Scores
@@ -75,9 +76,8 @@ def _found_share(scores: Scores, members: Bools) -> Array:
     """For each record, the share of the targets that it is a member of which give it away at FPR 0.01."""
     finite = np.isfinite(scores.scores)
     outside = np.sort(scores.scores[finite & ~members])[::-1]
-    allowed = int(FPR * outside.size)
     with np.errstate(invalid="ignore"):
-        found = (scores.scores > outside[allowed]) & members & finite
+        found = (scores.scores > outside[allowed(FPR, outside.size)]) & members & finite
     with np.errstate(invalid="ignore", divide="ignore"):
         share: Array = found.sum(axis=0) / (members & finite).sum(axis=0)
     return share

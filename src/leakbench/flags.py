@@ -1,12 +1,15 @@
 """Flags: what a reader must know before trusting a number. Each has a section of the same code in docs/flags.md."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from .attacks import ATTACKS, TrainedAttack
+from .attacks import ATTACKS
+from .attacks._learned import LearnedAttack
 from .evaluate import Attacked
+from .metrics.roc import allowed
 from .results import Flag, Row
 from .types import Models
 
@@ -18,6 +21,7 @@ STRONGER = {
 }  # attacks that should beat what they build on
 MARGIN = 0.02  # of AUC, beyond the intervals, before a weaker attack counts as beating a stronger one
 ACCURACY_GAP = 0.05
+NEAR_CHANCE = 0.05  # above chance, or half of chance where there are many classes: as good as untrained
 
 
 @dataclass(frozen=True)
@@ -80,7 +84,7 @@ def _trained_beats_threshold(attacked: Attacked, rows: list[Row]) -> Iterator[Fl
     if attacked.case.models.signals.logits is not None:
         return
     auc = {row.attack: row for row in _auc(rows) if row.attack is not None}
-    trained = [a for a in auc if issubclass(ATTACKS.get(attacked.scores[a].attack["name"]), TrainedAttack)]
+    trained = [a for a in auc if issubclass(ATTACKS.get(attacked.scores[a].attack["name"]), LearnedAttack)]
     for attack in (a for a in trained if "loss" in auc and _clearly_above(auc[a], auc["loss"])):
         both = f"{attack} has AUC {auc[attack].value:.3f}, the loss threshold {auc['loss'].value:.3f}"
         yield _flag("F05", f"{both}: loss and membership are not monotonely related", attacked, attack)
@@ -88,13 +92,14 @@ def _trained_beats_threshold(attacked: Attacked, rows: list[Row]) -> Iterator[Fl
 
 def _shadows_differ(attacked: Attacked, rows: list[Row]) -> Iterator[Flag]:
     case = attacked.case
-    shadows = case.reference or case.models
-    if len(shadows.members) < 2 or not case.models.signals.offers("correct"):
-        return
-    target, others = _accuracy(case.models, list(case.targets)), _accuracy(shadows, None)
-    if abs(target - others) > ACCURACY_GAP:
+    shadows, chosen = case.reference or case.models, list(case.targets)
+    others = np.setdiff1d(np.arange(len(shadows.members)), chosen if case.reference is None else [])
+    if not others.size or not case.models.signals.offers("correct"):
+        return  # without models that are shadow models only, targets and shadow models are the same
+    target, other = _accuracy(case.models, chosen), _accuracy(shadows, others)
+    if abs(target - other) > ACCURACY_GAP:
         message = (
-            f"targets are {target:.1%} accurate on non-members, shadow models {others:.1%}; train them alike"
+            f"targets are {target:.1%} accurate on non-members, shadow models {other:.1%}; train them alike"
         )
         yield _flag("F06", message, attacked)
 
@@ -106,7 +111,7 @@ def _untrained(attacked: Attacked, rows: list[Row]) -> Iterator[Flag]:
     chance = 1.0 / models.signals.logits.shape[-1]
     for m in range(len(models.members)):
         accuracy = _accuracy(models, [m])
-        if accuracy < 1.5 * chance:
+        if accuracy < chance + min(0.5 * chance, NEAR_CHANCE):
             message = f"model {m} is {accuracy:.1%} accurate on non-members, near chance ({chance:.1%})"
             yield _flag("F07", message + ": untrained or stale", attacked)
 
@@ -127,10 +132,12 @@ def _ties(attacked: Attacked, rows: list[Row]) -> Iterator[Flag]:
         if roc.thresholds.size <= 2:
             continue  # yes or no by design
         for asked in (0.1, 0.01, 0.001):
-            allowed = int(asked * roc.n0)
-            reached = int(roc.fp[roc.fp <= allowed].max(initial=0))
-            if allowed >= 5 and reached < allowed / 2:
-                message = f"scores tie: at FPR {asked:g}, {reached} of {allowed} allowed false positives can be used"
+            most = allowed(asked, roc.n0)
+            reached = int(roc.fp[roc.fp <= most].max(initial=0))
+            if most >= 5 and reached < most / 2:
+                message = (
+                    f"scores tie: at FPR {asked:g}, {reached} of {most} allowed false positives can be used"
+                )
                 yield _flag("F09", message + ", so the TPR is a low reading", attacked, attack)
 
 
@@ -157,9 +164,8 @@ def _clearly_above(high: Row, low: Row) -> bool:
     return high.lo is not None and low.hi is not None and high.lo > low.hi and high.value > low.value + MARGIN
 
 
-def _accuracy(models: Models, chosen: list[int] | None) -> float:
-    """Mean accuracy on non-members, over the models `chosen` or all."""
-    index = np.arange(len(models.members)) if chosen is None else np.array(chosen)
-    outside = ~models.members[index] & models.audited[index]
-    correct = models.signals.statistic("correct")[index].mean(axis=1)
-    return float(correct[outside].mean())
+def _accuracy(models: Models, chosen: Sequence[int] | NDArray[np.intp]) -> float:
+    """Mean accuracy of the models `chosen` on their non-members; NaN, which raises no flag, if they have none."""
+    outside = ~models.members[chosen] & models.audited[chosen]
+    correct = models.signals.statistic("correct")[chosen].mean(axis=1)
+    return float(correct[outside].mean()) if outside.any() else float("nan")

@@ -22,11 +22,10 @@ from .train.stacked import train_group
 
 @dataclass(frozen=True, eq=False)
 class Answers:
-    """What the models of one recipe answered, and what they cost."""
+    """What the models of one recipe answered, and their entries in the store, which hold what they cost."""
 
     logits: NDArray[np.float32]  # [M, V, N, C]
-    train_seconds: NDArray[np.float64]  # [M]
-    entries: Sequence[Entry]
+    entries: Sequence[Entry]  # [M]
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,8 +74,7 @@ class Workshop:
         rows = np.concatenate([self.split.records, self.dataset.parts["test"]])
         entries = self.train(recipe, progress)
         logits = [self._answer(recipe, entry, rows, views) for entry in entries]
-        seconds = np.array([entry.meta["seconds"] for entry in entries], dtype=np.float64)
-        return Answers(np.stack(logits), seconds, entries)
+        return Answers(np.stack(logits), entries)
 
     def _answer(
         self, recipe: Recipe, model: Entry, rows: Indices, views: tuple[str, ...]

@@ -6,6 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
+from threadpoolctl import threadpool_limits
+
 from .data.dataset import Dataset
 from .data.designs import Split
 from .data.load import load
@@ -15,6 +17,7 @@ from .models import Workshop
 from .progress import Progress, Silent
 from .provenance import Clock, provenance
 from .results import Results, Row
+from .signals.views import parse_views
 from .store import Store
 from .study import Study
 from .trial import Trial
@@ -60,13 +63,11 @@ def run(study: Study, store: str | Path = "leakbench-store", progress: Progress 
 def make_trials(study: Study, workshop: Workshop, progress: Progress) -> list[Trial]:
     """The models of every defence, the undefended ones first; two defences with one recipe share theirs."""
     recipes = {defence.label: defence.recipe(study.recipe) for defence in study.defences}
-    progress.stage(
-        "training", sum(len(workshop.missing(recipe)) for recipe in {r: None for r in recipes.values()})
-    )
-    answers = {
-        recipe: workshop.ask(recipe, study.file.query.views, progress)
-        for recipe in {r: None for r in recipes.values()}
-    }
+    for view in parse_views(study.file.query.views):
+        view(workshop.dataset.x[:1])  # tables have no flips: better said now than after the training
+    distinct = list(dict.fromkeys(recipes.values()))
+    progress.stage("training", sum(len(workshop.missing(recipe)) for recipe in distinct))
+    answers = {recipe: workshop.ask(recipe, study.file.query.views, progress) for recipe in distinct}
     trials = [
         Trial(
             defence, recipes[defence.label], answers[recipes[defence.label]], workshop.dataset, workshop.split
@@ -107,10 +108,14 @@ def attack_trials(
 
 
 def in_threads(work: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
-    """`work` of each item, in order, on all cores: sorting and fitting release Python's lock."""
+    """`work` of each item, in order, on all cores: sorting and fitting release Python's lock.
+
+    Each thread keeps to itself: linear algebra that threads too would only make them wait for each other.
+    """
     pool = ThreadPoolExecutor(os.cpu_count())
     try:
-        return list(pool.map(work, items))
+        with threadpool_limits(1):
+            return list(pool.map(work, items))
     finally:
         pool.shutdown(cancel_futures=True)  # Ctrl-C waits for no case that has not begun
 

@@ -11,9 +11,12 @@ from .attacks.suite import SUITES
 from .defences import DEFENCES
 from .evaluate import Case, attack_all
 from .metrics import METRICS, Sample
+from .metrics.coverage import NOMINAL, Study, coverage_table
 from .metrics.epsilon import one_run_epsilon
+from .metrics.intervals import clopper_pearson
 from .progress import Progress, Silent
 from .seeds import stream
+from .signals.statistics import log_softmax
 from .types import Array, Models, Signals
 
 LEVEL = 0.9999  # a sound instrument fails one check in 10,000 by chance
@@ -33,7 +36,17 @@ class Check:
 def selfcheck(seed: int = 0, progress: Progress | None = None) -> list[Check]:
     """All checks, in about half a minute. A failed one means that this installation must not be trusted."""
     progress = progress or Silent()
-    groups = (gaussians, gap_identity, monotone_map, one_run_pins, null_without_shadows, null_with_shadows)
+    groups = (
+        gaussians,
+        coverage,
+        gap_identity,
+        gap_floor,
+        monotone_map,
+        one_run_pins,
+        permuted_membership,
+        null_without_shadows,
+        null_with_shadows,
+    )
     progress.stage("checks", len(groups))
     found: list[Check] = []
     for group in groups:
@@ -57,16 +70,38 @@ def gaussians(seed: int, d: float = 1.0, n: int = 100_000) -> Iterator[Check]:
         yield Check(f"two Gaussians {d:g} apart: {metric.label}", value, e.value, e.lo <= value <= e.hi)
 
 
+def coverage(seed: int, studies: int = 200) -> Iterator[Check]:
+    """Intervals of 95 % hold the truth in 95 % of simulated studies, or more."""
+    for study in (Study(d=0.5), Study(d=0.5, targets=16, of_record=0.5)):
+        for found in coverage_table(studies, (study,), seed):
+            share, high = found.hits / found.studies, clopper_pearson(found.hits, found.studies, LEVEL).hi
+            yield Check(f"coverage, {study.label}: {found.metric}", NOMINAL, share, high >= NOMINAL)
+
+
 def gap_identity(seed: int) -> Iterator[Check]:
     """The gap attack's balanced accuracy is exactly 1/2 + (train accuracy - test accuracy) / 2."""
     models = _models(stream(seed, "gap"), n_models=1, n_records=4000, shift=1.5)
-    attacked = attack_all(Case("none", models, (0,)), {"gap": ATTACKS.make("gap")}, seed)
-    measured = METRICS.make("balanced_accuracy").estimate(attacked.samples["gap"]).value
+    measured = _gap(models, seed)
     correct, members = models.signals.statistic("correct")[0, 0], models.members[0]
     expected = 0.5 + (correct[members].mean() - correct[~members].mean()) / 2
     yield Check(
         "gap attack: balanced accuracy = 1/2 + gap/2", expected, measured, abs(expected - measured) < 1e-12
     )
+
+
+def gap_floor(seed: int) -> Iterator[Check]:
+    """No output map that keeps the label brings the gap attack below what it reads on the undefended model."""
+    models = _models(stream(seed, "floor"), n_models=1, n_records=4000, shift=1.5)
+    logits = np.asarray(models.signals.logits, dtype=np.float64)
+    plain = _gap(models, seed)
+    for name in DEFENCES.names():
+        defence = DEFENCES.make(name)
+        if defence.changes_output and defence.keeps_argmax:
+            released = Signals(models.signals.labels, defence.output(logits))
+            found = _gap(Models(released, models.members, models.audited), seed)
+            yield Check(
+                f"{name}: balanced accuracy of the gap attack", plain, found, abs(found - plain) < EXACT
+            )
 
 
 def monotone_map(seed: int) -> Iterator[Check]:
@@ -90,10 +125,28 @@ def one_run_pins(seed: int) -> Iterator[Check]:
         yield Check("one-run audit: epsilon lower bound", expected, measured, abs(expected - measured) < 1e-3)
 
 
+def permuted_membership(seed: int) -> Iterator[Check]:
+    """A model that leaks, and a membership that was shuffled: nothing is left to find."""
+    rng = stream(seed, "permuted")
+    models = _models(rng, n_models=1, n_records=10_000, shift=1.5)
+    shuffled = Models(models.signals, rng.permuted(models.members, axis=1), models.audited)
+    yield from _null(shuffled, (0,), seed, "permuted membership")
+
+
 def null_without_shadows(seed: int) -> Iterator[Check]:
-    """No leakage, one target, 60,000 members and 10,000 non-members: the shape in which pooled scores go wrong."""
-    models = _models(stream(seed, "null"), n_models=1, n_records=70_000, shift=0.0, share=6 / 7, n_classes=4)
-    yield from _null(models, (0,), seed, "no leakage, 60,000 to 10,000")
+    """No leakage, one target, 60,000 members and 10,000 non-members, in the shapes in which pooled scores go wrong.
+
+    "heavy": right and certain, the loss now and then enormous. "saturated": a softmax taken twice.
+    """
+    for shape in ("heavy", "saturated"):
+        rng = stream(seed, "null", shape)
+        labels, logits = rng.integers(10, size=70_000), rng.normal(size=(70_000, 10))
+        logits[np.arange(70_000), labels] += 4 + 3 * rng.standard_t(3, size=70_000)
+        if shape == "saturated":
+            logits = np.exp(log_softmax(3 * logits))
+        members = (np.arange(70_000) < 60_000)[None]
+        models = Models(Signals(labels, logits[None, None]), members, np.ones_like(members))
+        yield from _null(models, (0,), seed, f"no leakage, 60,000 to 10,000, {shape}")
 
 
 def null_with_shadows(seed: int) -> Iterator[Check]:
@@ -111,20 +164,20 @@ def _null(models: Models, targets: tuple[int, ...], seed: int, title: str) -> It
         yield Check(f"{title}: AUC of {name}", 0.5, e.value, e.lo <= 0.5 <= e.hi)
 
 
-def _models(
-    rng: np.random.Generator,
-    n_models: int,
-    n_records: int,
-    shift: float,
-    share: float = 0.5,
-    n_classes: int = 5,
-) -> Models:
+def _gap(models: Models, seed: int) -> float:
+    """The balanced accuracy of the gap attack on model 0."""
+    attacked = attack_all(Case("none", models, (0,)), {"gap": ATTACKS.make("gap")}, seed)
+    return METRICS.make("balanced_accuracy").estimate(attacked.samples["gap"]).value
+
+
+def _models(rng: np.random.Generator, n_models: int, n_records: int, shift: float) -> Models:
     """Models whose logits are noise around a record's own difficulty, `shift` higher at the label for members."""
+    n_classes = 5
     labels = rng.integers(n_classes, size=n_records)
     if n_models == 1:
-        members = (np.arange(n_records) < share * n_records)[None]
+        members = (np.arange(n_records) < n_records // 2)[None]
     else:
-        halves = rng.random((n_models // 2, n_records)) < share
+        halves = rng.random((n_models // 2, n_records)) < 0.5
         members = np.stack([halves, ~halves], axis=1).reshape(n_models, n_records)
     logits = rng.normal(size=(n_models, 1, n_records, n_classes)) + rng.normal(
         size=(1, 1, n_records, n_classes)

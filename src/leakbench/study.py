@@ -12,7 +12,7 @@ from .attacks.suite import SUITES
 from .data.designs import DESIGNS, Design
 from .data.load import DataSpec
 from .defences import DEFENCES, Defence
-from .errors import InputError
+from .errors import InputError, unknown
 from .signals.views import parse_views
 from .tables import build, override
 from .train.recipe import Architecture, Recipe, Train
@@ -129,7 +129,10 @@ class Study:
         """The defences, the undefended model first: it is the baseline of every comparison."""
         named = tuple(_protected(spec) for spec in self.file.defences)
         plain = Protected("none", (DEFENCES.make("none"),))
-        return named if any(d.label == "none" for d in named) else (plain, *named)
+        called = next((d for d in named if d.label == "none"), None)
+        if called not in (None, plain):
+            raise InputError(f"'none' is the undefended model, got {called.describe()}; give another `label`")
+        return named if called else (plain, *named)
 
     @cached_property
     def attacks(self) -> dict[str, Attack]:
@@ -152,14 +155,21 @@ def make_attacks(specs: str | Sequence[str | Mapping[str, Any]]) -> dict[str, At
         if label in made:
             raise InputError(f"two attacks are called {label!r}; give one of them another `label`")
         made[label] = ATTACKS.make(table)
+    if not made:
+        raise InputError(
+            "attacks must name at least one attack, got none; leave it out for the standard suite"
+        )
     return made
 
 
 def _protected(spec: str | Mapping[str, Any]) -> Protected:
     table = {"name": spec} if isinstance(spec, str) else dict(spec)
-    chain = table.pop("chain", None)
-    if chain is not None:
-        parts = tuple(DEFENCES.make(part) for part in chain)
-        return Protected(str(table.get("label") or "+".join(part.name for part in parts)), parts)
-    label = str(table.pop("label", table.get("name")))
-    return Protected(label, (DEFENCES.make(table),))
+    chain, label = table.pop("chain", None), table.pop("label", None)
+    if chain is None:
+        return Protected(str(label or table.get("name")), (DEFENCES.make(table),))
+    if not isinstance(chain, list | tuple) or not chain:
+        raise InputError(f"chain must be a list of defences, got {chain!r}")
+    if table:
+        raise unknown("key of a chain of defences:", str(min(table)), ["chain", "label"])
+    parts = tuple(DEFENCES.make(part) for part in chain)
+    return Protected(str(label or "+".join(part.name for part in parts)), parts)

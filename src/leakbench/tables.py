@@ -65,9 +65,7 @@ def override(table: dict[str, Any], assignment: str) -> None:
 
 
 def _child(node: Any, step: str, path: str) -> Any:
-    if isinstance(node, list):
-        return node[_position(node, step, path)]
-    child = node.setdefault(step, {})
+    child = node[_position(node, step, path)] if isinstance(node, list) else node.setdefault(step, {})
     if not isinstance(child, dict | list):
         raise InputError(f"--set {path}: {step!r} is a value, not a table")
     return child

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 LETTER, LINE, MARK = 6.4, 15.0, 8.0  # pixels: width of a letter, height of a line, diameter of a mark
 
 
+Box = tuple[float, float, float, float]  # left, bottom, right, top
+
+
 @dataclass(frozen=True)
 class Mark:
     """Where one defence stands against one kind of attacker."""
@@ -48,9 +51,7 @@ def tradeoff(view: View, narrow: bool = False) -> Markup | None:
     floor = min([view.low_fpr, *(m.tpr.value for m in marks if m.tpr.value > 0)]) / 2
     _axes(axes, view.low_fpr, floor, marks)
     _draw(axes, marks, floor)
-    _name(
-        axes, [m for m in marks if not m.hollow or len(view.standings[m.standing.defence]) == 1], width - 16
-    )
+    _name(axes, marks, width - 16)
     told = "; ".join(
         f"{m.standing.defence}, {'non-adaptive' if m.hollow else 'adaptive'} attack:"
         f" accuracy {show(m.accuracy)}, TPR {show(m.tpr)}"
@@ -119,20 +120,23 @@ def _draw(axes: "Axes", marks: list[Mark], floor: float) -> None:
 
 
 def _name(axes: "Axes", marks: list[Mark], edge: float) -> None:
-    """Direct labels, each in the nearest corner between its mark's bars that no other label or mark takes."""
-    taken = [box for m in marks for box in _boxes(axes, m)]
+    """Direct labels of the filled marks, near them and clear of other labels and marks, if possible of bars."""
+    spots, bars = [_spot(axes, m) for m in marks], [bar for m in marks for bar in _bars(axes, m)]
+    named = {m.standing.defence for m in marks if not m.hollow}
     for m in sorted(marks, key=lambda m: -m.accuracy.value):
+        if m.hollow and m.standing.defence in named:
+            continue
         x, y = _pixel(axes, m)
         length = LETTER * len(m.standing.defence)
         boxes = [
             (left, low, left + length, low + LINE)
-            for step in range(0, 120, 6)
+            for step in range(0, 90, 6)
             for low in (y + 4 + step, y - 4 - LINE - step)
             for left in (x + 7, x - 7 - length)
             if left > 54 and left + length < edge
         ] or [(56.0, y + 4, 56 + length, y + 4 + LINE)]
-        box = next((b for b in boxes if not any(_overlap(b, t) for t in taken)), boxes[0])
-        taken.append(box)
+        box = min(boxes, key=lambda b: _cost(b, y, spots, bars))
+        spots.append(box)
         right = box[0] < x
         axes.annotate(
             m.standing.defence, (box[2] if right else box[0], box[1] + 3), xycoords="figure pixels",
@@ -140,14 +144,24 @@ def _name(axes: "Axes", marks: list[Mark], edge: float) -> None:
         )  # fmt: skip
 
 
-def _boxes(axes: "Axes", m: Mark) -> list[tuple[float, ...]]:
-    """What a mark and its two bars cover, in pixels."""
+def _cost(box: Box, y: float, spots: list[Box], bars: list[Box]) -> tuple[int, float]:
+    """What a label's place costs: other labels and marks above all, then distance, where a bar counts a line."""
+    crossed = sum(_overlap(box, bar) for bar in bars)
+    return sum(_overlap(box, spot) for spot in spots), abs((box[1] + box[3]) / 2 - y) + LINE * crossed
+
+
+def _spot(axes: "Axes", m: Mark) -> Box:
+    x, y = _pixel(axes, m)
+    return x - MARK / 2, y - MARK / 2, x + MARK / 2, y + MARK / 2
+
+
+def _bars(axes: "Axes", m: Mark) -> list[Box]:
     (x, y), low = _pixel(axes, m), axes.get_xlim()[0]
-    lo, hi = (float(axes.transData.transform((max(end, low), 1.0))[0]) for end in m.ends())
-    below, above = (v if finite(v) else m.accuracy.value for v in (m.accuracy.lo, m.accuracy.hi))
-    bottom, top = (float(axes.transData.transform((1.0, v))[1]) for v in (below, above))
-    half = MARK / 2
-    return [(x - half, y - half, x + half, y + half), (lo, y - 1, hi, y + 1), (x - 1, bottom, x + 1, top)]
+    left, right = (float(axes.transData.transform((max(end, low), 1.0))[0]) for end in m.ends())
+    ends = (v if finite(v) else m.accuracy.value for v in (m.accuracy.lo, m.accuracy.hi))
+    bottom, top = (float(axes.transData.transform((low, v))[1]) for v in ends)
+    across = (left, y - 1, right, y + 1)
+    return [across] if m.hollow else [across, (x - 1, bottom, x + 1, top)]
 
 
 def _pixel(axes: "Axes", mark: Mark) -> tuple[float, float]:
@@ -156,5 +170,5 @@ def _pixel(axes: "Axes", mark: Mark) -> tuple[float, float]:
     return float(x), float(y)
 
 
-def _overlap(a: tuple[float, ...], b: tuple[float, ...]) -> bool:
+def _overlap(a: Box, b: Box) -> bool:
     return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]

@@ -12,10 +12,12 @@ class History:
         self.seed, self.patience = seed, patience
         self.train_losses: list[float] = []
         self.dev_losses: list[float] = []
+        self.seconds: list[float] = []
 
-    def add(self, train_loss: float, dev_loss: float | None) -> None:
-        """Note an epoch. Raises LeakbenchError if a loss is not finite."""
+    def add(self, train_loss: float, dev_loss: float | None, seconds: float) -> None:
+        """Note an epoch and this model's share of its time. Raises LeakbenchError if a loss is not finite."""
         self.train_losses.append(train_loss)
+        self.seconds.append(seconds)
         if dev_loss is not None:
             self.dev_losses.append(dev_loss)
         if not math.isfinite(train_loss + (dev_loss or 0.0)):
@@ -35,13 +37,13 @@ class History:
         return len(self.dev_losses) - 1 - best >= self.patience
 
 
-def log(histories: list[History], seconds: float) -> dict[str, object]:
+def log(histories: list[History]) -> dict[str, object]:
     """The log of a model from its stages' histories; see `Trained`."""
     return {
         "epochs": [len(h.train_losses) for h in histories],
         "train_loss": histories[-1].train_losses[-1],
         "dev_losses": [h.dev_losses for h in histories],
-        "seconds": seconds,
+        "epoch_seconds": [h.seconds for h in histories],
     }
 
 

@@ -65,7 +65,7 @@ class Trained:
     """One model's weights, under the names of its module's `state_dict`, and the log of its training.
 
     The log is plain data: `epochs` run and `dev_losses` of each epoch (one list a stage; no losses without
-    early stopping), `train_loss` of the last epoch, and this model's share of the `seconds`.
+    early stopping), `train_loss` of the last epoch, and `epoch_seconds`, this model's share of each epoch's time.
     """
 
     weights: dict[str, np.ndarray]

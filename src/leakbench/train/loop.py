@@ -17,13 +17,12 @@ from .tensors import augmented, masks, tensors
 
 def train_alone(dataset: Dataset, job: Job) -> Trained:
     """Train one model. Raises InputError if job and data do not fit, LeakbenchError if the loss diverges."""
-    started = time.perf_counter()
     x, y = tensors(dataset, [job])
     network = unset(job.recipe.architecture, dataset.x.shape[1:], len(dataset.classes))
     initialised(network, generator(job.seed, "init"))
     histories = [_run(network, x, y, job, number) for number in range(len(job.recipe.stages))]
     weights = {name: value.numpy() for name, value in network.state_dict().items()}
-    return Trained(weights, log(histories, time.perf_counter() - started))
+    return Trained(weights, log(histories))
 
 
 def _run(network: Network, x: Tensor, y: Tensor, job: Job, number: int) -> History:
@@ -34,6 +33,7 @@ def _run(network: Network, x: Tensor, y: Tensor, job: Job, number: int) -> Histo
     members, dev = torch.from_numpy(job.members), torch.from_numpy(job.dev)
     best = None
     for epoch in range(stage.epochs):
+        started = time.perf_counter()
         optimiser.param_groups[0]["lr"] = stage.optimiser.lr * stage.schedule.scale(epoch, stage.epochs)
         total = 0.0
         for rows in members[draws.order(len(members))].split(stage.batch_size):
@@ -46,7 +46,8 @@ def _run(network: Network, x: Tensor, y: Tensor, job: Job, number: int) -> Histo
             loss.backward()
             optimiser.step()
             total += loss.item() * len(rows)
-        history.add(total / len(members), _dev_loss(network, x, y, dev) if stage.patience else None)
+        dev_loss = _dev_loss(network, x, y, dev) if stage.patience else None
+        history.add(total / len(members), dev_loss, time.perf_counter() - started)
         if stage.patience and history.improved:
             best = {name: value.clone() for name, value in network.state_dict().items()}
         if history.exhausted:

@@ -63,7 +63,6 @@ def _at_once(dataset: Dataset, architecture: Architecture) -> int:
 
 
 def _train_stack(dataset: Dataset, jobs: Sequence[Job], report: Progress) -> list[Trained]:
-    started = time.perf_counter()
     x, y = tensors(dataset, jobs)
     recipe, shape, classes = jobs[0].recipe, dataset.x.shape[1:], len(dataset.classes)
     networks = [
@@ -80,11 +79,8 @@ def _train_stack(dataset: Dataset, jobs: Sequence[Job], report: Progress) -> lis
             report(done / total)
         run.finish()
         histories.append(run.histories)
-    seconds = (time.perf_counter() - started) / len(jobs)
     return [
-        Trained(
-            {name: value.numpy() for name, value in network.state_dict().items()}, log(list(own), seconds)
-        )
+        Trained({name: value.numpy() for name, value in network.state_dict().items()}, log(list(own)))
         for network, own in zip(networks, zip(*histories, strict=True), strict=True)
     ]
 
@@ -111,6 +107,7 @@ class _Stage:
 
     def epoch(self, epoch: int) -> None:
         """Train the live models for an epoch, note their losses, take out those past their patience."""
+        started = time.perf_counter()
         lr = self.stage.optimiser.lr * self.stage.schedule.scale(epoch, self.stage.epochs)
         n = len(self.members[0])
         order = torch.stack([self.members[k][self.draws[k].order(n)] for k in self.live])  # [L, n]
@@ -118,8 +115,9 @@ class _Stage:
         for rows in order.split(self.stage.batch_size, dim=1):
             total += self._step(rows, lr) * rows.shape[1]
         losses, dev_losses = (total / n).tolist(), self._dev_losses()
+        seconds = (time.perf_counter() - started) / len(self.live)
         for k, loss, dev_loss in zip(self.live, losses, dev_losses, strict=True):
-            self.histories[k].add(loss, dev_loss)
+            self.histories[k].add(loss, dev_loss, seconds)
         if self.stage.patience:
             self._stop_early()
 
