@@ -3,10 +3,14 @@
 Run: python docs/generate.py
 """
 
+import dataclasses
+import inspect
+import re
 import subprocess
 import sys
 from pathlib import Path
 
+from leakbench import results
 from leakbench.attacks import ATTACKS
 from leakbench.attacks.suite import SUITES
 from leakbench.data.formats import FORMATS
@@ -65,6 +69,34 @@ def cli_page() -> str:
     return "".join(parts)
 
 
+def results_page() -> str:
+    """The fields of report.json and results.parquet, from the dataclasses and the comments beside them."""
+    lead = (
+        f"Schema `{results.SCHEMA}`. `report.json` is one object: `schema`, and the fields of `Results` below "
+        "(`rows` is called `results`; `exposures` is in `records.parquet` instead). `results.parquet` has one row a "
+        "`Row`, its `detail` as JSON; `records.parquet` one row a record and defence. A field that does not apply is "
+        "null, and so is a number that is not finite. `SCHEMA` changes when a field changes its meaning."
+    )
+    parts = [f"{NOTE}\n\n# What an audit and a study write\n\n{lead}\n"]
+    for cls in (
+        results.Row,
+        results.Curve,
+        results.Flag,
+        results.ExposedRecord,
+        results.Exposure,
+        results.Results,
+    ):
+        parts.append(
+            f"\n## {cls.__name__}\n\n{inspect.cleandoc(cls.__doc__)}\n\n| field | type | meaning |\n|---|---|---|\n"
+        )
+        source = inspect.getsource(cls)
+        for name in (f.name for f in dataclasses.fields(cls)):
+            line = re.search(rf"^    {name}: (.+?)(?: = .+?)?(?:  # (.*))?$", source, re.M)
+            kind = line[1].strip('"').replace("|", "\\|")
+            parts.append(f"| `{name}` | `{kind}` | {line[2] or ''} |\n")
+    return "".join(parts)
+
+
 def pages() -> dict[str, str]:
     """File name to text."""
     suites = "\n".join(
@@ -88,6 +120,7 @@ def pages() -> dict[str, str]:
             "What `path` in a study's `[data]` table can point to; found out from its layout.",
             FORMATS,
         ),
+        "results-schema.md": results_page(),
         "cli.md": cli_page(),
     }
 

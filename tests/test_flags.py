@@ -70,6 +70,36 @@ def test_an_untrained_model() -> None:
     assert "F07" in _codes(Case("none", _models(skill=0.0, shift=0.0), (0, 1)), "loss")
 
 
+def test_a_weak_model_of_two_classes_is_not_untrained() -> None:
+    """70 % is far from a coin's 50 %, though not half as much again."""
+    rng = np.random.default_rng(0)
+    labels, members = rng.integers(2, size=4000), np.arange(4000)[None] < 2000
+    for right, expected in ((0.7, False), (0.51, True)):
+        answers = np.where(rng.random(4000) < right, labels, 1 - labels)
+        signals = Signals(labels, np.eye(2)[answers][None, None])
+        codes = _codes(Case("none", Models(signals, members, np.ones_like(members)), (0,)), "gap")
+        assert ("F07" in codes) is expected
+
+
+def test_shadow_models_are_compared_without_the_target() -> None:
+    """One target and one shadow model, 7 points apart: the mean of both would hide it."""
+    rng = np.random.default_rng(0)
+    labels, members = rng.integers(5, size=6000), rng.random((2, 6000)) < 0.5
+    right = rng.random((2, 6000)) < np.array([[0.80], [0.87]])
+    answers = np.where(right, labels, (labels + 1) % 5)
+    case = Case(
+        "none", Models(Signals(labels, np.eye(5)[answers][:, None]), members, np.ones_like(members)), (0,)
+    )
+    assert "F06" in _codes(case, "gap")
+
+
+def test_a_shadow_model_without_non_members_raises_no_flag() -> None:
+    models = _models(models=2)
+    members = np.stack([models.members[0], np.ones_like(models.members[0])])
+    case = Case("none", Models(models.signals, members, models.audited), (0,))
+    assert _codes(case, "loss") == set()
+
+
 def test_unbalanced_membership() -> None:
     assert _codes(Case("none", _models(share=0.9, n=20_000), (0,)), "loss") == {"F08"}
 
@@ -88,6 +118,17 @@ def test_a_trained_attack_beats_its_own_threshold() -> None:
     losses = np.where(members[0], rng.choice([1.0, 9.0], 8000), 5.0) + rng.random(8000)
     case = Case("none", Models(Signals(losses=losses[None, None]), members, np.ones_like(members)), (0,))
     assert "F05" in _codes(case, "loss", "random_forest")
+
+
+def test_a_threshold_a_class_sees_more_than_the_loss() -> None:
+    """Classes of other difficulty: knowing the class beats one threshold, and that is no fault."""
+    rng = np.random.default_rng(0)
+    labels, members = rng.integers(2, size=8000), np.arange(8000)[None] % 2 == 0
+    losses = 1 + 9 * labels + rng.random(8000) - 0.5 * members[0]
+    case = Case(
+        "none", Models(Signals(labels, losses=losses[None, None]), members, np.ones_like(members)), (0,)
+    )
+    assert "F05" not in _codes(case, "loss", "confidence_per_class")
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.code)

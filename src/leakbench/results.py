@@ -21,15 +21,15 @@ SCHEMA = "leakbench-report/1"
 class Row:
     """One number: what it is of, its value and its interval. A field that does not apply is None."""
 
-    metric: str
-    value: float
-    lo: float | None = None
+    metric: str  # such as auc, tpr@fpr=0.001, auc-difference (to no defence), accuracy
+    value: float  # rates are fractions
+    lo: float | None = None  # the limits of the 95 % interval, unless `detail` names another
     hi: float | None = None
-    n_members: int | None = None
+    n_members: int | None = None  # scores of members, and of non-members, that the number rests on
     n_nonmembers: int | None = None
     attack: str | None = None  # None for utility and cost; "best" for the strongest, chosen on the other half
-    slice: str = "all"
-    defence: str = "none"
+    slice: str = "all"  # or class=, correct=, loss=, group:name=, or "worst", chosen on the other half
+    defence: str = "none"  # the study's label
     target: str = "all"  # "all" pools every target; else the target's index
     adaptive: bool | None = None  # False: the shadow models ignored the defence
     selected: str | None = None  # what was chosen, where the number is the best of many

@@ -45,6 +45,7 @@ def run(study: Study, store: str | Path = "leakbench-store", progress: Progress 
         measured += [*utility(trial), *cost(trial, trials[0], dataset)]
         progress.advance()
     progress.done()
+    used = {row.attack for f in found for row in f.rows}
     return Results(
         kind="run",
         title=study.file.title,
@@ -52,7 +53,10 @@ def run(study: Study, store: str | Path = "leakbench-store", progress: Progress 
         curves=[curve for f in found for curve in f.curves],
         flags=[flag for f in found for flag in f.flags],
         records=[record for f in found for record in f.records],
-        methods=method_boxes(study.attacks, {p.name: p for t in trials for p in t.defence.parts}),
+        methods=method_boxes(
+            {label: attack for label, attack in study.attacks.items() if label in used},
+            {part.name: part for trial in trials for part in trial.defence.parts},
+        ),
         provenance=provenance(clock, study.file.seed, dataset.describe()),
         study=study.describe(),
         notes=sorted({note for f in found for note in f.notes}),

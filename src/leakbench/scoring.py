@@ -4,7 +4,6 @@ Every model is target once, attacked with the other models as shadow models. A t
 before the target is looked at: by the method itself, or on shadow models.
 """
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -28,7 +27,6 @@ class Scores:
     scores: Array  # [T, N], NaN = not scored
     decided: Bools | None  # [T, N] called a member; None where there is nothing to fix a threshold on
     attack: dict[str, Any]  # name, version, parameters
-    seconds: float
 
 
 def applicable(
@@ -101,7 +99,6 @@ def score_targets(
     Scores of different trained attackers have no common scale, so with several targets they become mid-ranks
     within the target, in 0..1.
     """
-    start = time.perf_counter()
     source = models if reference is None else reference
     thresholds = _Thresholds(attack, source, seed)
     scores = np.full((len(targets), models.members.shape[1]), np.nan)
@@ -116,8 +113,7 @@ def score_targets(
             decided[t] = scores[t] >= threshold  # NaN passes no threshold
     if isinstance(attack, TrainedAttack) and len(targets) > 1:
         scores = np.stack([_mid_ranks(row) for row in scores])
-    seconds = time.perf_counter() - start
-    return Scores(scores, decided if fixed else None, attack.describe(), seconds)
+    return Scores(scores, decided if fixed else None, attack.describe())
 
 
 def _score(attack: Attack, models: Models, m: int, shadows: Shadows, rng: np.random.Generator) -> Array:

@@ -184,6 +184,26 @@ def test_disjoint_and_single_designs_run(tmp_path: Path) -> None:
         assert left_out, "online LiRA has no models that trained on the target's records here"
 
 
+def test_utility_is_that_of_the_targets(tmp_path: Path) -> None:
+    """Shadow models of `single` train on half of the test part; they must not raise the target's accuracy."""
+    single = TABLE | {"attacks": ["gap"], "defences": ["none"], "stages": [{"epochs": 5}]}
+    alone, among = (
+        run(Study.of(single | {"design": {"name": "single", "shadows": s}}), tmp_path) for s in (0, 4)
+    )
+    for metric in ("accuracy", "train_accuracy", "generalisation_gap"):
+        assert among.find(metric=metric) == alone.find(metric=metric), metric
+
+
+def test_a_view_of_a_table_is_refused_before_training(tmp_path: Path) -> None:
+    data = tmp_path / "table.npz"
+    rng = np.random.default_rng(0)
+    np.savez(data, x=rng.random((200, 5)), y=np.arange(200) % 2)
+    table = TABLE | {"data": {"path": str(data)}, "query": {"views": ["identity", "flip"]}}
+    with pytest.raises(InputError, match="tables have only the view 'identity'"):
+        run(Study.of(table), tmp_path / "store")
+    assert not (tmp_path / "store" / "models").exists()
+
+
 def test_killed_at_any_moment_the_next_run_continues(tmp_path: Path) -> None:
     """kill -9 a few times while it trains; what was finished is kept, and the result is that of an unbroken run."""
     study = tmp_path / "study.toml"

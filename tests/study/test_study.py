@@ -43,6 +43,11 @@ def test_overrides_reach_nested_keys() -> None:
         ({"design": {"name": "random_halff"}}, "did you mean 'random_half'"),
         ({"design": {"name": "random_half", "models": 3}}, "models"),
         ({"query": {"views": ["flipp"]}}, "flip"),
+        ({"attacks": []}, "at least one attack"),
+        ({"defences": [{"chain": ["temperature"], "temprature": 2}]}, "unknown key 'temprature' 'label'"),
+        ({"defences": [{"chain": []}]}, "chain must be a list of defences"),
+        ({"defences": [{"chain": "temperature"}]}, "chain must be a list of defences"),
+        ({"defences": [{"name": "temperature", "label": "none"}]}, "'none' is the undefended model"),
     ],
 )
 def test_what_is_wrong_is_named(changes: dict, words: str) -> None:
@@ -75,10 +80,19 @@ def test_a_missing_file_is_refused(tmp_path: Path) -> None:
         Study.load(tmp_path / "none.toml")
 
 
-@pytest.mark.parametrize("bad", ["title", "=3", "stages.7.epochs=3", "seed.x=1"])
+@pytest.mark.parametrize(
+    "bad", ["title", "=3", "stages.7.epochs=3", "seed.x=1", "defences.0.name.x=1", "attacks.0=loss"]
+)
 def test_a_bad_override_is_named(bad: str) -> None:
     with pytest.raises(InputError, match="--set"):
         Study.load(STUDIES / "digits-demo.toml", [bad])
+
+
+def test_an_override_does_not_reach_into_a_name(tmp_path: Path) -> None:
+    path = tmp_path / "study.toml"
+    path.write_text('data = {name = "digits"}\ndefences = ["temperature"]\n')
+    with pytest.raises(InputError, match="'0' is a value, not a table"):
+        Study.load(path, ["defences.0.temperature=3"])
 
 
 def test_defences_compose_in_the_order_given() -> None:
