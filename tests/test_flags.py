@@ -131,6 +131,19 @@ def test_a_threshold_a_class_sees_more_than_the_loss() -> None:
     assert "F05" not in _codes(case, "loss", "confidence_per_class")
 
 
+def test_balanced_memberships_without_pairs() -> None:
+    rng = np.random.default_rng(0)
+    models = _models(models=8)
+    exact = np.argsort(rng.random((8, 3000)), axis=0) < 4
+    halves = Models(models.signals, exact, np.ones_like(exact))
+    assert "F10" in _codes(Case("none", halves, tuple(range(8))), "loss")
+    half = rng.random((4, 3000)) < 0.5
+    pairs = np.stack([half, ~half], axis=1).reshape(8, 3000)
+    assert "F10" not in _codes(
+        Case("none", Models(models.signals, pairs, np.ones_like(pairs)), tuple(range(8))), "loss"
+    )
+
+
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.code)
 def test_every_flag_has_its_docs_section(kind) -> None:
     text = DOCS.read_text()

@@ -6,7 +6,7 @@ from typing import Any
 
 from .errors import InputError
 from .evaluate import Case, attack_all
-from .findings import Names, findings, method_boxes
+from .findings import Names, findings, method_boxes, require_rows
 from .progress import Progress, Silent
 from .provenance import Clock, provenance
 from .results import Results
@@ -67,6 +67,7 @@ def _audit(
     attacked = attack_all(case, attacks, seed, progress.advance)
     progress.stage("metrics", 1)
     found = findings(attacked, Names(classes=given.class_names, groups=given.groups), seed)
+    require_rows(attacked, found)
     progress.advance()
     progress.done()
     m, _, n = given.models.signals.shape

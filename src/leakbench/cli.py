@@ -1,5 +1,6 @@
 """The command line: it parses, calls and prints. All that it does can be done from Python too."""
 
+import io
 import os
 import shlex
 import sys
@@ -21,6 +22,7 @@ USAGE_ERROR: type[BaseException] = typer.BadParameter.__bases__[
     0
 ]  # its place differs between versions of typer
 STOPPED = 130  # what a shell expects of a command that Ctrl-C ended
+PIPE_WIDTH = 120  # columns of a table that no terminal shows
 
 app = typer.Typer(
     rich_markup_mode=None,
@@ -30,13 +32,18 @@ app = typer.Typer(
 )
 
 Out = Annotated[
-    str, typer.Option(metavar="DIR", help="Folder for report.html, report.json and results.parquet.")
+    str,
+    typer.Option(
+        metavar="DIR", help="Folder for report.html, report.json, results.parquet and records.parquet."
+    ),
 ]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit code: 0, 1 (a check failed), 2 (an error) or 130 (stopped)."""
     given = sys.argv[1:] if arguments is None else list(arguments)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal without × or – still shows the numbers
     try:
         code = app(args=given, prog_name="leakbench", standalone_mode=False) or 0
     except (KeyboardInterrupt, typer.Abort):
@@ -165,7 +172,7 @@ def audit(
     import leakbench
 
     check_folder(out, "--out")
-    chosen = [name.strip() for name in attacks.split(",")]
+    chosen = [name.strip() for name in attacks.removesuffix(",").split(",")]
     progress = _progress()
     try:
         results = leakbench.audit(
@@ -259,6 +266,8 @@ def selfcheck() -> None:
 
 def check_folder(folder: str, option: str) -> None:
     """Raise InputError unless a folder can be made or written there; better now than in an hour."""
+    if not folder:
+        raise InputError(f"{option} must be a folder, got an empty name; write . for the current one")
     path = Path(folder).absolute()
     there = next(p for p in (path, *path.parents) if p.exists())
     if not there.is_dir():
@@ -303,7 +312,9 @@ def _progress() -> Any:
 def _console() -> Any:
     from rich.console import Console
 
-    return Console(width=None if sys.stdout.isatty() else int(os.environ.get("COLUMNS", 120)))
+    columns = os.environ.get("COLUMNS", "")
+    wanted = int(columns) if columns.isdecimal() and int(columns) else PIPE_WIDTH
+    return Console(width=None if sys.stdout.isatty() else wanted)
 
 
 def _show(results: "Results", page: Path) -> None:

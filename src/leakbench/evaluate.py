@@ -9,7 +9,7 @@ from .attacks import Attack
 from .metrics import Metric, Sample, bootstrap
 from .metrics.base import missing_group
 from .metrics.standard import STANDARD
-from .results import Curve, Row
+from .results import BEST, Curve, Row
 from .scoring import Scores, applicable, score_targets
 from .seeds import stream
 from .types import Bools, Models
@@ -162,7 +162,7 @@ def _strongest(attacked: Attacked) -> Iterator[Row]:
             continue
         best = max(candidates, key=lambda a: _value(metric, candidates[a].at(candidates[a].select)))
         sample = candidates[best]
-        yield from _rows(attacked.case, metric, sample.at(~sample.select), attack="best", selected=best)
+        yield from _rows(attacked.case, metric, sample.at(~sample.select), attack=BEST, selected=best)
 
 
 def _suffices(metric: Metric, sample: Sample) -> bool:

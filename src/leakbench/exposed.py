@@ -12,6 +12,7 @@ from .metrics.roc import allowed
 from .metrics.vulnerability import vulnerability
 from .results import ExposedRecord, Exposure
 from .scoring import Scores
+from .seeds import stream
 from .types import Array, Bools
 
 SHOWN = 12
@@ -29,7 +30,10 @@ FPR = 0.01
 
 
 def exposure(
-    attacked: Attacked, records: NDArray[np.int64] | None = None, class_names: Sequence[str] | None = None
+    attacked: Attacked,
+    seed: int,
+    records: NDArray[np.int64] | None = None,
+    class_names: Sequence[str] | None = None,
 ) -> Exposure | None:
     """How exposed every record is, by the first attack of `PREFERENCE` that was run; None if none was.
 
@@ -51,6 +55,7 @@ def exposure(
         None if labels is None else [class_names[y] if class_names else str(y) for y in labels],
         value,
         _found_share(found, members),
+        _largest_by_chance(found, members, stream(seed, "chance", attack)) if several else None,
     )
 
 
@@ -65,11 +70,21 @@ def most_exposed(exposure: Exposure, images: NDArray[np.float32] | None = None) 
             label=None if exposure.label is None else exposure.label[n],
             vulnerability=float(value[n]),
             tpr=float(exposure.tpr[n]) if np.isfinite(exposure.tpr[n]) else None,
+            by_chance=exposure.by_chance,
             image=None if images is None else data_uri(images[n]),
         )
         for n in order
         if np.isfinite(value[n])
     ]
+
+
+def _largest_by_chance(scores: Scores, members: Bools, rng: np.random.Generator) -> float | None:
+    """The largest vulnerability of any record when each one's membership is dealt out anew over the targets.
+
+    The shown records are the extremes of N, and extremes stand out even in noise: this is how far.
+    """
+    value = vulnerability(scores.scores, rng.permuted(members, axis=0))
+    return float(np.nanmax(value)) if np.isfinite(value).any() else None
 
 
 def _found_share(scores: Scores, members: Bools) -> Array:

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .attacks import Attack
-from .evaluate import Attacked, curves, measure
+from .errors import InputError
+from .evaluate import FEWEST, Attacked, curves, measure
 from .exposed import exposure, most_exposed
 from .flags import flags
 from .registry import Plugin
@@ -46,10 +47,25 @@ def findings(attacked: Attacked, names: Names, seed: int) -> Findings:
     raised = list(flags(attacked, rows))
     if case.adaptive is False:
         return Findings(rows, [], raised, [], [], attacked.notes)
-    found = exposure(attacked, names.records, names.classes)
+    found = exposure(attacked, seed, names.records, names.classes)
     exposures = [] if found is None else [found]
     shown = [record for each in exposures for record in most_exposed(each, names.images)]
     return Findings(rows, list(curves(attacked, seed)), raised, shown, exposures, attacked.notes)
+
+
+def require_rows(attacked: Attacked, found: Findings) -> None:
+    """Raise InputError if nothing could be measured: no attack applies, or there are too few records."""
+    if not attacked.samples:
+        first, *others = attacked.notes
+        more = f" (and {len(others)} more)" if others else ""
+        raise InputError(f"no attack can run: {first}{more}; give what it needs, or choose others")
+    if not found.rows:
+        members = attacked.case.members
+        inside = int(members.sum())
+        raise InputError(
+            f"members must mark at least {FEWEST} records as members and {FEWEST} as non-members, "
+            f"got {inside} and {members.size - inside}; add records"
+        )
 
 
 def method_boxes(

@@ -10,10 +10,12 @@ from .attacks import ATTACKS
 from .attacks._learned import LearnedAttack
 from .evaluate import Attacked
 from .metrics.roc import allowed
-from .results import Flag, Row
+from .results import BEST, Flag, Row
+from .scoring import shadow_models
 from .types import Models
 
-Rule = Callable[[Attacked, list[Row]], Iterable[Flag]]
+Raised = tuple[str, str | None]  # what is wrong, and with which attack if with one
+Rule = Callable[[Attacked, list[Row]], Iterable[Raised]]
 
 STRONGER = {
     "lira": ("loss", "lira_offline"),
@@ -35,51 +37,44 @@ class FlagKind:
 
 def flags(attacked: Attacked, rows: list[Row]) -> Iterator[Flag]:
     """The flags of one case, from what was attacked and the rows that came of it."""
-    own = [r for r in rows if r.defence == attacked.case.defence and r.adaptive == attacked.case.adaptive]
     for kind in KINDS:
-        yield from kind.rule(attacked, own)
+        for message, attack in kind.rule(attacked, rows):
+            yield Flag(kind.code, kind.title, message, attacked.case.defence, attack)
 
 
-def _flag(code: str, message: str, attacked: Attacked, attack: str | None = None) -> Flag:
-    title = next(kind.title for kind in KINDS if kind.code == code)
-    return Flag(code, title, message, attacked.case.defence, attack)
-
-
-def _non_adaptive(attacked: Attacked, rows: list[Row]) -> Iterator[Flag]:
+def _non_adaptive(attacked: Attacked, rows: list[Row]) -> Iterator[Raised]:
     if attacked.case.adaptive is False:
         message = (
             "the shadow models ignored this defence; a real attacker would not, so read the adaptive rows"
         )
-        yield _flag("F01", message, attacked)
+        yield message, None
 
 
-def _too_few(attacked: Attacked, rows: list[Row]) -> Iterator[Flag]:
+def _too_few(attacked: Attacked, rows: list[Row]) -> Iterator[Raised]:
     fewest = min((s.n_nonmembers for s in attacked.samples.values()), default=0)
     if fewest < 1000:
         message = (
             f"{fewest} non-member scores cannot resolve a false-positive rate of 0.001; 1,000 are needed"
         )
-        yield _flag("F02", message + ", 10,000 for a useful interval", attacked)
+        yield message + ", 10,000 for a useful interval", None
 
 
-def _below_chance(attacked: Attacked, rows: list[Row]) -> Iterator[Flag]:
+def _below_chance(attacked: Attacked, rows: list[Row]) -> Iterator[Raised]:
     for row in _auc(rows):
         if row.hi is not None and row.hi < 0.5:
             message = f"AUC {row.value:.3f} [{row.lo:.3f}, {row.hi:.3f}] lies below 0.5"
-            yield _flag("F03", message + ": the score points the wrong way here", attacked, row.attack)
+            yield message + ": the score points the wrong way here", row.attack
 
 
-def _weaker_wins(attacked: Attacked, rows: list[Row]) -> Iterator[Flag]:
+def _weaker_wins(attacked: Attacked, rows: list[Row]) -> Iterator[Raised]:
     auc = {row.attack: row for row in _auc(rows)}
     for strong, weak in ((s, w) for s, weaker in STRONGER.items() for w in weaker):
         if strong in auc and weak in auc and _clearly_above(auc[weak], auc[strong]):
             message = f"{weak} (AUC {auc[weak].value:.3f}) beats {strong} ({auc[strong].value:.3f})"
-            yield _flag(
-                "F04", message + "; too few shadow models, or they differ from the target", attacked, strong
-            )
+            yield message + "; too few shadow models, or they differ from the target", strong
 
 
-def _trained_beats_threshold(attacked: Attacked, rows: list[Row]) -> Iterator[Flag]:
+def _trained_beats_threshold(attacked: Attacked, rows: list[Row]) -> Iterator[Raised]:
     """On losses alone a trained attacker sees one number, of which the threshold attack is the best use."""
     if attacked.case.models.signals.logits is not None:
         return
@@ -87,10 +82,10 @@ def _trained_beats_threshold(attacked: Attacked, rows: list[Row]) -> Iterator[Fl
     trained = [a for a in auc if issubclass(ATTACKS.get(attacked.scores[a].attack["name"]), LearnedAttack)]
     for attack in (a for a in trained if "loss" in auc and _clearly_above(auc[a], auc["loss"])):
         both = f"{attack} has AUC {auc[attack].value:.3f}, the loss threshold {auc['loss'].value:.3f}"
-        yield _flag("F05", f"{both}: loss and membership are not monotonely related", attacked, attack)
+        yield f"{both}: loss and membership are not monotonely related", attack
 
 
-def _shadows_differ(attacked: Attacked, rows: list[Row]) -> Iterator[Flag]:
+def _shadows_differ(attacked: Attacked, rows: list[Row]) -> Iterator[Raised]:
     case = attacked.case
     shadows, chosen = case.reference or case.models, list(case.targets)
     others = np.setdiff1d(np.arange(len(shadows.members)), chosen if case.reference is None else [])
@@ -101,10 +96,10 @@ def _shadows_differ(attacked: Attacked, rows: list[Row]) -> Iterator[Flag]:
         message = (
             f"targets are {target:.1%} accurate on non-members, shadow models {other:.1%}; train them alike"
         )
-        yield _flag("F06", message, attacked)
+        yield message, None
 
 
-def _untrained(attacked: Attacked, rows: list[Row]) -> Iterator[Flag]:
+def _untrained(attacked: Attacked, rows: list[Row]) -> Iterator[Raised]:
     models = attacked.case.models
     if not models.signals.offers("correct") or models.signals.logits is None:
         return
@@ -113,20 +108,20 @@ def _untrained(attacked: Attacked, rows: list[Row]) -> Iterator[Flag]:
         accuracy = _accuracy(models, [m])
         if accuracy < chance + min(0.5 * chance, NEAR_CHANCE):
             message = f"model {m} is {accuracy:.1%} accurate on non-members, near chance ({chance:.1%})"
-            yield _flag("F07", message + ": untrained or stale", attacked)
+            yield message + ": untrained or stale", None
 
 
-def _unbalanced(attacked: Attacked, rows: list[Row]) -> Iterator[Flag]:
+def _unbalanced(attacked: Attacked, rows: list[Row]) -> Iterator[Raised]:
     case = attacked.case
     share = case.members[case.models.audited[list(case.targets)]].mean()
     if not 0.2 <= share <= 0.8:
         message = (
             f"{share:.0%} of the records are members; AUC, TPR and advantage do not depend on it, PPV does"
         )
-        yield _flag("F08", message, attacked)
+        yield message, None
 
 
-def _ties(attacked: Attacked, rows: list[Row]) -> Iterator[Flag]:
+def _ties(attacked: Attacked, rows: list[Row]) -> Iterator[Raised]:
     for attack, sample in attacked.samples.items():
         roc = sample.roc
         if roc.thresholds.size <= 2:
@@ -138,7 +133,20 @@ def _ties(attacked: Attacked, rows: list[Row]) -> Iterator[Flag]:
                 message = (
                     f"scores tie: at FPR {asked:g}, {reached} of {most} allowed false positives can be used"
                 )
-                yield _flag("F09", message + ", so the TPR is a low reading", attacked, attack)
+                yield message + ", so the TPR is a low reading", attack
+
+
+def _counts_tell(attacked: Attacked, rows: list[Row]) -> Iterator[Raised]:
+    """Every record in equally many models, and no complementary partner to leave out with the target."""
+    case = attacked.case
+    members, n_models = case.models.members, len(case.models.members)
+    if case.reference is not None or len(case.targets) < 2 or n_models >= 64 or np.ptp(members.sum(axis=0)):
+        return
+    if any(len(shadow_models(case.models, case.models, m).exclude) == 1 for m in case.targets):
+        message = (
+            f"each record is a member of exactly {members[:, 0].sum()} of {n_models} models, not in pairs"
+        )
+        yield message + ": the counts left after taking the target out tell, and online LiRA reads low", None
 
 
 KINDS = (
@@ -151,12 +159,13 @@ KINDS = (
     FlagKind("F07", "Untrained or stale model", _untrained),
     FlagKind("F08", "Unbalanced membership", _unbalanced),
     FlagKind("F09", "Tied scores at the operating point", _ties),
+    FlagKind("F10", "Balanced memberships without pairs", _counts_tell),
 )
 
 
 def _auc(rows: list[Row]) -> list[Row]:
     return [
-        r for r in rows if r.metric == "auc" and r.slice == "all" and r.target == "all" and r.attack != "best"
+        r for r in rows if r.metric == "auc" and r.slice == "all" and r.target == "all" and r.attack != BEST
     ]
 
 

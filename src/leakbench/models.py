@@ -87,7 +87,12 @@ class Workshop:
         entry = self.store.get("signals", spec)
         if entry is None:
             answer = query(
-                self.dataset.x, recipe.architecture, model.tensors("weights.safetensors"), rows, views
+                self.dataset.x,
+                len(self.dataset.classes),
+                recipe.architecture,
+                model.tensors("weights.safetensors"),
+                rows,
+                views,
             )
             entry = self.store.put("signals", spec, {"logits.npy": answer}, {})
         return entry.array("logits.npy")

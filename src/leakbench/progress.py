@@ -1,5 +1,6 @@
 """How far a long job is: bars with the time left on a terminal, a plain line now and then elsewhere."""
 
+import os
 import sys
 import time
 from typing import TYPE_CHECKING, Protocol, TextIO
@@ -61,7 +62,7 @@ class Lines:
 
     def _write(self) -> None:
         now = time.monotonic()
-        if now - self.written < self.interval:
+        if not self.total or now - self.written < self.interval:
             return
         self.written = now
         left = remaining(now - self.began, self.steps, self.total)
@@ -126,5 +127,6 @@ class Bars:
 
 
 def progress_on(stream: TextIO = sys.stderr) -> Progress:
-    """Bars if the stream is a terminal, else plain lines."""
-    return Bars() if stream.isatty() else Lines(stream)
+    """Bars if the stream is a terminal that can redraw them, else plain lines."""
+    dumb = os.environ.get("TERM", "").lower() in ("dumb", "unknown")
+    return Bars() if stream.isatty() and not dumb else Lines(stream)

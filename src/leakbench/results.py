@@ -6,15 +6,17 @@ This is the contract with everything that reads our output. `SCHEMA` changes whe
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
 SCHEMA = "leakbench-report/1"
+BEST = "best"  # the attack name of rows about the strongest attack
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -69,8 +71,9 @@ class ExposedRecord:
     record: int
     label: str | None
     vulnerability: float  # (mean score as member - mean score as non-member) / (sd_in + sd_out), or the score
-    tpr: float | None  # share of its member models that the attack finds at the reported FPR
+    tpr: float | None  # share of its member models that the attack finds at FPR 0.01
     image: str | None = None  # a data: URI
+    by_chance: float | None = None  # the largest vulnerability if membership were dealt out at random
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,6 +86,7 @@ class Exposure:
     label: Sequence[str] | None  # [N]
     vulnerability: "NDArray[np.float64]"  # [N] as in ExposedRecord; NaN where it cannot be told
     tpr: "NDArray[np.float64]"  # [N] as in ExposedRecord
+    by_chance: float | None  # as in ExposedRecord
 
 
 @dataclass(frozen=True)
@@ -117,9 +121,9 @@ class Results:
     def from_dict(cls, plain: dict[str, Any]) -> "Results":
         """The inverse of `to_dict`."""
         given = {k: v for k, v in plain.items() if k not in ("schema", "results")}
-        given["rows"] = [Row(**r) for r in plain["results"]]
+        given["rows"] = _typed(Row, plain["results"])
         for name, kind in (("curves", Curve), ("flags", Flag), ("records", ExposedRecord)):
-            given[name] = [kind(**item) for item in plain[name]]
+            given[name] = _typed(kind, plain[name])
         return cls(**given)
 
     def save(self, folder: str | Path) -> Path:
@@ -134,20 +138,43 @@ class Results:
     @classmethod
     def load(cls, folder: str | Path) -> "Results":
         """Read `report.json` of a folder. Raises InputError if it is not one of ours."""
-        from .errors import InputError
+        from .errors import InputError, first_problem
 
         path = Path(folder)
         path = path / "report.json" if path.is_dir() else path
         try:
             plain = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        except OSError as error:
+            raise InputError(
+                f"cannot read {path}: {error.strerror}; give a folder with report.json"
+            ) from None
+        except (ValueError, RecursionError) as error:
             raise InputError(f"{path} must be a report.json written by leakbench; {error}") from None
         if not isinstance(plain, dict) or plain.get("schema") != SCHEMA:
             got = plain.get("schema") if isinstance(plain, dict) else type(plain).__name__
             raise InputError(
                 f"{path} must have schema {SCHEMA!r}, got {got!r}; run the audit or the study again"
             )
-        return cls.from_dict(plain)
+        from pydantic import ValidationError
+
+        try:
+            return cls.from_dict(plain)
+        except KeyError as error:
+            why = f"{error.args[0]!r} is missing"
+        except ValidationError as error:
+            why = first_problem(error)
+        except (TypeError, AttributeError) as error:
+            why = str(error)
+        raise InputError(f"{path} is not as leakbench wrote it: {why}; run the audit or the study again")
+
+
+def _typed(kind: type[T], items: list[dict[str, Any]]) -> list[T]:
+    """Instances of a dataclass from plain data, every value checked; null becomes NaN where a number must be."""
+    from pydantic import TypeAdapter
+
+    numbers = dict.fromkeys((f.name for f in fields(kind) if f.type is float), math.nan)  # type: ignore[arg-type]
+    known = [{k: numbers.get(k) if v is None else v for k, v in item.items()} for item in items]
+    return TypeAdapter(list[kind]).validate_python(known)  # type: ignore[valid-type]
 
 
 def _finite(value: Any) -> Any:

@@ -2,8 +2,9 @@
 
 import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 from typing import TypeVar
 
 from threadpoolctl import threadpool_limits
@@ -12,7 +13,7 @@ from .data.dataset import Dataset
 from .data.designs import Split
 from .data.load import load
 from .evaluate import Attacked, Case, attack_all, differences
-from .findings import Findings, Names, findings, method_boxes
+from .findings import Findings, Names, findings, method_boxes, require_rows
 from .models import Workshop
 from .progress import Progress, Silent
 from .provenance import Clock, provenance
@@ -94,34 +95,45 @@ def attack_trials(
     ]
     progress.stage("attacks", len(cases) * len(study.attacks))
 
-    def work(case: Case) -> tuple[Attacked, Findings]:
-        attacked = attack_all(case, study.attacks, study.file.seed, progress.advance)
+    def work(case: Case, advance: Callable[[], None]) -> tuple[Attacked, Findings]:
+        attacked = attack_all(case, study.attacks, study.file.seed, advance)
         return attacked, findings(attacked, names, study.file.seed)
 
-    done = in_threads(work, cases)
+    done = in_threads(work, cases, progress)
+    require_rows(*done[0])
     defended = [attacked for attacked, _ in done[1:] if attacked.case.adaptive]
     progress.stage("comparison", len(defended))
 
-    def compare(attacked: Attacked) -> list[Row]:
+    def compare(attacked: Attacked, advance: Callable[[], None]) -> list[Row]:
         rows = list(differences(attacked, done[0][0], study.file.seed))
-        progress.advance()
+        advance()
         return rows
 
-    compared = in_threads(compare, defended)
+    compared = in_threads(compare, defended, progress)
     return [found for _, found in done], [row for rows in compared for row in rows]
 
 
-def in_threads(work: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
-    """`work` of each item, in order, on all cores: sorting and fitting release Python's lock.
+def in_threads(
+    work: Callable[[Item, Callable[[], None]], Result], items: Sequence[Item], progress: Progress
+) -> list[Result]:
+    """`work(item, advance)` of each item, in order, on all cores: sorting and fitting release Python's lock.
 
     Each thread keeps to itself: linear algebra that threads too would only make them wait for each other.
+    Once one item has failed, or Ctrl-C was pressed, `advance` ends the others: they stop at their next step.
     """
-    pool = ThreadPoolExecutor(os.cpu_count())
+    pool, over = ThreadPoolExecutor(os.cpu_count()), Event()
+
+    def advance() -> None:
+        if over.is_set():
+            raise CancelledError
+        progress.advance()
+
     try:
         with threadpool_limits(1):
-            return list(pool.map(work, items))
+            return list(pool.map(lambda item: work(item, advance), items))
     finally:
-        pool.shutdown(cancel_futures=True)  # Ctrl-C waits for no case that has not begun
+        over.set()
+        pool.shutdown(cancel_futures=True)
 
 
 def _names(dataset: Dataset, split: Split) -> Names:

@@ -19,6 +19,8 @@ from .types import Array, Bools, Models, Shadows
 
 COINCIDENCE = 20  # common records from which equal or opposite membership is design, not chance
 
+UNLIKE = 0.1  # difference of the share of members between targets from which raw scores are not pooled
+
 
 @dataclass(frozen=True, eq=False)
 class Scores:
@@ -97,7 +99,8 @@ def score_targets(
     ignores the defence. A record is not scored (NaN) where the target is not audited, where no shadow model
     is OUT though the attack needs one, and where it served to fit an attacker on the target's own records.
     Scores of different trained attackers have no common scale, so with several targets they become mid-ranks
-    within the target, in 0..1.
+    within the target, in 0..1. So do all scores where the targets' shares of members differ: pooled raw, the
+    level of a target's scores would tell how many of its records are members.
     """
     source = models if reference is None else reference
     thresholds = _Thresholds(attack, source, seed)
@@ -111,7 +114,7 @@ def score_targets(
         fixed &= threshold is not None
         if threshold is not None:
             decided[t] = scores[t] >= threshold  # NaN passes no threshold
-    if isinstance(attack, TrainedAttack) and len(targets) > 1:
+    if len(targets) > 1 and (isinstance(attack, TrainedAttack) or _unlike(models, targets)):
         scores = np.stack([_mid_ranks(row) for row in scores])
     return Scores(scores, decided if fixed else None, attack.describe())
 
@@ -141,6 +144,11 @@ def _held_out(attack: TrainedAttack, models: Models, m: int, rng: np.random.Gene
     scores = np.full(members.size, np.nan)
     scores[audited & ~half] = scorer(features[audited & ~half])
     return scores
+
+
+def _unlike(models: Models, targets: Sequence[int]) -> bool:
+    """Whether the share of members differs between the targets by more than `UNLIKE`."""
+    return bool(np.ptp([models.members[m, models.audited[m]].mean() for m in targets]) > UNLIKE)
 
 
 def _mid_ranks(row: Array) -> Array:

@@ -13,6 +13,7 @@ from .data.designs import DESIGNS, Design
 from .data.load import DataSpec
 from .defences import DEFENCES, Defence
 from .errors import InputError, unknown
+from .results import BEST
 from .signals.views import parse_views
 from .tables import build, override
 from .train.recipe import Architecture, Recipe, Train
@@ -145,15 +146,17 @@ class Study:
 
 
 def make_attacks(specs: str | Sequence[str | Mapping[str, Any]]) -> dict[str, Attack]:
-    """Attacks by label, from the name of a suite or a list of names and tables (`label` names a variant)."""
-    if isinstance(specs, str):
-        specs = SUITES.get(specs, (specs,))
+    """Attacks by label, from names of suites and attacks and from tables (`label` names a variant)."""
+    named = [specs] if isinstance(specs, str) else specs
     made: dict[str, Attack] = {}
-    for spec in specs:
+    for spec in (
+        one for each in named for one in (SUITES.get(each, (each,)) if isinstance(each, str) else (each,))
+    ):
         table = {"name": spec} if isinstance(spec, str) else dict(spec)
         label = str(table.pop("label", table.get("name")))
-        if label in made:
-            raise InputError(f"two attacks are called {label!r}; give one of them another `label`")
+        if label in made or label == BEST:
+            taken = "is the strongest one's row" if label == BEST else "is taken"
+            raise InputError(f"the attack label {label!r} {taken}; give another `label`")
         made[label] = ATTACKS.make(table)
     if not made:
         raise InputError(

@@ -37,14 +37,20 @@ def utility(trial: Trial) -> Iterator[Row]:
 def cost(trial: Trial, baseline: Trial, dataset: Dataset) -> Iterator[Row]:
     """Training seconds of a model, their ratio to no defence, and the latency of an answer, output map included."""
     label, own, base = trial.defence.label, _train_seconds(trial), _train_seconds(baseline)
-    about = {"seconds": "epochs run x median time of an epoch, with the interval of that median"}
-    yield Row("train_seconds", *own, defence=label, unit="s", detail=about)
+    how = {"seconds": "epochs run x median time of an epoch, with the interval of that median"}
+    yield Row("train_seconds", *own, defence=label, unit="s", detail=how)
     ratio = (1.0, 1.0, 1.0) if trial.recipe == baseline.recipe else _ratio(own, base)
     yield Row("train_cost_ratio", *ratio, defence=label, unit="x")
     weights = trial.answers.entries[0].tensors("weights.safetensors")
     for size in LATENCY_BATCHES:
         seconds = measure_latency(
-            dataset.x, trial.recipe.architecture, weights, size, LATENCY_REPEATS, trial.defence.output
+            dataset.x,
+            len(dataset.classes),
+            trial.recipe.architecture,
+            weights,
+            size,
+            LATENCY_REPEATS,
+            trial.defence.output,
         )
         middle, low, high = np.percentile(1e3 * seconds, [50, 5, 95])
         about = {"repeats": LATENCY_REPEATS, "interval": "5th to 95th percentile of the calls"}

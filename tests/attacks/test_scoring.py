@@ -147,6 +147,19 @@ def test_scores_of_several_trained_attackers_are_ranks_within_the_target() -> No
     assert np.array_equal(alone, -loss[1])
 
 
+def test_targets_with_unequal_shares_of_members_are_not_pooled_raw() -> None:
+    """Noise: the two targets with many members have lower losses throughout. Pooled raw it reads as AUC 0.71."""
+    rng = np.random.default_rng(0)
+    members = rng.random((4, 4000)) < np.array([[0.9], [0.9], [0.1], [0.1]])
+    losses = rng.exponential(np.array([[0.3], [0.3], [1.0], [1.0]]), members.shape)
+    models = Models(Signals(losses=losses[:, None]), members, np.ones_like(members))
+    scores = score_targets(ATTACKS.make("loss"), models, range(4), seed=0).scores
+    assert abs(auc(scores, members) - 0.5) < 4 * noise_sd(members.sum(), (~members).sum())
+    assert auc(-losses, members) > 0.7
+    alike = with_members(models, rng.random((4, 4000)) < 0.5)
+    assert np.array_equal(score_targets(ATTACKS.make("loss"), alike, range(4), seed=0).scores, -losses)
+
+
 @pytest.mark.parametrize("name", ["gap", "lira", "mast", "confidence_per_class", "mlp"])
 def test_a_prescribed_threshold_decides(name: str) -> None:
     models = world(m=6)

@@ -55,7 +55,12 @@ def test_from_a_file_to_a_report(audit_file, tmp_path):
     done = command("audit", audit_file, "--out", out, "--attacks", "loss,gap", "--title", "Model 7")
     assert done.returncode == 0, done.stderr
     assert str(out / "report.html") in done.stdout
-    assert {p.name for p in out.iterdir()} == {"report.html", "report.json", "results.parquet"}
+    assert {p.name for p in out.iterdir()} == {
+        "report.html",
+        "report.json",
+        "results.parquet",
+        "records.parquet",
+    }
     plain = json.loads((out / "report.json").read_text())
     assert plain["title"] == "Model 7"
     assert {row["attack"] for row in plain["results"]} >= {"loss", "gap"}
@@ -195,3 +200,64 @@ def test_a_report_that_is_none_of_ours(tmp_path, capsys, content):
     (tmp_path / "report.json").write_text(content)
     assert main(["report", str(tmp_path)]) == 2
     assert capsys.readouterr().err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("records", "options", "says"),
+    [
+        (10, [], "at least 20 records as members and 20 as non-members, got 5 and 5"),
+        (N, ["--attacks", "lira"], "no attack can run: lira was left out: it needs shadow models"),
+        (N, ["--attacks", "scores,"], "no attack can run: scores was left out: it needs ready scores"),
+    ],
+)
+def test_an_audit_that_can_measure_nothing_is_refused(tmp_path, records, options, says):
+    path = tmp_path / "few.npz"
+    np.savez(path, **{name: array[:records] for name, array in outputs().items()})
+    refused(command("audit", path, "--out", tmp_path / "out", *options), says, tmp_path / "out")
+
+
+def test_a_population_without_labels_is_refused(tmp_path):
+    path, given = tmp_path / "population.npz", outputs()
+    np.savez(path, **given, population_logits=given["logits"])
+    refused(command("audit", path, "--out", tmp_path / "out"), "needs population_labels [400]")
+
+
+def test_an_empty_folder_name_is_refused(audit_file):
+    refused(command("audit", audit_file, "--out", ""), "--out must be a folder, got an empty name")
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda plain: plain.pop("results"), "'results' is missing"),
+        (lambda plain: plain["results"][0].update(value="much"), "0.value: Input should be a valid number"),
+        (lambda plain: plain["results"][0].pop("metric"), "0.metric: Field required"),
+        (lambda plain: plain["flags"].append(3), "'int' object has no attribute 'items'"),
+        (lambda plain: plain["curves"][0]["fpr"].append("x"), "0.fpr"),
+        (lambda plain: plain.update(more=1), "more"),
+    ],
+)
+def test_a_report_that_was_edited_is_refused(tmp_path, audit_file, change, says):
+    assert main(["audit", str(audit_file), "--out", str(tmp_path), "--attacks", "loss"]) == 0
+    path = tmp_path / "report.json"
+    plain = json.loads(path.read_text())
+    change(plain)
+    path.write_text(json.dumps(plain))
+    refused(command("report", tmp_path), says)
+
+
+def test_a_value_that_is_no_number_survives_the_report(tmp_path, audit_file):
+    assert main(["audit", str(audit_file), "--out", str(tmp_path), "--attacks", "loss"]) == 0
+    path = tmp_path / "report.json"
+    plain = json.loads(path.read_text())
+    plain["results"][0]["value"] = None
+    path.write_text(json.dumps(plain))
+    assert np.isnan(Results.load(tmp_path).rows[0].value)
+
+
+@pytest.mark.parametrize("environment", [{"COLUMNS": ""}, {"COLUMNS": "wide"}, {"PYTHONIOENCODING": "ascii"}])
+def test_tables_are_printed_whatever_the_terminal_says_of_itself(tmp_path, audit_file, environment):
+    options = {"env": os.environ | environment}
+    done = command("audit", audit_file, "--out", tmp_path / "out", "--attacks", "loss", **options)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "loss" in done.stdout

@@ -103,3 +103,22 @@ def test_a_terminal_gets_bars_with_the_time_left():
     assert re.search(r"training ━+.* 2/3 0:00:00 left", text)
     assert re.search(r"attacks ━+ 2/2", text)
     assert shown.decode().rstrip().endswith("\x1b[?25h")  # the cursor is back
+
+
+def test_a_stage_without_steps_is_not_told():
+    stream = io.StringIO()
+    lines = Lines(stream, interval=0.0)
+    lines.stage("training", 0)
+    lines.stage("attacks", 2)
+    assert stream.getvalue() == "attacks: 0 of 2\n"
+
+
+def test_a_terminal_that_cannot_redraw_gets_lines(monkeypatch):
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    monkeypatch.setenv("TERM", "dumb")
+    assert isinstance(progress_on(Terminal()), Lines)
+    monkeypatch.setenv("TERM", "xterm")
+    assert not isinstance(progress_on(Terminal()), Lines)

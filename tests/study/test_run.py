@@ -5,7 +5,9 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
+from concurrent.futures import CancelledError
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +15,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from leakbench.errors import InputError
+from leakbench.progress import Silent
 from leakbench.results import Results
-from leakbench.running import run
+from leakbench.running import in_threads, run
 from leakbench.study import Study
 
 TABLE = {
@@ -241,3 +244,22 @@ def test_killed_at_any_moment_the_next_run_continues(tmp_path: Path) -> None:
 
 def _visible(folder: Path) -> list[Path]:
     return [p for p in folder.iterdir() if (p / "job.json").exists()] if folder.exists() else []
+
+
+def test_one_that_fails_ends_the_others_at_their_next_step(monkeypatch):
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    begun, steps = threading.Barrier(2), []
+
+    def work(item, advance):
+        begun.wait(timeout=10)
+        if item == "fails":
+            raise InputError("it must not fail")
+        with pytest.raises(CancelledError):
+            for step in range(10_000):
+                steps.append(step)
+                time.sleep(0.01)
+                advance()
+
+    with pytest.raises(InputError, match="must not fail"):
+        in_threads(work, ["fails", "goes on"], Silent())
+    assert len(steps) < 1000

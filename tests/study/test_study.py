@@ -44,7 +44,10 @@ def test_overrides_reach_nested_keys() -> None:
         ({"design": {"name": "random_half", "models": 3}}, "models"),
         ({"query": {"views": ["flipp"]}}, "flip"),
         ({"attacks": []}, "at least one attack"),
-        ({"defences": [{"chain": ["temperature"], "temprature": 2}]}, "unknown key 'temprature' 'label'"),
+        (
+            {"defences": [{"chain": ["temperature"], "temprature": 2}]},
+            "unknown key 'temprature' chain, label",
+        ),
         ({"defences": [{"chain": []}]}, "chain must be a list of defences"),
         ({"defences": [{"chain": "temperature"}]}, "chain must be a list of defences"),
         ({"defences": [{"name": "temperature", "label": "none"}]}, "'none' is the undefended model"),

@@ -10,7 +10,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from ..results import ExposedRecord, Results
+from ..results import Results
 from . import plots, tables, wording
 from .numbers import MISSING, count, finite, metric_title, percent
 from .toml import toml_text
@@ -115,12 +115,14 @@ def _records(results: Results) -> dict[str, list[dict[str, Any]]]:
         if len(group) < MOST_RECORDS:
             image = r.image if r.image and len(r.image) <= room and IMAGE.fullmatch(r.image) else None
             room -= len(image or "")
-            group.append({"record": r, "image": image, "score": _score(r), "found": _share(r.tpr)})
+            chance = None if r.by_chance is None else _score(r.by_chance)
+            shown = {"score": _score(r.vulnerability), "found": _share(r.tpr), "by_chance": chance}
+            group.append({"record": r, "image": image, **shown})
     return found
 
 
-def _score(record: ExposedRecord) -> str:
-    return f"{record.vulnerability:.2f}".replace("-", "−") if finite(record.vulnerability) else MISSING
+def _score(value: float) -> str:
+    return f"{value:.2f}".replace("-", "−") if finite(value) else MISSING
 
 
 def _share(share: float | None) -> str | None:

@@ -4,11 +4,11 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
-from ..results import Curve, Row
+from ..results import BEST, Curve, Row
 from .numbers import chance, finite, metric_title, show, slice_title
 from .svg import FAINT, FONT, INK, MUTED, PAPER, colour, figure, inline, place
 from .tradeoff import LETTER, rate_axis, tradeoff
-from .view import BEST, FEW, View, is_thin
+from .view import FEW, View, is_thin
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -4,9 +4,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ..results import Results, Row
+from ..results import BEST, Results, Row
 from .numbers import MISSING, attacker_title, count, finite, metric_title, show, slice_title
-from .view import BEST, View, distinct, is_thin
+from .view import View, distinct, is_thin
 
 if TYPE_CHECKING:
     from rich.table import Table as RichTable
@@ -84,7 +84,8 @@ def _by_defence(view: View) -> Table:
     for defence in view.defences:
         each = {s.adaptive: s for s in view.standings[defence]}
         first = next(iter(each.values()), None)
-        line = [Cell(defence, first.attack_name if first else ""), Cell.of(view.row("accuracy", defence))]
+        attack = f"by {first.attack_name}" if first else ""
+        line = [Cell(defence, attack), Cell.of(view.row("accuracy", defence))]
         standings = [each.get(kind) for kind in kinds]
         line += [Cell.of(s.auc if s else None) for s in standings]
         line += [Cell.of(s.tpr if s else None) for s in standings] if low else []

@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeVar
 
-from ..results import Results, Row
+from ..results import BEST, Results, Row
 from .numbers import DIFFERENCE, chance, finite, rate
 
-BEST = "best"  # the attack chosen on one half and measured on the other
 BASELINE = "none"
 FEW = 10  # fewer false positives than this at an FPR, or records a side, say little
 T = TypeVar("T")

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from ..results import Row
+from ..results import BEST, Row
 from .numbers import DIFFERENCE, count, finite, metric_title, percent, rate, show
-from .view import BASELINE, BEST, Standing, View, leaks
+from .view import BASELINE, Standing, View, leaks
 
 
 def verdict(view: View) -> str:

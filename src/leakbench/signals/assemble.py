@@ -153,6 +153,8 @@ def _population(arrays: Arrays, letters: str, targets: Answers, n_shadows: int) 
     n = next(iter(own.values())).shape[2]
     answers = _with_shadows(own, arrays, "shadow_population_", "SZ", (n_shadows, n))
     labels = _labels(arrays, "population_labels", n, answers)
+    if "labels" in arrays and labels is None and "logits" in own:
+        raise InputError(f"a population needs population_labels [{n}], as the records have labels, got none")
     nobody = np.zeros((n_targets + n_shadows, n), dtype=bool)
     return Models(_signals(answers, labels), nobody, ~nobody)
 

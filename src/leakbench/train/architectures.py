@@ -84,12 +84,13 @@ def initialised(network: Network, generator: torch.Generator) -> Network:
     return network
 
 
-def loaded(architecture: Architecture, shape: tuple[int, ...], weights: Mapping[str, np.ndarray]) -> Network:
-    """The network with stored weights, in inference mode; C is what the last layer's bias says.
+def loaded(
+    architecture: Architecture, shape: tuple[int, ...], classes: int, weights: Mapping[str, np.ndarray]
+) -> Network:
+    """The network with stored weights, in inference mode.
 
-    Raises InputError where the weights are not those of this architecture on records of this shape.
+    Raises InputError where the weights are not those of this architecture on such records and classes.
     """
-    classes = len(list(weights.values())[-1]) if weights else 1
     network = unset(architecture, shape, classes)
     expected = {name: tuple(value.shape) for name, value in network.state_dict().items()}
     given = {name: tuple(value.shape) for name, value in weights.items()}
@@ -98,7 +99,7 @@ def loaded(architecture: Architecture, shape: tuple[int, ...], weights: Mapping[
         name = wrong[0]
         raise InputError(
             f"weights of {architecture.name!r} must have {name!r} of shape {expected.get(name)}, "
-            f"got {given.get(name)}; were they trained with another architecture or other records?"
+            f"got {given.get(name)}; were they trained with another architecture or other data?"
         )
     network.load_state_dict({name: torch.tensor(value) for name, value in weights.items()})
     return network.eval().requires_grad_(False)

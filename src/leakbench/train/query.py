@@ -19,6 +19,7 @@ Weights = Mapping[str, np.ndarray]
 @torch.no_grad()
 def query(
     x: NDArray[np.float32],
+    classes: int,
     architecture: Architecture,
     weights: Weights | Sequence[Weights],
     rows: Indices,
@@ -27,15 +28,14 @@ def query(
 ) -> NDArray[np.float32]:
     """Logits of one model [V, N, C], or of K models [K, V, N, C], on the records x[rows] in `views`.
 
-    A view is made once for all models. Raises InputError for weights of another architecture, for views that
-    do not exist, and for other views than `identity` on tables.
+    C is `classes`. A view is made once for all models. Raises InputError for weights of another architecture,
+    for views that do not exist, and for other views than `identity` on tables.
     """
     several = [weights] if isinstance(weights, Mapping) else list(weights)
     if not several:
         raise InputError("query needs the weights of at least one model, got none")
-    networks = [loaded(architecture, x.shape[1:], each) for each in several]
+    networks = [loaded(architecture, x.shape[1:], classes, each) for each in several]
     parsed = parse_views(views)
-    classes = len(list(several[0].values())[-1])
     out = np.empty((len(networks), len(parsed), len(rows), classes), dtype=np.float32)
     for v, view in enumerate(parsed):
         for start in range(0, len(rows), batch):
@@ -48,6 +48,7 @@ def query(
 @torch.no_grad()
 def measure_latency(
     x: NDArray[np.float32],
+    classes: int,
     architecture: Architecture,
     weights: Weights,
     size: int,
@@ -55,7 +56,7 @@ def measure_latency(
     output: Callable[[NDArray[np.float64]], NDArray[np.float64]] = lambda logits: logits,
 ) -> NDArray[np.float64]:
     """Seconds of each of `repeats` answers to a batch of `size`, output map included; a short x is repeated."""
-    network = loaded(architecture, x.shape[1:], weights)
+    network = loaded(architecture, x.shape[1:], classes, weights)
     records = torch.from_numpy(np.resize(x[:size], (size, *x.shape[1:])))
     seconds = np.empty(repeats + 1)
     for i in range(repeats + 1):
