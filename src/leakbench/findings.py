@@ -43,6 +43,8 @@ def findings(attacked: Attacked, names: Names, seed: int) -> Findings:
     """Measure an attacked case."""
     case = attacked.case
     masks = slices(case.models, case.targets, names.classes, names.groups)
+    if case.adaptive is False:  # shown for comparison only
+        masks = {"all": masks["all"]}
     rows = list(measure(attacked, masks))
     raised = list(flags(attacked, rows))
     if case.adaptive is False:

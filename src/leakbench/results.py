@@ -172,9 +172,15 @@ def _typed(kind: type[T], items: list[dict[str, Any]]) -> list[T]:
     """Instances of a dataclass from plain data, every value checked; null becomes NaN where a number must be."""
     from pydantic import TypeAdapter
 
-    numbers = dict.fromkeys((f.name for f in fields(kind) if f.type is float), math.nan)  # type: ignore[arg-type]
-    known = [{k: numbers.get(k) if v is None else v for k, v in item.items()} for item in items]
-    return TypeAdapter(list[kind]).validate_python(known)  # type: ignore[valid-type]
+    kinds = {f.name: f.type for f in fields(kind)}  # type: ignore[arg-type]
+
+    def known(name: str, value: Any) -> Any:
+        if kinds.get(name) == list[float] and isinstance(value, list):
+            return [math.nan if v is None else v for v in value]
+        return math.nan if value is None and kinds.get(name) is float else value
+
+    known_items = [{name: known(name, value) for name, value in item.items()} for item in items]
+    return TypeAdapter(list[kind]).validate_python(known_items)  # type: ignore[valid-type]
 
 
 def _finite(value: Any) -> Any:
