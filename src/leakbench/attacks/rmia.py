@@ -20,9 +20,9 @@ class Rmia(Attack):
     Source:  Zarifzadeh et al. 2024, arXiv 2312.03262 (its settings: a = 0.3 for CIFAR-10 and CINIC-10, 0.6
              for CIFAR-100, 0.2 for Purchase-100; gamma = 2)
     Differs: the plain softmax probability, not the soft-margin Taylor softmax; the mean over views, not a
-             trimmed mean. z runs over the population, or over the audited records where there is none. One
-             sort and a look-up, no N x Z matrix. OUT models are those that did not train on x, known from
-             their membership.
+             trimmed mean. z runs over the population; without one, over the records that have a reference
+             model. One sort and a look-up, no N x Z matrix. OUT models are those that did not train on x,
+             known from their membership.
     """
 
     name: ClassVar[str] = "rmia"
