@@ -84,7 +84,7 @@ def test_a_missing_file_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "bad", ["title", "=3", "stages.7.epochs=3", "seed.x=1", "defences.0.name.x=1", "attacks.0=loss"]
+    "bad", ["title", "=3", "stages.7.epochs=3", "seed.x=1", "defences.0.name.x=1", "title.0=loss"]
 )
 def test_a_bad_override_is_named(bad: str) -> None:
     with pytest.raises(InputError, match="--set"):
