@@ -1,5 +1,7 @@
 """Rows are only of what the scores can resolve, and what cannot be measured says so."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -7,6 +9,7 @@ import leakbench
 from leakbench.attacks import ATTACKS
 from leakbench.errors import InputError
 from leakbench.evaluate import Case, attack_all, differences, measure
+from leakbench.results import BEST
 from leakbench.slices import slices
 from leakbench.types import Models, Signals
 
@@ -48,3 +51,20 @@ def test_a_path_and_arrays_are_not_mixed(tmp_path) -> None:
     np.savez(tmp_path / "audit.npz", losses=np.ones(40), members=np.arange(40) < 20)
     with pytest.raises(InputError, match="a path or arrays"):
         leakbench.audit(tmp_path / "audit.npz", labels=np.zeros(40, int))
+
+
+def test_what_was_chosen_on_one_half_is_measured_on_the_other() -> None:
+    """The best of thirty noise attacks, and the worst slice of each, stand with the AUC of the half not looked at."""
+    n, rng = 600, np.random.default_rng(0)
+    members = (np.arange(n) < n // 2)[None]
+    plain = _attacked(_models(n, members), "loss")
+    loss = plain.samples["loss"]
+    noise = {f"noise {i}": replace(loss, scores=rng.random(n)) for i in range(30)}
+    masks = slices(plain.case.models, (0,))
+    rows = list(measure(replace(plain, samples=noise), masks))
+    best = next(row for row in rows if row.attack == BEST and row.metric == "auc")
+    assert best.value == noise[best.selected].at(~loss.select).roc.auc
+    assert best.value < max(sample.at(loss.select).roc.auc for sample in noise.values())
+    for row in (row for row in rows if row.slice == "worst"):
+        part = noise[row.attack].at(masks[row.selected][0] & ~loss.select)
+        assert row.value == part.roc.auc

@@ -14,10 +14,13 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from leakbench.data.load import load
 from leakbench.errors import InputError
+from leakbench.models import Workshop
 from leakbench.progress import Silent
 from leakbench.results import Results
 from leakbench.running import in_threads, run
+from leakbench.store import Store
 from leakbench.study import Study
 
 TABLE = {
@@ -66,6 +69,29 @@ def test_every_leakage_row_has_its_interval_and_counts(results: Results) -> None
 def test_real_leakage_is_found(results: Results) -> None:
     row = results.find(defence="none", attack="lira", metric="auc", slice="all", target="all")[0]
     assert row.lo > 0.5
+
+
+def test_who_ignores_the_defence_uses_undefended_shadow_models(results: Results) -> None:
+    for attack in ("lira", "rmia", "lira_offline"):
+        both = [
+            _one(results, defence="label_smoothing", attack=attack, metric="auc", adaptive=adaptive)
+            for adaptive in (True, False)
+        ]
+        assert both[0] != both[1], attack
+
+
+def test_model_m_has_its_own_seed_under_every_defence(store: Path) -> None:
+    study = Study.of(TABLE)
+    dataset = load(study.file.data)
+    workshop = Workshop(dataset, study.design.split(dataset, 0), 0, Store(store))
+    seeds = [[job.seed for job in workshop.jobs(d.recipe(study.recipe))] for d in study.defences]
+    assert len(set(seeds[0])) == 8
+    assert all(each == seeds[0] for each in seeds)
+
+
+def test_chance_deals_membership_out_anew(results: Results) -> None:
+    shown = [record for record in results.records if record.defence == "none"]
+    assert shown[0].by_chance not in (None, shown[0].vulnerability)
 
 
 def test_temperature_changes_nothing_for_who_knows_it(results: Results) -> None:
