@@ -3,15 +3,16 @@
 from collections.abc import Iterator
 
 import numpy as np
-from scipy.special import bdtrik, stdtrit
+from scipy.special import bdtrik
 
 from .data.dataset import Dataset
+from .metrics import Sample
 from .metrics.clusters import effective_size
-from .metrics.intervals import clopper_pearson
+from .metrics.intervals import clopper_pearson, difference_interval
 from .results import Row
 from .train.query import measure_latency
 from .trial import Trial
-from .types import Array, Bools
+from .types import Bools
 
 LATENCY_BATCHES = (1, 1000)
 LATENCY_REPEATS = 30
@@ -29,9 +30,7 @@ def utility(trial: Trial) -> Iterator[Row]:
     members = trial.split.members[targets]
     correct = trial.released.signals.statistic("correct")[targets, 0] > 0.5  # [T, N]
     yield _rate("train_accuracy", label, correct, members)
-    outside = ~members & trial.split.audited[targets]
-    gap = np.array([c[i].mean() - c[o].mean() for c, i, o in zip(correct, members, outside, strict=True)])
-    yield _mean("generalisation_gap", label, gap)
+    yield _gap(label, correct, members, trial.split.audited[targets])
 
 
 def cost(trial: Trial, baseline: Trial, dataset: Dataset) -> Iterator[Row]:
@@ -95,10 +94,10 @@ def _rate(metric: str, defence: str, hit: Bools, counted: Bools) -> Row:
     return Row(metric, value, *clopper_pearson(n * value, n), defence=defence, detail={"n": hits.size})
 
 
-def _mean(metric: str, defence: str, values: Array) -> Row:
-    """The mean over models with a t interval; a single model has none."""
-    mean = float(values.mean())
-    if len(values) < 2:
-        return Row(metric, mean, defence=defence)
-    half = float(stdtrit(len(values) - 1, 0.975) * values.std(ddof=1) / np.sqrt(len(values)))
-    return Row(metric, mean, mean - half, mean + half, defence=defence)
+def _gap(defence: str, correct: Bools, members: Bools, audited: Bools) -> Row:
+    """Accuracy on members minus accuracy on non-members, as TPR - FPR of "correct, so a member" [T, N]."""
+    model, record = np.nonzero(audited)
+    called, nowhere = correct[audited], np.zeros(len(model), dtype=bool)
+    sample = Sample(called.astype(np.float64), members[audited], model, record, select=nowhere)
+    rates = difference_interval(sample, called)
+    return Row("generalisation_gap", rates.difference, rates.lo, rates.hi, defence=defence)
