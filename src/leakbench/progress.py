@@ -107,10 +107,10 @@ class Bars:
         self.task: rich.progress.TaskID | None = None
 
     def stage(self, name: str, total: int) -> None:
-        """Begin a stage of `total` steps."""
+        """Begin a stage of `total` steps; none is shown where there is nothing to do."""
         self._finish()
         self.bars.start()
-        self.task = self.bars.add_task(name, total=total)
+        self.task = self.bars.add_task(name, total=total) if total else None
 
     def advance(self, n: int = 1) -> None:
         """`n` more steps of the current stage are done."""

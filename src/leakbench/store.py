@@ -256,4 +256,6 @@ def _remedy(path: Path) -> str:
 
 def _unwritable(root: Path, error: OSError) -> StoreError:
     why = error.strerror or str(error)
-    return StoreError(f"the store {root} cannot be written: {why}; free space, or choose another folder")
+    return StoreError(
+        f"the store {root} cannot be written: {why}; choose a folder that can be, with room on its disk"
+    )
