@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from .data.dataset import Dataset, Indices
 from .data.designs import Split
 from .executors.local import LocalExecutor
+from .key import content_key
 from .progress import Progress
 from .seeds import derive
 from .store import Entry, Store
@@ -37,6 +38,7 @@ class Workshop:
     seed: int
     store: Store
     group_size: int = 32
+    _found: dict[str, Entry] = field(default_factory=dict, repr=False)  # verified once a run, by key
 
     def jobs(self, recipe: Recipe) -> list[Job]:
         """One training job for each model of the split. Model m has the same seed under every defence."""
@@ -51,7 +53,7 @@ class Workshop:
 
     def missing(self, recipe: Recipe) -> list[Job]:
         """The jobs that the store does not hold yet."""
-        return [job for job in self.jobs(recipe) if self.store.get("models", self.spec(job)) is None]
+        return [job for job in self.jobs(recipe) if self._model(job) is None]
 
     def train(self, recipe: Recipe, progress: Progress) -> list[Entry]:
         """The models of a recipe, trained where the store has none; each is kept as soon as its group is done."""
@@ -59,15 +61,22 @@ class Workshop:
 
         def work(batch: Sequence[Job]) -> None:
             for job, trained in zip(batch, train_group(self.dataset, batch), strict=True):
-                self.store.put(
-                    "models", self.spec(job), {"weights.safetensors": trained.weights}, trained.log
-                )
+                spec = self.spec(job)
+                files = {"weights.safetensors": trained.weights}
+                self._found[content_key(spec)] = self.store.put("models", spec, files, trained.log)
             progress.advance(len(batch))
 
         for _ in LocalExecutor().map(work, batches):
             pass
-        entries = [self.store.get("models", self.spec(job)) for job in self.jobs(recipe)]
-        return [entry for entry in entries if entry is not None]
+        return [self._found[content_key(self.spec(job))] for job in self.jobs(recipe)]
+
+    def _model(self, job: Job) -> Entry | None:
+        """The model of a job, if the store holds it."""
+        spec = self.spec(job)
+        key = content_key(spec)
+        if key not in self._found and (entry := self.store.get("models", spec)) is not None:
+            self._found[key] = entry
+        return self._found.get(key)
 
     def ask(self, recipe: Recipe, views: tuple[str, ...], progress: Progress) -> Answers:
         """The answers of every model of a recipe on the records at stake, then on the test part."""

@@ -68,7 +68,8 @@ def _train_seconds(trial: Trial) -> tuple[float, float, float]:
     """Mean seconds to train one model, with limits: over stages, epochs run x the median time of an epoch.
 
     The median is not moved by the first epoch, which warms up, nor by a moment in which the machine was busy. Its
-    95 % limits are order statistics (Conover 1999, section 3.2).
+    95 % limits are order statistics (Conover 1999, section 3.2); fewer than six epochs cannot give 95 %, and their
+    limits are the extremes.
     """
     logs = [entry.meta for entry in trial.answers.entries]
     total = np.zeros(3)

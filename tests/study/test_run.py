@@ -16,6 +16,7 @@ import pytest
 
 from leakbench.data.load import load
 from leakbench.errors import InputError
+from leakbench.key import content_key
 from leakbench.models import Workshop
 from leakbench.progress import Silent
 from leakbench.results import Results
@@ -137,6 +138,21 @@ def test_nothing_is_trained_twice(results: Results, store: Path, monkeypatch: py
     timing = ("latency_batch_1", "latency_batch_1000")
     old = [row for row in results.rows if row.metric not in timing]
     assert [row for row in again.rows if row.metric not in timing] == old
+
+
+def test_each_model_is_verified_once_a_run(
+    results: Results, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    right = Store.get
+
+    def counted(self: Store, kind: str, spec: dict) -> object:
+        asked.append(f"{kind}/{content_key(spec)}")
+        return right(self, kind, spec)
+
+    monkeypatch.setattr(Store, "get", counted)
+    run(Study.of(TABLE), store)
+    assert len(asked) == len(set(asked)) == 32  # 16 models and their answers
 
 
 def test_a_changed_parameter_never_hits_an_old_entry(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
