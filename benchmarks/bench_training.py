@@ -27,7 +27,7 @@ from leakbench.train.architectures import initialised, unset
 from leakbench.train.draws import generator
 from leakbench.train.job import Job
 from leakbench.train.recipe import Architecture, Recipe, Train
-from leakbench.train.stacked import train_group
+from leakbench.train.stages import train_group
 
 K = 32  # models in the stack
 LOOPED = 3  # models that the loop trains in each repeat; its time is scaled to K

@@ -8,7 +8,8 @@ import pytest
 
 from leakbench.attacks import ATTACKS
 from leakbench.evaluate import Case, attack_all, measure
-from leakbench.flags import KINDS, flags
+from leakbench.flags import KINDS, collapse_flags, copying_flags, flags, privacy_flags
+from leakbench.results import Row
 from leakbench.slices import slices
 from leakbench.types import Models, Signals
 
@@ -142,6 +143,47 @@ def test_balanced_memberships_without_pairs() -> None:
     assert "F10" not in _codes(
         Case("none", Models(models.signals, pairs, np.ones_like(pairs)), tuple(range(8))), "loss"
     )
+
+
+@pytest.mark.parametrize(
+    ("copied", "natural", "raised"),
+    [(0.0, 0.0, 0), (0.009, 0.0, 0), (0.012, 0.0, 1), (0.4, 0.3, 0), (0.5, 0.3, 1)],
+)
+def test_a_generator_that_copies(copied: float, natural: float, raised: int) -> None:
+    found = list(copying_flags("a", copied, natural, []))
+    assert [f.code for f in found] == ["F11"] * raised
+    assert all(f"{copied:.1%}" in f.message and f.defence == "a" for f in found)
+
+
+@pytest.mark.parametrize(("lo", "raised"), [(0.89, []), (0.91, ["domias"])])
+def test_a_generator_that_gives_its_members_away(lo: float, raised: list[str]) -> None:
+    about = {"attack": "domias", "adaptive": None}
+    rows = [
+        Row("auc", 0.93, lo, 0.95, defence="a", slice="generator", **about),
+        Row("auc", 0.99, 0.98, 1.0, defence="a", **about),  # on the model
+        Row("auc", 0.99, 0.98, 1.0, defence="b", slice="generator", **about),
+        Row("advantage", 0.99, 0.98, 1.0, defence="a", slice="generator", **about),
+        Row("auc", 0.99, defence="a", slice="generator", attack="nearest_neighbour"),
+    ]
+    found = list(copying_flags("a", 0.0, 0.0, rows))
+    assert [f.attack for f in found] == raised
+    assert {f.code for f in found} <= {"F11"}
+
+
+def test_a_collapsed_generator() -> None:
+    assert list(collapse_flags("a", [])) == []
+    (found,) = collapse_flags("a", ["cat", "dog"])
+    assert (found.code, found.defence) == ("F12", "a")
+    assert found.message.endswith("cat, dog")
+
+
+def test_dp_that_does_not_cover_all_training() -> None:
+    rows = [
+        Row("epsilon", float("inf"), defence="a"),
+        Row("epsilon", 3.0, defence="b"),
+        Row("auc", float("inf"), defence="c"),
+    ]
+    assert [(f.code, f.defence) for f in privacy_flags(rows)] == [("F13", "a")]
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.code)

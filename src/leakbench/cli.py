@@ -23,6 +23,14 @@ USAGE_ERROR: type[BaseException] = typer.BadParameter.__bases__[
 ]  # its place differs between versions of typer
 STOPPED = 130  # what a shell expects of a command that Ctrl-C ended
 PIPE_WIDTH = 120  # columns of a table that no terminal shows
+EXTRAS = {  # optional packages: what for, and the extra that brings them
+    "torch": ("training", "train"),
+    "safetensors": ("training", "train"),
+    "torchvision": ("this architecture", "prune"),
+    "torch_pruning": ("structured pruning", "prune"),
+    "opacus": ("DP-SGD", "dp"),
+    "diffusers": ("this generator", "generators"),
+}
 
 app = typer.Typer(
     rich_markup_mode=None,
@@ -60,9 +68,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _explain(error: BaseException) -> str:
     """The error on one line. A missing module is the user's to install only where it is optional."""
     if isinstance(error, ModuleNotFoundError):
-        if error.name not in ("torch", "safetensors"):
+        if error.name not in EXTRAS:
             raise error
-        return f"training needs {error.name}; install it with: pip install 'leakbench[train]'"
+        needed_for, extra = EXTRAS[error.name]
+        return f"{needed_for} needs {error.name}; install it with: pip install 'leakbench[{extra}]'"
     if isinstance(error, OSError) and error.strerror:
         text = f"{error.strerror}: {error.filename}" if error.filename else error.strerror
     elif isinstance(error, USAGE_ERROR):
@@ -184,6 +193,68 @@ def audit(
 
 
 @app.command()
+def synthesize(
+    data: Annotated[
+        str,
+        typer.Argument(
+            metavar="DATA", help="A data set of `leakbench list data`, or a path.", show_default=False
+        ),
+    ],
+    generator: Annotated[
+        str, typer.Option(metavar="NAME", help="One of `leakbench list generators`.", show_default=False)
+    ],
+    out: Annotated[
+        str,
+        typer.Option(
+            metavar="DIR", help="Folder for synthetic.npz and, of images, samples.png.", show_default=False
+        ),
+    ],
+    records: Annotated[
+        int | None, typer.Option(metavar="N", help="How many to make; as many as fitted on if not given.")
+    ] = None,
+    changes: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="A parameter of the generator; may be given several times."
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of whatever is random.")] = 0,
+) -> None:
+    """Make synthetic records, and measure what they give away.
+
+    The generator is fitted on the pool of the data set. Attackers who see nothing but its records then try to
+    tell the pool from the test part: an AUC of 0.5 is a guess.
+
+    \b
+    Examples:
+      leakbench synthesize digits --generator image_vae --out digits-vae
+      leakbench synthesize table.csv --generator gaussian_copula --out made --records 5000
+      leakbench synthesize location30 --generator chow_liu --out made --set pseudo_count=5
+    """
+    from .synthesis import synthesize as make
+    from .tables import override
+
+    check_folder(out, "--out")
+    table: dict[str, Any] = {"name": generator}
+    for assignment in changes or ():
+        override(table, assignment)
+    progress = _progress()
+    try:
+        made = make(data, table, records, seed, progress)
+    finally:
+        progress.done()
+    file = made.save(out)
+    from rich.table import Table
+
+    shown = Table(box=None, pad_edge=False, show_header=False)
+    for what, value in made.summary().items():
+        shown.add_row(what, value)
+    console = _console()
+    console.print(shown)
+    console.print(f"\nrecords: {file}", markup=False, highlight=False, soft_wrap=True)
+
+
+@app.command()
 def report(
     folder: Annotated[
         str, typer.Argument(metavar="DIR", help="A folder with report.json.", show_default=False)
@@ -202,10 +273,45 @@ def report(
     _show(results, results.save(path if path.is_dir() else path.parent))
 
 
+@app.command()
+def download(
+    name: Annotated[
+        str,
+        typer.Argument(metavar="NAME", help="A data set of `leakbench list data`.", show_default=False),
+    ],
+    to: Annotated[
+        str | None,
+        typer.Option(metavar="DIR", help="Folder of the data sets; LEAKBENCH_DATA if not given."),
+    ] = None,
+) -> None:
+    """Fetch the published files of a data set, and check them.
+
+    A file that is there already is not fetched again, and one that arrives damaged is not kept.
+
+    \b
+    Examples:
+      leakbench download mnist --to data
+      leakbench download cifar10
+    """
+    from .data import download as fetch
+
+    if to is not None:
+        check_folder(to, "--to")
+    progress = _progress()
+    try:
+        folder = fetch(name, to, progress)
+    finally:
+        progress.done()
+    typer.echo(f"{name} is in {folder}")
+
+
 @app.command("list")
 def list_(
     kind: Annotated[
-        str, typer.Argument(metavar="KIND", help="attacks, defences, data or metrics.", show_default=False)
+        str,
+        typer.Argument(
+            metavar="KIND", help="attacks, defences, generators, data or metrics.", show_default=False
+        ),
     ],
 ) -> None:
     """Say what there is: names, what each one does, and its source.
@@ -215,7 +321,7 @@ def list_(
       leakbench list attacks
       leakbench list data
     """
-    kinds = ("attacks", "defences", "data", "metrics")
+    kinds = ("attacks", "defences", "generators", "data", "metrics")
     if kind not in kinds:
         raise unknown("kind", kind, kinds)
     from rich.table import Table
@@ -289,6 +395,10 @@ def _registries(kind: str) -> "list[Registry[Any]]":
         from .defences import DEFENCES
 
         return [DEFENCES]
+    if kind == "generators":
+        from .generators import GENERATORS
+
+        return [GENERATORS]
     if kind == "metrics":
         from .metrics import METRICS
 

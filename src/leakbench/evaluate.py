@@ -41,6 +41,7 @@ class Case:
     targets: tuple[int, ...]
     adaptive: bool | None = None
     reference: Models | None = None  # the shadow models of an attacker who ignores the defence
+    shadows: str | None = None  # the defence that these went through
 
     @property
     def members(self) -> Bools:
@@ -129,6 +130,7 @@ def _rows(case: Case, metric: Metric, sample: Sample, **about: str) -> Iterator[
         n_nonmembers=e.n_nonmembers,
         defence=case.defence,
         adaptive=case.adaptive,
+        shadows=case.shadows,
         detail=e.detail,
         **about,
     )
@@ -189,14 +191,14 @@ def curves(attacked: Attacked, seed: int) -> Iterator[Curve]:
 
 
 def differences(defended: Attacked, baseline: Attacked, seed: int) -> Iterator[Row]:
-    """Paired differences of a defence from the undefended models: the same records, members and seeds."""
-    case = defended.case
+    """Paired differences of a defence from another, or from none: the same records, members and seeds."""
+    case, against = defended.case, baseline.case.defence
     for attack in (a for a in defended.samples if a in baseline.samples):
         a, b = defended.samples[attack], baseline.samples[attack]
         resolved = {label: s for label, s in DIFFERENCES.items() if _suffices(BY_LABEL[label], a)}
         if not resolved:
             continue
-        rng = stream(seed, "difference", case.defence, case.adaptive, attack)
+        rng = stream(seed, "difference", case.defence, case.adaptive, attack, *([against] if against != "none" else []))
         found = bootstrap.paired_differences(a, b, list(resolved.values()), DIFFERENCE_RESAMPLES, rng)
         for metric, difference in zip(resolved, found, strict=True):
             yield Row(
@@ -209,4 +211,5 @@ def differences(defended: Attacked, baseline: Attacked, seed: int) -> Iterator[R
                 attack=attack,
                 defence=case.defence,
                 adaptive=case.adaptive,
+                against=None if against == "none" else against,
             )

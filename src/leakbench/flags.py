@@ -1,5 +1,6 @@
 """Flags: what a reader must know before trusting a number. Each has a section of the same code in docs/flags.md."""
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -23,29 +24,71 @@ STRONGER = {
 }  # attacks that should beat what they build on
 MARGIN = 0.02  # of AUC, beyond the intervals, before a weaker attack counts as beating a stronger one
 ACCURACY_GAP = 0.05
+COPIES = 0.01  # of the synthetic records, beyond the natural share and half as much again
+TELLING = 0.9  # an AUC above which a generator has as good as published its members
 NEAR_CHANCE = 0.05  # above chance, or half of chance where there are many classes: as good as untrained
 
 
 @dataclass(frozen=True)
 class FlagKind:
-    """A rule with its code and title."""
+    """A code and title, and the rule that raises it; None where what it needs is more than one attacked case."""
 
     code: str
     title: str
-    rule: Rule
+    rule: Rule | None = None
+
+    def flag(self, message: str, defence: str | None, attack: str | None = None) -> Flag:
+        """The flag, raised."""
+        return Flag(self.code, self.title, message, defence, attack)
 
 
 def flags(attacked: Attacked, rows: list[Row]) -> Iterator[Flag]:
     """The flags of one case, from what was attacked and the rows that came of it."""
     for kind in KINDS:
-        for message, attack in kind.rule(attacked, rows):
-            yield Flag(kind.code, kind.title, message, attacked.case.defence, attack)
+        for message, attack in kind.rule(attacked, rows) if kind.rule else ():
+            yield kind.flag(message, attacked.case.defence, attack)
+
+
+def copying_flags(defence: str, copied: float, natural: float, rows: Iterable[Row]) -> Iterator[Flag]:
+    """Whether the generator of a defence copies members.
+
+    `copied` is the share of synthetic records that equal a record that the generator was fitted on, `natural`
+    the share of other real records that do; `rows` hold the attacks on the generator.
+    """
+    if copied > natural + max(COPIES, natural / 2):
+        message = (
+            f"{copied:.1%} of the synthetic records are copies of records that the generator was fitted on"
+        )
+        yield COPYING.flag(f"{message}; of other real records {natural:.1%} are", defence)
+    for row in rows:
+        ours = (row.metric, row.defence, row.slice) == ("auc", defence, "generator")
+        if ours and row.lo is not None and row.lo > TELLING:
+            message = f"from the synthetic records alone members are told with AUC {row.value:.3f}"
+            yield COPYING.flag(f"{message} [{row.lo:.3f}, {row.hi:.3f}]", defence, row.attack)
+
+
+def collapse_flags(defence: str, collapsed: Sequence[str]) -> Iterator[Flag]:
+    """Whether the generator of a defence makes one and the same record for each of the classes `collapsed`."""
+    if collapsed:
+        message = f"the synthetic records of each of these classes are all alike: {', '.join(collapsed)}"
+        yield COLLAPSED.flag(message, defence)
+
+
+def privacy_flags(rows: Iterable[Row]) -> Iterator[Flag]:
+    """The defences of which one stage is differentially private, but not all that is done with members."""
+    for row in rows:
+        if row.metric == "epsilon" and not math.isfinite(row.value):
+            message = (
+                "a stage without noise trains on members, or fits a generator to them: epsilon is infinite"
+            )
+            yield UNCOVERED.flag(message, row.defence)
 
 
 def _non_adaptive(attacked: Attacked, rows: list[Row]) -> Iterator[Raised]:
     if attacked.case.adaptive is False:
         message = (
-            "the shadow models ignored this defence; a real attacker would not, so read the adaptive rows"
+            "the shadow models did not go through this defence; a real attacker's would, so read the adaptive"
+            " rows"
         )
         yield message, None
 
@@ -149,6 +192,9 @@ def _counts_tell(attacked: Attacked, rows: list[Row]) -> Iterator[Raised]:
         yield message + ": the counts left after taking the target out tell, and online LiRA reads low", None
 
 
+COPYING = FlagKind("F11", "The generator copies members")
+COLLAPSED = FlagKind("F12", "The generator collapsed")
+UNCOVERED = FlagKind("F13", "DP does not cover all training on members")
 KINDS = (
     FlagKind("F01", "Non-adaptive shadow models", _non_adaptive),
     FlagKind("F02", "Too few non-members", _too_few),
@@ -160,6 +206,9 @@ KINDS = (
     FlagKind("F08", "Unbalanced membership", _unbalanced),
     FlagKind("F09", "Tied scores at the operating point", _ties),
     FlagKind("F10", "Balanced memberships without pairs", _counts_tell),
+    COPYING,
+    COLLAPSED,
+    UNCOVERED,
 )
 
 

@@ -6,27 +6,33 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .data.dataset import Dataset, Indices
 from .data.designs import Split
 from .executors.local import LocalExecutor
+from .generators import Synthetic
 from .key import content_key
 from .progress import Progress
 from .seeds import derive
 from .store import Entry, Store
-from .train.job import Job, groups
-from .train.query import query
-from .train.recipe import Recipe
-from .train.stacked import train_group
+from .study import Query
+from .train.job import Job, Trained, groups
+from .train.query import query, query_noise
+from .train.recipe import Generate, Recipe
+from .train.stages import synthetic, train_group
+from .types import PerModel
+
+WEIGHTS, MASKS = "weights.safetensors", "masks.safetensors"
 
 
 @dataclass(frozen=True, eq=False)
 class Answers:
-    """What the models of one recipe answered, and their entries in the store, which hold what they cost."""
+    """What the models of one recipe answered, read as it is needed, and their entries in the store."""
 
-    logits: NDArray[np.float32]  # [M, V, N, C]
-    entries: Sequence[Entry]  # [M]
+    logits: PerModel  # [M, V, N, C]
+    noisy: PerModel | None  # [M, K, N, C], first view
+    noise_scale: float
+    entries: Sequence[Entry]  # [M], which hold what the models cost
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,11 +45,13 @@ class Workshop:
     store: Store
     group_size: int = 32
     _found: dict[str, Entry] = field(default_factory=dict, repr=False)  # verified once a run, by key
+    _shared: dict[str, Synthetic] = field(default_factory=dict, repr=False)  # made of public records, by key
 
     def jobs(self, recipe: Recipe) -> list[Job]:
         """One training job for each model of the split. Model m has the same seed under every defence."""
+        shared = derive(self.seed, "shared")
         return [
-            Job(recipe, self.split.records[members], dev, derive(self.seed, "model", m))
+            Job(recipe, self.split.records[members], dev, derive(self.seed, "model", m), shared)
             for m, (members, dev) in enumerate(zip(self.split.members, self.split.dev, strict=True))
         ]
 
@@ -56,19 +64,66 @@ class Workshop:
         return [job for job in self.jobs(recipe) if self._model(job) is None]
 
     def train(self, recipe: Recipe, progress: Progress) -> list[Entry]:
-        """The models of a recipe, trained where the store has none; each is kept as soon as its group is done."""
-        batches = list(groups(self.missing(recipe), self.group_size))
+        """The models of a recipe, trained where the store has none.
+
+        Each is kept after every stage that trains, so that no stage is run twice: not after a stop, and not for
+        another defence that begins with the same stages.
+        """
+        begun: dict[int, list[Job]] = {}
+        for job in self.missing(recipe):
+            begun.setdefault(self._stages_done(job), []).append(job)
+        batches = [batch for jobs in begun.values() for batch in groups(jobs, self.group_size)]
 
         def work(batch: Sequence[Job]) -> None:
-            for job, trained in zip(batch, train_group(self.dataset, batch), strict=True):
-                spec = self.spec(job)
-                files = {"weights.safetensors": trained.weights}
-                self._found[content_key(spec)] = self.store.put("models", spec, files, trained.log)
+            done = [self._begun(job) for job in batch]
+            train_group(self.dataset, batch, done=done, keep=self._keep, make=self.synthetic)
             progress.advance(len(batch))
 
         for _ in LocalExecutor().map(work, batches):
             pass
         return [self._found[content_key(self.spec(job))] for job in self.jobs(recipe)]
+
+    def synthetic(self, job: Job, number: int) -> Synthetic:
+        """The synthetic records of a stage of a job; made once for all recipes that make the same."""
+        stage = job.recipe.stages[number]
+        assert isinstance(stage, Generate)
+        own = {"members": job.describe("")["members"], "seed": job.seed}
+        spec = {
+            "data": self.dataset.fingerprint,
+            "stage": stage.describe(),
+            "from": {"seed": job.shared_seed} if stage.fitted_on == "public" else own,
+            "size": len(job.members),
+        }
+        key = content_key(spec)
+        if key in self._shared:
+            return self._shared[key]
+        entry = self.store.get("synthetic", spec)
+        if entry is None:
+            made = synthetic(self.dataset, job, number)
+            entry = self.store.put("synthetic", spec, {"x.npy": made.x, "y.npy": made.y}, {"seconds": made.seconds})
+        made = Synthetic(np.array(entry.array("x.npy")), np.array(entry.array("y.npy")), entry.meta["seconds"])
+        if stage.fitted_on == "public":
+            self._shared[key] = made
+        return made
+
+    def ask(self, recipe: Recipe, asked: Query, progress: Progress) -> Answers:
+        """The answers of every model of a recipe on the records at stake, then on the test part."""
+        rows = np.concatenate([self.split.records, self.dataset.parts["test"]])
+        entries = self.train(recipe, progress)
+        signals = [self._answer(recipe, entry, rows, asked) for entry in entries]
+
+        def per_model(name: str) -> PerModel:
+            first = signals[0].array(name)
+            return PerModel((len(signals), *first.shape), lambda m: signals[m].array(name))
+
+        noisy = per_model("noisy.npy") if asked.noise else None
+        return Answers(per_model("logits.npy"), noisy, asked.noise_scale, entries)
+
+    def _keep(self, job: Job, number: int, trained: Trained) -> None:
+        if number in job.recipe.kept:
+            spec = self.spec(job.until(number))
+            files = {WEIGHTS: trained.weights} | ({MASKS: trained.masks} if trained.masks else {})
+            self._found[content_key(spec)] = self.store.put("models", spec, files, {"stages": trained.log})
 
     def _model(self, job: Job) -> Entry | None:
         """The model of a job, if the store holds it."""
@@ -78,30 +133,39 @@ class Workshop:
             self._found[key] = entry
         return self._found.get(key)
 
-    def ask(self, recipe: Recipe, views: tuple[str, ...], progress: Progress) -> Answers:
-        """The answers of every model of a recipe on the records at stake, then on the test part."""
-        rows = np.concatenate([self.split.records, self.dataset.parts["test"]])
-        entries = self.train(recipe, progress)
-        logits = [self._answer(recipe, entry, rows, views) for entry in entries]
-        return Answers(np.stack(logits), entries)
+    def _stages_done(self, job: Job) -> int:
+        """How many of the job's stages the store holds the model of."""
+        return next((n + 1 for n in reversed(job.recipe.kept) if self._model(job.until(n)) is not None), 0)
 
-    def _answer(
-        self, recipe: Recipe, model: Entry, rows: Indices, views: tuple[str, ...]
-    ) -> NDArray[np.float32]:
+    def _begun(self, job: Job) -> Trained | None:
+        """What the store holds of a job that is not finished."""
+        stages = self._stages_done(job)
+        if not stages:
+            return None
+        entry = self._model(job.until(stages - 1))
+        assert entry is not None
+        masks = entry.tensors(MASKS) if (entry.path / MASKS).exists() else {}
+        return Trained(entry.tensors(WEIGHTS), masks, entry.meta["stages"])
+
+    def _answer(self, recipe: Recipe, model: Entry, rows: Indices, asked: Query) -> Entry:
         spec = {
             "model": model.path.name,
             "rows": hashlib.sha256(rows.tobytes()).hexdigest(),
-            "views": list(views),
+            "views": list(asked.views),
+            "noise": [asked.noise, asked.noise_scale] if asked.noise else [],
         }
         entry = self.store.get("signals", spec)
         if entry is None:
-            answer = query(
-                self.dataset.x,
-                len(self.dataset.classes),
-                recipe.architecture,
-                model.tensors("weights.safetensors"),
-                rows,
-                views,
-            )
-            entry = self.store.put("signals", spec, {"logits.npy": answer}, {})
-        return entry.array("logits.npy")
+            files = self._ask_one(recipe, model, rows, asked)
+            entry = self.store.put("signals", spec, files, {})
+        return entry
+
+    def _ask_one(self, recipe: Recipe, model: Entry, rows: Indices, asked: Query) -> dict[str, Any]:
+        weights, classes = model.tensors(WEIGHTS), len(self.dataset.classes)
+        about = (self.dataset.x, classes, recipe.architecture, weights, rows)
+        normal = {"mean": self.dataset.mean, "std": self.dataset.std}
+        files = {"logits.npy": query(*about, asked.views, **normal)}
+        if asked.noise:
+            noise = (asked.noise, asked.noise_scale, derive(self.seed, "noise"))
+            files["noisy.npy"] = query_noise(*about, *noise, **normal)
+        return files

@@ -37,11 +37,28 @@ class Plugin:
 
     def parameters(self) -> dict[str, Any]:
         """The parameters as plain data."""
-        return dataclasses.asdict(self)  # type: ignore[call-overload, no-any-return]
+        values = ((f.name, getattr(self, f.name)) for f in dataclasses.fields(self))  # type: ignore[arg-type]
+        return {name: v.describe() if isinstance(v, Plugin) else plain(v) for name, v in values}
+
+    def spec(self) -> dict[str, Any]:
+        """The table that makes this method again: its name and parameters."""
+        values = ((f.name, getattr(self, f.name)) for f in dataclasses.fields(self))  # type: ignore[arg-type]
+        return {"name": self.name, **{name: plain(value) for name, value in values}}
 
     def describe(self) -> dict[str, Any]:
         """Name, version and parameters: what a cache key and a report need."""
         return {"name": self.name, "version": self.version, "parameters": self.parameters()}
+
+
+def plain(value: Any) -> Any:
+    """A dataclass as a table, with the methods in it as the tables that make them again."""
+    if isinstance(value, Plugin):
+        return value.spec()
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {key: plain(each) for key, each in value.items()}
+    return [plain(each) for each in value] if isinstance(value, list | tuple) else value
 
 
 P = TypeVar("P", bound=Plugin)
@@ -96,6 +113,10 @@ class Registry(Generic[P]):
             return TypeAdapter(cls).validate_python(cls.variants.get(name, {}) | given)
         except ValidationError as error:
             raise InputError(f"{self.kind} {name!r}: {first_problem(error)}") from None
+
+    def parse(self, value: "P | str | Mapping[str, Any]") -> P:
+        """`value` itself if it is a method of this kind, else the one that it names."""
+        return value if isinstance(value, self.base) else self.make(value)  # type: ignore[arg-type]
 
     def _in_folder(self) -> list[type[P]]:
         folder = importlib.import_module(self.package)

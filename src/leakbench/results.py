@@ -24,7 +24,7 @@ class Row:
     """One number: what it is of, its value and its interval. A field that does not apply is None."""
 
     metric: str  # such as auc, tpr@fpr=0.001, auc-difference (to no defence), accuracy
-    value: float  # rates are fractions
+    value: float  # rates are fractions; null for an epsilon that is infinite
     lo: float | None = None  # the limits of the 95 % interval, unless `detail` names another
     hi: float | None = None
     n_members: int | None = None  # scores of members, and of non-members, that the number rests on
@@ -34,6 +34,8 @@ class Row:
     defence: str = "none"  # the study's label
     target: str = "all"  # "all" pools every target; else the target's index
     adaptive: bool | None = None  # False: the shadow models ignored the defence
+    shadows: str | None = None  # the defence of the shadow models, where it is not that of the target
+    against: str | None = None  # a difference: the defence compared with, where it is not "none"
     selected: str | None = None  # what was chosen, where the number is the best of many
     unit: str | None = None  # "s", "ms", ...; None for a fraction
     detail: dict[str, Any] = field(default_factory=dict)  # realised FPR, counts, threshold
@@ -76,6 +78,30 @@ class ExposedRecord:
     by_chance: float | None = None  # the largest vulnerability if membership were dealt out at random
 
 
+@dataclass(frozen=True)
+class SyntheticSample:
+    """One synthetic record of a defence that trains on such, with the real record most like it."""
+
+    defence: str
+    generator: str
+    label: str
+    distance: float  # Euclidean, to the nearest record that the generator was fitted on
+    image: str | None = None  # a data: URI; None for tables
+    nearest: str | None = None  # the nearest record, likewise
+
+
+@dataclass(frozen=True)
+class LayerSize:
+    """One layer of the models of a defence, and the same layer of the undefended ones; means over models."""
+
+    defence: str
+    layer: str
+    kind: str  # "Conv2d", "Linear", ...
+    weights: float
+    zeros: float  # weights that are 0
+    weights_before: float
+
+
 @dataclass(frozen=True, eq=False)
 class Exposure:
     """How exposed every record is under one defence: rows of records.parquet, which the JSON leaves out."""
@@ -103,6 +129,8 @@ class Results:
     provenance: dict[str, Any] = field(default_factory=dict)
     study: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)  # what was left out, and why
+    samples: list[SyntheticSample] = field(default_factory=list)
+    layers: list[LayerSize] = field(default_factory=list)
     exposures: list[Exposure] = field(default_factory=list, compare=False)
 
     def find(self, **where: object) -> list[Row]:
@@ -122,8 +150,13 @@ class Results:
         """The inverse of `to_dict`."""
         given = {k: v for k, v in plain.items() if k not in ("schema", "results")}
         given["rows"] = _typed(Row, plain["results"])
-        for name, kind in (("curves", Curve), ("flags", Flag), ("records", ExposedRecord)):
-            given[name] = _typed(kind, plain[name])
+        given |= {
+            "curves": _typed(Curve, plain["curves"]),
+            "flags": _typed(Flag, plain["flags"]),
+            "records": _typed(ExposedRecord, plain["records"]),
+            "samples": _typed(SyntheticSample, plain.get("samples", [])),  # leakbench 0.1.0 wrote none
+            "layers": _typed(LayerSize, plain.get("layers", [])),
+        }
         return cls(**given)
 
     def save(self, folder: str | Path) -> Path:

@@ -1,5 +1,6 @@
 """Run a study: train, query, defend, attack, measure. Read from top to bottom, it is the flow of the design."""
 
+import itertools
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError, ThreadPoolExecutor
@@ -12,8 +13,12 @@ from threadpoolctl import threadpool_limits
 from .data.dataset import Dataset
 from .data.designs import Split
 from .data.load import load
+from .comparisons import nearest_in_accuracy, origin_of_leakage, public_twins
 from .evaluate import Attacked, Case, attack_all, differences
 from .findings import Findings, Names, findings, method_boxes, require_rows
+from .flags import privacy_flags
+from .footprint import Footprints
+from .generated import look_at_generators
 from .models import Workshop
 from .progress import Progress, Silent
 from .provenance import Clock, provenance
@@ -21,8 +26,9 @@ from .results import Results, Row
 from .signals.views import parse_views
 from .store import Store
 from .study import Study
+from .train.material import public_rows
 from .trial import Trial
-from .utility import cost, utility
+from .utility import accuracy_difference, cost, utility
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -39,28 +45,33 @@ def run(study: Study, store: str | Path = "leakbench-store", progress: Progress 
     split = study.design.split(dataset, study.file.seed)
     workshop = Workshop(dataset, split, study.file.seed, Store(store), study.file.group_size)
     trials = make_trials(study, workshop, progress)
-    found, compared = attack_trials(study, trials, split, _names(dataset, split), progress)
+    attacked, found = attack_trials(study, trials, _names(dataset, split), progress)
+    compared = compare_trials(study, trials, attacked, progress)
     progress.stage("utility and cost", len(trials))
     measured: list[Row] = []
+    sizes = Footprints(workshop)
     for trial in trials:
-        measured += [*utility(trial), *cost(trial, trials[0], dataset)]
+        measured += [*utility(trial), *cost(trial, trials[0], dataset), *sizes.rows(trial, trials[0])]
         progress.advance()
+    made = look_at_generators(trials, workshop, progress)
     progress.done()
     used = {row.attack for f in found for row in f.rows}
     return Results(
         kind="run",
         title=study.file.title,
-        rows=[*(row for f in found for row in f.rows), *compared, *measured],
+        rows=[*(row for f in found for row in f.rows), *compared, *measured, *made.rows],
         curves=[curve for f in found for curve in f.curves],
-        flags=[flag for f in found for flag in f.flags],
+        flags=[*(flag for f in found for flag in f.flags), *made.flags, *privacy_flags(measured)],
         records=[record for f in found for record in f.records],
         methods=method_boxes(
             {label: attack for label, attack in study.attacks.items() if label in used},
-            {part.name: part for trial in trials for part in trial.defence.parts},
+            {part.name: part for trial in trials for part in trial.defence.parts} | made.generators,
         ),
         provenance=provenance(clock, study.file.seed, dataset.describe()),
         study=study.describe(),
         notes=sorted({note for f in found for note in f.notes}),
+        samples=made.samples,
+        layers=[layer for trial in trials for layer in sizes.layers(trial, trials[0])],
         exposures=[exposure for f in found for exposure in f.exposures],
     )
 
@@ -70,9 +81,11 @@ def make_trials(study: Study, workshop: Workshop, progress: Progress) -> list[Tr
     recipes = {defence.label: defence.recipe(study.recipe) for defence in study.defences}
     for view in parse_views(study.file.query.views):
         view(workshop.dataset.x[:1])  # tables have no flips: better said now than after the training
-    distinct = list(dict.fromkeys(recipes.values()))
+    distinct = list(dict.fromkeys([study.recipe, *recipes.values()]))
+    for recipe in distinct:
+        public_rows(workshop.dataset, recipe.needs_public)
     progress.stage("training", sum(len(workshop.missing(recipe)) for recipe in distinct))
-    answers = {recipe: workshop.ask(recipe, study.file.query.views, progress) for recipe in distinct}
+    answers = {recipe: workshop.ask(recipe, study.file.query, progress) for recipe in distinct}
     trials = [
         Trial(
             defence, recipes[defence.label], answers[recipes[defence.label]], workshop.dataset, workshop.split
@@ -83,16 +96,21 @@ def make_trials(study: Study, workshop: Workshop, progress: Progress) -> list[Tr
 
 
 def attack_trials(
-    study: Study, trials: list[Trial], split: Split, names: Names, progress: Progress
-) -> tuple[list[Findings], list[Row]]:
-    """Attack every defence as one who knows it does, then as one who ignores it; compare each with no defence."""
-    baseline = trials[0]
-    cases = [Case(t.defence.label, t.known, split.targets, adaptive=True) for t in trials]
-    cases += [
-        Case(t.defence.label, t.released, split.targets, adaptive=False, reference=baseline.known)
-        for t in trials[1:]
-        if len(t.known.members) > 1
-    ]
+    study: Study, trials: list[Trial], names: Names, progress: Progress
+) -> tuple[dict[str, Attacked], list[Findings]]:
+    """Attack every defence as one who knows it does, then as one who ignores it, or takes it for another.
+
+    Returns what the adaptive attackers scored, by defence, and all findings.
+    """
+    by_label, targets = {t.defence.label: t for t in trials}, trials[0].split.targets
+    cases = [Case(label, t.known, targets, adaptive=True) for label, t in by_label.items()]
+    if len(trials[0].known.members) > 1:
+        crossed = list(itertools.permutations(study.file.cross, 2))
+        mistaken = [(label, "none") for label in list(by_label)[1:] if (label, "none") not in crossed]
+        cases += [
+            Case(label, by_label[label].released, targets, False, by_label[other].known, other)
+            for label, other in [*mistaken, *crossed]
+        ]
     progress.stage("attacks", len(cases) * len(study.attacks))
 
     def work(case: Case, advance: Callable[[], None]) -> tuple[Attacked, Findings]:
@@ -101,16 +119,31 @@ def attack_trials(
 
     done = in_threads(work, cases, progress)
     require_rows(*done[0])
-    defended = [attacked for attacked, _ in done[1:] if attacked.case.adaptive]
-    progress.stage("comparison", len(defended))
+    return {a.case.defence: a for a, _ in done if a.case.adaptive}, [found for _, found in done]
 
-    def compare(attacked: Attacked, advance: Callable[[], None]) -> list[Row]:
-        rows = list(differences(attacked, done[0][0], study.file.seed))
+
+def compare_trials(
+    study: Study, trials: list[Trial], attacked: dict[str, Attacked], progress: Progress
+) -> list[Row]:
+    """Paired differences of each defence from none, from the frontier at its accuracy, from its public twin."""
+    by_label = {trial.defence.label: trial for trial in trials}
+    matched = nearest_in_accuracy(trials, study.file.frontier)
+    twins = public_twins(trials)
+    pairs = [(label, "none") for label in list(by_label)[1:]]
+    pairs += [pair for pair in [*matched.items(), *twins.items()] if pair not in pairs]
+    progress.stage("comparison", len(pairs))
+
+    def compare(pair: tuple[str, str], advance: Callable[[], None]) -> list[Row]:
+        rows = list(differences(attacked[pair[0]], attacked[pair[1]], study.file.seed))
         advance()
         return rows
 
-    compared = in_threads(compare, defended, progress)
-    return [found for _, found in done], [row for rows in compared for row in rows]
+    compared = dict(zip(pairs, in_threads(compare, pairs, progress), strict=True))
+    rows = [row for pair, each in compared.items() if pair not in twins.items() or pair in matched.items() for row in each]
+    rows += [accuracy_difference(by_label[label], by_label[other]) for label, other in matched.items()]
+    for label, twin in twins.items():
+        rows += origin_of_leakage(compared[label, twin], attacked[twin])
+    return rows
 
 
 def in_threads(

@@ -4,20 +4,23 @@ Every model is target once, attacked with the other models as shadow models. A t
 before the target is looked at: by the method itself, or on shadow models.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .attacks._statistic import mid_quantile
-from .attacks.base import Attack, TrainedAttack
+from .attacks.base import Attack, Scorer, TrainedAttack
 from .metrics.roc import best_threshold
 from .seeds import stream
-from .types import Array, Bools, Models, Shadows
+from .types import Array, Bools, Models, Shadows, Target
 
 COINCIDENCE = 20  # common records from which equal or opposite membership is design, not chance
+
+FEWEST_IN_FOLDS = 4  # models below which two folds would leave an attacker a single one to learn from
 
 UNLIKE = 0.1  # difference of the share of members between targets from which raw scores are not pooled
 
@@ -41,8 +44,12 @@ def applicable(
             return _missing(statistic, models)
     if attack.population and (models.population is None or source.population is None):
         return "it needs a population: records that no model was trained on"
-    reasons = (_lacking(attack, shadow_models(models, source, m), models, m) for m in targets)
-    return next((reason for reason in reasons if reason is not None), None)
+    shadows = _shadows_of(attack, models, source, targets)
+    reasons = (_lacking(attack, each, models, m) for each, m in zip(shadows, targets, strict=True))
+    reason = next((reason for reason in reasons if reason is not None), None)
+    if reason is None and attack.torch and find_spec("torch") is None:
+        return "it needs torch; install leakbench[train]"
+    return reason
 
 
 def _missing(statistic: str, models: Models) -> str:
@@ -50,7 +57,10 @@ def _missing(statistic: str, models: Models) -> str:
         return "it needs the records' labels"
     if statistic == "score":
         return "it needs ready scores"
-    return f"it needs logits or probabilities, to compute {statistic.replace('_', ' ')}"
+    if statistic == "sensitivity":
+        return "it needs the answers to noisy copies of the records (`noise` in a study's queries)"
+    purpose = "" if statistic == "logits" else f", to compute {statistic.replace('_', ' ')}"
+    return f"it needs logits or probabilities{purpose}"
 
 
 def _lacking(attack: Attack, shadows: Shadows, models: Models, m: int) -> str | None:
@@ -90,6 +100,27 @@ def shadow_models(models: Models, source: Models, m: int) -> Shadows:
     return source.shadows(*map(int, np.flatnonzero(telling)))
 
 
+def _shadows_of(attack: Attack, models: Models, source: Models, targets: Sequence[int]) -> list[Shadows]:
+    """The shadow models of each target.
+
+    An attack in folds takes those of the other fold alone, so that all targets of a fold share one attacker:
+    two fits in place of one a target, and still no attacker has seen its target.
+    """
+    shadows = [shadow_models(models, source, m) for m in targets]
+    in_folds = isinstance(attack, TrainedAttack) and attack.in_folds
+    if not in_folds or len(targets) == 1 or len(source.members) < FEWEST_IN_FOLDS:
+        return shadows
+    fold = _folds(source)
+    own = [np.flatnonzero(fold == fold[m]) for m in targets]
+    return [source.shadows(*sorted({*s.exclude, *map(int, f)})) for s, f in zip(shadows, own, strict=True)]
+
+
+def _folds(source: Models) -> NDArray[np.intp]:
+    """0 or 1 for each model [M]. Models of telling membership, such as a complementary pair, share a fold."""
+    groups = [shadow_models(source, source, m).exclude[0] for m in range(len(source.members))]
+    return np.asarray(np.unique(groups, return_inverse=True)[1] % 2)
+
+
 def score_targets(
     attack: Attack, models: Models, targets: Sequence[int], seed: int, reference: Models | None = None
 ) -> Scores:
@@ -103,13 +134,14 @@ def score_targets(
     level of a target's scores would tell how many of its records are members.
     """
     source = models if reference is None else reference
+    shadows_of = _shadows_of(attack, models, source, targets)
+    score = _Shared(attack, seed) if isinstance(attack, TrainedAttack) and attack.in_folds else attack.score
     thresholds = _Thresholds(attack, source, seed)
     scores = np.full((len(targets), models.members.shape[1]), np.nan)
     decided = np.zeros(scores.shape, dtype=bool)
     fixed = True
-    for t, m in enumerate(targets):
-        shadows = shadow_models(models, source, m)
-        scores[t] = _score(attack, models, m, shadows, stream(seed, attack.name, m))
+    for t, (m, shadows) in enumerate(zip(targets, shadows_of, strict=True)):
+        scores[t] = _score(attack, score, models, m, shadows, stream(seed, attack.name, m))
         threshold = thresholds.fixed_for(m, shadows)
         fixed &= threshold is not None
         if threshold is not None:
@@ -119,7 +151,28 @@ def score_targets(
     return Scores(scores, decided if fixed else None, attack.describe())
 
 
-def _score(attack: Attack, models: Models, m: int, shadows: Shadows, rng: np.random.Generator) -> Array:
+Score = Callable[[Target, Shadows | None, np.random.Generator], Array]  # as `Attack.score`
+
+
+class _Shared:
+    """The score of an attack that is fitted once for each set of shadow models, whoever is the target."""
+
+    def __init__(self, attack: TrainedAttack, seed: int) -> None:
+        self.attack, self.seed = attack, seed
+        self._learned: dict[tuple[int, ...], Scorer] = {}
+
+    def __call__(self, target: Target, shadows: Shadows | None, rng: np.random.Generator) -> Array:
+        """As `Attack.score`; the fit's random numbers do not depend on the target, so `rng` is not drawn from."""
+        assert shadows is not None
+        those = tuple(map(int, shadows.indices))
+        if those not in self._learned:
+            self._learned[those] = self.attack.learned(shadows, stream(self.seed, self.attack.name, *those))
+        return self._learned[those](self.attack.features(target))
+
+
+def _score(
+    attack: Attack, score: Score, models: Models, m: int, shadows: Shadows, rng: np.random.Generator
+) -> Array:
     """Scores of model m [N], NaN where it is not scored."""
     has_shadows = shadows.indices.size > 0
     if isinstance(attack, TrainedAttack) and not has_shadows:
@@ -127,7 +180,7 @@ def _score(attack: Attack, models: Models, m: int, shadows: Shadows, rng: np.ran
     known = models.audited[m]
     if attack.shadows != "none":
         known = known & ~shadows.members.all(axis=0)
-    raw = attack.score(models.target(m), shadows if has_shadows else None, rng)
+    raw = score(models.target(m), shadows if has_shadows else None, rng)
     return np.where(known, raw, np.nan)
 
 
@@ -200,7 +253,7 @@ class _Thresholds:
         rest = self.source.shadows(*sorted({*shadows.exclude, *own.exclude}))
         if _lacking(self.attack, rest, self.source, j) is not None:
             return None
-        scores = _score(self.attack, self.source, j, rest, self._rng(j))
+        scores = _score(self.attack, self.attack.score, self.source, j, rest, self._rng(j))
         known = np.isfinite(scores)
         return _best(scores[known], self.source.members[j][known])
 

@@ -2,7 +2,7 @@
 
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -13,10 +13,11 @@ from .data.designs import DESIGNS, Design
 from .data.load import DataSpec
 from .defences import DEFENCES, Defence
 from .errors import InputError, unknown
+from .registry import plain
 from .results import BEST
 from .signals.views import parse_views
 from .tables import build, override
-from .train.recipe import Architecture, Recipe, Train
+from .train.recipe import Architecture, Recipe, Stage, Train
 from .types import Array
 
 
@@ -57,12 +58,22 @@ class Protected:
 
 @dataclass(frozen=True)
 class Query:
-    """How the models are asked: which views of each record."""
+    """How the models are asked: the views of each record, and how many noisy copies of it.
+
+    From the noisy copies (normal, of sd `noise_scale` in the network's input) comes the sensitivity that SAMIA
+    reads; 10 are its authors'.
+    """
 
     views: tuple[str, ...] = ("identity",)
+    noise: int = 0
+    noise_scale: float = 1e-3
 
     def __post_init__(self) -> None:
         parse_views(self.views)
+        if self.noise < 0 or not self.noise_scale > 0:
+            raise InputError(
+                f"noise must be at least 0 copies and noise_scale positive, got {self.noise} and {self.noise_scale}"
+            )
 
 
 @dataclass(frozen=True)
@@ -74,10 +85,12 @@ class StudyFile:
     seed: int = 0
     design: dict[str, Any] = field(default_factory=lambda: {"name": "random_half"})
     architecture: Architecture = field(default_factory=Architecture)
-    stages: tuple[Train, ...] = (Train(),)
+    stages: tuple[Stage, ...] = (Train(),)
     defences: tuple[str | dict[str, Any], ...] = ("none",)
     attacks: str | tuple[str | dict[str, Any], ...] = "standard-2026"
     query: Query = field(default_factory=Query)
+    frontier: tuple[str, ...] = ()  # labels of defences: the others are compared with the nearest in accuracy
+    cross: tuple[str, ...] = ()  # labels of defences whose models serve as shadow models for each other
     group_size: int = 32  # models trained at once; changes nothing but speed
 
 
@@ -112,7 +125,11 @@ class Study:
         if len(set(labels)) != len(labels):
             twice = next(label for label in labels if labels.count(label) > 1)
             raise InputError(f"two defences are called {twice!r}; give one of them another `label`")
-        _ = study.design, study.attacks
+        for name in ("frontier", "cross"):
+            for label in getattr(study.file, name):
+                if label not in labels:
+                    raise unknown(f"defence in {name}:", label, labels)
+        _ = study.design, study.attacks, [defence.recipe(study.recipe) for defence in study.defences]
         return study
 
     @property
@@ -141,8 +158,9 @@ class Study:
         return make_attacks(self.file.attacks)
 
     def describe(self) -> dict[str, Any]:
-        """The study as plain data, defaults filled in."""
-        return asdict(self.file)
+        """The study as plain data, defaults filled in: what a study file holds."""
+        described: dict[str, Any] = plain(self.file)
+        return described
 
 
 def make_attacks(specs: str | Sequence[str | Mapping[str, Any]]) -> dict[str, Attack]:

@@ -35,13 +35,13 @@ def refuse_unknown(cls: type, table: object, where: str) -> None:
     for key, value in table.items():
         if key not in names:
             raise unknown(f"key in {where}:", str(key), names)
-        inner = _dataclass_in(hints[key])
-        if inner is None:
+        options = _dataclasses_in(hints[key])
+        if not options:
             continue
         for i, item in enumerate(value if isinstance(value, list) else [value]):
             place = f"{where}.{key}.{i}" if isinstance(value, list) else f"{where}.{key}"
             if not dataclasses.is_dataclass(item):
-                refuse_unknown(inner, item, place)
+                refuse_unknown(_chosen(options, item, place), item, place)
 
 
 def override(table: dict[str, Any], assignment: str) -> None:
@@ -84,10 +84,22 @@ def _value(text: str) -> Any:
         return text.strip()
 
 
-def _dataclass_in(hint: Any) -> type | None:
-    """The dataclass in `X`, `X | None`, `tuple[X, ...]` or `list[X]`, if X is one."""
-    options = (
-        typing.get_args(hint) if isinstance(hint, types.UnionType) or typing.get_origin(hint) else (hint,)
-    )
-    found = [o for o in options if isinstance(o, type) and dataclasses.is_dataclass(o)]
-    return found[0] if found else None
+def _dataclasses_in(hint: Any) -> list[type]:
+    """The dataclasses in `X`, `X | Y | None`, `tuple[X, ...]` or `list[X]`, at any depth."""
+    inside = typing.get_args(hint)
+    if inside:
+        return [found for each in inside for found in _dataclasses_in(each)]
+    return [hint] if isinstance(hint, type) and dataclasses.is_dataclass(hint) else []
+
+
+def _chosen(options: list[type], item: object, where: str) -> type:
+    """The one of several dataclasses that a table means by its tag, their first field; without it the first."""
+    if len(options) == 1:
+        return options[0]
+    tag = dataclasses.fields(options[0])[0].name
+    tagged = {typing.get_args(typing.get_type_hints(option)[tag])[0]: option for option in options}
+    if not isinstance(item, Mapping) or tag not in item:
+        return options[0]
+    if item[tag] not in tagged:
+        raise unknown(f"{tag} in {where}:", str(item[tag]), tagged)
+    return tagged[item[tag]]

@@ -1,8 +1,8 @@
 """A defence's models: as trained, as released, and as an attacker who knows the defence reads them."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,9 @@ from .data.designs import Split
 from .models import Answers
 from .study import Protected
 from .train.recipe import Recipe
-from .types import Models, Signals
+from .types import Array, Bools, Models, PerModel, Signals
+
+Rows = slice | NDArray[np.intp]
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,36 +34,45 @@ class Trial:
     @cached_property
     def released(self) -> Models:
         """What the defended models release."""
-        return self._models(self._released)
+        return self._models(self._release)
 
     @cached_property
     def known(self) -> Models:
         """The released answers after an attacker who knows the defence has undone what can be undone."""
         if not self.defence.changes_output:
             return self.released
-        return self._models(self.defence.inverse(self._released.astype(np.float64)))
-
-    @property
-    def test_logits(self) -> NDArray[np.floating[Any]]:
-        """The released answers on the test part [M, Z, C], first view."""
-        return self._released[:, 0, len(self.split.records) :]
+        return self._models(lambda logits: self.defence.inverse(self._release(logits)))
 
     @cached_property
-    def _released(self) -> NDArray[np.floating[Any]]:
-        if not self.defence.changes_output:
-            return self.answers.logits
-        return self.defence.output(self.answers.logits.astype(np.float64))
+    def test_correct(self) -> Bools:
+        """Whether each target is right about each record of the test part [T, Z], first view."""
+        n, y = len(self.split.records), self.dataset.y[self.test]
+        answers = (self._release(self.answers.logits[m][:1, n:])[0] for m in self.split.targets)
+        return np.stack([answer.argmax(axis=-1) == y for answer in answers])
 
-    def _models(self, logits: NDArray[np.floating[Any]]) -> Models:
+    def _release(self, logits: Array) -> Array:
+        """Answers as they are released, of one model."""
+        return self.defence.output(logits.astype(np.float64)) if self.defence.changes_output else logits
+
+    def _models(self, seen: Callable[[Array], Array]) -> Models:
         y, n = self.dataset.y, len(self.split.records)
         population = None
-        outside = np.isin(self.test, self.split.population(self.dataset))
-        if outside.any():
-            nobody = np.zeros((len(logits), int(outside.sum())), dtype=bool)
-            answers = Signals(y[self.test[outside]], logits[:, :, n:][:, :, outside])
-            population = Models(answers, nobody, ~nobody)
-        signals = Signals(y[self.split.records], logits[:, :, :n])
+        outside = n + np.flatnonzero(np.isin(self.test, self.split.population(self.dataset)))
+        if outside.size:
+            nobody = np.zeros((len(self.split.members), outside.size), dtype=bool)
+            population = Models(self._signals(y[self.test[outside - n]], seen, outside), nobody, ~nobody)
+        signals = self._signals(y[self.split.records], seen, slice(0, n))
         return Models(signals, self.split.members, self.split.audited, population)
+
+    def _signals(self, labels: NDArray[np.int64], seen: Callable[[Array], Array], rows: Rows) -> Signals:
+        """The signals on some of the rows asked about, read from the store a model at a time."""
+
+        def on_rows(answers: PerModel) -> PerModel:
+            shape = (*answers.shape[:2], len(labels), answers.shape[3])
+            return PerModel(shape, lambda m: seen(answers[m][:, rows]))
+
+        noisy = None if self.answers.noisy is None else on_rows(self.answers.noisy)
+        return Signals(labels, on_rows(self.answers.logits), noisy=noisy, noise_scale=self.answers.noise_scale)
 
     @property
     def test(self) -> Indices:

@@ -4,6 +4,7 @@ Axes: M models, V views of a query, N records, C classes. Membership is bool [M,
 = more likely a member*. No type that an attack receives holds the target's membership.
 """
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -12,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import InputError
+from .signals.axes import Numbers
+from .signals.sensitivity import sensitivity
 from .signals.statistics import FROM_LOSS, LABEL_FREE, STATISTICS
 
 Array = NDArray[np.float64]
@@ -20,16 +23,42 @@ Labels = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
+class PerModel:
+    """An array [M, ...] that is never whole in memory: `load(m)` gives model m's part, each time it is asked for."""
+
+    shape: tuple[int, ...]
+    load: Callable[[int], Numbers]
+    dtype: np.dtype[Any] = field(default_factory=lambda: np.dtype(np.float32))
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, m: int) -> Numbers:
+        if not -len(self) <= m < len(self):
+            raise IndexError(m)
+        return self.load(m % len(self))
+
+    def __iter__(self) -> Iterator[Numbers]:
+        return map(self.load, range(len(self)))
+
+
+ByModel = Numbers | PerModel  # [M, ...]: what is read a model at a time
+
+
+@dataclass(frozen=True, eq=False)
 class Signals:
     """What M models answered on N records in V views: logits, or losses, or ready scores.
 
-    Log-probabilities serve as logits: every statistic is the same for z and for log softmax(z).
+    Log-probabilities serve as logits: every statistic is the same for z and for log softmax(z). Beside logits
+    there may be those on K `noisy` copies of each record in the first view, x + noise_scale u with u ~ N(0, I).
     """
 
     labels: Labels | None = None  # [N]
-    logits: NDArray[np.floating[Any]] | None = None  # [M, V, N, C]
-    losses: NDArray[np.floating[Any]] | None = None  # [M, V, N]
-    scores: NDArray[np.floating[Any]] | None = None  # [M, V, N]
+    logits: ByModel | None = None  # [M, V, N, C]
+    losses: Numbers | None = None  # [M, V, N]
+    scores: Numbers | None = None  # [M, V, N]
+    noisy: ByModel | None = None  # [M, K, N, C]
+    noise_scale: float = 1e-3
     _cache: dict[str, Array] = field(default_factory=dict, repr=False)
 
     @property
@@ -41,8 +70,13 @@ class Signals:
         raise InputError("signals need logits, losses or scores, got none of them")
 
     def offers(self, statistic: str) -> bool:
-        """Whether `statistic` can be computed; "labels", "logits" and "score": whether they are there."""
-        given = {"labels": self.labels, "logits": self.logits, "score": self.scores}
+        """Whether `statistic` can be computed; for what is no statistic of a view, whether it is there."""
+        given = {
+            "labels": self.labels,
+            "logits": self.logits,
+            "score": self.scores,
+            "sensitivity": self.noisy,
+        }
         if statistic in given:
             return given[statistic] is not None
         return self._from_logits(statistic) or (self.losses is not None and statistic in FROM_LOSS)
@@ -57,7 +91,7 @@ class Signals:
         Raises InputError if it cannot be computed from what is here.
         """
         if name not in self._cache:
-            if name in ("labels", "logits") or not self.offers(name):
+            if name in ("labels", "logits", "sensitivity") or not self.offers(name):
                 raise InputError(f"the statistic {name!r} cannot be computed from these signals")
             value = self._compute(name)
             value.setflags(write=False)
@@ -76,6 +110,15 @@ class Signals:
         for m, logits in enumerate(self.logits):
             out[m] = STATISTICS[name](np.asarray(logits, dtype=np.float64), labels)
         return out
+
+    def sensitivity(self, m: int) -> Array:
+        """How much the probabilities of model m change with the record, for each class [N, C].
+
+        Raises InputError without the answers to noisy copies.
+        """
+        if self.logits is None or self.noisy is None:
+            raise InputError("the sensitivity needs logits, and those on noisy copies of the records")
+        return sensitivity(self.logits[m][0], self.noisy[m], self.noise_scale)
 
 
 class Moments(NamedTuple):
@@ -138,15 +181,21 @@ class Target:
         """The statistic `name` of the target's answers [V, N]."""
         return np.asarray(self.signals.statistic(name)[self.index])
 
+    @property
+    def sensitivity(self) -> Array:
+        """How much the target's probabilities change with the record, for each class [N, C]."""
+        return self.signals.sensitivity(self.index)
+
     def at(self, records: NDArray[np.intp]) -> "Target":
         """The same model on some of its records; nothing else is copied or computed."""
 
-        def cut(array: NDArray[Any] | None) -> NDArray[Any] | None:
-            return None if array is None else array[self.index][:, records][None]
+        def cut(array: ByModel | None) -> Numbers | None:
+            return None if array is None else np.asarray(array[self.index])[:, records][None]
 
         s = self.signals
         labels = None if s.labels is None else s.labels[records]
-        return Target(Signals(labels, cut(s.logits), cut(s.losses), cut(s.scores)), 0, self.population)
+        answers = Signals(labels, cut(s.logits), cut(s.losses), cut(s.scores), cut(s.noisy), s.noise_scale)
+        return Target(answers, 0, self.population)
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 
 import numpy as np
-from scipy.special import bdtrik
+from scipy.special import bdtrik, stdtrit
 
 from .data.dataset import Dataset
 from .metrics import Sample
-from .metrics.clusters import effective_size
+from .metrics.clusters import clustered_variance, effective_size
 from .metrics.intervals import clopper_pearson, difference_interval
 from .results import Row
 from .train.query import measure_latency
@@ -24,13 +24,23 @@ def utility(trial: Trial) -> Iterator[Row]:
     Shadow models are left out: in the design `single` they trained on parts of the test part. Intervals treat
     models and records as clusters: the same test records judge every model.
     """
-    label, y, targets = trial.defence.label, trial.dataset.y[trial.test], list(trial.split.targets)
-    right = trial.test_logits[targets].argmax(axis=-1) == y  # [T, Z]
+    label, targets, right = trial.defence.label, list(trial.split.targets), trial.test_correct
     yield _rate("accuracy", label, right, np.ones_like(right))
     members = trial.split.members[targets]
     correct = trial.released.signals.statistic("correct")[targets, 0] > 0.5  # [T, N]
     yield _rate("train_accuracy", label, correct, members)
     yield _gap(label, correct, members, trial.split.audited[targets])
+
+
+def accuracy_difference(trial: Trial, other: Trial) -> Row:
+    """Accuracy minus that of another defence, on the same test records by models with the same members."""
+    change = trial.test_correct.astype(np.float64) - other.test_correct  # [T, Z]
+    model, record = np.indices(change.shape).reshape(2, -1)
+    value = float(change.mean())
+    spread = clustered_variance((change.ravel() - value) / change.size, model, record)
+    half = float(stdtrit(spread.df, 0.975)) * spread.variance**0.5
+    label, against = trial.defence.label, other.defence.label
+    return Row("accuracy_difference", value, value - half, value + half, defence=label, against=against)
 
 
 def cost(trial: Trial, baseline: Trial, dataset: Dataset) -> Iterator[Row]:
@@ -67,15 +77,14 @@ def cost(trial: Trial, baseline: Trial, dataset: Dataset) -> Iterator[Row]:
 def _train_seconds(trial: Trial) -> tuple[float, float, float]:
     """Mean seconds to train one model, with limits: over stages, epochs run x the median time of an epoch.
 
-    The median is not moved by the first epoch, which warms up, nor by a moment in which the machine was busy. Its
+    Stages that do not train, such as making synthetic records, take their median over the models. The median is not moved by the first epoch, which warms up, nor by a moment in which the machine was busy. Its
     95 % limits are order statistics (Conover 1999, section 3.2); fewer than six epochs cannot give 95 %, and their
     limits are the extremes.
     """
-    logs = [entry.meta for entry in trial.answers.entries]
     total = np.zeros(3)
-    for stage in range(len(trial.recipe.stages)):
-        times = np.unique(np.concatenate([log["epoch_seconds"][stage] for log in logs]))  # a stack shares one
-        epochs = np.mean([log["epochs"][stage] for log in logs])
+    for logs in zip(*(entry.meta["stages"] for entry in trial.answers.entries), strict=True):  # one a model
+        times = np.unique(np.concatenate([log.get("epoch_seconds", [log["seconds"]]) for log in logs]))
+        epochs = np.mean([log.get("epochs", 1) for log in logs])  # a stack shares one time
         low = int(max(0, bdtrik(0.025, times.size, 0.5)))
         total += epochs * np.array([np.median(times), times[low], times[times.size - 1 - low]])
     return float(total[0]), float(total[1]), float(total[2])

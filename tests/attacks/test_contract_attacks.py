@@ -5,10 +5,11 @@ import pytest
 
 from leakbench.attacks import ATTACKS, STANDARD, SUITES, Attack
 from leakbench.attacks._learned import LearnedAttack
+from leakbench.attacks._network import NetworkAttack
 from leakbench.scoring import applicable, score_targets
 from leakbench.types import Models, Signals
 
-from .worlds import auc, frozen, noise_sd, with_members, world
+from .worlds import auc, frozen, noise_sd, quick, with_members, world
 
 NAMES = ATTACKS.names()
 VIEWS = [1, 2]
@@ -16,7 +17,7 @@ VIEWS = [1, 2]
 
 @pytest.fixture(params=NAMES)
 def attack(request) -> Attack:
-    return ATTACKS.make(request.param)
+    return quick(request.param)
 
 
 @pytest.fixture(params=VIEWS, ids=lambda v: f"V={v}")
@@ -61,7 +62,7 @@ def test_noise_reads_as_chance(attack: Attack) -> None:
 
 
 def test_order_of_records_does_not_matter(attack: Attack, models: Models) -> None:
-    if isinstance(attack, LearnedAttack):
+    if isinstance(attack, LearnedAttack | NetworkAttack):
         pytest.skip("draws its examples by their place")
     order = np.random.default_rng(3).permutation(models.members.shape[1])
     signals = models.signals
@@ -78,7 +79,9 @@ def test_order_of_records_does_not_matter(attack: Attack, models: Models) -> Non
 
 def test_a_constant_added_to_the_logits_changes_nothing(attack: Attack, models: Models) -> None:
     def shifted(m: Models) -> Models:
-        signals = Signals(m.signals.labels, m.signals.logits + 512.0, scores=m.signals.scores)
+        s = m.signals
+        noisy = None if s.noisy is None else s.noisy + 512.0
+        signals = Signals(s.labels, s.logits + 512.0, scores=s.scores, noisy=noisy)
         return Models(signals, m.members, m.audited, m.population and shifted(m.population))
 
     assert np.array_equal(score(attack, shifted(models)), score(attack, models))
@@ -101,9 +104,12 @@ def test_says_what_it_is(attack: Attack) -> None:
     assert all(statistic in ("labels", "score") or statistic.isidentifier() for statistic in attack.needs)
 
 
-def test_the_standard_suite_holds_every_attack_of_ours_once() -> None:
+def test_the_standard_suite_holds_every_attack_of_ours_but_the_networks_once() -> None:
+    networks = [name for name in NAMES if issubclass(ATTACKS.get(name), NetworkAttack)]
     assert SUITES["standard-2026"] == STANDARD
-    assert sorted(STANDARD) == NAMES
+    assert sorted([*STANDARD, *networks]) == NAMES
+    assert set(networks) <= set(SUITES["mia-prune"]) <= set(NAMES)
+    assert len(set(SUITES["mia-prune"])) == len(SUITES["mia-prune"]) == 12
 
 
 @pytest.mark.parametrize(
@@ -116,6 +122,12 @@ def test_the_standard_suite_holds_every_attack_of_ours_once() -> None:
         {"name": "lira", "variance": "median"},
         {"name": "knn", "neighbours": 0},
         {"name": "mlp", "hidden": (8, 0)},
+        {"name": "nn", "epochs": 1},
+        {"name": "nn_top3", "dropout": 1.0},
+        {"name": "nn_cls", "batch_size": 1},
+        {"name": "samia", "lr": 0.0},
+        {"name": "samia", "max_examples": 3},
+        {"name": "samia", "weight_decay": float("nan")},
     ],
     ids=lambda spec: list(spec)[1],
 )

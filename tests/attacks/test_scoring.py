@@ -11,7 +11,7 @@ from leakbench.metrics.roc import best_threshold
 from leakbench.scoring import applicable, score_targets, shadow_models
 from leakbench.types import Array, Models, Shadows, Signals, Target
 
-from .worlds import auc, noise_sd, pairs, with_members, world
+from .worlds import auc, noise_sd, pairs, quick, with_members, world
 
 
 @dataclass(frozen=True)
@@ -85,10 +85,10 @@ def test_records_that_are_not_audited_are_not_scored(name: str) -> None:
     models = world(m=8, n=120)
     audited = np.random.default_rng(0).random(models.members.shape) < 0.8
     partly = Models(models.signals, models.members, audited, models.population)
-    got = score_targets(ATTACKS.make(name), partly, [3, 0], seed=0)
+    got = score_targets(quick(name), partly, [3, 0], seed=0)
     assert np.array_equal(np.isfinite(got.scores), audited[[3, 0]])
     assert not got.decided[~audited[[3, 0]]].any()
-    assert got.attack == ATTACKS.make(name).describe()
+    assert got.attack == quick(name).describe()
 
 
 def test_a_record_without_an_out_model_is_not_scored_where_one_is_needed() -> None:
@@ -123,6 +123,88 @@ def test_with_shadow_models_a_trained_attack_never_fits_on_the_target() -> None:
     rest = [0, 1, 4, 5]
     assert np.array_equal(features[:, 0], models.signals.statistic("loss")[rest, 0].ravel())
     assert np.array_equal(members, models.members[rest].ravel())
+
+
+@dataclass(frozen=True)
+class Folded(Spy):
+    """A spy in folds that also notes which fit scored what."""
+
+    name: ClassVar[str] = "folded"
+    in_folds: ClassVar[bool] = True
+    used: list
+
+    @property
+    def decision(self) -> float:
+        return -1.0
+
+    def fit(self, features, members, rng):
+        self.seen.append((features, members))
+        number = len(self.seen) - 1
+
+        def scorer(f):
+            self.used.append((number, f))
+            return -f[:, 0]
+
+        return scorer
+
+
+def whose(models: Models, features: Array) -> list[int]:
+    """The models whose losses the features hold, one after the other."""
+    loss = models.signals.statistic("loss")[:, 0]
+    parts = features[:, 0].reshape(-1, loss.shape[1])
+    return [int(np.flatnonzero((loss == part).all(axis=1))[0]) for part in parts]
+
+
+def test_an_attack_in_folds_is_fitted_twice_and_never_on_its_target() -> None:
+    models, spy = world(m=8, n=50), Folded([], [])
+    got = score_targets(spy, models, range(8), seed=0)
+    fitted = [whose(models, features) for features, _ in spy.seen]
+    assert fitted == [[2, 3, 6, 7], [0, 1, 4, 5]]  # the halves, in which pairs stay together
+    assert [(whose(models, f), number) for number, f in spy.used] == [([m], m // 2 % 2) for m in range(8)]
+    for (_, members), models_of_it in zip(spy.seen, fitted, strict=True):
+        assert np.array_equal(members, models.members[models_of_it].ravel())
+    assert np.array_equal(got.decided, models.signals.statistic("loss")[:, 0] <= 1.0)  # before ranking
+
+
+def test_folds_do_not_depend_on_which_targets_are_asked_about() -> None:
+    models = world(m=8)
+    attack = quick("nn")
+    whole = score_targets(attack, models, range(8), seed=0)
+    some = score_targets(attack, models, [5, 2], seed=0)
+    assert np.array_equal(some.scores, whole.scores[[5, 2]])
+    assert np.array_equal(some.decided, whole.decided[[5, 2]])
+
+
+def test_models_of_telling_membership_share_a_fold() -> None:
+    models = world(m=8, n=50)
+    members = models.members.copy()
+    members[[4, 5]] = members[[1, 0]]
+    twice, spy = with_members(models, members), Folded([], [])
+    score_targets(spy, twice, range(8), seed=0)
+    assert [whose(twice, features) for features, _ in spy.seen] == [[2, 3], [0, 1, 4, 5, 6, 7]]
+
+
+def test_folds_of_an_attacker_who_ignores_the_defence_are_those_of_the_same_members() -> None:
+    defended, plain, spy = world(seed=1, m=8, leak=0.5), world(seed=1, m=8, leak=3.0), Folded([], [])
+    score_targets(spy, defended, [4, 6], seed=0, reference=plain)
+    assert [whose(plain, features) for features, _ in spy.seen] == [[2, 3, 6, 7], [0, 1, 4, 5]]
+    assert [whose(defended, f) for _, f in spy.used] == [[4], [6]]
+
+
+@pytest.mark.parametrize(("m", "targets", "want"), [(8, [2], [[0, 1, 4, 5, 6, 7]]), (3, [0, 1], [[2]])])
+def test_one_target_or_few_models_are_not_split(m: int, targets: list[int], want: list[list[int]]) -> None:
+    whole, spy = world(m=8, n=50), Folded([], [])
+    few = Models(Signals(losses=whole.signals.statistic("loss")[:m]), whole.members[:m], whole.audited[:m])
+    score_targets(spy, few, targets, seed=0)
+    assert [whose(few, features) for features, _ in spy.seen] == want
+    assert [whose(few, f)[0] for _, f in spy.used] == targets
+
+
+def test_a_fold_that_lacks_members_is_told_beforehand() -> None:
+    models = world(m=8)
+    members = models.members & (np.arange(8) // 2 % 2 == 0)[:, None]  # models 2, 3, 6 and 7 have none
+    reason = applicable(quick("nn"), with_members(models, members), range(8))
+    assert reason == "it needs members and non-members to learn from"
 
 
 def test_a_balanced_draw_of_examples() -> None:
@@ -196,7 +278,7 @@ def test_the_decision_does_not_look_at_the_targets_membership(name: str) -> None
     models = world(m=6)
     flipped = models.members.copy()
     flipped[[0, 1]] = flipped[[1, 0]]  # model 0 and its complement swap their members: the same shadow models
-    attack = ATTACKS.make(name)
+    attack = quick(name)
     a, b = (score_targets(attack, w, [0], seed=0) for w in (models, with_members(models, flipped)))
     np.testing.assert_allclose(a.scores, b.scores, rtol=1e-9)
     assert np.array_equal(a.decided, b.decided)
@@ -240,13 +322,18 @@ REASONS = {
     ),
     "no labels": (
         lambda w: Models(Signals(logits=w.signals.logits), w.members, w.audited),
-        ["loss", "gap", "lira", "confidence_per_class", "entropy_per_class", "mlp"],
+        ["loss", "gap", "lira", "confidence_per_class", "entropy_per_class", "mlp", "nn_cls", "samia"],
         "it needs the records' labels",
     ),
     "losses only": (
         lambda w: Models(Signals(w.signals.labels, losses=w.signals.statistic("loss")), w.members, w.audited),
-        ["entropy", "top_confidence", "gap"],
+        ["entropy", "top_confidence", "gap", "nn", "nn_top3", "samia"],
         "it needs logits or probabilities",
+    ),
+    "no noise": (
+        lambda w: Models(Signals(w.signals.labels, w.signals.logits), w.members, w.audited),
+        ["samia"],
+        "it needs the answers to noisy copies of the records",
     ),
     "no scores": (
         lambda w: Models(Signals(w.signals.labels, w.signals.logits), w.members, w.audited),

@@ -2,7 +2,16 @@
 
 import numpy as np
 
+from leakbench.attacks import ATTACKS, Attack
+from leakbench.attacks._network import NetworkAttack
 from leakbench.types import Models, Signals
+
+QUICK = {"epochs": 2, "batch_size": 32, "lr": 0.03, "max_examples": 640}  # learns these worlds in a moment
+
+
+def quick(name: str) -> Attack:
+    """The attack with its defaults; with fewer and larger steps if it trains a network."""
+    return ATTACKS.make({"name": name, **(QUICK if issubclass(ATTACKS.get(name), NetworkAttack) else {})})
 
 
 def pairs(rng: np.random.Generator, m: int, n: int) -> np.ndarray:
@@ -25,7 +34,8 @@ def world(
     outside = Models(frozen(Signals(y_out, z_out)), nobody, ~nobody) if population else None
     members.setflags(write=False)
     ready = z[:, :, np.arange(n), y]
-    return Models(frozen(Signals(y, z, scores=ready)), members, np.ones_like(members), outside)
+    noisy = z[:, :1] + np.round(rng.normal(size=(m, 2, n, c)) * 4) / 1024
+    return Models(frozen(Signals(y, z, scores=ready, noisy=noisy)), members, np.ones_like(members), outside)
 
 
 def logits(rng, m, v, y, c, ease, gain) -> np.ndarray:
@@ -37,7 +47,7 @@ def logits(rng, m, v, y, c, ease, gain) -> np.ndarray:
 
 def frozen(signals: Signals) -> Signals:
     """The same signals, their arrays read-only."""
-    for array in (signals.labels, signals.logits, signals.losses, signals.scores):
+    for array in (signals.labels, signals.logits, signals.losses, signals.scores, signals.noisy):
         if array is not None:
             array.setflags(write=False)
     return signals

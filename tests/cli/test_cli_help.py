@@ -56,14 +56,21 @@ def test_version(capsys):
     assert shown(capsys, "--version") == f"leakbench {__version__}\n"
 
 
-@pytest.mark.parametrize("kind", ["attacks", "defences", "data", "metrics"])
+@pytest.mark.parametrize("kind", ["attacks", "defences", "generators", "data", "metrics"])
 def test_list_shows_name_summary_and_source(capsys, kind):
     from leakbench.attacks import ATTACKS
     from leakbench.data import DATASETS
     from leakbench.defences import DEFENCES
+    from leakbench.generators import GENERATORS
     from leakbench.metrics import METRICS
 
-    registry = {"attacks": ATTACKS, "defences": DEFENCES, "data": DATASETS, "metrics": METRICS}[kind]
+    registry = {
+        "attacks": ATTACKS,
+        "defences": DEFENCES,
+        "generators": GENERATORS,
+        "data": DATASETS,
+        "metrics": METRICS,
+    }[kind]
     text = " ".join(shown(capsys, "list", kind).split())
     for name in registry.names():
         method = registry.get(name)

@@ -8,6 +8,7 @@ import tarfile
 
 import numpy as np
 from PIL import Image
+from scipy.io import savemat
 
 N_TRAIN, N_TEST, N_CLASSES = 60, 20, 4
 
@@ -50,6 +51,18 @@ def write_folder(folder, files):
     for name, content in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(content)
+    return folder
+
+
+def write_svhn(folder, x, y):
+    """SVHN's two files, from images [N, 3, 32, 32] and digits [N]: the digit 0 has the label 10."""
+    folder.mkdir(exist_ok=True)
+    for part, rows in (("train", slice(N_TRAIN)), ("test", slice(N_TRAIN, None))):
+        arrays = {
+            "X": x[rows].transpose(2, 3, 1, 0),
+            "y": np.where(y == 0, 10, y)[rows, None].astype(np.uint8),
+        }
+        savemat(folder / f"{part}_32x32.mat", arrays, do_compression=True)
     return folder
 
 

@@ -104,6 +104,7 @@ NAMES = {
     "a.parquet": "a parquet table",
     "dataset_location.tgz": "a CSV without header",
     "dataset_texas.tgz": "dataset_texas.tgz",
+    "train_32x32.mat": "a MATLAB file of SVHN's",
 }
 
 

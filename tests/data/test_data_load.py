@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from layouts import N_TEST, N_TRAIN, write_mnist
+from layouts import N_TEST, N_TRAIN, write_folder, write_mnist
 
 from leakbench.data import DATASETS, DataSpec, load
 from leakbench.data.labels import encode
@@ -25,6 +25,12 @@ def test_digits():
 def test_the_same_seed_gives_the_same_data():
     first, again, other = load("digits", seed=1), load({"name": "digits", "seed": 1}), load("digits", seed=2)
     assert first.fingerprint == again.fingerprint != other.fingerprint
+
+
+def test_the_parts_are_those_of_the_first_release():
+    """Whatever is added, models that were trained on these parts stay valid."""
+    assert load("digits").fingerprint == "4f121b25d7430a709872b4ee5205ef5c"
+    assert load("digits", records=500).fingerprint == "834d5f4033ad0c4796fb96a99b49024d"
 
 
 def test_a_subset_of_the_pool_keeps_the_test_part():
@@ -81,14 +87,25 @@ class TestNames:
         assert data.classes[0] == "T-shirt/top" and data.classes[9] == "Ankle boot"
         np.testing.assert_array_equal(data.y[data.parts["test"]], np.arange(N_TRAIN, N_TRAIN + N_TEST) % 10)
 
+    @pytest.mark.parametrize("made", [False, True])
     @pytest.mark.parametrize("name", [name for name in DATASETS.names() if DATASETS.get(name).formats])
-    def test_absent(self, tmp_path, monkeypatch, name):
-        monkeypatch.setattr(DATASETS.get(name), "elsewhere", None)
+    def test_absent(self, tmp_path, monkeypatch, name, made):
+        """Also if there is a folder of that name, with other things in it: which file is missing, and where."""
+        known = DATASETS.get(name)
+        folder = tmp_path / known.name
+        if made:
+            write_folder(folder, {"notes.txt": b"hello"})
+        monkeypatch.setattr(known, "elsewhere", None)
         monkeypatch.delenv("LEAKBENCH_DATA", raising=False)
-        with pytest.raises(InputError, match=f"{name}.*no folder, as none is set.*LEAKBENCH_DATA, or root"):
+        put = f"put {known.files[0].name}.* \\(from https://.*\\) into"
+        with pytest.raises(
+            InputError, match=f"no folder, as none is set.*{put} LEAKBENCH_DATA/{known.name}, "
+        ):
             load(name)
-        with pytest.raises(InputError, match=f"looked in {tmp_path / name}; put its files"):
+        with pytest.raises(InputError, match=f"looked in {folder}.*{put} {folder}, ") as error:
             load(name, root=str(tmp_path))
+        assert (f"run leakbench download {known.name}" in str(error.value)) == known.can_download()
+        assert "\n" not in str(error.value)
 
     def test_a_typo_gets_the_nearest_name(self):
         with pytest.raises(InputError, match=r"'mnits'; did you mean 'mnist'"):
@@ -112,6 +129,14 @@ class TestSpec:
             ({"name": "digits", "test": 1.0}, "test must be a fraction above 0 and below 1, got 1.0"),
             ({"name": "digits", "dev": 10}, "dev must be a fraction of at least 0 and below 1, got 10"),
             ({"name": "digits", "records": 0}, "records must be at least 1, got 0"),
+            ({"name": "digits", "public": -1}, "public must be a number of records, 0 or more, got -1"),
+            (
+                {"name": "digits", "public": 1294},
+                "public must be at most 1293, what pool, test and dev leave",
+            ),
+            ({"name": "digits", "public": 106, "records": 1200}, "public must be at most 105, .* got 106"),
+            ({"name": "digits", "public": 5}, "got none of class .* among the 5 records of public"),
+            ({"name": "digits", "resize": 0}, "resize must be at least 1 pixel, got 0"),
             (
                 {"name": "digits", "records": 1295},
                 "records must be at most 1294, what test and dev leave of 1797",
@@ -248,6 +273,41 @@ class TestParts:
         assert len(parts["dev"]) == round(dev * (len(y) - len(parts["test"])))
         again = cut(y, none, test=test, dev=dev, records=None, seed=seed)
         assert all(np.array_equal(parts[name], again[name]) for name in parts)
+
+    @settings(deadline=None)
+    @given(
+        y=st.lists(st.integers(0, 4), min_size=40, max_size=200),
+        records=st.one_of(st.none(), st.integers(1, 10)),
+        public=st.integers(0, 10),
+        seed=st.integers(0, 99),
+    )
+    def test_the_public_part_takes_from_what_is_left(self, y, records, public, seed):
+        y = np.array(y)
+        none = np.zeros(len(y), bool)
+        without = cut(y, none, test=0.2, dev=0.1, records=records, seed=seed)
+        parts = cut(y, none, test=0.2, dev=0.1, records=records, seed=seed, public=public)
+        used = np.concatenate(list(parts.values()))
+        assert len(np.unique(used)) == len(used) and len(parts["public"]) == public
+        assert not len(without["public"])
+        for name in ("test", "dev", *(["pool"] if records else [])):
+            np.testing.assert_array_equal(parts[name], without[name])
+        if records is None:
+            both = np.concatenate([parts["pool"], parts["public"]])
+            np.testing.assert_array_equal(np.sort(both), without["pool"])
+
+    @pytest.mark.parametrize("records", [None, 100])
+    def test_the_public_part_is_stratified(self, records):
+        y = np.repeat([0, 1, 2], [600, 300, 100])
+        parts = cut(y, np.zeros(1000, bool), test=0.2, dev=0.1, records=records, seed=3, public=60)
+        np.testing.assert_allclose(np.bincount(y[parts["public"]]), [36, 18, 6], atol=1)
+
+    def test_another_seed_gives_another_public_part(self):
+        """With a test part of its own and no dev part, nothing else is drawn."""
+        y = np.arange(200) % 2
+        seeds = [
+            cut(y, y < 0, test=0.0, dev=0.0, records=None, seed=seed, public=20)["public"] for seed in (3, 4)
+        ]
+        assert set(seeds[0]) != set(seeds[1])
 
     def test_every_record_is_as_likely_in_the_test_part(self):
         y = np.repeat([0, 1], [30, 10])

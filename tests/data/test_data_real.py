@@ -61,6 +61,16 @@ def test_cifar10(real_data):
     assert data.classes[0] == "airplane" and data.classes[9] == "truck"
 
 
+@pytest.mark.slow
+def test_cifar10s_normalisation(real_data):
+    """The constants are the training part's own, to the digits that they have."""
+    need(real_data, "cifar10")
+    data = load("cifar10")
+    train = data.x[np.concatenate([data.parts["pool"], data.parts["dev"]])]
+    np.testing.assert_allclose(train.mean(axis=(0, 2, 3), dtype=np.float64), data.mean, atol=5e-5)
+    np.testing.assert_allclose(train.std(axis=(0, 2, 3), dtype=np.float64), data.std, atol=5e-5)
+
+
 def test_location30(real_data):
     need(real_data, "location30")
     data = load("location30")

@@ -1,17 +1,25 @@
 """What every defence promises, over all of them."""
 
+import json
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from leakbench.defences import DEFENCES, Defence
+from leakbench.errors import InputError
+from leakbench.key import canonical
 from leakbench.signals.statistics import log_softmax
-from leakbench.train.recipe import Recipe
+from leakbench.train.recipe import Recipe, Train
 
 OFF = {  # parameters at which a defence does nothing
     "none": {},
     "label_smoothing": {"smoothing": 0.0},
     "weight_decay": {"weight_decay": 0.0},
     "temperature": {"temperature": 1.0},
+    "ppb": {"weight": 0.0},
+    "adversarial_regularization": {"weight": 0.0},
+    "stop_at": {"epochs": 1000},
 }
 names = pytest.mark.parametrize("name", DEFENCES.names())
 
@@ -48,7 +56,32 @@ def test_either_the_recipe_or_the_output_changes(name: str) -> None:
     defence, base = DEFENCES.make(name), Recipe()
     changed = defence.recipe(base) != base
     assert changed != defence.changes_output or name == "none"
-    assert defence.recipe(defence.recipe(base)) == defence.recipe(base)
+
+
+@names
+def test_a_recipe_that_is_only_edited_may_be_edited_again(name: str) -> None:
+    defence, base = DEFENCES.make(name), Recipe()
+    once = defence.recipe(base)
+    if len(once.stages) == len(base.stages):
+        assert defence.recipe(once) == once
+    else:  # stages are added, never taken away, and the added ones are new
+        assert [s for s in once.stages if s.stage == "train"] == [
+            replace(s, on=t.on) for s, t in zip(base.stages, once.training, strict=False)
+        ]
+
+
+@names
+def test_the_table_of_a_defence_makes_it_again(name: str) -> None:
+    defence = DEFENCES.make(name)
+    assert DEFENCES.make(defence.spec()) == defence
+    assert json.dumps(defence.describe())
+
+
+@names
+def test_what_changes_the_recipe_changes_the_key(name: str) -> None:
+    defence, base = DEFENCES.make(name), Recipe()
+    changed = canonical(defence.recipe(base).describe()) != canonical(base.describe())
+    assert changed == (defence.recipe(base) != base)
 
 
 @pytest.mark.parametrize("name", OFF)
@@ -72,3 +105,46 @@ def test_rounding_releases_rounded_probabilities() -> None:
 def test_rounding_breaks_a_tie_towards_the_prediction() -> None:
     released = np.exp(DEFENCES.make({"name": "rounding", "decimals": 1}).output(np.log([[0.34, 0.33, 0.33]])))
     np.testing.assert_allclose(released, [[0.4, 0.3, 0.3]], atol=1e-9)
+
+
+def _stages(table: dict, base: Recipe) -> list[str]:
+    return [stage.stage for stage in DEFENCES.make(table).recipe(base).stages]
+
+
+def test_the_founders_defences_are_short_compositions() -> None:
+    base = Recipe(stages=(Train(epochs=20),))
+    assert _stages({"name": "synthshield"}, base) == ["train", "prune", "generate", "finetune"]
+    assert _stages({"name": "synthetic_only"}, base) == ["generate", "train"]
+    assert _stages({"name": "dmp"}, base) == ["train", "generate", "distill"]
+    pruned = DEFENCES.make("pruning").recipe(base)
+    assert [s.stage for s in pruned.stages] == ["train", "prune", "finetune"]
+    assert pruned.stages[2].epochs == 10 and pruned.stages[2].on == "members"
+    ppb = DEFENCES.make({"name": "ppb", "stages": "last"}).recipe(pruned)
+    assert [s.loss.name for s in ppb.training] == ["cross_entropy", "ppb"]
+
+
+def test_rounds_of_pruning_end_at_the_asked_sparsity() -> None:
+    stages = DEFENCES.make({"name": "pruning", "sparsity": 0.875, "rounds": 3, "epochs": 7}).recipe(Recipe()).stages
+    pruned = [s.sparsity for s in stages if s.stage == "prune"]
+    assert pruned == pytest.approx([0.5, 0.75, 0.875])
+    assert [s.epochs for s in stages if s.stage == "finetune"] == [2, 2, 3]
+    removed = DEFENCES.make({"name": "pruning", "pruner": "l1_structured", "sparsity": 0.75, "rounds": 2})
+    assert [s.sparsity for s in removed.recipe(Recipe()).stages if s.stage == "prune"] == pytest.approx([0.5, 0.5])
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ({"name": "synthshield", "sparsity": 1.0}, "sparsity must be at least 0 and below 1"),
+        ({"name": "pruning", "sparsity": -0.1}, "sparsity must be at least 0 and below 1"),
+        ({"name": "pruning", "rounds": 0}, "rounds must be at least 1"),
+        ({"name": "pruning", "rounds": 3, "epochs": 2}, "at least one a round"),
+        ({"name": "synthshield", "generator": "vae"}, "unknown generator 'vae'; did you mean"),
+        ({"name": "ppb", "weight": -1.0}, "must not be negative"),
+        ({"name": "dp_sgd", "noise": -1.0}, "noise must be at least 0"),
+        ({"name": "stop_at", "epochs": 0}, "epochs must be at least 1"),
+    ],
+)
+def test_wrong_parameters_are_refused(table: dict, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        DEFENCES.make(table).recipe(Recipe())

@@ -9,7 +9,7 @@ from functools import cache
 import numpy as np
 from scipy.special import ndtr, ndtri
 
-from leakbench.results import Curve, ExposedRecord, Flag, Results, Row
+from leakbench.results import Curve, ExposedRecord, Flag, LayerSize, Results, Row, SyntheticSample
 
 ATTACKS = {
     "gap": 0.35, "loss": 0.62, "confidence": 0.62, "entropy": 0.41, "modified_entropy": 0.63, "calibration": 0.85,
@@ -215,6 +215,138 @@ def run(n: int = 28_752) -> Results:
     )
 
 
+SHIELDED = {  # leakage and accuracy of a study of SynthShield, its ablations and its baselines
+    "none": (1.0, 0.957), "label_smoothing": (1.12, 0.962), "dp_sgd-noisy": (0.08, 0.871), "dmp": (0.45, 0.931),
+    "prune_finetune-0.5": (0.98, 0.949), "synthshield-0.3": (0.82, 0.951), "synthshield-0.5": (0.61, 0.944),
+    "synthshield-0.7": (0.40, 0.921), "synthshield_public-0.5": (0.47, 0.939), "synthshield_tabdiff-0.5": (0.66, 0.945),
+    "stop_at-2": (0.12, 0.875), "stop_at-4": (0.3, 0.922), "stop_at-8": (0.58, 0.943), "stop_at-16": (0.83, 0.953),
+}  # fmt: skip
+BASELINES = {d: accuracy for d, (_, accuracy) in SHIELDED.items() if d.startswith("stop_at-")}
+CROSSED = ("none", "dmp", "synthshield-0.3", "synthshield-0.5", "synthshield-0.7", "synthshield_public-0.5")
+STRONG = ("loss", "rmia", "lira")
+
+
+def shield_of(defence: str) -> Iterator[Row]:
+    """Utility, cost and size."""
+    _, accuracy = SHIELDED[defence]
+    yield Row("accuracy", accuracy, accuracy - 0.004, accuracy + 0.004, defence=defence)
+    cost = 1.0 + 0.9 * defence.startswith("synthshield")
+    yield Row("train_seconds", 3.12 * cost, 3.05 * cost, 3.19 * cost, defence=defence, unit="s")
+    yield Row("train_cost_ratio", cost, cost * 0.97, cost * 1.03, defence=defence, unit="x")
+    calls = {"interval": "5th to 95th percentile of the calls"}
+    yield Row("latency_batch_1", 0.021, 0.019, 0.034, defence=defence, unit="ms", detail=calls)
+    yield Row("latency_batch_1000", 1.21, 1.19, 1.74, defence=defence, unit="ms", detail=calls)
+    sparsity = float(defence.rpartition("-")[2]) if defence.startswith(("synthshield", "prune")) else 0.0
+    of = {"defence": defence, "detail": {"interval": "lowest to highest of the models"}}
+    yield Row("parameters", 1_234_567.0, 1_234_567.0, 1_234_567.0, **of)  # type: ignore[arg-type]
+    left = 1_234_567.0 - 1_200_000 * sparsity
+    yield Row("nonzero_parameters", left, left - 2_000, left + 2_000, **of)  # type: ignore[arg-type]
+    yield Row("multiply_adds", 812.0, 812.0, 812.0, **of)  # type: ignore[arg-type]
+    yield Row("bytes_on_disk", 4_950_112.0, 4_950_112.0, 4_950_112.0, unit="B", **of)  # type: ignore[arg-type]
+    yield Row("sparsity", sparsity, sparsity, sparsity, **of)  # type: ignore[arg-type]
+    if defence == "dp_sgd-noisy":
+        yield Row("epsilon", 2.974, defence=defence, detail={"delta": 1e-5, "accountant": "prv"})
+    if defence == "dmp":
+        yield Row("epsilon", math.inf, defence=defence, detail={"delta": 1e-5, "accountant": "prv"})
+
+
+def attacked(d: float, n: int, **of: object) -> Iterator[Row]:
+    """Three attacks and the best of them."""
+    for attack in STRONG:
+        yield from gaussian(d * ATTACKS[attack], n, attack=attack, **of)
+    best = gaussian(d, n // 2, attack="best", selected="rmia", **of)
+    yield from (r for r in best if r.metric == "auc" or r.metric in [f"tpr@fpr={rate:g}" for rate in RATES])
+
+
+def crossings(n: int) -> Iterator[Row]:
+    """Every attacker's guess of the defence against every other victim."""
+    for victim in CROSSED:
+        for shadows in CROSSED[1:]:
+            if shadows != victim:
+                d = SHIELDED[victim][0]
+                seen = d * (0.95 - 0.6 * abs(d - SHIELDED[shadows][0]))
+                yield from attacked(seen, n, defence=victim, adaptive=False, shadows=shadows)
+
+
+def paired(metric: str, ours: float, theirs: float, half: float, **of: object) -> Row:
+    """A difference whose interval reaches `half` to either side."""
+    change = ours - theirs
+    return Row(metric, change, change - half, change + half, **of)  # type: ignore[arg-type]
+
+
+def beside_baselines(n: int) -> Iterator[Row]:
+    """Each defence and the baseline of the nearest accuracy."""
+    for defence, (d, accuracy) in SHIELDED.items():
+        if defence == "none" or defence in BASELINES:
+            continue
+        against = min(BASELINES, key=lambda b: abs(BASELINES[b] - accuracy))
+        of = {"defence": defence, "against": against}
+        yield paired("accuracy_difference", accuracy, BASELINES[against], 0.005, **of)
+        for attack in STRONG:
+            both = [ATTACKS[attack] * scale for scale in (d, SHIELDED[against][0])]
+            more = {**of, "attack": attack, "adaptive": True, "n_members": n, "n_nonmembers": n}
+            aucs = [float(ndtr(each / math.sqrt(2))) for each in both]
+            yield paired("auc-difference", *aucs, 0.01, **more)  # type: ignore[arg-type,misc]
+            for rate in (0.01, 0.001):
+                tprs = [float(ndtr(each + ndtri(rate))) for each in both]
+                yield paired(f"tpr@fpr={rate:g}-difference", *tprs, 0.006, **more)  # type: ignore[arg-type,misc]
+
+
+def from_the_generator(n: int) -> Iterator[Row]:
+    """What synthetic records give away, and the two parts of a defence's leakage."""
+    defence, twin = "synthshield-0.5", "synthshield_public-0.5"
+    for attack, d in (("domias", 0.6), ("nearest_neighbour", 0.35)):
+        found = gaussian(d, n, defence=defence, attack=attack, slice="generator")
+        yield from (r for r in found if r.metric in ("auc", "advantage", "tpr@fpr=0.01"))
+    for attack in STRONG:
+        aucs = [
+            float(ndtr(ATTACKS[attack] * SHIELDED[each][0] / math.sqrt(2)))
+            for each in (defence, twin, "none")
+        ]
+        of = {"defence": defence, "attack": attack, "adaptive": True, "detail": {"twin": twin}}
+        yield paired("leakage_in_weights", aucs[1], 0.5, 0.01, **of)
+        yield paired("leakage_from_generator", aucs[0], aucs[1], 0.012, **of)
+
+
+def samples() -> Iterator[SyntheticSample]:
+    """Digits beside their nearest, and records of a table."""
+    for k in range(20):
+        yield SyntheticSample(
+            "synthshield-0.5", "ddpm", str(k % 10), 1.37 + 0.1 * k, image(k), image(k + 100)
+        )
+        yield SyntheticSample("synthshield_tabdiff-0.5", "tabdiff", f"class {k % 3}", 0.25 * k)
+
+
+def layers() -> Iterator[LayerSize]:
+    for defence, sparsity in (("none", 0.0), ("synthshield-0.5", 0.5), ("synthshield-0.7", 0.7)):
+        for layer, weights in (("conv1", 432.0), ("conv2", 4_608.0), ("conv3", 1_180_000.0)):
+            yield LayerSize(defence, layer, "Conv2d", weights, sparsity * weights, weights)
+        yield LayerSize(defence, "fc", "Linear", 20_490.0, 0.0, 20_490.0)
+
+
+@cache
+def shielded(n: int = 20_000) -> Results:
+    """A study of 14 defences with all that SynthShield adds."""
+    rows: list[Row] = [*crossings(n), *beside_baselines(n), *from_the_generator(n)]
+    curves: list[Curve] = []
+    for defence, (d, _) in SHIELDED.items():
+        rows += shield_of(defence)
+        rows += attacked(d, n, defence=defence, adaptive=True)
+        curves += [curve(defence, a, True, d * ATTACKS[a], n) for a in STRONG]
+        if defence != "none":
+            masked = d * MASKED.get(defence, 0.9)
+            rows += attacked(masked, n, defence=defence, adaptive=False, shadows="none")
+            rows += [
+                paired("auc-difference", *(float(ndtr(ATTACKS[a] * each / math.sqrt(2))) for each in (d, 1.0)),
+                       0.01, defence=defence, attack=a, adaptive=True)  # type: ignore[misc]
+                for a in STRONG
+            ]  # fmt: skip
+    return Results(
+        "run", "SynthShield beside fewer epochs", rows, curves, methods=methods(), provenance=PROVENANCE,
+        study=STUDY, samples=list(samples()), layers=list(layers()),
+    )  # fmt: skip
+
+
 @cache
 def audit(n: int = 10_000, strength: float = 0.9) -> Results:
     """An audit of one model."""
@@ -246,11 +378,18 @@ def hostile() -> Results:
         Row("accuracy", 0.9, 0.89, 0.91, defence=h),
         Row(h, 1.0, defence=h, unit=h),
         Row(h, 1.0, defence=h, attack=h, adaptive=True, detail={h: h}),
+        *gaussian(0.5, 2_000, defence=h, attack=h, adaptive=False, shadows=f"{h}2"),
+        *gaussian(0.5, 2_000, defence=h, attack=h, slice="generator"),
+        Row("auc-difference", 0.1, 0.0, 0.2, defence=h, attack=h, adaptive=True, against=f"{h}2"),
+        Row("leakage_in_weights", 0.1, 0.0, 0.2, defence=h, attack=h, detail={"twin": h}),
+        Row("epsilon", 1.0, defence=h, detail={"delta": h}),
+        Row("parameters", 1.0, 0.0, 2.0, defence=h, detail={"interval": h}),
     ]
     curves = [curve(h, h, adaptive, 1.0, 2_000) for adaptive in (True, False)]
     records = [ExposedRecord(h, 1, h, 1.0, 0.5, bad) for bad in (
         h, "javascript:alert(1)", "http://example.org/x.png", 'data:image/png;base64,AA" onerror="alert(1)',
         "data:text/html;base64,AAAA", "data:image/svg+xml;base64,AAAA")]  # fmt: skip
+    samples = [SyntheticSample(h, h, h, 1.0, r.image, r.image) for r in records]
     method = {"kind": h, "name": h, "doc": h, "source": h, "parameters": {h: h}}
     return Results(
         "run",
@@ -263,4 +402,6 @@ def hostile() -> Results:
         {h: {h: h}, "started": h},
         {h: [h, {h: h}]},
         [h],
+        samples,
+        [LayerSize(h, h, h, 10.0, 5.0, 10.0)],
     )

@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import subprocess
+from html import escape
 from pathlib import Path
 
 import pytest
@@ -30,13 +31,21 @@ def browse(page: Path, profile: Path) -> tuple[str, list[str]]:
     return done.stdout, [line for line in done.stderr.splitlines() if "CONSOLE" in line]
 
 
-def drive(results: Results, script: str, folder: Path) -> object:
+def framed(text: str, width: int) -> str:
+    """A page that shows another one `width` pixels wide, narrower than a window can be, and takes its title."""
+    script = "onload = () => { document.title = frames[0].document.title; };"
+    frame = f'<iframe style="width: {width}px; height: 900px; border: 0" srcdoc="{escape(text)}"></iframe>'
+    return f"<!doctype html><title></title>{frame}<script>{script}</script>"
+
+
+def drive(results: Results, script: str, folder: Path, width: int | None = None) -> object:
     """What `script` returns on the page. The page's policy forbids foreign scripts, so it is opened for this one."""
     page = write(results, folder / "report")
     text = page.read_text().replace("script-src 'sha256-", "script-src 'unsafe-inline' 'ignored-")
     probe = f"<script>document.title = JSON.stringify((() => {{ {script} }})())</script></body>"
     driven = folder / "driven.html"
-    driven.write_text(text.replace("</body>", probe))
+    text = text.replace("</body>", probe)
+    driven.write_text(text if width is None else framed(text, width))
     dom, console = browse(driven, folder / "profile")
     assert not [line for line in console if "Error" in line]
     title = re.search(r"<title>(.*?)</title>", dom, re.S)

@@ -61,7 +61,8 @@ def test_columns_have_fixed_types_even_without_rows(tmp_path: Path) -> None:
     assert {f.name: str(f.type) for f in empty} == {
         "metric": "string", "value": "double", "lo": "double", "hi": "double", "n_members": "int64",
         "n_nonmembers": "int64", "attack": "string", "slice": "string", "defence": "string", "target": "string",
-        "adaptive": "bool", "selected": "string", "unit": "string", "detail": "string",
+        "adaptive": "bool", "shadows": "string", "against": "string", "selected": "string", "unit": "string",
+        "detail": "string",
     }  # fmt: skip
 
 
@@ -147,7 +148,19 @@ numbers = st.none() | st.floats(allow_nan=True, allow_infinity=True)
         st.builds(
             Row,
             metric=st.sampled_from(
-                ["auc", "tpr@fpr=0.01", "tpr@fpr=x", "accuracy", "train_seconds", "auc-difference"]
+                [
+                    "auc",
+                    "tpr@fpr=0.01",
+                    "tpr@fpr=x",
+                    "accuracy",
+                    "train_seconds",
+                    "auc-difference",
+                    "epsilon",
+                    "parameters",
+                    "accuracy_difference",
+                    "leakage_from_generator",
+                    "leakage_in_weights",
+                ]
             ),
             value=st.floats(),
             lo=numbers,
@@ -155,10 +168,12 @@ numbers = st.none() | st.floats(allow_nan=True, allow_infinity=True)
             n_members=st.none() | st.integers(0, 10**6),
             n_nonmembers=st.none() | st.integers(0, 10**6),
             attack=st.sampled_from([None, "best", "loss"]),
-            slice=st.sampled_from(["all", "class=1", "worst"]),
+            slice=st.sampled_from(["all", "class=1", "worst", "generator"]),
             defence=st.sampled_from(["none", "a"]),
             target=st.sampled_from(["all", "0", "1"]),
             adaptive=st.sampled_from([None, True, False]),
+            shadows=st.sampled_from([None, "none", "a", "b"]),
+            against=st.sampled_from([None, "none", "a", "b"]),
             unit=st.sampled_from([None, "s", "ms", "GiB"]),
         ),
         max_size=12,

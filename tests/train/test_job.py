@@ -4,7 +4,8 @@ import pytest
 from leakbench.errors import InputError
 from leakbench.key import content_key
 from leakbench.train.job import Job
-from leakbench.train.recipe import Architecture, Augment, Loss, Optimiser, Recipe, Schedule, Train
+from leakbench.train.losses import CrossEntropy
+from leakbench.train.recipe import Architecture, Augment, Finetune, Generate, Optimiser, Prune, Recipe, Schedule, Train
 
 NONE = np.empty(0, np.int64)
 ROWS = np.arange(10)
@@ -64,16 +65,20 @@ def test_wrong_indices_are_refused(changes, message):
         (lambda: Optimiser(weight_decay=-1.0), "weight_decay"),
         (lambda: Schedule("cos"), "unknown schedule"),
         (lambda: Schedule("steps", (1.5,)), "milestone"),
-        (lambda: Loss(smoothing=1.0), "smoothing"),
+        (lambda: CrossEntropy(smoothing=1.0), "smoothing"),
         (lambda: Augment(shift=-1), "shift"),
         (lambda: Train(epochs=0), "epochs"),
         (lambda: Train(batch_size=0), "batch_size"),
         (lambda: Train(patience=0), "patience"),
         (lambda: Architecture("resnet"), "unknown architecture"),
+        (lambda: Prune(sparsity=1.0), "sparsity must be at least 0 and below 1"),
+        (lambda: Prune(sparsity=-0.1), "sparsity"),
+        (lambda: Recipe(stages=(Train(), Finetune(on="synthetic"))), "no stage before makes any"),
+        (lambda: Generate(), "must name its generator"),
         (lambda: Architecture(hidden=(8, 0)), "width"),
         (lambda: Architecture(dropout=1.0), "dropout"),
         (lambda: Architecture(channels=(1, 2, 3)), "two numbers"),
-        (lambda: Recipe(stages=()), "at least one stage"),
+        (lambda: Recipe(stages=()), "a stage that trains"),
     ],
 )
 def test_wrong_recipes_are_refused(make, message):

@@ -8,12 +8,24 @@ import torch
 
 from leakbench.data.dataset import Dataset
 from leakbench.errors import InputError, LeakbenchError
-from leakbench.train import stacked
+from leakbench.generators import GENERATORS
+from leakbench.train import stages
 from leakbench.train.job import Job, groups
-from leakbench.train.loop import train_alone
 from leakbench.train.query import query
-from leakbench.train.recipe import Architecture, Augment, Loss, Optimiser, Recipe, Schedule, Train
-from leakbench.train.stacked import train_group
+from leakbench.train.losses import LOSSES, CrossEntropy
+from leakbench.train.recipe import (
+    Architecture,
+    Augment,
+    Distill,
+    Finetune,
+    Generate,
+    Optimiser,
+    Prune,
+    Recipe,
+    Schedule,
+    Train,
+)
+from leakbench.train.stages import train_group
 
 SMALL = Architecture(hidden=(24, 12))
 BASE = Train(epochs=5, batch_size=32)
@@ -23,9 +35,16 @@ def recipe(architecture=SMALL, **changes):
     return Recipe(architecture, (dataclasses.replace(BASE, **changes),))
 
 
+def train_alone(dataset, job):
+    """A single model goes through the plain loop."""
+    return train_group(dataset, [job])[0]
+
+
 def gap(a, b):
-    """The largest difference between two models' weights."""
+    """The largest difference between two models' weights; infinite where their shapes differ."""
     assert a.weights.keys() == b.weights.keys()
+    if any(a.weights[name].shape != b.weights[name].shape for name in a.weights):
+        return np.inf
     return max(np.abs(a.weights[name] - b.weights[name]).max() for name in a.weights)
 
 
@@ -37,7 +56,7 @@ FEATURES = {
     "weight decay": recipe(optimiser=Optimiser(weight_decay=0.05)),
     "cosine": recipe(schedule=Schedule("cosine")),
     "steps": recipe(schedule=Schedule("steps", (0.4, 0.8), 0.3)),
-    "label smoothing": recipe(loss=Loss(smoothing=0.3)),
+    "label smoothing": recipe(loss=CrossEntropy(smoothing=0.3)),
     "dropout": recipe(Architecture(hidden=(24, 12), dropout=0.4)),
     "shift and flip": recipe(augment=Augment(shift=2, flip=True)),
     "no hidden layer": recipe(Architecture(hidden=())),
@@ -53,9 +72,28 @@ FEATURES = {
         (
             dataclasses.replace(BASE, patience=1, epochs=10, optimiser=Optimiser(lr=0.4)),
             dataclasses.replace(
-                BASE, epochs=2, optimiser=Optimiser("adam", lr=0.001), loss=Loss(smoothing=0.1)
+                BASE, epochs=2, optimiser=Optimiser("adam", lr=0.001), loss=CrossEntropy(smoothing=0.1)
             ),
         ),
+    ),
+    "l1": recipe(l1=0.01),
+    "ppb": recipe(loss=LOSSES.make("ppb")),
+    "pruned and fine-tuned": Recipe(SMALL, (BASE, Prune(sparsity=0.7), Finetune(epochs=3, batch_size=32, l1=0.01))),
+    "pruned cnn, both kinds of layer": Recipe(
+        Architecture("cnn", channels=(3, 5)),
+        (BASE, Prune(sparsity=0.5, scope="layer", layers="all"), Finetune(epochs=2, optimiser=Optimiser("adam", lr=1e-3))),
+    ),
+    "channels removed": Recipe(
+        Architecture(hidden=(24, 12), dropout=0.2),
+        (BASE, Prune("prune", "l1_structured", 0.5, "layer"), Finetune(epochs=2, batch_size=32)),
+    ),
+    "synthetic": Recipe(
+        SMALL,
+        (BASE, Generate(generator=GENERATORS.make("bootstrap")), Finetune(on="synthetic", epochs=2, batch_size=32, optimiser=Optimiser(lr=0.05))),
+    ),
+    "distilled": Recipe(
+        SMALL,
+        (BASE, Distill(epochs=3, batch_size=32, temperature=3.0, keep=0.8, optimiser=Optimiser(lr=0.02))),
     ),
 }
 
@@ -66,10 +104,13 @@ def test_alone_equals_in_a_group(digits, make_jobs, made):
     for job, together in zip(jobs, train_group(digits, jobs), strict=True):
         alone = train_alone(digits, job)
         assert gap(alone, together) < 1e-4  # a changed draw or rule moves weights by more than 1e-2
-        assert alone.log["epochs"] == together.log["epochs"]
-        assert together.log["train_loss"] == pytest.approx(alone.log["train_loss"], abs=1e-4)
-        for a, b in zip(alone.log["dev_losses"], together.log["dev_losses"], strict=True):
-            assert b == pytest.approx(a, abs=1e-4)
+        assert len(alone.log) == len(together.log) == len(made.stages)
+        for a, b in zip(alone.log, together.log, strict=True):
+            assert a["stage"] == b["stage"] and a.get("epochs") == b.get("epochs")
+            assert b.get("train_loss", 0) == pytest.approx(a.get("train_loss", 0), abs=1e-4)
+            assert b.get("dev_losses", []) == pytest.approx(a.get("dev_losses", []), abs=1e-4)
+        assert alone.masks.keys() == together.masks.keys()
+        assert all(np.array_equal(alone.masks[name], together.masks[name]) for name in alone.masks)
 
 
 def without(made):
@@ -97,14 +138,14 @@ def test_the_composition_of_a_group_does_not_matter(digits, make_jobs):
     together = train_group(digits, jobs)
     apart = [trained for part in (jobs[4:], jobs[1:4], jobs[:1]) for trained in train_group(digits, part)]
     apart = [apart[5], *apart[2:5], *apart[:2]]
-    assert len({tuple(t.log["epochs"]) for t in together}) > 1  # some stop before others
+    assert len({t.log[0]["epochs"] for t in together}) > 1  # some stop before others
     assert max(gap(a, b) for a, b in zip(together, apart, strict=True)) < 1e-4
 
 
 def test_groups_larger_than_fit_the_caches_are_trained_in_parts(digits, make_jobs, monkeypatch):
     jobs = make_jobs(recipe(), 5)
     whole = train_group(digits, jobs)
-    monkeypatch.setattr(stacked, "STACK_BYTES", 16_000)  # two models of 8 kB
+    monkeypatch.setattr(stages, "STACK_BYTES", 16_000)  # two models of 8 kB
     done = []
     parts = train_group(digits, jobs, done.append)
     assert max(gap(a, b) for a, b in zip(whole, parts, strict=True)) < 1e-4
@@ -156,9 +197,10 @@ def test_it_learns_digits(digits, make_jobs, architecture, optimiser):
 def test_early_stopping_keeps_the_weights_of_the_best_dev_loss(digits, make_jobs):
     made = recipe(epochs=30, patience=2, optimiser=Optimiser(lr=0.3))
     for job, trained in zip(jobs := make_jobs(made, 6), train_group(digits, jobs), strict=True):
-        (losses,) = trained.log["dev_losses"]
+        (log,) = trained.log
+        losses = log["dev_losses"]
         best = int(np.argmin(losses))
-        assert len(losses) == min(best + 3, 30) == trained.log["epochs"][0]
+        assert len(losses) == min(best + 3, 30) == log["epochs"]
         z = query(digits.x, len(digits.classes), SMALL, trained.weights, job.dev)[0].astype(np.float64)
         z -= z.max(axis=1, keepdims=True)
         own = np.log(np.exp(z).sum(axis=1)) - z[np.arange(len(z)), digits.y[job.dev]]

@@ -106,8 +106,8 @@ def test_wrong_weights_are_refused():
     x = np.zeros((4, 7), np.float32)
     network = unset(Architecture(hidden=(3,)), (7,), 2)
     weights = {name: value.numpy() for name, value in network.state_dict().items()}
-    with pytest.raises(InputError, match=r"'layers.0.bias' of shape \(4,\), got \(3,\)"):
-        loaded(Architecture(hidden=(4,)), (7,), 2, weights)
+    with pytest.raises(InputError, match=r"'layers.0.bias' of shape \(2,\), got \(3,\)"):
+        loaded(Architecture(hidden=(2,)), (7,), 2, weights)
     with pytest.raises(InputError, match=r"'layers.0.weight' of shape \(3, 8\), got \(3, 7\)"):
         query(np.zeros((4, 8), np.float32), 2, Architecture(hidden=(3,)), weights, np.arange(2))
     with pytest.raises(InputError, match="at least one model"):

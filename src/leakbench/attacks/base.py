@@ -20,6 +20,7 @@ class Attack(Plugin):
 
     population: ClassVar[bool] = False  # whether it cannot do without records that no model trained on
     least_out: ClassVar[int] = 1  # OUT models that some record must have, if it needs shadow models
+    torch: ClassVar[bool] = False  # whether it cannot do without torch, which not every installation has
 
     @property
     def needs(self) -> tuple[str, ...]:
@@ -63,8 +64,12 @@ class TrainedAttack(Attack):
     The examples come from shadow models where there are any. Where there are none, they are one half of the
     target's own records, and only the other half is scored (`leakbench.scoring`): a single attacker, fitted
     on nothing that it scores, needs no pooling of scores across folds, which turns noise into leakage.
+
+    Each target has an attacker of its own. Where a fit is dear, `in_folds` halves the models: the attacker of one
+    half's targets is fitted on the other half.
     """
 
+    in_folds: ClassVar[bool] = False
     max_examples: int | None = None  # at most so many examples, balanced, fit the attacker; None: all
 
     def features(self, target: Target) -> Array:
@@ -78,12 +83,15 @@ class TrainedAttack(Attack):
     def score(self, target: Target, shadows: Shadows | None, rng: np.random.Generator) -> Array:
         """Fitted on the shadow models' records, scored on the target's."""
         assert shadows is not None, "without shadow models the harness fits on a held-out half"
+        return self.learned(shadows, rng)(self.features(target))
+
+    def learned(self, shadows: Shadows, rng: np.random.Generator) -> Scorer:
+        """The attacker fitted on the shadow models' records."""
         members = shadows.members
         chosen = self.draw(members, shadows.audited, rng)
         models = [shadows.models.target(int(j)) for j in shadows.indices]
         features = [self._features_at(model, mask) for model, mask in zip(models, chosen, strict=True)]
-        scorer = self.fit(np.concatenate(features), members[chosen], rng)
-        return scorer(self.features(target))
+        return self.fit(np.concatenate(features), members[chosen], rng)
 
     def _features_at(self, model: Target, mask: Bools) -> Array:
         if self.max_examples is None:

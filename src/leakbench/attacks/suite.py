@@ -27,4 +27,19 @@ STANDARD = (
     "knn",
 )  # all with their default parameters; an attack that the signals do not allow is left out with the reason
 
-SUITES: dict[str, tuple[str, ...]] = {"standard-2026": STANDARD}
+MIA_PRUNE = (
+    "gap",
+    "confidence",
+    "top_confidence",
+    "entropy",
+    "modified_entropy",
+    "confidence_per_class",
+    "entropy_per_class",
+    "modified_entropy_per_class",
+    "nn",
+    "nn_top3",
+    "nn_cls",
+    "samia",
+)  # its thresholds Conf, Xent and Mentr are the three per class, its Top1-conf is `confidence`
+
+SUITES: dict[str, tuple[str, ...]] = {"standard-2026": STANDARD, "mia-prune": MIA_PRUNE}

@@ -20,7 +20,8 @@ class Dataset:
 
     Parts: `pool` (records whose membership is at stake), `dev` (for early stopping and the like), `test` (for
     utility, and as the attacker's population), `public` (what attacker and defender both own). Images are
-    float32 [N, channels, height, width] in 0..1; tables are float32 [N, D].
+    float32 [N, channels, height, width] in 0..1; tables are float32 [N, D]. `mean` and `std` of each channel say
+    how a network normalises its input; x itself is never normalised.
     """
 
     name: str
@@ -29,6 +30,8 @@ class Dataset:
     classes: tuple[str, ...]
     parts: Mapping[str, Indices]
     source: str = ""
+    mean: tuple[float, ...] = ()  # [channels], or none: no normalisation
+    std: tuple[float, ...] = ()  # [channels], or none
 
     def __post_init__(self) -> None:
         if len(self.x) != len(self.y):
@@ -47,6 +50,11 @@ class Dataset:
             raise InputError(
                 f"parts of {self.name!r} must lie in 0..{len(self.x) - 1}, got {used.min()}..{used.max()}"
             )
+        if {len(self.mean), len(self.std)} not in ({0}, {self.x.shape[1]}) or min(self.std, default=1) <= 0:
+            raise InputError(
+                f"mean and std of {self.name!r} must have one number a channel ({self.x.shape[1]}), std above 0, "
+                f"got {self.mean} and {self.std}"
+            )
 
     @property
     def is_image(self) -> bool:
@@ -55,13 +63,15 @@ class Dataset:
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 over records, labels, class names and parts: 32 hex digits."""
+        """SHA-256 over records, labels, class names, parts and normalisation: 32 hex digits."""
         digest = hashlib.sha256()
         arrays: list[NDArray[Any]] = [self.x, self.y, *(self.parts[part] for part in sorted(self.parts))]
         for array in arrays:
             digest.update(f"{array.dtype}{array.shape}".encode())
             digest.update(np.ascontiguousarray(array).data)
         digest.update("\x1f".join([*self.classes, *sorted(self.parts)]).encode())
+        if self.mean:
+            digest.update(f"\x1e{self.mean}{self.std}".encode())
         return digest.hexdigest()[:32]
 
     def describe(self) -> dict[str, Any]:
@@ -73,5 +83,7 @@ class Dataset:
             "shape": list(self.x.shape[1:]),
             "classes": len(self.classes),
             "parts": {k: len(v) for k, v in self.parts.items()},
+            "mean": list(self.mean),
+            "std": list(self.std),
             "fingerprint": self.fingerprint,
         }

@@ -13,7 +13,8 @@ from .dataset import Dataset
 from .formats import FORMATS, Raw, read_path
 from .labels import encode
 from .parts import cut, require_classes
-from .sets import DATASETS
+from .resize import resized
+from .sets import DATASETS, KnownSet, data_folder
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,8 @@ class DataSpec:
     records: int | None = None  # size of the pool, a stratified random subset; None: all
     test: float = 0.2  # fraction of all records, where the data has no test part of its own
     dev: float = 0.1  # fraction of the records outside the test part
+    public: int = 0  # records that attacker and defender both own, outside the other parts
+    resize: int | None = None  # images become resize x resize (bilinear); None: as they are
     seed: int = 0  # of the cut and of the subset
     root: str | None = None  # folder of the known data sets; None: the environment's LEAKBENCH_DATA
 
@@ -41,6 +44,12 @@ class DataSpec:
             raise InputError(f"dev must be a fraction of at least 0 and below 1, got {self.dev}")
         if self.records is not None and self.records < 1:
             raise InputError(f"records must be at least 1, got {self.records}; leave it out to keep all")
+        if self.public < 0:
+            raise InputError(f"public must be a number of records, 0 or more, got {self.public}")
+        if self.resize is not None and self.resize < 1:
+            raise InputError(
+                f"resize must be at least 1 pixel, got {self.resize}; leave it out to keep sizes"
+            )
 
     @property
     def title(self) -> str:
@@ -58,17 +67,27 @@ def load(spec: "DataSpec | str | os.PathLike[str] | Mapping[str, Any]", **option
     {'pool': 500, 'dev': 56, 'test': 359, 'public': 0}
     """
     chosen = _specify(spec, options)
-    raw, source = _read(chosen)
+    raw, source, known = _read(chosen)
     y, classes = encode(raw.labels, raw.classes)
     if len(classes) < 2:
         raise InputError(
             f"{chosen.title!r} must have at least two classes, got {len(classes)}: {list(classes)}"
         )
-    parts = cut(y, raw.test, test=chosen.test, dev=chosen.dev, records=chosen.records, seed=chosen.seed)
+    parts = cut(
+        y,
+        raw.test,
+        test=chosen.test,
+        dev=chosen.dev,
+        records=chosen.records,
+        seed=chosen.seed,
+        public=chosen.public,
+    )
     require_classes(parts, y, classes, chosen.title)
     kept = np.sort(np.concatenate(list(parts.values())))
     places = {part: np.searchsorted(kept, rows) for part, rows in parts.items()}
-    return Dataset(chosen.title, raw.take(kept), y[kept], classes, places, source)
+    size = chosen.resize or known.resize
+    x = raw.take(kept) if size is None else resized(raw.take, kept, size)
+    return Dataset(chosen.title, x, y[kept], classes, places, source, known.mean, known.std)
 
 
 def _specify(
@@ -88,14 +107,14 @@ def _specify(
     return DataSpec(**(given | options))
 
 
-def _read(spec: DataSpec) -> tuple[Raw, str]:
-    """What is on disk, and where it comes from."""
+def _read(spec: DataSpec) -> tuple[Raw, str, type[KnownSet]]:
+    """What is on disk, where it comes from, and what is known of it."""
     if spec.name is not None:
-        known = DATASETS.get(spec.name)()
-        root = spec.root or os.environ.get("LEAKBENCH_DATA")
-        return known.read(Path(root).expanduser() if root else None, spec.label), known.source
+        known = DATASETS.get(spec.name)
+        return known().read(data_folder(spec.root), spec.label), known.source, known
     assert spec.path is not None
     path = Path(spec.path).expanduser()
     if not path.exists() and path.name == spec.path and not path.suffix:
         raise unknown("data set, or path that is not there:", spec.path, DATASETS.names())
-    return read_path(path, FORMATS.names() if spec.format is None else [spec.format], spec.label), str(path)
+    formats = FORMATS.names() if spec.format is None else [spec.format]
+    return read_path(path, formats, spec.label), str(path), KnownSet

@@ -1,4 +1,4 @@
-"""Cutting a data set into pool, dev and test: at random, stratified by class, the same for the same seed."""
+"""Cutting a data set into parts: at random, stratified by class, the same for the same seed."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,13 +37,21 @@ def stratified(rows: Indices, y: Labels, n: int, rng: np.random.Generator) -> In
 
 
 def cut(
-    y: Labels, own_test: Bools, *, test: float, dev: float, records: int | None, seed: int
+    y: Labels,
+    own_test: Bools,
+    *,
+    test: float,
+    dev: float,
+    records: int | None,
+    seed: int,
+    public: int = 0,
 ) -> dict[str, Indices]:
-    """Rows of each part: `pool`, `dev`, `test`, and an empty `public`.
+    """Rows of each part: `pool`, `dev`, `test` and `public`.
 
     Shapes: y [N], own_test [N] (True in the test part that the data came with; if any, `test` is not used).
     `test` is a fraction of all records, `dev` a fraction of what remains. `records` is the size of the pool;
-    dev shrinks with it, test does not.
+    dev shrinks with it, test does not. The public part comes out of what these leave; without `records` it
+    comes first, and the pool is the rest.
     """
     rows = np.arange(len(y), dtype=np.int64)
     if own_test.any():
@@ -60,10 +68,21 @@ def cut(
             )
         n_dev = min(n_dev, round(records * dev / (1 - dev)))
     dev_rows = stratified(train, y, n_dev, stream(seed, "data", "dev"))
-    pool = np.setdiff1d(train, dev_rows)
-    if records is not None:
-        pool = stratified(pool, y, records, stream(seed, "data", "pool"))
-    return {"pool": pool, "dev": dev_rows, "test": test_rows, "public": np.empty(0, np.int64)}
+    left = np.setdiff1d(train, dev_rows)
+    spare = len(left) - (records or 1)  # a pool of one record at least
+    if public > max(spare, 0):
+        raise InputError(
+            f"public must be at most {max(spare, 0)}, what pool, test and dev leave of {len(rows)}, got {public}; "
+            "make one of them smaller"
+        )
+    draw = stream(seed, "data", "public")
+    if records is None:
+        public_rows = stratified(left, y, public, draw)
+        pool = np.setdiff1d(left, public_rows)
+    else:
+        pool = stratified(left, y, records, stream(seed, "data", "pool"))
+        public_rows = stratified(np.setdiff1d(left, pool), y, public, draw)
+    return {"pool": pool, "dev": dev_rows, "test": test_rows, "public": public_rows}
 
 
 def require_classes(parts: dict[str, Indices], y: Labels, classes: tuple[str, ...], name: str) -> None:

@@ -32,7 +32,7 @@ def write(results: Results, folder: Path) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".report-", dir=folder) as scratch:
-            _replace_all(contents, folder, Path(scratch))
+            replace_all(contents, folder, Path(scratch))
     except OSError as error:
         raise LeakbenchError(
             f"the report needs a folder that can be written, got {folder}: {error.strerror or error};"
@@ -41,7 +41,8 @@ def write(results: Results, folder: Path) -> Path:
     return folder / "report.html"
 
 
-def _replace_all(contents: Mapping[str, bytes], folder: Path, scratch: Path) -> None:
+def replace_all(contents: Mapping[str, bytes], folder: Path, scratch: Path) -> None:
+    """Write files into `folder`, all or none, by way of the folder `scratch` on the same disk."""
     for name, content in contents.items():
         with open(scratch / name, "wb") as file:
             file.write(content)

@@ -7,9 +7,21 @@ from typing import TypeGuard
 from ..results import Row
 
 MISSING = "–"
+INFINITE = "∞"
 ACRONYMS = {"auc": "AUC", "tpr": "TPR", "ppv": "PPV", "fpr": "FPR"}
-DIFFERENCE = "-difference"
-RATES = ("tpr@", "ppv@", "precision@", "accuracy", "gap")  # shown in percent
+TITLES = {
+    "epsilon": "ε",
+    "nonzero_parameters": "Parameters not 0",
+    "multiply_adds": "Multiply-adds",
+    "bytes_on_disk": "Size on disk",
+    "leakage_from_generator": "From the generator",
+    "leakage_in_weights": "In the weights",
+}
+DIFFERENCE, EPSILON = "-difference", "epsilon"
+SIGNED = (DIFFERENCE, "_difference", "leakage_from_generator", "leakage_in_weights")
+RATES = ("tpr@", "ppv@", "precision@", "accuracy", "gap", "sparsity")  # shown in percent
+SIZES = ("parameters", "nonzero_parameters", "multiply_adds", "bytes_on_disk", "sparsity")
+THOUSANDS = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
 TIMES = ((3600.0, "h"), (60.0, "min"), (1.0, "s"), (1e-3, "ms"), (1e-6, "µs"))
 SLICES = {
     "all": "all records",
@@ -75,7 +87,7 @@ def chance(metric: str) -> float | None:
 
     TPR at FPR 0 has none: without leakage it is 1 / (non-members + 1), not 0.
     """
-    if metric.endswith(DIFFERENCE) or metric == "advantage":
+    if metric.endswith(SIGNED) or metric == "advantage":
         return 0.0
     if metric == "auc" or "balanced_accuracy" in metric:
         return 0.5
@@ -84,16 +96,25 @@ def chance(metric: str) -> float | None:
 
 def scale(row: Row) -> Scale:
     """How the row's value is shown."""
-    base, signed = row.metric.removesuffix(DIFFERENCE), row.metric.endswith(DIFFERENCE)
+    base, signed = row.metric.removesuffix(DIFFERENCE), row.metric.endswith(SIGNED)
     if row.unit in ("s", "ms"):
         return _time(row.value * (1.0 if row.unit == "s" else 1e-3), 1.0 if row.unit == "s" else 1e-3)
     if row.unit == "x" or base.endswith("ratio"):
         return Scale(prefix="×", signed=signed)
+    if base in SIZES and base != "sparsity":
+        return _count(row.value, row.unit or "")
     if row.unit:
         return Scale(suffix=f" {row.unit}", signed=signed)
     if any(word in base for word in RATES):
         return Scale(100.0, " points" if signed else " %", signed=signed)
     return Scale(signed=signed)
+
+
+def _count(value: float, unit: str) -> Scale:
+    for size, letter in THOUSANDS:
+        if abs(value) >= size:
+            return Scale(1 / size, f" {letter}{unit}")
+    return Scale(suffix=f" {unit}".rstrip())
 
 
 def _time(seconds: float, unit: float) -> Scale:
@@ -111,9 +132,10 @@ def show(row: Row | None) -> Number:
     '12.9 % [9.8, 16.4]'
     """
     if row is None or not finite(row.value):
-        return Number(MISSING)
+        return Number(MISSING if row is None or row.metric != EPSILON else INFINITE)
     s = scale(row)
-    if not (finite(row.lo) and finite(row.hi)):
+    exact = row.metric in SIZES and row.lo == row.hi  # every model alike
+    if exact or not (finite(row.lo) and finite(row.hi)):
         return Number(s.prefix + s.number(row.value, _decimals(abs(row.value * s.factor), 3)), "", s.suffix)
     width = abs(row.hi - row.lo) * s.factor
     digits = _decimals(width, 2) if width > 0 else _decimals(abs(row.value * s.factor), 3)
@@ -138,7 +160,9 @@ def count(n: int) -> str:
 
 def metric_title(metric: str) -> str:
     """`tpr@fpr=0.001` reads TPR at 0.1 % FPR."""
-    base = metric.removesuffix(DIFFERENCE)
+    if metric in TITLES:
+        return TITLES[metric]
+    base = metric.removesuffix(DIFFERENCE).removesuffix("_difference")
     name, _, arguments = base.partition("@")
     name = name.removesuffix("_ms").replace("_seconds", "_time")  # the cells carry the unit
     words = " ".join(ACRONYMS.get(word, word) for word in name.split("_"))

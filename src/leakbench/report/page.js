@@ -74,7 +74,19 @@ function makeFilters(form, table) {
   columns();
 }
 
+// Switching: of all matrices the one that has every chosen value is shown.
+function makeSwitches(form, matrices) {
+  const selects = [...form.querySelectorAll("select")];
+  const apply = () => matrices.forEach((m) => (m.hidden = selects.some((s) => m.dataset[s.dataset.key] !== s.value)));
+  form.addEventListener("change", apply);
+  form.addEventListener("submit", (event) => event.preventDefault());
+  form.hidden = false;
+  apply();
+}
+
 document.querySelectorAll("table.sortable").forEach(makeSortable);
 const filters = document.getElementById("filters");
 if (filters) makeFilters(filters, document.getElementById("leakage"));
+const switches = document.getElementById("switches");
+if (switches) makeSwitches(switches, [...document.querySelectorAll(".matrix")]);
 window.addEventListener("beforeprint", () => document.querySelectorAll("details").forEach((d) => (d.open = true)));

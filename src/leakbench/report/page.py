@@ -4,15 +4,16 @@ import base64
 import hashlib
 import inspect
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib.resources import files
 from typing import Any
 
 from markupsafe import Markup
 
-from ..results import Results
-from . import plots, tables, wording
-from .numbers import MISSING, count, finite, metric_title, percent
+from ..results import Results, Row
+from . import cross, matched, origin, plots, samples, sizes, tables, wording
+from .images import Album
+from .numbers import MISSING, SIZES, count, finite, metric_title, percent
 from .toml import toml_text
 from .view import FEW, View, distinct
 
@@ -20,8 +21,6 @@ MOST_PLOTS = 12  # defences with figures of their own
 MOST_RECORDS = 24  # a defence
 MOST_NOTES = 60
 MOST_MESSAGES, MOST_PLACES = 4, 6  # a kind of flag, and a message
-MOST_IMAGE_CHARACTERS = 1_500_000
-IMAGE = re.compile(r"data:image/(png|jpeg|gif|webp);base64,[A-Za-z0-9+/]+={0,2}")
 
 
 def render(results: Results) -> str:
@@ -46,8 +45,16 @@ def render(results: Results) -> str:
         glance=tables.glance(view),
         flags=_flags(results),
         figures=_figures(view),
+        matched=matched.matched(view),
         leakage=tables.leakage(view),
+        matrices=cross.matrices(view) if view.cross else [],
+        origins=origin.origins(view),
+        generators=origin.generators(view),
+        pictures=samples.pictures(results),
+        distances=samples.distances(results),
         utility=tables.utility(view),
+        sizes=sizes.sizes(view),
+        layers=sizes.layers(results),
         slices=tables.slice_table(view),
         records=_records(results),
         methods=[_method(m) for m in results.methods],
@@ -57,7 +64,8 @@ def render(results: Results) -> str:
         few=FEW,
         most_notes=MOST_NOTES,
         most_messages=MOST_MESSAGES,
-        other_intervals=_other_intervals(view),
+        utility_intervals=_other_intervals(r for r in view.utility if r.metric not in SIZES),
+        size_intervals=_other_intervals(r for r in view.utility if r.metric in SIZES),
     )
 
 
@@ -101,23 +109,21 @@ def _figures(view: View) -> dict[str, Any]:
     return {
         "tradeoff": plots.tradeoff(view),
         "tradeoff_narrow": plots.tradeoff(view, narrow=True),
-        "roc": [(d, i, plot) for i, d in enumerate(drawn) if (plot := plots.roc(view, d))],
-        "slices": [(d, i, plot) for i, d in enumerate(drawn) if (plot := plots.slices(view, d))],
+        "roc": [(d, plot) for d in drawn if (plot := plots.roc(view, d))],
+        "slices": [(d, plot) for d in drawn if (plot := plots.slices(view, d))],
     }
 
 
 def _records(results: Results) -> dict[str, list[dict[str, Any]]]:
     """The most exposed records of each defence, in the order given; an image only if it is one."""
     found: dict[str, list[dict[str, Any]]] = {}
-    room = MOST_IMAGE_CHARACTERS
+    album = Album()
     for r in results.records:
         group = found.setdefault(r.defence, [])
         if len(group) < MOST_RECORDS:
-            image = r.image if r.image and len(r.image) <= room and IMAGE.fullmatch(r.image) else None
-            room -= len(image or "")
             chance = None if r.by_chance is None else _score(r.by_chance)
             shown = {"score": _score(r.vulnerability), "found": _share(r.tpr), "by_chance": chance}
-            group.append({"record": r, "image": image, **shown})
+            group.append({"record": r, "image": album.admit(r.image), **shown})
     return found
 
 
@@ -160,18 +166,20 @@ def _text(value: Any) -> str:
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
-def _other_intervals(view: View) -> list[str]:
-    """Utility metrics whose interval is of its own kind, which their rows name."""
-    named = ((metric_title(r.metric), r.detail.get("interval")) for r in view.utility)
-    return distinct(f"{title}: {interval}" for title, interval in named if interval)
+def _other_intervals(rows: Iterable[Row]) -> list[str]:
+    """The kinds of interval that rows name as their own, each with the metrics that have it."""
+    named: dict[str, list[str]] = {}
+    for r in rows:
+        if (interval := r.detail.get("interval")) and r.lo != r.hi:
+            named.setdefault(str(interval), []).append(metric_title(r.metric))
+    return [f"{', '.join(distinct(titles))}: {interval}" for interval, titles in named.items()]
 
 
 def _left_out(view: View) -> list[str]:
     """What the page does not show, though results.parquet holds it."""
     notes = []
-    single = len(view.results.rows) - len(view.rows)
-    if single:
-        notes.append(f"{count(single)} numbers of single targets")
+    if view.n_single:
+        notes.append(f"{count(view.n_single)} numbers of single targets")
     if len(view.defences) > MOST_PLOTS:
         notes.append(f"the figures of {len(view.defences) - MOST_PLOTS} more defences")
     return notes

@@ -1,12 +1,13 @@
 """What goes into the tables of the page and of the terminal."""
 
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ..results import BEST, Results, Row
-from .numbers import MISSING, attacker_title, count, finite, metric_title, show, slice_title
-from .view import View, distinct, is_thin
+from .numbers import EPSILON, MISSING, SIZES, attacker_title, count, finite, metric_title, show, slice_title
+from .view import View, crossed, distinct, is_thin
 
 if TYPE_CHECKING:
     from rich.table import Table as RichTable
@@ -23,14 +24,25 @@ class Cell:
     note: str = ""
     order: float | None = None
     thin: bool = False  # few records stand behind it
+    heat: float | None = None  # 0 to 1: how strongly the cell is coloured
+    marked: bool = False
 
     @classmethod
     def of(cls, row: Row | None) -> "Cell":
         """A row's value and interval."""
+        if row is not None and row.metric == EPSILON:
+            return cls._of_epsilon(row)
         if row is None or not finite(row.value):
             return cls(MISSING)
         number = show(row)
         return cls(number.value + number.suffix, number.interval, row.value, is_thin(row))
+
+    @classmethod
+    def _of_epsilon(cls, row: Row) -> "Cell":
+        """With its delta; an infinite one sorts as the largest."""
+        delta = row.detail.get("delta")
+        note = f"δ = {delta:g}" if isinstance(delta, float | int) else ""
+        return cls(show(row).value, note, row.value if finite(row.value) else sys.float_info.max)
 
 
 @dataclass(frozen=True)
@@ -80,6 +92,8 @@ def _by_defence(view: View) -> Table:
         Column(f"{metric_title(view.paired)}, change" if view.paired else "Change", usual=False),
         Column("Training cost"),
     ]
+    private = any(r.metric == EPSILON for r in view.utility)
+    columns += [Column(metric_title(EPSILON), usual=False)] if private else []
     lines = []
     for defence in view.defences:
         each = {s.adaptive: s for s in view.standings[defence]}
@@ -89,9 +103,8 @@ def _by_defence(view: View) -> Table:
         standings = [each.get(kind) for kind in kinds]
         line += [Cell.of(s.auc if s else None) for s in standings]
         line += [Cell.of(s.tpr if s else None) for s in standings] if low else []
-        lines.append(
-            [*line, Cell.of(view.difference(defence)), Cell.of(view.row("train_cost_ratio", defence))]
-        )
+        line += [Cell.of(view.difference(defence)), Cell.of(view.row("train_cost_ratio", defence))]
+        lines.append([*line, Cell.of(view.row(EPSILON, defence))] if private else line)
     return Table(columns, lines)
 
 
@@ -130,20 +143,22 @@ def _slice_cell(row: Row) -> Cell:
 
 def leakage(view: View) -> Table:
     """One line for each defence, attack, attacker and slice, what matters most first."""
-    metrics = distinct(r.metric for r in view.leakage)
+    rows = [*view.leakage, *view.cross]
+    metrics = distinct(r.metric for r in rows)
     lines: dict[tuple[object, ...], dict[str, Row]] = {}
-    for r in view.leakage:
-        lines.setdefault((r.defence, r.attack, r.adaptive, r.slice, r.target), {})[r.metric] = r
+    for r in rows:
+        lines.setdefault((r.defence, r.attack, r.adaptive, r.shadows, r.slice, r.target), {})[r.metric] = r
     ranks = {
         name: k for names in (view.defences, [BEST, *view.attacks]) for k, name in enumerate(distinct(names))
     }
-    parts = {name: k for k, name in enumerate(distinct(["all", *(r.slice for r in view.leakage)]))}
+    parts = {name: k for k, name in enumerate(distinct(["all", *(r.slice for r in rows)]))}
 
     def importance(row: Row) -> tuple[object, ...]:
-        whole = row.slice != "all"
+        aside = crossed(row) or row.slice != "all"
         return (
-            whole,
-            row.attack != BEST and whole,
+            aside,
+            row.attack != BEST and aside,
+            crossed(row),
             parts[row.slice],
             ranks[row.defence],
             row.adaptive is False,
@@ -167,9 +182,13 @@ def leakage(view: View) -> Table:
 def _leakage_line(line: dict[str, Row], metrics: Iterable[str]) -> list[Cell]:
     row = next(iter(line.values()))
     return [
-        Cell(row.defence), _attack_cell(line), Cell(attacker_title(row.adaptive)), _slice_cell(row), Cell(row.target),
+        Cell(row.defence), _attack_cell(line), Cell(_attacker(row)), _slice_cell(row), Cell(row.target),
         _count_cell(row.n_members), _count_cell(row.n_nonmembers), *(Cell.of(line.get(m)) for m in metrics),
     ]  # fmt: skip
+
+
+def _attacker(row: Row) -> str:
+    return f"shadows: {row.shadows}" if crossed(row) else attacker_title(row.adaptive)
 
 
 def _count_cell(n: int | None) -> Cell:
@@ -190,9 +209,14 @@ def _without_constant_names(table: Table) -> Table:
 
 
 def utility(view: View) -> Table:
-    """One line a defence, one column for each utility and cost."""
-    metrics = distinct(r.metric for r in view.utility if r.slice == "all")
-    named = [d for d in view.defences if any(r.defence == d for r in view.utility)]
+    """One line a defence, one column for each utility and cost; sizes have a table of their own."""
+    metrics = distinct(r.metric for r in view.utility if r.slice == "all" and r.metric not in SIZES)
+    return by_defence(view, metrics)
+
+
+def by_defence(view: View, metrics: list[str]) -> Table:
+    """One line a defence that has any of the metrics, which are the columns."""
+    named = [d for d in view.defences if any(r.defence == d and r.metric in metrics for r in view.utility)]
     audit = view.results.kind == "audit"
     lines = [[Cell("the model" if audit else d), *(Cell.of(view.row(m, d)) for m in metrics)] for d in named]
     return Table(

@@ -1,5 +1,6 @@
 """The figure of what a defence costs and brings: accuracy against leakage, one mark a defence."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -17,7 +18,10 @@ if TYPE_CHECKING:
 LETTER, LINE, MARK = 6.4, 15.0, 8.0  # pixels: width of a letter, height of a line, diameter of a mark
 
 
+MANY = 8  # defences beyond which the figure grows, and only bars of adaptive attackers are drawn
+LEADER = 14.0  # pixels between a label and its mark beyond which a line joins them
 Box = tuple[float, float, float, float]  # left, bottom, right, top
+Point = tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -45,12 +49,15 @@ def tradeoff(view: View, narrow: bool = False) -> Markup | None:
     marks = list(_marks(view))
     if len({m.standing.defence for m in marks}) < 2 or view.low_fpr is None:
         return None
+    beyond = max(0, len({m.standing.defence for m in marks}) - MANY)
     width, height = (372.0, 400.0) if narrow else (760.0, 420.0)
+    height += min(22.0 * beyond, 240.0)
     made, axes = figure(width, height)
     place(axes, width, height, left=52, right=16, top=28, bottom=44)
     floor = min([view.low_fpr, *(m.tpr.value for m in marks if m.tpr.value > 0)]) / 2
     _axes(axes, view.low_fpr, floor, marks)
-    _draw(axes, marks, floor)
+    _frontier(axes, [m for m in marks if m.standing.defence in view.baselines], floor)
+    _draw(axes, marks, floor, bare=beyond > 0)
     _name(axes, marks, width - 16)
     told = "; ".join(
         f"{m.standing.defence}, {'non-adaptive' if m.hollow else 'adaptive'} attack:"
@@ -66,7 +73,7 @@ def _marks(view: View) -> Iterator[Mark]:
         for standing in reversed(view.standings[defence]):  # non-adaptive ones lie beneath
             tpr = standing.tpr
             if tpr is not None and accuracy is not None and finite(tpr.value) and finite(accuracy.value):
-                yield Mark(standing, tpr, accuracy, colour(index))
+                yield Mark(standing, tpr, accuracy, MUTED if defence in view.baselines else colour(index))
 
 
 def _axes(axes: "Axes", fpr: float, floor: float, marks: list[Mark]) -> None:
@@ -95,13 +102,24 @@ def rate_axis(axes: "Axes", which: str, low: float, high: float) -> None:
     axis.set_ticks([], minor=True)
 
 
-def _draw(axes: "Axes", marks: list[Mark], floor: float) -> None:
+def _frontier(axes: "Axes", baselines: list[Mark], floor: float) -> None:
+    """A line through the baselines: what giving up accuracy buys by itself."""
+    ordered = sorted((m for m in baselines if not m.hollow), key=lambda m: m.accuracy.value)
+    places = [(max(m.tpr.value, floor), m.accuracy.value) for m in ordered]
+    axes.plot(
+        *zip(*places, strict=True) if places else ([], []), color=MUTED, linewidth=1, linestyle=(0, (5, 3))
+    )
+
+
+def _draw(axes: "Axes", marks: list[Mark], floor: float, bare: bool) -> None:
+    """Marks and their intervals; hollow ones without where `bare`."""
     drawn: list[tuple[float, float]] = []
     for m in reversed(marks):
         x, y = max(m.tpr.value, floor), m.accuracy.value
         lo, hi = m.ends()
         line = {"color": m.tone, "linewidth": 1.0 if m.hollow else 1.8, "solid_capstyle": "butt"}
-        axes.plot([max(lo, floor), max(hi, floor)], [y, y], **line)  # type: ignore[arg-type]
+        if not (m.hollow and bare):
+            axes.plot([max(lo, floor), max(hi, floor)], [y, y], **line)  # type: ignore[arg-type]
         if not m.hollow and finite(m.accuracy.lo) and finite(m.accuracy.hi):
             axes.plot([x, x], [m.accuracy.lo, m.accuracy.hi], **line)  # type: ignore[arg-type]
         at = tuple(axes.transData.transform((x, y)))
@@ -127,27 +145,45 @@ def _name(axes: "Axes", marks: list[Mark], edge: float) -> None:
         if m.hollow and m.standing.defence in named:
             continue
         x, y = _pixel(axes, m)
-        length = LETTER * len(m.standing.defence)
+        length = LETTER * (len(m.standing.defence) + 1)
         boxes = [
             (left, low, left + length, low + LINE)
             for step in range(0, 90, 6)
             for low in (y + 4 + step, y - 4 - LINE - step)
-            for left in (x + 7, x - 7 - length)
+            for aside in (7, 27, 57)
+            for left in (x + aside, x - aside - length)
             if left > 54 and left + length < edge
         ] or [(56.0, y + 4, 56 + length, y + 4 + LINE)]
-        box = min(boxes, key=lambda b: _cost(b, y, spots, bars))
+        box = min(boxes, key=lambda b: _cost(b, (x, y), spots, bars))
         spots.append(box)
         right = box[0] < x
+        _lead(axes, box, (x, y))
+        ink = MUTED if m.tone == MUTED else INK
         axes.annotate(
             m.standing.defence, (box[2] if right else box[0], box[1] + 3), xycoords="figure pixels",
-            ha="right" if right else "left", color=INK, fontsize=FONT + 1, parse_math=False,
+            ha="right" if right else "left", color=ink, fontsize=FONT + 1, parse_math=False,
         )  # fmt: skip
 
 
-def _cost(box: Box, y: float, spots: list[Box], bars: list[Box]) -> tuple[int, float]:
+def _cost(box: Box, at: Point, spots: list[Box], bars: list[Box]) -> tuple[int, float]:
     """What a label's place costs: other labels and marks above all, then distance, where a bar counts a line."""
     crossed = sum(_overlap(box, bar) for bar in bars)
-    return sum(_overlap(box, spot) for spot in spots), abs((box[1] + box[3]) / 2 - y) + LINE * crossed
+    return sum(_overlap(box, spot) for spot in spots), math.dist(_nearest(box, at), at) + LINE * crossed
+
+
+def _nearest(box: Box, at: Point) -> Point:
+    """The point of the box that is nearest."""
+    return min(max(at[0], box[0]), box[2]), min(max(at[1], box[1]), box[3])
+
+
+def _lead(axes: "Axes", box: Box, at: Point) -> None:
+    """A thin line from a mark to its label where they are apart."""
+    end = _nearest(box, at)
+    if math.dist(end, at) > LEADER:
+        axes.annotate(
+            "", at, end, xycoords="figure pixels", textcoords="figure pixels",
+            arrowprops={"arrowstyle": "-", "color": MUTED, "linewidth": 0.6, "shrinkA": 0, "shrinkB": 5},
+        )  # fmt: skip
 
 
 def _spot(axes: "Axes", m: Mark) -> Box:

@@ -9,6 +9,8 @@ from ..results import BEST, Results, Row
 from .numbers import DIFFERENCE, chance, finite, rate
 
 BASELINE = "none"
+GENERATOR = "generator"  # the slice of rows about synthetic records alone
+ORIGINS = ("leakage_from_generator", "leakage_in_weights")
 FEW = 10  # fewer false positives than this at an FPR, or records a side, say little
 T = TypeVar("T")
 
@@ -28,6 +30,27 @@ def is_thin(row: Row) -> bool:
     """Whether few records stand behind the row."""
     behind = [n for n in (row.n_members, row.n_nonmembers, expected_false_positives(row)) if n is not None]
     return bool(behind) and min(behind) < FEW * (1 - 1e-9)
+
+
+def crossed(row: Row) -> bool:
+    """Whether the shadow models went through a defence, but not through that of their target."""
+    return row.shadows not in (None, BASELINE, row.defence)
+
+
+def _family(label: str) -> str:
+    """`stop_at` of stop_at-4."""
+    return label.rpartition("-")[0] or label
+
+
+def _kind(row: Row) -> str:
+    """Where the row is shown."""
+    if row.against not in (None, BASELINE):
+        return "matched"
+    if crossed(row):
+        return "cross"
+    if row.metric in ORIGINS:
+        return "origins"
+    return "generators" if row.slice == GENERATOR else "plain"
 
 
 def leaks(row: Row | None) -> bool:
@@ -69,12 +92,25 @@ class Standing:
 
 
 class View:
-    """The rows of results, found by what they are of. Where rows pool all targets, only these are shown."""
+    """The rows of results, found by what they are of. Where rows pool all targets, only these are shown.
+
+    `rows` are about a defence by itself, attacked by one who knows it or by one who knows of none; the others,
+    which are read in sections of their own, are `cross`, `matched`, `origins` and `generators`.
+    """
 
     def __init__(self, results: Results) -> None:
         self.results = results
         pooled = [r for r in results.rows if r.target == "all"]
-        self.rows = pooled if any(r.attack for r in pooled) else results.rows
+        shown = pooled if any(r.attack for r in pooled) else results.rows
+        self.n_single = len(results.rows) - len(shown)
+        kinds: dict[str, list[Row]] = {}
+        for r in shown:
+            kinds.setdefault(_kind(r), []).append(r)
+        self.rows = kinds.get("plain", [])
+        self.cross = kinds.get("cross", [])  # the shadow models went through another defence
+        self.matched = kinds.get("matched", [])  # differences from another defence than none
+        self.origins = kinds.get("origins", [])  # parts of a defence's leakage
+        self.generators = kinds.get("generators", [])  # what synthetic records give away by themselves
         self._index: dict[tuple[str, str, str | None, bool | None, str], Row] = {}
         self._series: dict[tuple[str, str, str | None, bool | None], list[Row]] = {}  # one row a slice
         for r in self.rows:
@@ -92,6 +128,11 @@ class View:
         """The one row, or None."""
         return self._index.get((metric, defence, attack, adaptive, part))
 
+    def known(self, metric: str, defence: str, attack: str | None) -> Row | None:
+        """The row of an attacker who knows the defence."""
+        rows = (self.row(metric, defence, attack, kind) for kind in (True, None))
+        return next((r for r in rows if r is not None), None)
+
     @cached_property
     def leakage(self) -> list[Row]:
         """Rows of an attack."""
@@ -105,8 +146,15 @@ class View:
     @cached_property
     def defences(self) -> list[str]:
         """Defences in their order, the undefended model first."""
-        names = distinct([r.defence for r in self.rows] + [c.defence for c in self.results.curves])
+        rows = [*self.rows, *self.cross, *self.matched, *self.origins, *self.generators]
+        names = distinct([r.defence for r in rows] + [c.defence for c in self.results.curves])
         return sorted(names, key=lambda name: name != BASELINE)
+
+    @cached_property
+    def baselines(self) -> list[str]:
+        """Defences that others are compared with at matched accuracy, and their like: stop_at-2 beside stop_at-4."""
+        families = {_family(r.against) for r in self.matched if r.against is not None}
+        return [d for d in self.defences if _family(d) in families]
 
     @cached_property
     def metrics(self) -> list[str]:
@@ -158,6 +206,17 @@ class View:
                 if row is not None:
                     return row
         return None
+
+    def strongest(self, defence: str, rows: Iterable[Row]) -> list[Row]:
+        """Those of the rows that are about the attack that is strongest on the defence by AUC.
+
+        The best where they hold it, else the attack that was chosen as the best, else the first.
+        """
+        found = [r for r in rows if r.defence == defence]
+        auc = next((s.auc for s in self.standings.get(defence, []) if s.auc is not None), None)
+        wanted = [BEST, *([auc.selected, auc.attack] if auc is not None else []), *(r.attack for r in found)]
+        attack = next((a for a in wanted if any(r.attack == a for r in found)), None)
+        return [r for r in found if r.attack == attack]
 
     def attackers(self, defence: str) -> list[bool | None]:
         """The kinds of attacker that a defence met: adaptive first, non-adaptive last."""

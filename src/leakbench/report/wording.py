@@ -3,8 +3,23 @@
 from collections.abc import Iterator
 
 from ..results import BEST, Row
+from .matched import LESS, MIXED, MORE, UNTOLD, comparisons
 from .numbers import DIFFERENCE, count, finite, metric_title, percent, rate, show
 from .view import BASELINE, Standing, View, leaks
+
+MOST_TOLD = 8  # defences with a sentence of their own
+CHANGES = {
+    -1: "leaks less than no defence",
+    1: "leaks more than no defence",
+    0: "is not shown to leak less or more than no defence",
+}
+BESIDE = {
+    LESS: "leaks less than",
+    MORE: "leaks more than",
+    MIXED: "leaks less by one measure and more by the other than",
+    UNTOLD: "is not told apart from",
+}
+PLURALS = {"leaks": "leak", "is": "are"}
 
 
 def verdict(view: View) -> str:
@@ -20,20 +35,23 @@ def verdict(view: View) -> str:
         return f"No evidence of leakage from any of the {len(mains)} models compared."
     if BASELINE not in mains:
         return "At least one of the models compared gives away who was in its training set."
-    helpful = {d: comparison(view, d) for d in mains if change(view, d) < 0}
+    helpful = {d: comparison(view, d) for d in mains if change(view, d) < 0 and d not in view.baselines}
     reduced = {d: found for d, found in helpful.items() if found is not None}
     if not reduced:
         return "No defence is shown to reduce what the undefended model gives away."
     best = min(reduced, key=lambda d: reduced[d][1].value - reduced[d][0].value)
     still = "It still leaks." if mains[best].leaks else "No attack is shown to beat chance on it."
-    return f"{best} reduces leakage most: {_instead(*reduced[best])}. {still}"
+    beside = [c for c in comparisons(view) if c.defence == best]
+    told = [f"Beside {c.against}, the baseline nearest in accuracy, it {c.words}." for c in beside]
+    return " ".join([f"{best} reduces leakage most: {_instead(*reduced[best])}. {still}", *told])
 
 
 def summary(view: View) -> list[str]:
     """The findings, one paragraph each."""
     if not _mains(view):
         return ["The results hold no attack with an AUC or a TPR, so they say nothing about leakage."]
-    return [*_leakage(view), *_defences(view), *_misled(view), *_conditions(view)]
+    told = _defences if len(_mains(view)) <= MOST_TOLD + 1 else _groups
+    return [*_leakage(view), *told(view), *_matched(view), *_misled(view), *_conditions(view)]
 
 
 def change(view: View, defence: str) -> int:
@@ -122,15 +140,10 @@ def _finds(view: View, standing: Standing) -> str:
 
 def _defences(view: View) -> Iterator[str]:
     mains = _mains(view)
-    words = {
-        -1: "leaks less than no defence",
-        1: "leaks more than no defence",
-        0: "is not shown to leak less or more than no defence",
-    }
     for defence, standing in mains.items():
         if defence == BASELINE or BASELINE not in mains or standing.main is None:
             continue
-        parts = [f"{defence} {words[change(view, defence)]}: {_reaches(standing.main)}"]
+        parts = [f"{defence} {CHANGES[change(view, defence)]}: {_reaches(standing.main)}"]
         paired, accuracy = view.difference(defence), view.row("accuracy", defence)
         if paired is not None:
             where = (
@@ -143,6 +156,38 @@ def _defences(view: View) -> Iterator[str]:
         if accuracy is not None:
             parts.append(f"at an accuracy of {show(accuracy).phrase}")
         yield ", ".join(parts) + "."
+
+
+def _groups(view: View) -> Iterator[str]:
+    """The defences by whether they help; the numbers of so many are left to the table."""
+    mains = _mains(view)
+    if BASELINE not in mains:
+        return
+    for sign, words in CHANGES.items():
+        names = [d for d in mains if d != BASELINE and change(view, d) == sign]
+        if names:
+            yield f"{_all(names, words)}."
+
+
+def _all(names: list[str], words: str) -> str:
+    """The names and what is true of each: `a and b leak less`."""
+    verb, _, rest = words.partition(" ")
+    if len(names) == 1:
+        return f"{names[0]} {words}"
+    return f"{', '.join(names[:-1])} and {names[-1]} {PLURALS[verb]} {rest}"
+
+
+def _matched(view: View) -> Iterator[str]:
+    """Whether the defences beat the baselines that are as accurate."""
+    found = comparisons(view)
+    groups = {verdict: [c.defence for c in found if c.verdict == verdict] for verdict in BESIDE}
+    told = [
+        f"{_all(names, BESIDE[verdict])} the baseline nearest in accuracy."
+        for verdict, names in groups.items()
+        if names
+    ]
+    if told:
+        yield " ".join(told)
 
 
 def _misled(view: View) -> Iterator[str]:

@@ -1,105 +1,120 @@
-"""The networks, as plain modules: what a stored model's weights load into.
+"""From an architecture by name to the network, as a plain module, and from stored weights to the same.
 
-A network's `forward` takes dropout masks instead of drawing them: they come from the model's own stream
-(`draws.py`), so that a model trained alone and in a group drops the same units. Without masks it infers.
+Every network is called with records [B, ...] and gives logits [B, C]. Those with an attribute `dropped` take
+dropout masks as a second argument; the others are ordinary modules, with modes for training and inference.
 """
 
-import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import relu
 
 from ..errors import InputError
-from .recipe import Architecture
+from .networks.custom import custom
+from .networks.norms import with_group_norm
+from .networks.plain import CNN, MLP
+from .networks.resnet9 import resnet9
+from .networks.small_images import small_image_network
+from .networks.stored import NORMS, fit_shapes, mismatch, shapes
+from .networks.wrn import wrn
+from .recipe import TORCHVISION, Architecture
+
+Network = nn.Module
+Builder = Callable[[Architecture, tuple[int, ...], int], Network]
 
 
-class MLP(nn.Module):
-    """Linear layers with ReLU between them, on flattened records [B, ...] -> logits [B, C]."""
-
-    def __init__(self, inputs: int, hidden: tuple[int, ...], classes: int) -> None:
-        super().__init__()
-        widths = (inputs, *hidden, classes)
-        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in itertools.pairwise(widths))
-        self.dropped = hidden  # how many units each dropout mask covers
-
-    def forward(self, x: Tensor, masks: tuple[Tensor, ...] | None = None) -> Tensor:
-        """Logits [B, C]; `masks` are one [B, width] for each hidden layer, already divided by 1 - dropout."""
-        x = x.flatten(1)
-        for i, layer in enumerate(self.layers[:-1]):
-            x = relu(layer(x))
-            if masks is not None:
-                x = x * masks[i]
-        return self.layers[-1](x)
+def _mlp(a: Architecture, shape: tuple[int, ...], classes: int) -> Network:
+    return MLP(math.prod(shape), a.hidden, classes)
 
 
-class CNN(nn.Module):
-    """Two 3x3 convolutions of stride 2 with ReLU, then a linear layer: [B, c, h, w] -> logits [B, C]."""
-
-    def __init__(self, shape: tuple[int, int, int], channels: tuple[int, int], classes: int) -> None:
-        super().__init__()
-        c, h, w = shape
-        first, second = channels
-        self.first = nn.Conv2d(c, first, 3, stride=2, padding=1)
-        self.second = nn.Conv2d(first, second, 3, stride=2, padding=1)
-        features = second * math.ceil(h / 4) * math.ceil(w / 4)
-        self.last = nn.Linear(features, classes)
-        self.dropped = (features,)
-
-    def forward(self, x: Tensor, masks: tuple[Tensor, ...] | None = None) -> Tensor:
-        """Logits [B, C]; `masks` is one mask [B, features] on what the linear layer reads."""
-        x = relu(self.second(relu(self.first(x)))).flatten(1)
-        if masks is not None:
-            x = x * masks[0]
-        return self.last(x)
+def _small_images(a: Architecture, shape: tuple[int, ...], classes: int) -> Network:
+    return small_image_network(a.name, shape[0], classes)
 
 
-Network = MLP | CNN
+BUILDERS: dict[str, Builder] = {
+    "mlp": _mlp,
+    "column_fc": _mlp,
+    "cnn": lambda a, shape, classes: CNN(shape, a.channels, classes),
+    "resnet9": lambda a, shape, classes: resnet9(shape[0], classes),
+    "wrn": lambda a, shape, classes: wrn(shape[0], classes, a.depth, a.width),
+    **dict.fromkeys(TORCHVISION, _small_images),
+    "custom": lambda a, shape, classes: custom(a.factory, shape, classes),
+}
 
 
-def unset(architecture: Architecture, shape: tuple[int, ...], classes: int) -> Network:
-    """The network for records of `shape`, its weights to be set. Raises InputError for a CNN on tables."""
-    if architecture.name == "cnn" and len(shape) != 3:
+def unset(architecture: Architecture, shape: tuple[int, ...], classes: int, seed: int = 0) -> Network:
+    """The network for records of `shape`, its weights to be set; `seed` decides what a factory draws.
+
+    Raises InputError where the architecture has no answer for such records: tables, or images too small.
+    """
+    if len(shape) != 3 and architecture.name not in ("mlp", "column_fc", "custom"):
         raise InputError(
-            "architecture 'cnn' needs images [channels, height, width], "
+            f"architecture {architecture.name!r} needs images [channels, height, width], "
             f"got records of shape {list(shape)}; use 'mlp' for tables"
         )
     with torch.random.fork_rng(devices=[]):  # the layers' own initialisation draws from the global stream
-        if architecture.name == "mlp":
-            return MLP(math.prod(shape), architecture.hidden, classes)
-        return CNN(shape, architecture.channels, classes)
+        torch.default_generator.manual_seed(seed)
+        network = BUILDERS[architecture.name](architecture, shape, classes)
+        if architecture.norm == "group":
+            with_group_norm(network)
+        if problem := _problem(network, shape, classes):
+            remedy = (
+                "change the factory" if architecture.factory else "take larger images or another architecture"
+            )
+            raise InputError(
+                f"architecture {architecture.factory or architecture.name!r} must answer 2 records of shape "
+                f"{list(shape)} with logits [2, {classes}], got {problem}; {remedy}"
+            )
+    return network
+
+
+@torch.no_grad()
+def _problem(network: Network, shape: tuple[int, ...], classes: int) -> str | None:
+    """What is wrong with the network's answer to two records; None if nothing is."""
+    training = network.training
+    network.eval()
+    try:
+        answer = network(torch.zeros(2, *shape))
+    except Exception as error:  # a factory's network may raise anything
+        return f"{type(error).__name__}: {error}".splitlines()[0]
+    network.train(training)
+    if not isinstance(answer, Tensor):
+        return type(answer).__name__
+    return None if answer.shape == (2, classes) else str(list(answer.shape))
 
 
 @torch.no_grad()
 def initialised(network: Network, generator: torch.Generator) -> Network:
-    """Draw weights and biases from U(-b, b), b = 1 / sqrt(fan in): torch's default, from the given stream."""
+    """Draw weights and biases from U(-b, b), b = 1 / sqrt(fan in): torch's default, from the given stream.
+
+    Normalising layers start at scale 1 and shift 0. A network from a factory stays as that made it, since it
+    may have been trained before.
+    """
+    if getattr(network, "from_factory", False):
+        return network
     for layer in network.modules():
         if isinstance(layer, nn.Linear | nn.Conv2d):
             bound = 1.0 / math.sqrt(layer.weight[0].numel())
-            layer.weight.uniform_(-bound, bound, generator=generator)
-            layer.bias.uniform_(-bound, bound, generator=generator)
+            for parameter in layer.parameters(recurse=False):
+                parameter.uniform_(-bound, bound, generator=generator)
+        elif isinstance(layer, nn.GroupNorm | NORMS):
+            layer.reset_parameters()
     return network
 
 
 def loaded(
     architecture: Architecture, shape: tuple[int, ...], classes: int, weights: Mapping[str, np.ndarray]
 ) -> Network:
-    """The network with stored weights, in inference mode.
+    """The network with stored weights, in inference mode; channels may have been removed from it.
 
     Raises InputError where the weights are not those of this architecture on such records and classes.
     """
     network = unset(architecture, shape, classes)
-    expected = {name: tuple(value.shape) for name, value in network.state_dict().items()}
-    given = {name: tuple(value.shape) for name, value in weights.items()}
-    if expected != given:
-        wrong = sorted(n for n in expected.keys() | given.keys() if expected.get(n) != given.get(n))
-        name = wrong[0]
-        raise InputError(
-            f"weights of {architecture.name!r} must have {name!r} of shape {expected.get(name)}, "
-            f"got {given.get(name)}; were they trained with another architecture or other data?"
-        )
+    expected, given = shapes(network.state_dict()), shapes(weights)
+    fit_shapes(network, weights)
     network.load_state_dict({name: torch.tensor(value) for name, value in weights.items()})
+    if expected != given and _problem(network, shape, classes):
+        raise mismatch(expected, given, [name for name in expected if expected[name] != given[name]])
     return network.eval().requires_grad_(False)

@@ -23,10 +23,20 @@ class Draws:
         self._order = generator(seed, stage, "order")
         self._dropout = generator(seed, stage, "dropout")
         self._augment = generator(seed, stage, "augment")
+        self._reference = generator(seed, stage, "reference")
+        self.noise = generator(seed, stage, "noise")
 
     def order(self, n: int) -> Tensor:
         """A permutation of 0 .. n - 1: the order of an epoch."""
         return torch.randperm(n, generator=self._order)
+
+    def poisson(self, n: int, share: float) -> Tensor:
+        """Those of 0 .. n - 1 that a batch holds if each is in it with probability `share`."""
+        return torch.nonzero(torch.rand(n, generator=self._order) < share)[:, 0]
+
+    def reference(self, n: int, batch: int) -> Tensor:
+        """`batch` of 0 .. n - 1, with replacement: the reference records of a step of an adversary."""
+        return torch.randint(n, (batch,), generator=self._reference)
 
     def uniform(self, batch: int, units: int) -> Tensor:
         """What decides on dropout, uniform [B, units]: a unit is kept where it reaches the dropout rate."""

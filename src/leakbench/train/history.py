@@ -23,6 +23,17 @@ class History:
         if not math.isfinite(train_loss + (dev_loss or 0.0)):
             raise diverged(self.seed, f"its loss is {train_loss} after epoch {len(self.train_losses)}")
 
+    def log(self, stage: str) -> dict[str, object]:
+        """The log of the stage; see `Trained`."""
+        return {
+            "stage": stage,
+            "seconds": sum(self.seconds),
+            "epochs": len(self.train_losses),
+            "train_loss": self.train_losses[-1],
+            "dev_losses": self.dev_losses,
+            "epoch_seconds": self.seconds,
+        }
+
     @property
     def improved(self) -> bool:
         """Whether the last dev loss is lower than all before it."""
@@ -35,16 +46,6 @@ class History:
             return False
         best = self.dev_losses.index(min(self.dev_losses))
         return len(self.dev_losses) - 1 - best >= self.patience
-
-
-def log(histories: list[History]) -> dict[str, object]:
-    """The log of a model from its stages' histories; see `Trained`."""
-    return {
-        "epochs": [len(h.train_losses) for h in histories],
-        "train_loss": histories[-1].train_losses[-1],
-        "dev_losses": [h.dev_losses for h in histories],
-        "epoch_seconds": [h.seconds for h in histories],
-    }
 
 
 def diverged(seed: int, what: str) -> LeakbenchError:

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,21 +12,23 @@ from ..errors import InputError
 from ..key import canonical
 from .recipe import Recipe
 
-ENGINE_VERSION = 2  # raised by hand when the same job gives other weights
+ENGINE_VERSION = 3  # raised by hand when the same job gives other weights
 
 
 @dataclass(frozen=True, eq=False)
 class Job:
     """Train one model by `recipe` on the rows `members` of a data set, from `seed`.
 
-    `dev` are the rows on which early stopping measures the loss; they are no members. Raises InputError for
-    indices that are not one-dimensional, not unique, negative, empty (members) or in both.
+    `dev` are the rows on which early stopping measures the loss; they are no members. `shared_seed` is that of
+    what all models have in common: synthetic records made from public ones. Raises InputError for indices that
+    are not one-dimensional, not unique, negative, empty (members) or in both.
     """
 
     recipe: Recipe
     members: Indices
     dev: Indices
     seed: int
+    shared_seed: int = 0
 
     def __post_init__(self) -> None:
         for name in ("members", "dev"):
@@ -38,11 +40,16 @@ class Job:
             raise InputError("members must be at least one row, got none")
         if self.recipe.needs_dev and not len(self.dev):
             raise InputError(
-                "early stopping (patience) needs dev records, got none; give dev or leave it out"
+                "early stopping (patience), or an adversary whose reference is dev, needs dev records, got none; "
+                "give dev or leave it out"
             )
         rows = np.concatenate([self.members, self.dev])
         if rows.min() < 0 or len(np.unique(rows)) != len(rows):
             raise InputError("members and dev must be different rows, none twice and none negative")
+
+    def until(self, number: int) -> "Job":
+        """The job that ends with stage `number` of this one."""
+        return replace(self, recipe=self.recipe.until(number))
 
     def describe(self, fingerprint: str) -> dict[str, Any]:
         """Plain data that determines the model: what its key in the store is made from.
@@ -56,20 +63,24 @@ class Job:
             "members": _digest(self.members),
             "dev": _digest(self.dev),
             "seed": int(self.seed),
+            "shared_seed": int(self.shared_seed),
             "engine": ENGINE_VERSION,
         }
 
 
 @dataclass(frozen=True, eq=False)
 class Trained:
-    """One model's weights, under the names of its module's `state_dict`, and the log of its training.
+    """One model's weights, under the names of its module's `state_dict`, and the log of its making.
 
-    The log is plain data: `epochs` run and `dev_losses` of each epoch (one list a stage; no losses without
-    early stopping), `train_loss` of the last epoch, and `epoch_seconds`, this model's share of each epoch's time.
+    `masks` are True where pruning left a weight, False where it holds it at zero; none where nothing was masked.
+    The log has one entry a stage: the name of the `stage` and the `seconds` that it took; of a stage that
+    trains also `epochs` run, `train_loss` of the last epoch, `dev_losses` of each (none without early stopping),
+    and `epoch_seconds`, this model's share of each epoch's time.
     """
 
     weights: dict[str, np.ndarray]
-    log: dict[str, Any]
+    masks: dict[str, np.ndarray]
+    log: list[dict[str, Any]]
 
 
 def groups(jobs: Sequence[Job], size: int) -> list[list[Job]]:

@@ -1,77 +1,141 @@
 """The plain loop: one model, a module, torch's optimiser. The stacked engine must give what this gives."""
 
 import time
+from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from ..data.dataset import Dataset
-from .architectures import Network, initialised, unset
-from .draws import Draws, generator
-from .history import History, diverged, log
-from .job import Job, Trained
-from .recipe import Optimiser
-from .tensors import augmented, masks, tensors
+from ..seeds import derive
+from .draws import Draws
+from .history import History, diverged
+from .material import Material
+from .model import Model, inferred
+from .recipe import Distill, Optimiser, Train
+from .tensors import augmented, masks
 
 
-def train_alone(dataset: Dataset, job: Job) -> Trained:
-    """Train one model. Raises InputError if job and data do not fit, LeakbenchError if the loss diverges."""
-    x, y = tensors(dataset, [job])
-    network = unset(job.recipe.architecture, dataset.x.shape[1:], len(dataset.classes))
-    initialised(network, generator(job.seed, "init"))
-    histories = [_run(network, x, y, job, number) for number in range(len(job.recipe.stages))]
-    weights = {name: value.numpy() for name, value in network.state_dict().items()}
-    return Trained(weights, log(histories))
+def train_one(model: Model, material: Material, number: int, report: Callable[[float], None]) -> History:
+    """Train a model in place by stage `number` of its recipe; `material` is that of this model alone.
 
-
-def _run(network: Network, x: Tensor, y: Tensor, job: Job, number: int) -> History:
-    """Train `network` in place by stage `number` of the job's recipe."""
-    stage = job.recipe.stages[number]
-    draws, history = Draws(job.seed, number), History(job.seed, stage.patience)
-    optimiser = _optimiser(stage.optimiser, list(network.parameters()))
-    members, dev = torch.from_numpy(job.members), torch.from_numpy(job.dev)
+    `report` is called with the epochs done. Raises LeakbenchError if the loss diverges.
+    """
+    stage = model.job.recipe.stages[number]
+    assert isinstance(stage, Train)
+    draws, history = Draws(model.seed, number), History(model.seed, stage.patience)
     best = None
-    for epoch in range(stage.epochs):
-        started = time.perf_counter()
-        optimiser.param_groups[0]["lr"] = stage.optimiser.lr * stage.schedule.scale(epoch, stage.epochs)
-        total = 0.0
-        for rows in members[draws.order(len(members))].split(stage.batch_size):
-            records = x[rows]
-            if stage.augment:
-                records = augmented(records, draws.moves(len(rows), stage.augment), stage.augment.shift)
-            logits = network(records, _masks(network, draws, len(rows), job.recipe.architecture.dropout))
-            loss = cross_entropy(logits, y[rows], label_smoothing=stage.loss.smoothing)
-            optimiser.zero_grad()
-            loss.backward()
-            optimiser.step()
-            total += loss.item() * len(rows)
-        dev_loss = _dev_loss(network, x, y, dev) if stage.patience else None
-        history.add(total / len(members), dev_loss, time.perf_counter() - started)
-        if stage.patience and history.improved:
-            best = {name: value.clone() for name, value in network.state_dict().items()}
-        if history.exhausted:
-            break
+    with torch.random.fork_rng(devices=[]):  # dropout inside a module draws from the global stream
+        torch.manual_seed(derive(model.seed, number, "dropout"))
+        learner = _learner(model, material, stage, draws, number)
+        model.network.train()
+        for epoch in range(stage.epochs):
+            started = time.perf_counter()
+            learner.set_lr(stage.optimiser.lr * stage.schedule.scale(epoch, stage.epochs))
+            total = sum(learner.step(order) * len(order) for order in learner.batches())
+            dev_loss = _dev_loss(model, material) if stage.patience else None
+            history.add(total / learner.n, dev_loss, time.perf_counter() - started)
+            if stage.patience and history.improved:
+                best = {name: value.clone() for name, value in model.network.state_dict().items()}
+            report(epoch + 1)
+            if history.exhausted:
+                break
+        learner.finish()
     if best is not None:
-        network.load_state_dict(best)
-    if not all(p.isfinite().all() for p in network.parameters()):
-        raise diverged(job.seed, "its weights are not finite")
+        model.network.load_state_dict(best)
+    model.network.eval()
+    if not all(p.isfinite().all() for p in model.network.parameters()):
+        raise diverged(model.seed, "its weights are not finite")
     return history
 
 
-def _optimiser(optimiser: Optimiser, parameters: list[Tensor]) -> torch.optim.Optimizer:
+class Learner:
+    """One model's steps in one stage."""
+
+    def __init__(self, model: Model, material: Material, stage: Train, draws: Draws) -> None:
+        self.model, self.material, self.stage, self.draws = model, material, stage, draws
+        self.network = model.network
+        self.n = len(material.rows[0])
+        self.optimiser = torch_optimiser(stage.optimiser, list(self.network.parameters()))
+        parameters = dict(self.network.named_parameters())
+        self.masked = [(parameters[name], mask) for name, mask in model.masks.items()]
+        self.penalised = [parameters[name] for name in model.weight_names()] if stage.l1 else []
+
+    def set_lr(self, lr: float) -> None:
+        """The learning rate from now on."""
+        for group in self.optimiser.param_groups:
+            group["lr"] = lr
+
+    def batches(self) -> Iterable[Tensor]:
+        """The numbers of the records of each batch of an epoch."""
+        batches = self.draws.order(self.n).split(self.stage.batch_size)
+        alone = len(batches) > 1 and len(batches[-1]) == 1 and not hasattr(self.network, "dropped")
+        return batches[:-1] if alone else batches  # BatchNorm has no variance of a single record
+
+    def step(self, order: Tensor) -> float:
+        """One step on the records number `order`; the loss before it."""
+        logits, targets = self.answers(order), self.material.targets(0, order)
+        loss = self.loss(logits, targets)
+        self.optimiser.zero_grad()
+        loss.backward()
+        for parameter, mask in self.masked:
+            parameter.grad.mul_(mask)
+        self.optimiser.step()
+        return loss.item()
+
+    def answers(self, order: Tensor) -> Tensor:
+        """Logits [B, C] on the records number `order`, augmented."""
+        records = self.material.x[self.material.rows[0][order]]
+        if self.stage.augment:
+            moves = self.draws.moves(len(order), self.stage.augment)
+            records = augmented(records, moves, self.stage.augment.shift)
+        return forward(self.model, self.material.normalise(records), self.draws)
+
+    def loss(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """What the stage minimises, from logits and targets of one batch."""
+        loss = objective(self.stage, logits[None], targets[None])[0]
+        return loss + self.stage.l1 * sum(p.abs().sum() for p in self.penalised)
+
+    def finish(self) -> None:
+        """What is to be undone on the network after the last step."""
+
+
+def objective(stage: Train, logits: Tensor, targets: Tensor) -> Tensor:
+    """The loss of each model [K] on logits [K, B, C]; a student's are compared at the teacher's temperature."""
+    if isinstance(stage, Distill):
+        return stage.temperature**2 * stage.loss(logits / stage.temperature, targets)
+    return stage.loss(logits, targets)
+
+
+def forward(model: Model, records: Tensor, draws: Draws) -> Tensor:
+    """Logits in training; dropout of our own networks comes from the model's own stream."""
+    dropout = model.job.recipe.architecture.dropout
+    widths = getattr(model.network, "dropped", None)
+    if widths is None or not dropout:
+        return model.network(records)
+    return model.network(records, masks(draws.uniform(len(records), sum(widths)), dropout, widths))
+
+
+def torch_optimiser(optimiser: Optimiser, parameters: list[Tensor]) -> torch.optim.Optimizer:
+    """The recipe's optimiser as torch's."""
     common = {"lr": optimiser.lr, "weight_decay": optimiser.weight_decay}
     if optimiser.name == "adam":
         return torch.optim.Adam(parameters, **common)
     return torch.optim.SGD(parameters, momentum=optimiser.momentum, **common)
 
 
-def _masks(network: Network, draws: Draws, batch: int, dropout: float) -> tuple[Tensor, ...] | None:
-    if not dropout:
-        return None
-    return masks(draws.uniform(batch, sum(network.dropped)), dropout, network.dropped)
+def _learner(model: Model, material: Material, stage: Train, draws: Draws, number: int) -> Learner:
+    if stage.privacy:
+        from .private import PrivateLearner
+
+        return PrivateLearner(model, material, stage, draws)
+    if stage.adversary:
+        from .adversary import AdversarialLearner
+
+        return AdversarialLearner(model, material, stage, draws, number)
+    return Learner(model, material, stage, draws)
 
 
-@torch.no_grad()
-def _dev_loss(network: Network, x: Tensor, y: Tensor, dev: Tensor) -> float:
-    return cross_entropy(network(x[dev]), y[dev]).item()
+def _dev_loss(model: Model, material: Material) -> float:
+    dev = material.dev[0]
+    return cross_entropy(inferred(model.network, material.normalise(material.dev_x[dev])), material.dev_y[dev]).item()

@@ -1,4 +1,4 @@
-"""Ask trained models: logits on records in views, and how long an answer takes."""
+"""Ask trained models: logits on records in views and on noisy copies, and how long an answer takes."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -6,12 +6,15 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from ..data.dataset import Indices
 from ..errors import InputError
 from ..signals.views import parse_views
 from .architectures import loaded
+from .draws import generator
 from .recipe import Architecture
+from .tensors import Normaliser
 
 Weights = Mapping[str, np.ndarray]
 
@@ -25,24 +28,62 @@ def query(
     rows: Indices,
     views: Sequence[str] = ("identity",),
     batch: int = 1024,
+    mean: tuple[float, ...] = (),
+    std: tuple[float, ...] = (),
 ) -> NDArray[np.float32]:
     """Logits of one model [V, N, C], or of K models [K, V, N, C], on the records x[rows] in `views`.
 
-    C is `classes`. A view is made once for all models. Raises InputError for weights of another architecture,
-    for views that do not exist, and for other views than `identity` on tables.
+    C is `classes`. A view is made once for all models, then normalised by `mean` and `std` of each channel.
+    Raises InputError for weights of another architecture, for views that do not exist, and for other views than
+    `identity` on tables.
     """
     several = [weights] if isinstance(weights, Mapping) else list(weights)
     if not several:
         raise InputError("query needs the weights of at least one model, got none")
     networks = [loaded(architecture, x.shape[1:], classes, each) for each in several]
-    parsed = parse_views(views)
+    parsed, normalise = parse_views(views), Normaliser(mean, std)
     out = np.empty((len(networks), len(parsed), len(rows), classes), dtype=np.float32)
     for v, view in enumerate(parsed):
         for start in range(0, len(rows), batch):
-            seen = torch.from_numpy(view(x[rows[start : start + batch]]))
+            seen = normalise(torch.from_numpy(view(x[rows[start : start + batch]])))
             for k, network in enumerate(networks):
                 out[k, v, start : start + batch] = network(seen).numpy()
     return out[0] if isinstance(weights, Mapping) else out
+
+
+@torch.no_grad()
+def query_noise(
+    x: NDArray[np.float32],
+    classes: int,
+    architecture: Architecture,
+    weights: Weights,
+    rows: Indices,
+    copies: int,
+    scale: float,
+    seed: int,
+    batch: int = 1024,
+    mean: tuple[float, ...] = (),
+    std: tuple[float, ...] = (),
+) -> NDArray[np.float32]:
+    """Logits of one model [K, N, C] on K noisy copies of each record x[rows]: x + scale u, u ~ N(0, I).
+
+    The noise is added to the normalised record. It comes from `seed` alone, so every model is asked about the
+    same copies; records `batch // copies` apart share their u, since to draw it takes longer than a small network
+    to answer. Raises InputError unless there is a copy or more and the scale is positive.
+    """
+    if copies < 1 or not scale > 0:
+        raise InputError(
+            f"noise must be at least 1 copy of a scale above 0, got {copies} of {scale}; leave it out for none"
+        )
+    network = loaded(architecture, x.shape[1:], classes, weights)
+    normalise, size = Normaliser(mean, std), max(1, batch // copies)
+    noise = scale * torch.randn((copies, size, *x.shape[1:]), generator=generator(seed, "query noise"))
+    out = np.empty((copies, len(rows), classes), dtype=np.float32)
+    for start in range(0, len(rows), size):
+        records = normalise(torch.from_numpy(x[rows[start : start + size]]))
+        seen: Tensor = records + noise[:, : len(records)]  # [K, B, ...]
+        out[:, start : start + size] = network(seen.flatten(0, 1)).unflatten(0, seen.shape[:2]).numpy()
+    return out
 
 
 @torch.no_grad()

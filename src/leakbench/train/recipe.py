@@ -1,10 +1,18 @@
 """A recipe: an architecture and an ordered list of stages, all plain data (no torch here)."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal, get_args, get_type_hints
+from typing import Annotated, Any, Literal, get_args, get_type_hints
+
+from pydantic import Discriminator, PlainValidator, Tag
 
 from ..errors import InputError, unknown
+from ..generators import GENERATORS, Generator
+from .losses import LOSSES, CrossEntropy, Loss
+
+LossField = Annotated[Loss, PlainValidator(LOSSES.parse)]
+GeneratorField = Annotated[Generator, PlainValidator(GENERATORS.parse)]
 
 
 def _known_name(part: Any, kind: str) -> None:
@@ -66,18 +74,6 @@ class Schedule:
 
 
 @dataclass(frozen=True)
-class Loss:
-    """Cross-entropy to the label mixed with `smoothing` of the uniform distribution."""
-
-    name: Literal["cross_entropy"] = "cross_entropy"
-    smoothing: float = 0.0
-
-    def __post_init__(self) -> None:
-        _known_name(self, "loss")
-        _within("smoothing", self.smoothing, 0.0, 1.0)
-
-
-@dataclass(frozen=True)
 class Augment:
     """Random shifts by up to `shift` pixels (edges padded with zeros) and horizontal flips, for images."""
 
@@ -91,63 +87,299 @@ class Augment:
         return self.flip or self.shift > 0
 
 
+Source = Literal["members", "synthetic", "public"]  # the records of a stage: own, made by `generate`, or public
+
+
+@dataclass(frozen=True)
+class Adversary:
+    """A network trained beside the model to tell members from reference records, which the model must fool.
+
+    `weight` is the authors' lambda; before each step of the model the adversary takes `steps` of its own, on a
+    batch of members and one of `reference` records.
+    """
+
+    weight: float = 3.0
+    steps: int = 1
+    lr: float = 1e-3
+    reference: Literal["public", "dev"] = "public"
+
+    def __post_init__(self) -> None:
+        _within("the adversary's weight", self.weight, 0.0)
+        _within("the adversary's steps", self.steps, 1)
+        _within("the adversary's lr", self.lr, 0.0, include_low=False)
+
+
+@dataclass(frozen=True)
+class Privacy:
+    """DP-SGD: every record's gradient clipped to the norm `clip`, then Gaussian noise of sd `noise * clip`."""
+
+    noise: float = 1.0
+    clip: float = 1.0
+    delta: float = 1e-5
+
+    def __post_init__(self) -> None:
+        _within("noise", self.noise, 0.0)
+        _within("clip", self.clip, 0.0, include_low=False)
+        _within("delta", self.delta, 0.0, 1.0, include_low=False)
+
+
 @dataclass(frozen=True)
 class Train:
-    """One stage of training on the model's own members, from the weights of the stage before."""
+    """One stage of training on the records `on`, from the weights of the stage before.
+
+    `l1` times a sum of absolute weights is added to the loss: of the weights left in the layers that
+    `l1_unstructured` has pruned or, where it has pruned none, of all weight matrices and filters.
+    """
 
     stage: Literal["train"] = "train"
+    on: Source = "members"
     epochs: int = 30
     batch_size: int = 64
     optimiser: Optimiser = field(default_factory=Optimiser)
     schedule: Schedule = field(default_factory=Schedule)
-    loss: Loss = field(default_factory=Loss)
+    loss: LossField = field(default_factory=CrossEntropy)
     augment: Augment = field(default_factory=Augment)
     patience: int | None = None  # stop when the dev loss has not improved for so many epochs; keep the best
+    l1: float = 0.0
+    adversary: Adversary | None = None
+    privacy: Privacy | None = None
 
     def __post_init__(self) -> None:
         _within("epochs", self.epochs, 1)
         _within("batch_size", self.batch_size, 1)
+        _within("l1", self.l1, 0.0)
+        if self.on not in get_args(Source):
+            raise unknown("records to train on:", self.on, get_args(Source))
         if self.patience is not None and self.patience < 1:
             raise InputError(f"patience must be at least 1 epoch, got {self.patience}; leave it out for none")
+        if self.adversary and self.privacy:
+            raise InputError("a stage must have an adversary or privacy, got both; take two stages")
+        if self.privacy and not self.loss.per_record:
+            raise InputError(
+                f"privacy needs a loss of each record by itself, got {self.loss.name!r}, which compares records"
+            )
+
+    def describe(self) -> dict[str, Any]:
+        """Plain data; the loss under its name and version."""
+        return {**asdict(self), "loss": self.loss.describe()}
+
+
+@dataclass(frozen=True)
+class Finetune(Train):
+    """Training that goes on after pruning; the defaults are those of SynthShield's authors."""
+
+    stage: Literal["finetune"] = "finetune"  # type: ignore[assignment]
+    epochs: int = 20
+    batch_size: int = 256
+    optimiser: Optimiser = field(default_factory=lambda: Optimiser(lr=1e-3, weight_decay=1e-4))
+    l1: float = 1e-4
+
+
+@dataclass(frozen=True)
+class Distill(Train):
+    """A new network, freshly initialised, taught by the model of the stage before: the teacher.
+
+    Its targets are softmax(teacher / temperature), compared with softmax(student / temperature), times
+    temperature squared (Hinton et al. 2015). Only the share `keep` of the records is used, those on which the
+    teacher's answer has the lowest entropy.
+    """
+
+    stage: Literal["distill"] = "distill"  # type: ignore[assignment]
+    temperature: float = 1.0
+    keep: float = 1.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _within("temperature", self.temperature, 0.0, include_low=False)
+        if not 0 < self.keep <= 1:
+            raise InputError(f"keep must be a share above 0 and at most 1, got {self.keep}")
+        if self.adversary or self.privacy:
+            raise InputError("a distill stage must have no adversary and no privacy; take a train stage")
+
+
+Pruner = Literal["l1_unstructured", "l1_structured", "l2_structured", "slim"]
+
+
+@dataclass(frozen=True)
+class Prune:
+    """Take away the weights that matter least.
+
+    `l1_unstructured` zeroes the smallest weights and holds them at zero in the stages that follow; `sparsity`
+    is their share of all weights of the pruned layers. The others remove whole channels: those whose filters
+    have the smallest L1 or L2 norm, or (`slim`) the smallest |scale| in the BatchNorm behind; `sparsity` is the
+    share of the channels there are, and the outputs of the last layer are never removed. `scope` ranks
+    weights or channels over the whole network, or in each layer. `layers` "auto" are the convolutions, or the
+    linear layers where there is no convolution.
+    """
+
+    stage: Literal["prune"] = "prune"
+    pruner: Pruner = "l1_unstructured"
+    sparsity: float = 0.6
+    scope: Literal["global", "layer"] = "global"
+    layers: Literal["auto", "conv", "linear", "all"] = "auto"
+
+    def __post_init__(self) -> None:
+        if self.pruner not in get_args(Pruner):
+            raise unknown("pruner", self.pruner, get_args(Pruner))
+        _within("sparsity", self.sparsity, 0.0, 1.0)
+
+    def describe(self) -> dict[str, Any]:
+        """Plain data."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Generate:
+    """Make synthetic records, which the stages that follow can train on; the model is left as it is.
+
+    The generator is fitted on the model's own members, or on the public part. It makes `size` times as many
+    records as the model has members.
+    """
+
+    stage: Literal["generate"] = "generate"
+    generator: GeneratorField = None  # type: ignore[assignment]
+    fitted_on: Literal["members", "public"] = "members"
+    size: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.generator is None:
+            raise InputError(f"a generate stage must name its generator, one of {', '.join(GENERATORS.names())}")
+        object.__setattr__(self, "generator", GENERATORS.parse(self.generator))
+        _within("size", self.size, 0.0, include_low=False)
+
+    def describe(self) -> dict[str, Any]:
+        """Plain data; the generator under its name and version."""
+        return {**asdict(self), "generator": self.generator.describe()}
+
+
+
+
+def _stage_of(value: Any) -> str:
+    """Which kind of stage a table, or a stage, is; a table that does not say is one of training."""
+    return str(value.get("stage", "train") if isinstance(value, Mapping) else getattr(value, "stage", None))
+
+
+Stage = Annotated[
+    Annotated[Train, Tag("train")]
+    | Annotated[Finetune, Tag("finetune")]
+    | Annotated[Distill, Tag("distill")]
+    | Annotated[Prune, Tag("prune")]
+    | Annotated[Generate, Tag("generate")],
+    Discriminator(_stage_of),
+]
+
+TORCHVISION = (
+    "vgg11_bn", "vgg13_bn", "vgg16_bn", "vgg19_bn", "resnet18", "resnet34", "resnet50", "densenet121",
+    "densenet161", "densenet169", "mobilenet_v2", "googlenet", "inception_v3",
+)  # fmt: skip
+ARCHITECTURES = ("mlp", "column_fc", "cnn", "resnet9", "wrn", *TORCHVISION, "custom")
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """A network by name: `mlp` (hidden widths) or `cnn` (two strided convolutions and a linear layer).
+    """A network by name.
 
-    Dropout acts on each hidden layer of the MLP, and on what the CNN's linear layer reads.
+    `mlp`: linear layers of widths `hidden`; `column_fc`: 256 and 128, dropout .1 (mia_prune). `cnn`: two strided
+    convolutions and a linear layer. `resnet9`; `wrn`: a wide ResNet of `depth` and `width`. The others are
+    torchvision's with a stem for 32 x 32 images. `custom` calls `factory`, "module:function", with the shape of
+    a record and the number of classes. Dropout acts on each hidden layer of an MLP, and on what the CNN's linear
+    layer reads. `norm` "group" puts GroupNorm in BatchNorm's place, which DP-SGD needs.
     """
 
-    name: Literal["mlp", "cnn"] = "mlp"
+    name: str = "mlp"
     hidden: tuple[int, ...] = (128, 64)  # mlp only
     dropout: float = 0.0
     channels: tuple[int, int] = (16, 32)  # cnn only
+    depth: int = 16  # wrn only
+    width: int = 4  # wrn only
+    norm: Literal["batch", "group"] = "batch"
+    factory: str | None = None  # custom only
 
     def __post_init__(self) -> None:
-        _known_name(self, "architecture")
+        if self.name not in ARCHITECTURES:
+            raise unknown("architecture", self.name, ARCHITECTURES)
+        if self.name == "column_fc":
+            object.__setattr__(self, "hidden", (256, 128))
+            object.__setattr__(self, "dropout", 0.1)
         _within("dropout", self.dropout, 0.0, 1.0)
-        for width in (*self.hidden, *self.channels):
+        for width in (*self.hidden, *self.channels, self.width):
             _within("a layer's width", width, 1)
         if len(self.channels) != 2:
             raise InputError(f"channels must be two numbers, one a convolution, got {self.channels}")
+        if self.name == "wrn" and (self.depth < 10 or (self.depth - 4) % 6):
+            raise InputError(f"depth of a wrn must be 6 n + 4, such as 16 or 28, got {self.depth}")
+        if (self.name == "custom") != (self.factory is not None):
+            raise InputError(
+                'a factory ("module:function") goes with architecture "custom" and with no other, '
+                f"got name {self.name!r} and factory {self.factory!r}"
+            )
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a model is made: its architecture and its stages, in order."""
+    """How a model is made: its architecture and its stages, in order.
+
+    Raises InputError unless a stage trains, and where a stage uses synthetic records that no stage before it
+    makes, or a model that is not there yet.
+    """
 
     architecture: Architecture = field(default_factory=Architecture)
-    stages: tuple[Train, ...] = (Train(),)
+    stages: tuple[Stage, ...] = (Train(),)
 
     def __post_init__(self) -> None:
-        if not self.stages:
-            raise InputError("a recipe must have at least one stage, got none; add a `train` stage")
+        if not any(isinstance(stage, Train) for stage in self.stages):
+            raise InputError("a recipe must have a stage that trains, got none; add a `train` stage")
+        made = trained = False
+        for number, stage in enumerate(self.stages):
+            if isinstance(stage, Train) and stage.on == "synthetic" and not made:
+                raise InputError(
+                    f"stage {number} ({stage.stage}) trains on synthetic records, but no stage before makes any; "
+                    "put a `generate` stage before it"
+                )
+            if isinstance(stage, Distill) and not trained:
+                raise InputError(
+                    f"stage {number} (distill) needs a teacher, but no stage before it trains one; "
+                    "put a `train` stage before it"
+                )
+            made |= isinstance(stage, Generate)
+            trained |= isinstance(stage, Train)
+
+    @property
+    def training(self) -> tuple[Train, ...]:
+        """The stages that train."""
+        return tuple(stage for stage in self.stages if isinstance(stage, Train))
 
     @property
     def needs_dev(self) -> bool:
-        """Whether a stage stops early, on the loss on dev records."""
-        return any(stage.patience is not None for stage in self.stages)
+        """Whether a stage uses dev records: to stop early, or as an adversary's reference."""
+        return any(
+            stage.patience is not None or (stage.adversary and stage.adversary.reference == "dev")
+            for stage in self.training
+        )
+
+    @property
+    def needs_public(self) -> bool:
+        """Whether a stage uses public records."""
+        return any(
+            stage.fitted_on == "public"
+            if isinstance(stage, Generate)
+            else isinstance(stage, Train)
+            and (stage.on == "public" or (stage.adversary and stage.adversary.reference == "public"))
+            for stage in self.stages
+        )
+
+    def until(self, number: int) -> "Recipe":
+        """The recipe that ends with stage `number`. Raises InputError where no stage up to there trains."""
+        return Recipe(self.architecture, self.stages[: number + 1])
+
+    @property
+    def kept(self) -> list[int]:
+        """The stages after which a model is worth keeping: those that train, and the last."""
+        return [n for n, s in enumerate(self.stages) if isinstance(s, Train) or n == len(self.stages) - 1]
 
     def describe(self) -> dict[str, Any]:
         """Plain data for the key and the report."""
-        return asdict(self)
+        return {
+            "architecture": asdict(self.architecture),
+            "stages": [stage.describe() for stage in self.stages],
+        }

@@ -19,7 +19,7 @@ class Stack:
         self.dropped = networks[0].dropped
         states = [network.state_dict() for network in networks]
         self.leaves = {
-            name: torch.stack([_flipped(state[name]) for state in states]).requires_grad_()
+            name: torch.stack([flipped(state[name]) for state in states]).requires_grad_()
             for name in states[0]
         }
 
@@ -33,7 +33,7 @@ class Stack:
 
     def weights(self, k: int) -> dict[str, Tensor]:
         """Model k's weights, as its module names and shapes them; to be copied from."""
-        return {name: _flipped(leaf.detach()[k]).contiguous() for name, leaf in self.leaves.items()}
+        return {name: flipped(leaf.detach()[k]).contiguous() for name, leaf in self.leaves.items()}
 
     def forward(self, x: Tensor, masks: tuple[Tensor, ...] | None = None) -> Tensor:
         """Logits [K, B, C] of records [K, B, ...]; masks [K, B, width] as in the module."""
@@ -81,5 +81,7 @@ def stacked(networks: Sequence[Network]) -> Stack:
     return MLPStack(networks) if isinstance(networks[0], MLP) else CNNStack(networks)
 
 
-def _flipped(value: Tensor) -> Tensor:
+def flipped(value: Tensor) -> Tensor:
+    """A matrix as a stack holds it, or back."""
+    """A matrix as a stack holds it, or back."""
     return value.mT if value.ndim == 2 else value

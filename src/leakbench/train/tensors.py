@@ -23,7 +23,7 @@ def tensors(dataset: Dataset, jobs: Iterable[Job]) -> tuple[Tensor, Tensor]:
             raise InputError(
                 f"members and dev must be rows of {dataset.name!r}, 0..{len(dataset.x) - 1}, got {top}"
             )
-        if any(stage.augment for stage in job.recipe.stages) and not dataset.is_image:
+        if any(stage.augment for stage in job.recipe.training) and not dataset.is_image:
             raise InputError(f"augmentation needs images, got the table {dataset.name!r}; leave it out")
     x = np.require(dataset.x, np.float32, ["C", "W"])  # torch warns of an array that is not writable
     y = np.require(dataset.y, np.int64, ["C", "W"])
@@ -40,6 +40,18 @@ def augmented(x: Tensor, moves: Tensor, shift: int) -> Tensor:
     pixels = (i[:, :, None] * (w + 2 * shift) + j[:, None, :]).flatten(1)  # [B, h * w]
     padded = pad(x, (shift, shift, shift, shift)).flatten(2)
     return padded.gather(2, pixels[:, None].expand(-1, x.shape[1], -1)).view_as(x)
+
+
+class Normaliser:
+    """(x - mean) / std of each channel, as the data set has it; what it has none for stays as it is."""
+
+    def __init__(self, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
+        self._mean = torch.tensor(mean)[:, None, None] if mean else None
+        self._std = torch.tensor(std)[:, None, None] if mean else None
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """x [..., c, h, w] as a network is to see it."""
+        return x if self._mean is None else (x - self._mean) / self._std
 
 
 def masks(uniform: Tensor, dropout: float, widths: tuple[int, ...]) -> tuple[Tensor, ...]:

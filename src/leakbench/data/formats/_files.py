@@ -28,7 +28,7 @@ BAD_CONTENT = (
     ValueError,
     TypeError,
     KeyError,
-    NotImplementedError,  # pyarrow, for a type that it cannot convert
+    RuntimeError,  # zipfile, for an encrypted file; NotImplementedError: pyarrow, for a type that it cannot convert
     SyntaxError,  # Pillow, for a broken PNG
     struct.error,
     zlib.error,

@@ -38,7 +38,7 @@ def decode(sources: Sequence[tuple[str, Path | bytes]]) -> Floats:
         if image.shape[:2] != size:
             raise InputError(
                 f"images must all have one size, got height x width {_by(size)} for {sources[0][0]} and "
-                f"{_by(image.shape)} for {name}; resize them first"
+                f"{_by(image.shape)} for {name}; resize them first, or set resize"
             )
     channels = max(image.shape[2] for image in pixels)
     out = np.empty((len(pixels), channels, *size), np.uint8)

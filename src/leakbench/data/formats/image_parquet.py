@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -51,12 +52,17 @@ class ImageParquet(Format):
         sizes = [len(part) for part in labels]
         starts = np.cumsum([0, *sizes])
 
+        @cache
+        def images(shard: Path) -> Any:
+            with reading(shard, f"a parquet file with column {image}"):
+                return pq.read_table(shard, columns=[image])[image]
+
         def take(rows: Indices) -> Floats:
             found: list[tuple[str, Path | bytes]] = []
             for shard, start, size in zip(shards, starts, sizes, strict=False):
                 inside = rows[(rows >= start) & (rows < start + size)] - start
                 if len(inside):
-                    found += _images(shard, image, inside)
+                    found += _contents(images(shard), shard, inside)
             return decode(found)
 
         n_train = sum(sizes[: len(train)])
@@ -94,14 +100,10 @@ def _labels(column: Any, shard: Path, name: str) -> Any:
     return column.to_numpy()
 
 
-def _images(shard: Path, column: str, rows: Indices) -> list[tuple[str, Path | bytes]]:
+def _contents(images: Any, shard: Path, rows: Indices) -> list[tuple[str, Path | bytes]]:
     """Name and content of the images at `rows` of a shard; a path counts where the bytes are missing."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    with reading(shard, f"a parquet file whose column {column} is a struct of bytes and path"):
-        images = pq.read_table(shard, columns=[column])[column].take(pa.array(rows)).to_pylist()
-        named = [(f"{shard.name}: image {row}", image) for row, image in zip(rows, images, strict=True)]
+    with reading(shard, "a parquet file whose images are structs of bytes and path"):
+        named = [(f"{shard.name}: image {row}", images[int(row)].as_py()) for row in rows]
         return [(name, image["bytes"] or shard.parent / image["path"]) for name, image in named]
 
 

@@ -1,8 +1,8 @@
 """Known data sets: one file each."""
 
 from ...registry import Registry
-from .base import KnownSet
+from .base import File, KnownSet, data_folder
 
 DATASETS: Registry[KnownSet] = Registry("dataset", "leakbench.data.sets", KnownSet)
 
-__all__ = ["DATASETS", "KnownSet"]
+__all__ = ["DATASETS", "File", "KnownSet", "data_folder"]

@@ -2,7 +2,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from .base import KnownSet
+from .base import File, KnownSet
 
 
 @dataclass(frozen=True)
@@ -11,6 +11,15 @@ class FashionMnist(KnownSet):
 
     name: ClassVar[str] = "fashion_mnist"
     source: ClassVar[str] = "Xiao, Rasul, Vollgraf 2017, arXiv 1708.07747"
+    home: ClassVar[str] = (
+        "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion"
+    )
+    files: ClassVar[tuple[File, ...]] = (
+        File("train-images-idx3-ubyte.gz", 26_421_880, "md5:8d4fb7e6c68d591d4c3dfef9ec88bf0d"),
+        File("train-labels-idx1-ubyte.gz", 29_515, "md5:25c81989df183df01b3e8a0aad5dffbe"),
+        File("t10k-images-idx3-ubyte.gz", 4_422_102, "md5:bef4ecab320f06d8554ea6380940ec79"),
+        File("t10k-labels-idx1-ubyte.gz", 5_148, "md5:bb300cfdad3c16e7a12a480ee83cd310"),
+    )
     formats: ClassVar[tuple[str, ...]] = ("idx", "image_parquet")
     classes: ClassVar[tuple[str, ...] | None] = (
         "T-shirt/top",

@@ -1,0 +1,126 @@
+"""What the attacks share whose attacker is a torch network. torch is imported by the fit, not with the file."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from ..errors import InputError
+from ..signals.statistics import log_softmax
+from ..types import Array, Bools, Target
+from .base import Scorer, TrainedAttack
+
+if TYPE_CHECKING:
+    from torch import Generator, Tensor, nn
+
+SCORED_AT_ONCE = 1024
+
+
+@dataclass(frozen=True)
+class NetworkAttack(TrainedAttack):
+    """A network with two outputs, "other" and "member", fitted by SGD; the score is the log-odds of "member".
+
+    The learning rate falls to a tenth at half and at three quarters of the epochs.
+    """
+
+    torch: ClassVar[bool] = True
+    in_folds: ClassVar[bool] = True
+    epochs: int = 100
+    batch_size: int = 128
+    lr: float = 1e-3
+    momentum: float = 0.9
+    weight_decay: float = 5e-4
+    dropout: float = 0.2
+    max_examples: int | None = None
+
+    def __post_init__(self) -> None:
+        least = {
+            "epochs": 2,
+            "batch_size": 2,
+            "max_examples": 4,
+            "momentum": 0,
+            "weight_decay": 0,
+            "dropout": 0,
+        }
+        for name, low in least.items():
+            value = getattr(self, name)
+            if value is not None and not low <= value < np.inf:
+                raise InputError(f"{name} must be at least {low}, got {value}")
+        for name in ("momentum", "dropout"):
+            if not getattr(self, name) < 1:
+                raise InputError(f"{name} must be below 1, got {getattr(self, name)}")
+        if not 0 < self.lr < np.inf:
+            raise InputError(f"lr must be a positive number, got {self.lr}")
+
+    @property
+    def decision(self) -> float | None:
+        """Log-odds of 0: a probability of one half."""
+        return 0.0
+
+    def network(self, inputs: int, generator: "Generator") -> "nn.Module":
+        """The network [B, inputs] -> [B, 2], not yet initialised; its dropout is to come from the generator."""
+        raise NotImplementedError
+
+    def fit(self, features: Array, members: Bools, rng: np.random.Generator) -> Scorer:
+        """The network's log-odds of membership."""
+        import torch
+
+        from ._layers import initialised
+
+        generator = torch.Generator().manual_seed(int(rng.integers(2**63)))
+        with torch.device("meta"):
+            network = self.network(features.shape[1], generator)
+        network = initialised(network, generator)
+        self._train(network, _tensor(features), torch.from_numpy(members.astype(np.int64)), generator)
+
+        def scorer(features: Array) -> Array:
+            with torch.no_grad():
+                logits = torch.cat([network(part) for part in _tensor(features).split(SCORED_AT_ONCE)])
+            scores = np.asarray((logits[:, 1] - logits[:, 0]).double())
+            if not np.isfinite(scores).all():
+                raise InputError(f"the network of {self.name!r} diverged at lr = {self.lr}; lower it")
+            return scores
+
+        return scorer
+
+    def _train(self, network: "nn.Module", x: "Tensor", y: "Tensor", generator: "Generator") -> None:
+        """SGD over the examples x [n, D] with their membership y [n]; leaves the network in inference mode."""
+        from torch.nn.functional import cross_entropy
+        from torch.optim import SGD
+        from torch.optim.lr_scheduler import MultiStepLR
+
+        optimiser = SGD(network.parameters(), self.lr, self.momentum, weight_decay=self.weight_decay)
+        schedule = MultiStepLR(optimiser, [self.epochs // 2, self.epochs * 3 // 4], gamma=0.1)
+        network.train()
+        for _ in range(self.epochs):
+            for rows in _batches(len(y), self.batch_size, generator):
+                optimiser.zero_grad()
+                cross_entropy(network(x[rows]), y[rows]).backward()
+                optimiser.step()
+            schedule.step()
+        network.eval()
+
+
+def _batches(n: int, size: int, generator: "Generator") -> Iterator["Tensor"]:
+    """0 .. n - 1 in a random order, in batches; a lone record at the end, which has no variance, is left out."""
+    import torch
+
+    return (rows for rows in torch.randperm(n, generator=generator).split(size) if len(rows) > 1)
+
+
+def _tensor(features: Array) -> Any:
+    import torch
+
+    return torch.from_numpy(features.astype(np.float32))
+
+
+def posteriors(target: Target) -> Array:
+    """f [N, C], the mean over views."""
+    return np.asarray(np.exp(log_softmax(target.logits)).mean(axis=0))
+
+
+def one_hot(target: Target, classes: int) -> Array:
+    """1 at the label, else 0 [N, C]."""
+    assert target.labels is not None
+    return np.eye(classes)[target.labels]

@@ -1,0 +1,57 @@
+"""Which defences are worth comparing with each other: at the same accuracy, and with their generator's twin."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from .evaluate import BY_LABEL, Attacked
+from .results import Row
+from .train.recipe import Generate, Recipe
+from .trial import Trial
+
+
+def nearest_in_accuracy(trials: Sequence[Trial], frontier: Sequence[str]) -> dict[str, str]:
+    """For each defence outside the frontier the one in it whose accuracy is nearest. Leakage has no say in it."""
+    accuracy = {trial.defence.label: float(np.mean(trial.test_correct)) for trial in trials}
+    if not frontier:
+        return {}
+    return {
+        label: min(frontier, key=lambda other: abs(accuracy[other] - accuracy[label]))
+        for label in accuracy
+        if label not in frontier and label != "none"
+    }
+
+
+def public_twins(trials: Sequence[Trial]) -> dict[str, str]:
+    """For each defence whose generator saw the members, the same one with the generator fitted on public records."""
+    by_recipe = {trial.recipe: trial.defence.label for trial in trials}
+    found = {trial.defence.label: by_recipe.get(_public(trial.recipe)) for trial in trials if _generates(trial.recipe)}
+    return {label: twin for label, twin in found.items() if twin is not None and twin != label}
+
+
+def origin_of_leakage(rows: Sequence[Row], twin: Attacked) -> list[Row]:
+    """How much of a defence's AUC came by way of its generator, and how much stayed in the weights.
+
+    `rows` are its paired differences from the twin, whose generator never saw a member: what the twin leaks
+    (AUC - 1/2), its weights leak.
+    """
+    found = []
+    for row in rows:
+        if row.metric != "auc-difference" or row.attack is None:
+            continue
+        about = {"twin": twin.case.defence}
+        found.append(replace(row, metric="leakage_from_generator", detail=about))
+        auc = BY_LABEL["auc"].estimate(twin.samples[row.attack])
+        limits = {"lo": None if auc.lo is None else auc.lo - 0.5, "hi": None if auc.hi is None else auc.hi - 0.5}
+        found.append(replace(row, metric="leakage_in_weights", value=auc.value - 0.5, detail=about, **limits))
+    return found
+
+
+def _generates(recipe: Recipe) -> bool:
+    return any(isinstance(stage, Generate) and stage.fitted_on == "members" for stage in recipe.stages)
+
+
+def _public(recipe: Recipe) -> Recipe:
+    stages = (replace(s, fitted_on="public") if isinstance(s, Generate) else s for s in recipe.stages)
+    return replace(recipe, stages=tuple(stages))

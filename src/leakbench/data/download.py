@@ -1,0 +1,101 @@
+"""Fetching the published files of a known data set: checked before they get their name, never left half there."""
+
+import hashlib
+import http.client
+import math
+import os
+import urllib.error
+import urllib.request
+from contextlib import suppress
+from pathlib import Path
+from typing import IO
+
+from ..errors import InputError
+from ..progress import Progress, Silent
+from .sets import DATASETS, File, data_folder
+
+MB = 1_000_000  # bytes of a step of progress
+PATIENCE = 30.0  # seconds without a byte
+
+
+def download(name: str, to: str | os.PathLike[str] | None = None, progress: Progress | None = None) -> Path:
+    """The folder `to`/name with the published files of a known data set; what is there already stays.
+
+    `to` is LEAKBENCH_DATA unless it is given. Raises InputError that says which file to put where if one cannot
+    be fetched, or is not the published one; nothing is left behind then.
+    """
+    known = DATASETS.get(name)
+    root = data_folder(to)
+    if root is None:
+        raise InputError(
+            "a download must have a folder to go to, got none; give --to DIR or set LEAKBENCH_DATA"
+        )
+    folder = root / known.name
+    if not known.files:
+        raise InputError(f"data set {name!r} comes with a package that leakbench needs; nothing to download")
+    if not known.can_download():
+        raise InputError(
+            f"data set {name!r} must be fetched by hand, as no checksum of it is known; {known.by_hand(str(folder))}"
+        )
+    if known.lies_in(folder) and not any((folder / file.name).exists() for file in known.files):
+        return folder  # in another format
+    for file in known.files:
+        fetch(file, known.home, folder, progress or Silent())
+    return folder
+
+
+def fetch(file: File, home: str, folder: Path, progress: Progress) -> None:
+    """Puts one file into the folder, unless it is there. Raises InputError if it cannot."""
+    target, url = folder / file.name, f"{home}/{file.name}"
+    kind, checksum = file.checksum.split(":")
+    if target.is_file() and _checksum(target, kind) == checksum:
+        return
+    part = folder / f".{file.name}.{os.getpid()}.part"
+    progress.stage(f"{file.name}, MB", math.ceil(file.size / MB))
+    try:
+        with urllib.request.urlopen(_request(url), timeout=PATIENCE) as response:
+            folder.mkdir(parents=True, exist_ok=True)
+            _copy(response, part, file.size, progress)
+        if (got := _checksum(part, kind)) != checksum:
+            raise ValueError(f"its {kind} is {got}")
+        part.replace(target)
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        if isinstance(error, urllib.error.HTTPError):
+            error.close()  # it is the answer too
+        raise InputError(
+            f"{url} must be there with {kind} {checksum}, got: {_reason(error)}; "
+            f"try again, or put the file at {target} by hand"
+        ) from None
+    finally:
+        with suppress(OSError):
+            part.unlink()
+
+
+def _request(url: str) -> urllib.request.Request:
+    return urllib.request.Request(url, headers={"User-Agent": "leakbench"})
+
+
+def _copy(response: IO[bytes], part: Path, size: int, progress: Progress) -> None:
+    """Writes what comes, and no byte more than announced. Raises ValueError if it is less, or more."""
+    got = 0
+    with part.open("xb") as out:
+        while got <= size and (chunk := response.read(min(MB, size + 1 - got))):
+            out.write(chunk)
+            got += len(chunk)
+            progress.advance()
+        out.flush()
+        os.fsync(out.fileno())
+    if got != size:
+        raise ValueError(f"{'more than the' if got > size else f'{got} of'} {size} bytes")
+
+
+def _checksum(path: Path, kind: str) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.new(kind, usedforsecurity=False)).hexdigest()
+
+
+def _reason(error: BaseException) -> str:
+    reason = getattr(error, "reason", error)  # of a URLError: what lies below it
+    if isinstance(reason, OSError) and reason.strerror:
+        return reason.strerror
+    return " ".join(str(error).split()) or type(error).__name__

@@ -1,0 +1,28 @@
+from dataclasses import dataclass
+from typing import ClassVar
+
+from ..train.losses import LOSSES
+from ..train.recipe import Recipe
+from ._stages import Which, edit_stages
+from .base import Defence
+
+
+@dataclass(frozen=True)
+class Ppb(Defence):
+    r"""Pair-based posterior balancing: make the sorted answers to any two records look alike.
+
+    Formula: CE + weight KL(softmax(sort z_b) || softmax(sort z_a)) over the halves a, b of each batch
+    Source:  Yuan, Zhang 2022, section 6, arXiv 2202.03335: after pruning, weight 4 (chain = pruning, ppb with
+             stages = "last")
+    Limits:  equalises the shape of the answers, not whether they are right: the gap attack sees through it
+    """
+
+    name: ClassVar[str] = "ppb"
+    source: ClassVar[str] = "Yuan, Zhang 2022, arXiv 2202.03335"
+
+    weight: float = 4.0
+    stages: Which = "all"
+
+    def recipe(self, base: Recipe) -> Recipe:
+        loss = LOSSES.make({"name": "ppb", "weight": self.weight})
+        return edit_stages(base, self.stages, loss=lambda old: loss if self.weight else old)

@@ -1,0 +1,52 @@
+from dataclasses import dataclass, replace
+from typing import ClassVar, Literal
+
+from ..errors import InputError
+from ..train.recipe import Prune, Pruner, Recipe
+from ._stages import finetuning
+from .base import Defence
+
+
+@dataclass(frozen=True)
+class Pruning(Defence):
+    r"""Prune the trained model, then fine-tune it on its members: what SynthShield must be better than.
+
+    Formula: `rounds` times (prune, fine-tune); after round r of R the share 1 - (1 - sparsity)^(r/R) is gone.
+             Fine-tuning goes on as the last training stage did, for `epochs` in all, half of its own by default
+    Source:  Yuan, Zhang 2022, section 3, arXiv 2202.03335 (mia_prune); iterative: Han et al. 2015, arXiv 1506.02626
+    Limits:  the authors find that it raises the risk: fine-tuning on the members fits what is left of the
+             network to them
+    """
+
+    name: ClassVar[str] = "pruning"
+    source: ClassVar[str] = "Yuan, Zhang 2022, arXiv 2202.03335"
+
+    pruner: Pruner = "l1_unstructured"
+    sparsity: float = 0.6
+    scope: Literal["global", "layer"] = "global"
+    layers: Literal["auto", "conv", "linear", "all"] = "auto"
+    rounds: int = 1
+    epochs: int | None = None
+    l1: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.rounds < 1:
+            raise InputError(f"rounds must be at least 1, got {self.rounds}; 1 prunes once")
+        self._prune(1)
+        if self.epochs is not None and self.epochs < self.rounds:
+            raise InputError(f"epochs must be at least one a round ({self.rounds}), got {self.epochs}")
+
+    def recipe(self, base: Recipe) -> Recipe:
+        last = base.training[-1]
+        total = self.epochs or max(self.rounds, last.epochs // 2)
+        stages = [*base.stages]
+        for r in range(1, self.rounds + 1):
+            epochs = total * r // self.rounds - total * (r - 1) // self.rounds
+            stages += [self._prune(r), finetuning(last, "members", epochs=epochs, l1=self.l1)]
+        return replace(base, stages=tuple(stages))
+
+    def _prune(self, r: int) -> Prune:
+        """The pruning of round r: zeros add up, removed channels are gone from what the next round sees."""
+        kept = (1.0 - self.sparsity) ** ((r if self.pruner == "l1_unstructured" else 1) / self.rounds)
+        sparsity = self.sparsity if self.rounds == 1 else 1.0 - kept
+        return Prune(pruner=self.pruner, sparsity=sparsity, scope=self.scope, layers=self.layers)

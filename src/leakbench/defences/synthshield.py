@@ -1,0 +1,50 @@
+from dataclasses import dataclass, field, replace
+from typing import ClassVar, Literal
+
+from ..generators import GENERATORS
+from ..train.recipe import Augment, Finetune, Generate, GeneratorField, Optimiser, Prune, Pruner, Recipe
+from .base import Defence
+
+
+@dataclass(frozen=True)
+class SynthShield(Defence):
+    r"""Prune the trained model, then fine-tune it on synthetic records alone, so that it forgets its members.
+
+    Formula: prune; then min CE(f(x~), y~) + l1 sum |w| over the surviving weights, (x~, y~) from a generator
+             fitted on the model's own members (or on public records)
+    Source:  SynthShield, github.com/lycogno/mia-icpr: sparsity .5 to .75, SGD 1e-3, momentum .9, weight decay
+             1e-4, batches of 256, 20 to 40 epochs, crops and flips, hard labels
+    Differs: shadow models go through every stage on their own members (the authors' are neither pruned nor
+             fine-tuned); the authors name no generator. Crops and flips are set by `augment`.
+    Limits:  the weights start from a model that saw the members, and nothing is certified to be forgotten; a
+             generator fitted on the members may copy them
+    """
+
+    name: ClassVar[str] = "synthshield"
+    source: ClassVar[str] = "SynthShield, github.com/lycogno/mia-icpr"
+
+    sparsity: float = 0.6
+    pruner: Pruner = "l1_unstructured"
+    scope: Literal["global", "layer"] = "global"
+    layers: Literal["auto", "conv", "linear", "all"] = "auto"
+    generator: GeneratorField = field(default_factory=lambda: GENERATORS.make("image_vae"))
+    fitted_on: Literal["members", "public"] = "members"
+    size: float = 1.0
+    epochs: int = 20
+    batch_size: int = 256
+    lr: float = 1e-3
+    l1: float = 1e-4
+    augment: Augment = field(default_factory=Augment)
+
+    def recipe(self, base: Recipe) -> Recipe:
+        prune = Prune(pruner=self.pruner, sparsity=self.sparsity, scope=self.scope, layers=self.layers)
+        generate = Generate(generator=self.generator, fitted_on=self.fitted_on, size=self.size)
+        finetune = Finetune(
+            on="synthetic",
+            epochs=self.epochs,
+            batch_size=self.batch_size,
+            optimiser=Optimiser(lr=self.lr, weight_decay=1e-4),
+            l1=self.l1,
+            augment=self.augment,
+        )
+        return replace(base, stages=(*base.stages, prune, generate, finetune))

@@ -1,0 +1,8 @@
+"""Generators of synthetic records: one file each."""
+
+from ..registry import Registry
+from .base import Generator, Sampler, Synthetic, synthesise
+
+GENERATORS: Registry[Generator] = Registry("generator", "leakbench.generators", Generator)
+
+__all__ = ["GENERATORS", "Generator", "Sampler", "Synthetic", "synthesise"]

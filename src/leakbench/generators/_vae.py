@@ -1,0 +1,21 @@
+"""What the variational autoencoders share, without torch."""
+
+from dataclasses import dataclass
+
+from ._checks import require_positive
+from .base import Generator
+
+
+@dataclass(frozen=True)
+class Vae(Generator):
+    """The size of the networks, and how they are fitted."""
+
+    latent: int = 16  # numbers z
+    hidden: int = 256  # units in each of two hidden layers
+    epochs: int = 30
+    batch_size: int = 64
+    lr: float = 3e-3
+    beta: float = 1.0  # weight of the divergence
+
+    def __post_init__(self) -> None:
+        require_positive(self.parameters())

@@ -1,0 +1,67 @@
+"""What a generator is: fitted on real records, it makes new ones of given classes."""
+
+import time
+from dataclasses import dataclass
+from typing import ClassVar, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..data.parts import quotas
+from ..errors import InputError
+from ..registry import Plugin
+from ..seeds import stream
+
+Records = NDArray[np.float32]
+Labels = NDArray[np.int64]
+
+
+class Sampler(Protocol):
+    """A fitted generator."""
+
+    def __call__(self, labels: Labels, rng: np.random.Generator) -> Records:
+        """One new record of each of the classes `labels` [m]: float32 [m, ...], shaped as those fitted on."""
+        ...
+
+
+class Generator(Plugin):
+    """Makes synthetic records from real ones. Heavy libraries are imported in `fit`, never with the module."""
+
+    images: ClassVar[bool] = True  # whether it can make images [n, channels, height, width] in 0..1
+    tables: ClassVar[bool] = True  # whether it can make tables [n, D]
+
+    def fit(self, x: Records, y: Labels, classes: int, rng: np.random.Generator) -> Sampler:
+        """A sampler fitted on records x [n, ...] with labels y [n] in 0 .. classes - 1, all of which occur.
+
+        All randomness comes from `rng`. Raises InputError for records that the generator cannot learn from.
+        """
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, eq=False)
+class Synthetic:
+    """Synthetic records, and what making them took."""
+
+    x: Records  # [n, ...]
+    y: Labels  # [n]
+    seconds: float
+
+
+def synthesise(generator: Generator, x: Records, y: Labels, classes: int, size: int, seed: int) -> Synthetic:
+    """`size` synthetic records, the classes in the proportions of y, from a generator fitted on x and y.
+
+    Raises InputError for kinds of records that the generator does not handle, and for a class without records.
+    """
+    kind = "images" if x.ndim == 4 else "tables"
+    if not getattr(generator, kind):
+        raise InputError(f"the generator {generator.name!r} does not make {kind}; choose another")
+    counts = np.bincount(y, minlength=classes)
+    if not counts.all():
+        empty = int(np.flatnonzero(counts == 0)[0])
+        raise InputError(f"a generator needs records of every class, got none of class {empty}; give more")
+    started = time.perf_counter()
+    labels = np.repeat(np.arange(classes, dtype=np.int64), quotas(counts, size))
+    made = generator.fit(x, y, classes, stream(seed, "generator", "fit"))(
+        labels, stream(seed, "generator", "sample")
+    )
+    return Synthetic(np.ascontiguousarray(made, np.float32), labels, time.perf_counter() - started)

@@ -1,0 +1,95 @@
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ..data.dataset import Dataset, Indices
+from ..data.formats import FORMATS, read_path
+from ..data.labels import encode
+from ..errors import InputError
+from .base import Generator, Labels, Records, Sampler
+
+
+@dataclass(frozen=True)
+class Files(Generator):
+    r"""Synthetic records that you made yourself, read from `path`.
+
+    `path` is a folder of images with one sub-folder a class, or anything else that `leakbench list data` names as
+    a format; `format` and `label` are those of the [data] table. Its labels, sorted, stand for the data set's
+    classes in order: the numbers 0, 1, ... always fit, names where the data set's own are sorted (CIFAR's are,
+    Fashion-MNIST's are not).
+
+    Formula: the files of a class in random order, each used once before any is used again
+    Shapes:  files [n, ...] -> records [m, ...], of the shape of the real ones
+    Source:  SynthShield, whose synthetic images lie in one folder a class
+    Differs: the same files for every model: nothing is fitted on a model's members
+    Limits:  files that were made from the target's members can leak what they show, and shadow models do not
+             see how: to measure that, generate for each model (with another generator)
+    """
+
+    name: ClassVar[str] = "files"
+    source: ClassVar[str] = "the files under `path`"
+    path: str = ""
+    format: str | None = None  # how to read `path`; None: found out from its name and layout
+    label: str | None = None  # the column (or array) of labels, where there are several
+
+    def __post_init__(self) -> None:
+        if not self.path:
+            raise InputError("the generator 'files' needs a path: the folder or file of synthetic records")
+        if self.format is not None:
+            FORMATS.get(self.format)
+
+    @cached_property
+    def records(self) -> Dataset:
+        """What the files hold, read once: the records that are used are those that the key describes."""
+        path = Path(self.path).expanduser()
+        raw = read_path(path, FORMATS.names() if self.format is None else [self.format], self.label)
+        y, classes = encode(raw.labels, raw.classes)
+        return Dataset(path.name, raw.take(np.arange(len(y))), y, classes, {}, str(path))
+
+    def describe(self) -> dict[str, Any]:
+        """Also what the files hold, so that other files are another generator."""
+        return {**super().describe(), "content": self.records.fingerprint}
+
+    def fit(self, x: Records, y: Labels, classes: int, rng: np.random.Generator) -> Sampler:
+        records = self.records
+        self._require_fit(x.shape[1:], classes)
+        rows = [np.flatnonzero(records.y == c) for c in range(classes)]
+
+        def sample(labels: Labels, rng: np.random.Generator) -> Records:
+            taken = np.empty(len(labels), np.int64)
+            for c in np.unique(labels):
+                wanted = labels == c
+                taken[wanted] = _in_turn(rows[c], int(wanted.sum()), rng)
+            return records.x[taken]
+
+        return sample
+
+    def _require_fit(self, shape: tuple[int, ...], classes: int) -> None:
+        """Raise InputError unless the files hold records of `shape` in all of so many classes."""
+        found = self.records.classes
+        if len(found) != classes:
+            raise InputError(
+                f"synthetic records must be of the data set's {classes} classes, got {len(found)} in {self.path}: "
+                f"{', '.join(found[:12])}{', ...' if len(found) > 12 else ''}; "
+                "make one sub-folder (or label) a class, none of them empty"
+            )
+        counts = np.bincount(self.records.y, minlength=classes)
+        if not counts.all():
+            raise InputError(
+                f"synthetic records must be of every class, got none of class {found[counts.argmin()]!r} in "
+                f"{self.path}; add some"
+            )
+        if self.records.x.shape[1:] != shape:
+            raise InputError(
+                f"synthetic records must have the shape of the real ones, {list(shape)}, "
+                f"got {list(self.records.x.shape[1:])} in {self.path}; convert them"
+            )
+
+
+def _in_turn(rows: Indices, n: int, rng: np.random.Generator) -> Indices:
+    """n of `rows` in random order, each used once before any is used again."""
+    rounds = -(-n // len(rows))
+    return np.concatenate([rng.permutation(rows) for _ in range(rounds)])[:n]

@@ -1,0 +1,88 @@
+"""Adversarial regularisation: the model is trained against a network that tells its members from others."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import logsigmoid, one_hot
+
+from .architectures import initialised
+from .draws import Draws, generator
+from .loop import Learner, forward
+from .material import Material
+from .model import Model
+from .recipe import Train
+
+
+class Inference(nn.Module):
+    """h(f(x), y): the logit of "member" [B], from probabilities [B, C] and labels [B] (Nasr et al., figure 2)."""
+
+    def __init__(self, classes: int) -> None:
+        super().__init__()
+        self.classes = classes
+        self.answers = _layers(classes, 1024, 512, 64)
+        self.labels = _layers(classes, 512, 64)
+        self.both = nn.Sequential(_layers(128, 256, 64), nn.Linear(64, 1))
+
+    def forward(self, probabilities: Tensor, y: Tensor) -> Tensor:
+        """The logit of "member"."""
+        labels = one_hot(y, self.classes).to(probabilities.dtype)
+        return self.both(torch.cat([self.answers(probabilities), self.labels(labels)], dim=1))[:, 0]
+
+
+def gain(members: Tensor, others: Tensor) -> Tensor:
+    """What the adversary maximises, from its logits: (mean log h on members + mean log(1 - h) on others) / 2."""
+    return 0.5 * (logsigmoid(members).mean() + logsigmoid(-others).mean())
+
+
+class AdversarialLearner(Learner):
+    r"""min_f max_h  CE(f) + weight * gain(h, f): the adversary steps up its gain, then the model steps against it.
+
+    Source: Nasr, Shokri, Houmansadr 2018, section 4, arXiv 1807.05852, algorithm 1.
+    """
+
+    def __init__(self, model: Model, material: Material, stage: Train, draws: Draws, number: int) -> None:
+        super().__init__(model, material, stage, draws)
+        self.rule = stage.adversary
+        self.reference = material.public if self.rule.reference == "public" else material.dev[0]
+        classes = inferred_classes(model, material)
+        with torch.random.fork_rng(devices=[]):
+            self.adversary = initialised(Inference(classes), generator(model.seed, number, "adversary"))
+        self.adversary_optimiser = torch.optim.Adam(self.adversary.parameters(), lr=self.rule.lr)
+
+    def step(self, order: Tensor) -> float:
+        """The adversary's steps, then the model's."""
+        for _ in range(self.rule.steps):
+            self._step_adversary(order)
+        return super().step(order)
+
+    def loss(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """Cross-entropy (or the stage's loss) and what the adversary makes of these members."""
+        fooled = logsigmoid(self.adversary(logits.softmax(dim=1), targets)).mean()
+        return super().loss(logits, targets) + self.rule.weight * 0.5 * fooled
+
+    def _step_adversary(self, order: Tensor) -> None:
+        members, reference = self.material.rows[0][order], self._draw(len(order))
+        with torch.no_grad():
+            inside = forward(self.model, self.material.normalise(self.material.x[members]), self.draws)
+            outside = forward(self.model, self.material.normalise(self.material.dev_x[reference]), self.draws)
+        h_in = self.adversary(inside.softmax(dim=1), self.material.y[members])
+        h_out = self.adversary(outside.softmax(dim=1), self.material.dev_y[reference])
+        self.adversary_optimiser.zero_grad()
+        (-gain(h_in, h_out)).backward()
+        self.adversary_optimiser.step()
+
+    def _draw(self, batch: int) -> Tensor:
+        return self.reference[self.draws.reference(len(self.reference), batch)]
+
+
+def inferred_classes(model: Model, material: Material) -> int:
+    """C, from an answer."""
+    with torch.no_grad():
+        training = model.network.training
+        width = model.network.eval()(material.normalise(material.x[:1])).shape[1]
+        model.network.train(training)
+    return width
+
+
+def _layers(*widths: int) -> nn.Sequential:
+    pairs = zip(widths[:-1], widths[1:], strict=True)
+    return nn.Sequential(*(part for a, b in pairs for part in (nn.Linear(a, b), nn.ReLU())))

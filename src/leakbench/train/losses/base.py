@@ -1,0 +1,28 @@
+"""What a loss is: how far the answers of models are from their targets."""
+
+from typing import TYPE_CHECKING, ClassVar
+
+from ...registry import Plugin
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class Loss(Plugin):
+    """One number a model, from its answers on a batch. Nothing may flow between models."""
+
+    per_record: ClassVar[bool] = True  # a mean over records, none of which enters another's part
+
+    def __call__(self, logits: "Tensor", targets: "Tensor") -> "Tensor":
+        """Losses [K] from logits [K, B, C] and targets: labels [K, B], or distributions [K, B, C]."""
+        raise NotImplementedError
+
+
+def cross_entropies(logits: "Tensor", targets: "Tensor", smoothing: float = 0.0) -> "Tensor":
+    """The cross-entropy of each record [K, B], in nats; labels mixed with `smoothing` of the uniform one."""
+    log_p = logits.log_softmax(dim=-1)
+    if targets.ndim == logits.ndim:
+        aimed = (targets * log_p).sum(dim=-1)
+    else:
+        aimed = log_p.gather(-1, targets[..., None])[..., 0]
+    return -((1.0 - smoothing) * aimed + smoothing * log_p.mean(dim=-1))

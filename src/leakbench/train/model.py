@@ -1,0 +1,68 @@
+"""A model under way: its network, what pruning holds at zero, its synthetic records, its log."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..data.dataset import Dataset
+from ..generators import Synthetic
+from .architectures import Network, initialised, loaded, unset
+from .draws import generator
+from .job import Job, Trained
+
+BATCH = 1024  # records that a network infers at once
+
+
+@dataclass(eq=False)
+class Model:
+    """What stages change, one after the other. Models never share a parameter."""
+
+    job: Job
+    network: Network
+    masks: dict[str, Tensor] = field(default_factory=dict)  # by parameter; False: held at zero
+    log: list[dict[str, Any]] = field(default_factory=list)  # one entry a stage that is done
+    synthetic: Synthetic | None = None
+
+    @property
+    def seed(self) -> int:
+        """Where everything random in the model comes from."""
+        return self.job.seed
+
+    def weight_names(self) -> list[str]:
+        """The weights that an L1 penalty is on: those of masked layers, or else all matrices and filters."""
+        return list(self.masks) or [name for name, p in self.network.named_parameters() if p.ndim > 1]
+
+    def trained(self) -> Trained:
+        """A copy of what the model is now."""
+        weights = {name: value.numpy().copy() for name, value in self.network.state_dict().items()}
+        return Trained(weights, {name: mask.numpy() for name, mask in self.masks.items()}, list(self.log))
+
+
+def new_network(dataset: Dataset, job: Job, *names: object) -> Network:
+    """A freshly initialised network for a job; `names` tell its stream from those of others of the same seed."""
+    network = unset(job.recipe.architecture, dataset.x.shape[1:], len(dataset.classes), job.seed)
+    return initialised(network, generator(job.seed, *names, "init"))
+
+
+def start(dataset: Dataset, job: Job) -> Model:
+    """A model before its first stage."""
+    return Model(job, new_network(dataset, job))
+
+
+def resume(dataset: Dataset, job: Job, done: Trained) -> Model:
+    """A model after the stages that `done.log` tells of."""
+    network = loaded(job.recipe.architecture, dataset.x.shape[1:], len(dataset.classes), done.weights)
+    masks = {name: torch.tensor(mask) for name, mask in done.masks.items()}
+    return Model(job, network.requires_grad_(True), masks, list(done.log))
+
+
+@torch.no_grad()
+def inferred(network: Network, records: Tensor) -> Tensor:
+    """The logits [n, C] of normalised records, as the released model answers."""
+    training = network.training
+    network.eval()
+    logits = torch.cat([network(part) for part in records.split(BATCH)])
+    network.train(training)
+    return logits

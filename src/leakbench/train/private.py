@@ -1,0 +1,128 @@
+"""DP-SGD: Opacus computes each record's gradient, clips it and adds the noise; its accountant gives epsilon."""
+
+import math
+import warnings
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ..errors import InputError
+from .draws import Draws
+from .loop import Learner, objective
+from .material import Material
+from .model import Model
+from .recipe import Generate, Recipe, Train
+
+VACUOUS = 50.0  # an epsilon beyond which no bound says anything
+
+
+class PrivateLearner(Learner):
+    r"""g = (sum_i g_i min(1, clip / |g_i|) + N(0, (noise clip)^2)) / (expected batch), by Poisson sampling.
+
+    The L1 penalty, which no record enters, is added after the noise. Raises InputError for a network with
+    BatchNorm, in which a record's gradient depends on the others of the batch.
+
+    Source: Abadi et al. 2016, algorithm 1, arXiv 1607.00133; Opacus, arXiv 2109.12298.
+    """
+
+    def __init__(self, model: Model, material: Material, stage: Train, draws: Draws) -> None:
+        refuse_batchnorm(model.network)
+        super().__init__(model, material, stage, draws)
+        from opacus.grad_sample import GradSampleModule
+        from opacus.optimizers import DPOptimizer
+
+        self.share = min(1.0, stage.batch_size / self.n)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            self._per_record = GradSampleModule(model.network, loss_reduction="mean")
+            self.noisy = DPOptimizer(
+                self.optimiser,
+                noise_multiplier=stage.privacy.noise,
+                max_grad_norm=stage.privacy.clip,
+                expected_batch_size=self.share * self.n,
+                loss_reduction="mean",
+                generator=draws.noise,
+            )
+
+    def batches(self) -> list[Tensor]:
+        """As many batches as an epoch has; each holds each record with the same probability."""
+        drawn = (self.draws.poisson(self.n, self.share) for _ in range(batches_an_epoch(self.n, self.stage)))
+        return [order for order in drawn if len(order)]  # none is empty but with probability exp(-batch_size)
+
+    def step(self, order: Tensor) -> float:
+        """One step on the clipped and noisy gradient."""
+        loss = objective(self.stage, self.answers(order)[None], self.material.targets(0, order)[None])[0]
+        self.noisy.zero_grad()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch warns of the hooks by which Opacus sees each record's gradient
+            loss.backward()
+        self.noisy.pre_step()
+        with torch.no_grad():
+            for parameter in self.penalised:
+                parameter.grad.add_(parameter.sign(), alpha=self.stage.l1)
+            for parameter, mask in self.masked:
+                parameter.grad.mul_(mask)
+        self.optimiser.step()
+        return loss.item()
+
+    def finish(self) -> None:
+        """Take Opacus' hooks off the network."""
+        self._per_record.to_standard_module()
+
+
+def refuse_batchnorm(network: nn.Module) -> None:
+    """Raise InputError for a network in which the records of a batch are mixed."""
+    if any(isinstance(layer, nn.modules.batchnorm._BatchNorm) for layer in network.modules()):
+        raise InputError(
+            'DP-SGD needs a network without BatchNorm, which mixes the records of a batch; set norm = "group" '
+            "in the [architecture] table"
+        )
+
+
+def batches_an_epoch(n: int, stage: Train) -> int:
+    """Steps of an epoch over n records."""
+    return math.ceil(n / min(stage.batch_size, n))
+
+
+class Spent(NamedTuple):
+    """A privacy loss, and the accountant that found it."""
+
+    epsilon: float
+    delta: float
+    accountant: str
+
+
+def spent(recipe: Recipe, members: int) -> Spent | None:
+    """What Opacus' accountant says that the stages on `members` members spend, at their largest delta.
+
+    None for a recipe without DP-SGD; infinite where a stage, or a generator, saw members without it, or
+    without noise. The PRV accountant, which is tight, is asked where epsilon is below VACUOUS; above, its grid
+    outgrows the memory, and the RDP accountant's larger bound stands.
+    """
+    private = [s for s in recipe.training if s.on == "members" and s.privacy]
+    if not private:
+        return None
+    delta = max(s.privacy.delta for s in private)
+    bare = any(s.on == "members" and not s.privacy for s in recipe.training)
+    fitted = any(isinstance(s, Generate) and s.fitted_on == "members" for s in recipe.stages)
+    if bare or fitted or any(not s.privacy.noise for s in private):
+        return Spent(math.inf, delta, "none")
+    from opacus.accountants import PRVAccountant, RDPAccountant
+
+    history = [
+        (s.privacy.noise, min(1.0, s.batch_size / members), s.epochs * batches_an_epoch(members, s))
+        for s in private
+    ]
+    bound = _epsilon(RDPAccountant(), history, delta)
+    if bound > VACUOUS:
+        return Spent(bound, delta, "rdp")
+    return Spent(_epsilon(PRVAccountant(), history, delta), delta, "prv")
+
+
+def _epsilon(accountant: Any, history: list[tuple[float, float, int]], delta: float) -> float:
+    accountant.history = history
+    with warnings.catch_warnings(), np.errstate(divide="ignore"):  # log(1 - share) of a batch of all records
+        warnings.simplefilter("ignore")  # the RDP accountant warns where its best order is the largest it tries
+        return float(accountant.get_epsilon(delta=delta))

@@ -1,0 +1,146 @@
+"""From jobs to trained models, stage by stage; as many at once as pays."""
+
+import time
+from collections.abc import Callable, Sequence
+
+from ..data.dataset import Dataset
+from ..errors import InputError
+from ..generators import Synthetic, synthesise
+from ..seeds import derive
+from .job import Job, Trained, check_group
+from .loop import train_one
+from .material import material, public_rows
+from .model import Model, new_network, resume, start
+from .pruning import prune
+from .recipe import Distill, Generate, Prune, Train
+from .stacked import stackable, train_stack
+
+Progress = Callable[[float], None]
+Keep = Callable[[Job, int, Trained], object]  # is handed each model after each stage
+Make = Callable[[Job, int], Synthetic]  # the synthetic records of a job's stage
+STACK_BYTES = 4_000_000  # of weights in a stack, which has gradients and momentum beside them: caches hold it
+
+
+def train_group(
+    dataset: Dataset,
+    jobs: Sequence[Job],
+    progress: Progress | None = None,
+    done: Sequence[Trained | None] | None = None,
+    keep: Keep | None = None,
+    make: Make | None = None,
+) -> list[Trained]:
+    """Train the jobs' models, as many at once as pays; they share recipe and counts (see `groups`).
+
+    `done` is what there is of each after the same number of stages, None for nothing yet. `progress` is called
+    with the fraction of the group that is done, `keep` with each model after each stage. Raises InputError if
+    the jobs differ or do not fit the data, LeakbenchError with the seed of a model whose loss diverges.
+    """
+    check_group(jobs)
+    report = progress or (lambda fraction: None)
+    generate = make or (lambda job, number: synthetic(dataset, job, number))
+    before = done or [None] * len(jobs)
+    size = _at_once(dataset, jobs[0])
+    trained: list[Trained] = []
+
+    def partly(fraction: float) -> None:
+        report((len(trained) + fraction * min(size, len(jobs) - len(trained))) / len(jobs))
+
+    for first in range(0, len(jobs), size):
+        part = slice(first, first + size)
+        models = [
+            start(dataset, job) if has is None else resume(dataset, job, has)
+            for job, has in zip(jobs[part], before[part], strict=True)
+        ]
+        _run_stages(dataset, models, partly, keep, generate)
+        trained += [model.trained() for model in models]
+    return trained
+
+
+def synthetic(dataset: Dataset, job: Job, number: int) -> Synthetic:
+    """The synthetic records of stage `number` of a job; the same for all jobs if they are made of public ones."""
+    stage = job.recipe.stages[number]
+    assert isinstance(stage, Generate)
+    rows, seed = job.members, job.seed
+    if stage.fitted_on == "public":
+        rows, seed = public_rows(dataset, True).numpy(), job.shared_seed
+    size = max(1, round(stage.size * len(job.members)))
+    classes = len(dataset.classes)
+    return synthesise(stage.generator, dataset.x[rows], dataset.y[rows], classes, size, derive(seed, "generate"))
+
+
+def _run_stages(
+    dataset: Dataset, models: list[Model], report: Progress, keep: Keep | None, make: Make
+) -> None:
+    """Run what is left of the recipe."""
+    stages = models[0].job.recipe.stages
+    total = sum(stage.epochs for stage in stages if isinstance(stage, Train))
+    first = len(models[0].log)
+    over = sum(stage.epochs for stage in stages[:first] if isinstance(stage, Train))
+    if any(isinstance(stage, Generate) for stage in stages[:first]) and _uses_synthetic(stages[first:]):
+        last = max(n for n in range(first) if isinstance(stages[n], Generate))
+        for model in models:
+            model.synthetic = make(model.job, last)
+    for number, stage in enumerate(stages[first:], first):
+        if isinstance(stage, Train):
+            _train(dataset, models, number, lambda epochs, over=over: report((over + epochs) / total))
+            over += stage.epochs
+        else:
+            for model in models:
+                _step(dataset, model, number, make)
+        if keep:
+            for model in models:
+                keep(model.job, number, model.trained())
+
+
+def _uses_synthetic(stages: Sequence[object]) -> bool:
+    """Whether a stage trains on synthetic records before others are made."""
+    for stage in stages:
+        if isinstance(stage, Generate):
+            return False
+        if isinstance(stage, Train) and stage.on == "synthetic":
+            return True
+    return False
+
+
+def _train(dataset: Dataset, models: list[Model], number: int, report: Callable[[float], None]) -> None:
+    """A stage that trains: all models at once where they can be stacked."""
+    stage = models[0].job.recipe.stages[number]
+    assert isinstance(stage, Train)
+    shape = dataset.x.shape[1:]
+    together = [models] if len(models) > 1 and stackable(models, stage, shape) else [[model] for model in models]
+    for i, part in enumerate(together):
+
+        def partly(epochs: float, i: int = i) -> None:
+            report((i * stage.epochs + epochs) / len(together))
+
+        found = material(dataset, part, number)
+        if isinstance(stage, Distill):
+            for model in part:
+                model.network, model.masks = new_network(dataset, model.job, number), {}
+        stack = len(part) > 1
+        histories = train_stack(part, found, number, partly) if stack else [train_one(part[0], found, number, partly)]
+        for model, history in zip(part, histories, strict=True):
+            model.log.append(history.log(stage.stage))
+
+
+def _step(dataset: Dataset, model: Model, number: int, make: Make) -> None:
+    """A stage that does not train: pruning, or making synthetic records."""
+    stage = model.job.recipe.stages[number]
+    started = time.perf_counter()
+    if isinstance(stage, Prune):
+        model.masks = prune(model.network, stage, dataset.x.shape[1:])
+        seconds = time.perf_counter() - started
+    elif isinstance(stage, Generate):
+        model.synthetic = make(model.job, number)
+        seconds = model.synthetic.seconds
+    else:
+        raise InputError(f"unknown stage {stage!r}")
+    model.log.append({"stage": stage.stage, "seconds": seconds})
+
+
+def _at_once(dataset: Dataset, job: Job) -> int:
+    """How many models are stacked: what was fastest on a CPU. It changes nothing beyond floating point."""
+    model = start(dataset, job)
+    if not stackable([model], job.recipe.training[0], dataset.x.shape[1:]):
+        return 1
+    return max(1, STACK_BYTES // sum(p.numel() * p.element_size() for p in model.network.parameters()))

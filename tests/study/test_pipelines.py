@@ -1,0 +1,181 @@
+"""Studies of defences that prune, generate and fine-tune, on real digits."""
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from leakbench.data.load import load
+from leakbench.errors import InputError
+from leakbench.models import Workshop
+from leakbench.progress import Silent
+from leakbench.results import Results
+from leakbench.running import run
+from leakbench.store import Store
+from leakbench.study import Study
+from leakbench.train.job import Job
+
+VAE = {"name": "image_vae", "epochs": 3, "hidden": 64}
+TABLE = {
+    "data": {"name": "digits", "records": 700, "public": 350},
+    "design": {"name": "random_half", "models": 8},
+    "architecture": {"hidden": [64]},
+    "stages": [{"stage": "train", "epochs": 25}],
+    "attacks": ["gap", "loss", "lira", "lira_offline"],
+    "frontier": ["none", "stop_at"],
+    "cross": ["synthshield", "synthshield-0.8"],
+    "defences": [
+        {"name": "pruning"},
+        {"name": "synthshield", "epochs": 4, "generator": VAE},
+        {"name": "synthshield", "label": "synthshield-public", "epochs": 4, "generator": VAE, "fitted_on": "public"},
+        {"name": "synthshield", "label": "synthshield-0.8", "epochs": 4, "generator": VAE, "sparsity": 0.8},
+        {"name": "synthetic_only", "label": "copies", "generator": "bootstrap"},
+        {"name": "synthetic_only", "label": "disjoint", "generator": "bootstrap", "fitted_on": "public"},
+        {"name": "stop_at", "epochs": 7},
+        {"label": "pruned, DP", "chain": ["pruning", {"name": "dp_sgd", "stages": "last", "batch_size": 175}]},
+    ],
+}
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("store")
+
+
+@pytest.fixture(scope="module")
+def results(store: Path) -> Results:
+    return run(Study.of(TABLE), store)
+
+
+@pytest.fixture(scope="module")
+def workshop(results: Results, store: Path) -> Workshop:
+    study = Study.of(TABLE)
+    dataset = load(study.file.data)
+    return Workshop(dataset, study.design.split(dataset, 0), 0, Store(store))
+
+
+def _entries(workshop: Workshop, label: str) -> list:
+    study = Study.of(TABLE)
+    recipe = next(d for d in study.defences if d.label == label).recipe(study.recipe)
+    return workshop.train(recipe, Silent())
+
+
+def test_every_shadow_model_went_through_the_victims_stages(results: Results, workshop: Workshop) -> None:
+    for entry in _entries(workshop, "synthshield"):
+        assert [stage["stage"] for stage in entry.meta["stages"]] == ["train", "prune", "generate", "finetune"]
+        weights, masks = entry.tensors("weights.safetensors"), entry.tensors("masks.safetensors")
+        zeros = sum(int((weights[name] == 0).sum()) for name in masks)
+        assert zeros == round(0.6 * sum(mask.size for mask in masks.values()))
+        assert all((weights[name][~mask] == 0).all() for name, mask in masks.items())
+    (row,) = results.find(metric="sparsity", defence="synthshield")
+    assert row.lo == row.hi == pytest.approx(0.6, abs=1e-3)
+
+
+def test_each_shadow_model_has_synthetic_records_of_its_own(workshop: Workshop) -> None:
+    study = Study.of(TABLE)
+    own, shared = (study.defences[n].recipe(study.recipe) for n in (2, 3))
+    made = [workshop.synthetic(job, 2).x for job in workshop.jobs(own)[:3]]
+    assert not np.array_equal(made[0], made[1]) and not np.array_equal(made[1], made[2])
+    public = [workshop.synthetic(job, 2) for job in workshop.jobs(shared)[:3]]
+    assert public[0] is public[1] is public[2]
+
+
+def test_stages_that_recipes_share_are_run_once(workshop: Workshop) -> None:
+    """The training of `none` is the first stage of all that prune: its log, times included, is the same."""
+    plain = [entry.meta["stages"][0] for entry in _entries(workshop, "none")]
+    for label in ("pruning", "synthshield", "synthshield-0.8", "pruned, DP"):
+        assert [entry.meta["stages"][0] for entry in _entries(workshop, label)] == plain
+
+
+def test_a_stop_between_stages_loses_nothing(workshop: Workshop, tmp_path: Path, monkeypatch) -> None:
+    study = Study.of(TABLE)
+    recipe = study.defences[2].recipe(study.recipe)
+    fresh = Workshop(workshop.dataset, workshop.split, 0, Store(tmp_path))
+    kept: list[tuple[Job, int]] = []
+    whole: Callable = Workshop._keep
+
+    def stop(self: Workshop, job: Job, number: int, trained: object) -> None:
+        whole(self, job, number, trained)
+        kept.append((job, number))
+        if number == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Workshop, "_keep", stop)
+    with pytest.raises(KeyboardInterrupt):
+        fresh.train(recipe, Silent())
+    monkeypatch.setattr(Workshop, "_keep", whole)
+    again = Workshop(workshop.dataset, workshop.split, 0, Store(tmp_path))
+    for a, b in zip(again.train(recipe, Silent()), _entries(workshop, "synthshield"), strict=True):
+        for name, weights in a.tensors("weights.safetensors").items():
+            np.testing.assert_allclose(weights, b.tensors("weights.safetensors")[name], atol=1e-5)
+
+
+def test_copies_are_caught_and_disjoint_records_are_clean(results: Results) -> None:
+    assert [f.defence for f in results.flags if f.code == "F11"] == ["copies"]
+    assert results.find(defence="copies", metric="auc", attack="nearest_neighbour")[0].lo > 0.7
+    assert results.find(defence="disjoint", slice="generator") == []
+    leaks = results.find(defence="copies", metric="auc", attack="lira_offline", slice="all", target="all", adaptive=True)
+    clean = results.find(defence="disjoint", metric="auc", slice="all", target="all", adaptive=True)
+    assert leaks[0].lo > 0.55
+    assert clean and all(row.lo <= 0.5 <= row.hi for row in clean if row.attack != "best")
+
+
+def test_each_defence_is_compared_with_the_nearest_in_accuracy(results: Results) -> None:
+    accuracy = {row.defence: row.value for row in results.find(metric="accuracy")}
+    rows = {row.defence: row for row in results.find(metric="accuracy_difference")}
+    assert rows.keys() == accuracy.keys() - {"none", "stop_at"}
+    for label, row in rows.items():
+        nearest = min(("none", "stop_at"), key=lambda other: abs(accuracy[other] - accuracy[label]))
+        assert row.against == nearest
+        assert row.value == pytest.approx(accuracy[label] - accuracy[nearest]) and row.lo <= row.value <= row.hi
+        against = None if nearest == "none" else nearest
+        assert results.find(defence=label, metric="auc-difference", attack="lira", against=against)
+    assert {row.against for row in rows.values()} == {"none", "stop_at"}
+
+
+def test_leakage_is_split_between_generator_and_weights(results: Results) -> None:
+    for attack in TABLE["attacks"]:
+        about = {"defence": "synthshield", "attack": attack}
+        (whole,) = results.find(metric="auc", slice="all", target="all", adaptive=True, **about)
+        (generator,) = results.find(metric="leakage_from_generator", **about)
+        (weights,) = results.find(metric="leakage_in_weights", **about)
+        assert generator.detail["twin"] == "synthshield-public"
+        assert 0.5 + weights.value + generator.value == pytest.approx(whole.value)
+
+
+def test_cross_rows_tell_whose_shadow_models(results: Results) -> None:
+    found = results.find(defence="synthshield", metric="auc", attack="lira", adaptive=False, slice="all", target="all")
+    assert {row.shadows for row in found} == {"none", "synthshield-0.8"}
+
+
+def test_private_fine_tuning_alone_is_not_private(results: Results) -> None:
+    (row,) = results.find(metric="epsilon")
+    assert row.defence == "pruned, DP" and math.isinf(row.value)
+    assert [f.defence for f in results.flags if f.code == "F13"] == ["pruned, DP"]
+
+
+def test_samples_and_layers_are_kept(results: Results, tmp_path: Path) -> None:
+    assert {s.defence for s in results.samples} == {
+        "synthshield", "synthshield-public", "synthshield-0.8", "copies", "disjoint",
+    }  # fmt: skip
+    assert all(s.distance < 1e-6 for s in results.samples if s.defence in ("copies", "disjoint"))
+    assert all(s.image.startswith("data:image/png") for s in results.samples)
+    layers = [layer for layer in results.layers if layer.defence == "synthshield"]
+    assert [layer.layer for layer in layers] == ["layers.0", "layers.1"]
+    assert sum(layer.zeros for layer in layers) == pytest.approx(0.6 * sum(layer.weights for layer in layers), abs=1)
+    results.save(tmp_path)
+    assert Results.load(tmp_path).samples == results.samples
+
+
+def test_public_records_must_be_there() -> None:
+    table = TABLE | {"data": {"name": "digits", "records": 700}}
+    with pytest.raises(InputError, match="needs public records, and 'digits' has none; set `public`"):
+        run(Study.of(table), "unused-store-that-must-not-be-made")
+
+
+@pytest.mark.parametrize("key", ["frontier", "cross"])
+def test_labels_must_be_defences(key: str) -> None:
+    with pytest.raises(InputError, match=f"unknown defence in {key}: 'synthshild'; did you mean 'synthshield'"):
+        Study.of(TABLE | {key: ["synthshild"]})
