@@ -10,7 +10,10 @@ import pytest
 import leakbench
 
 ROOT = Path(leakbench.__file__).parent
-TORCH_SIDE = {"train", "executors", "store", "models", "running", "trial", "utility"}
+TORCH_SIDE = {
+    "train", "executors", "store", "models", "running", "trial", "utility", "footprint",
+    "generated", "generators", "vision",
+}  # fmt: skip
 LAYERS = {  # a part may import the parts named here, and itself
     "errors": set(),
     "seeds": set(),
@@ -24,10 +27,13 @@ LAYERS = {  # a part may import the parts named here, and itself
     "signals": {"errors", "types", "seeds", "key"},
     "metrics": {"errors", "registry", "seeds", "types"},
     "attacks": {"errors", "registry", "metrics", "signals", "types"},
-    "defences": {"errors", "registry", "signals", "train", "types"},
+    "defences": {"errors", "generators", "registry", "signals", "train", "types"},
+    "generators": {"data", "errors", "registry", "seeds", "types", "vision"},
+    "synthetic": {"errors", "types"},
+    "vision": set(),
     "data": {"errors", "progress", "registry", "seeds", "tables", "types"},
     "store": {"errors", "key"},
-    "train": {"data", "errors", "key", "seeds", "signals"},
+    "train": {"data", "errors", "generators", "key", "registry", "seeds", "signals", "vision"},
     "executors": set(),
     "scoring": {"attacks", "errors", "metrics", "seeds", "types"},
     "report": {"errors", "results"},
@@ -103,6 +109,23 @@ def test_audit_runs_without_torch() -> None:
         "rng = np.random.default_rng(0); members = np.arange(200) < 100\n"
         "results = leakbench.audit(losses=rng.exponential(1 + ~members), members=members)\n"
         "assert results.find(attack='loss', metric='auc', slice='all')\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_study_is_read_without_torch() -> None:
+    """What a study file says wrong is said at once, on a machine that cannot train too."""
+    code = (
+        "import sys\n"
+        "class Absent:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name.split('.')[0] in ('torch', 'torchvision', 'opacus', 'diffusers', 'torch_pruning'):\n"
+        "            raise ModuleNotFoundError(name, name=name)\n"
+        "sys.meta_path.insert(0, Absent())\n"
+        "from leakbench.study import Study\n"
+        "from leakbench.defences import DEFENCES\n"
+        "study = Study.of({'data': {'name': 'digits'}, 'defences': DEFENCES.names(), 'attacks': ['lira', 'samia']})\n"
+        "assert len(study.defences) == len(DEFENCES.names())\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
 

@@ -228,8 +228,8 @@ def synthesize(
     \b
     Examples:
       leakbench synthesize digits --generator image_vae --out digits-vae
-      leakbench synthesize table.csv --generator gaussian_copula --out made --records 5000
-      leakbench synthesize location30 --generator chow_liu --out made --set pseudo_count=5
+      leakbench synthesize table.csv --generator tabular_vae --out made
+      leakbench synthesize location30 --generator chow_liu --out made
     """
     from .synthesis import synthesize as make
     from .tables import override

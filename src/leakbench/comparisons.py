@@ -26,7 +26,11 @@ def nearest_in_accuracy(trials: Sequence[Trial], frontier: Sequence[str]) -> dic
 def public_twins(trials: Sequence[Trial]) -> dict[str, str]:
     """For each defence whose generator saw the members, the same one with the generator fitted on public records."""
     by_recipe = {trial.recipe: trial.defence.label for trial in trials}
-    found = {trial.defence.label: by_recipe.get(_public(trial.recipe)) for trial in trials if _generates(trial.recipe)}
+    found = {
+        trial.defence.label: by_recipe.get(_public(trial.recipe))
+        for trial in trials
+        if _generates(trial.recipe)
+    }
     return {label: twin for label, twin in found.items() if twin is not None and twin != label}
 
 
@@ -43,8 +47,9 @@ def origin_of_leakage(rows: Sequence[Row], twin: Attacked) -> list[Row]:
         about = {"twin": twin.case.defence}
         found.append(replace(row, metric="leakage_from_generator", detail=about))
         auc = BY_LABEL["auc"].estimate(twin.samples[row.attack])
-        limits = {"lo": None if auc.lo is None else auc.lo - 0.5, "hi": None if auc.hi is None else auc.hi - 0.5}
-        found.append(replace(row, metric="leakage_in_weights", value=auc.value - 0.5, detail=about, **limits))
+        lo, hi = (None if limit is None else limit - 0.5 for limit in (auc.lo, auc.hi))
+        weights = replace(row, metric="leakage_in_weights", value=auc.value - 0.5, lo=lo, hi=hi, detail=about)
+        found.append(weights)
     return found
 
 

@@ -198,7 +198,9 @@ def differences(defended: Attacked, baseline: Attacked, seed: int) -> Iterator[R
         resolved = {label: s for label, s in DIFFERENCES.items() if _suffices(BY_LABEL[label], a)}
         if not resolved:
             continue
-        rng = stream(seed, "difference", case.defence, case.adaptive, attack, *([against] if against != "none" else []))
+        rng = stream(
+            seed, "difference", case.defence, case.adaptive, attack, *([against] if against != "none" else [])
+        )
         found = bootstrap.paired_differences(a, b, list(resolved.values()), DIFFERENCE_RESAMPLES, rng)
         for metric, difference in zip(resolved, found, strict=True):
             yield Row(

@@ -74,5 +74,5 @@ def _left(found: Sizes) -> int:
 
 
 def _over_models(metric: str, label: str, values: Sequence[float], unit: str | None = None) -> Row:
-    about = {"defence": label, "unit": unit, "detail": RANGE}
-    return Row(metric, float(np.mean(values)), float(min(values)), float(max(values)), **about)
+    mean, low, high = float(np.mean(values)), float(min(values)), float(max(values))
+    return Row(metric, mean, low, high, defence=label, unit=unit, detail=dict(RANGE))

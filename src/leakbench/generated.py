@@ -82,7 +82,9 @@ class Look:
         """Rows of the records that model m's generator was fitted on."""
         if self.stage.fitted_on == "public":
             return np.asarray(self.trial.dataset.parts["public"])
-        return self.trial.split.records[self.trial.split.members[m]]
+        split = self.trial.split
+        rows: Indices = split.records[split.members[m]]
+        return rows
 
     def rows(self, label: str) -> Iterator[Row]:
         """How well membership is told from the synthetic records alone; nothing where they come from public ones."""
@@ -99,9 +101,18 @@ class Look:
             sample = self._sample(np.stack([score(made) for made in self.made]))
             for metric in SLICE_METRICS:
                 e = BY_LABEL[metric].estimate(sample)
-                about = {"n_members": e.n_members, "n_nonmembers": e.n_nonmembers, "slice": "generator"}
-                detail = {**e.detail, "models": len(self.targets)}
-                yield Row(metric, e.value, e.lo, e.hi, attack=attack, defence=label, detail=detail, **about)
+                yield Row(
+                    metric,
+                    e.value,
+                    e.lo,
+                    e.hi,
+                    e.n_members,
+                    e.n_nonmembers,
+                    attack=attack,
+                    slice="generator",
+                    defence=label,
+                    detail={**e.detail, "models": len(self.targets)},
+                )
 
     def flags(self, label: str, rows: Sequence[Row]) -> Iterator[Flag]:
         """Whether the generator copies, or makes one record over and over."""
@@ -124,7 +135,9 @@ class Look:
         order = np.argsort(_rank_in_class(made.y), kind="stable")[:SHOWN]
         which, distances = nearest(made.x[order], dataset.x[own])
         for record, place, distance in zip(order, own[which], distances, strict=True):
-            picture = (data_uri(made.x[record]), data_uri(dataset.x[place])) if dataset.is_image else (None, None)
+            picture = (
+                (data_uri(made.x[record]), data_uri(dataset.x[place])) if dataset.is_image else (None, None)
+            )
             yield SyntheticSample(
                 label, self.generator.name, dataset.classes[made.y[record]], float(distance), *picture
             )
@@ -135,7 +148,9 @@ class Look:
         model, record = np.nonzero(split.audited[targets])
         ranks = np.stack([mid_quantile(row, row) for row in scores])
         half = np.arange(len(split.records)) % 2 == 0  # where advantage's threshold is chosen
-        return Sample(ranks[model, record], split.members[targets][model, record], model, record, half[record])
+        return Sample(
+            ranks[model, record], split.members[targets][model, record], model, record, half[record]
+        )
 
 
 def _rank_in_class(y: Indices) -> Indices:

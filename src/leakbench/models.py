@@ -100,8 +100,12 @@ class Workshop:
         entry = self.store.get("synthetic", spec)
         if entry is None:
             made = synthetic(self.dataset, job, number)
-            entry = self.store.put("synthetic", spec, {"x.npy": made.x, "y.npy": made.y}, {"seconds": made.seconds})
-        made = Synthetic(np.array(entry.array("x.npy")), np.array(entry.array("y.npy")), entry.meta["seconds"])
+            entry = self.store.put(
+                "synthetic", spec, {"x.npy": made.x, "y.npy": made.y}, {"seconds": made.seconds}
+            )
+        made = Synthetic(
+            np.array(entry.array("x.npy")), np.array(entry.array("y.npy")), entry.meta["seconds"]
+        )
         if stage.fitted_on == "public":
             self._shared[key] = made
         return made

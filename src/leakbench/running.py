@@ -8,12 +8,13 @@ from pathlib import Path
 from threading import Event
 from typing import TypeVar
 
+import torch
 from threadpoolctl import threadpool_limits
 
+from .comparisons import nearest_in_accuracy, origin_of_leakage, public_twins
 from .data.dataset import Dataset
 from .data.designs import Split
 from .data.load import load
-from .comparisons import nearest_in_accuracy, origin_of_leakage, public_twins
 from .evaluate import Attacked, Case, attack_all, differences
 from .findings import Findings, Names, findings, method_boxes, require_rows
 from .flags import privacy_flags
@@ -106,7 +107,8 @@ def attack_trials(
     cases = [Case(label, t.known, targets, adaptive=True) for label, t in by_label.items()]
     if len(trials[0].known.members) > 1:
         crossed = list(itertools.permutations(study.file.cross, 2))
-        mistaken = [(label, "none") for label in list(by_label)[1:] if (label, "none") not in crossed]
+        ignoring = list(by_label)[1:] if study.file.non_adaptive else []
+        mistaken = [(label, "none") for label in ignoring if (label, "none") not in crossed]
         cases += [
             Case(label, by_label[label].released, targets, False, by_label[other].known, other)
             for label, other in [*mistaken, *crossed]
@@ -139,7 +141,12 @@ def compare_trials(
         return rows
 
     compared = dict(zip(pairs, in_threads(compare, pairs, progress), strict=True))
-    rows = [row for pair, each in compared.items() if pair not in twins.items() or pair in matched.items() for row in each]
+    rows = [
+        row
+        for pair, each in compared.items()
+        if pair not in twins.items() or pair in matched.items()
+        for row in each
+    ]
     rows += [accuracy_difference(by_label[label], by_label[other]) for label, other in matched.items()]
     for label, twin in twins.items():
         rows += origin_of_leakage(compared[label, twin], attacked[twin])
@@ -154,7 +161,8 @@ def in_threads(
     Each thread keeps to itself: linear algebra that threads too would only make them wait for each other.
     Once one item has failed, or Ctrl-C was pressed, `advance` ends the others: they stop at their next step.
     """
-    pool, over = ThreadPoolExecutor(os.cpu_count()), Event()
+    threads, over = torch.get_num_threads(), Event()
+    pool = ThreadPoolExecutor(os.cpu_count(), initializer=torch.set_num_threads, initargs=(1,))
 
     def advance() -> None:
         if over.is_set():
@@ -167,6 +175,7 @@ def in_threads(
     finally:
         over.set()
         pool.shutdown(cancel_futures=True)
+        torch.set_num_threads(threads)
 
 
 def _names(dataset: Dataset, split: Split) -> Names:

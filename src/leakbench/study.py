@@ -70,6 +70,8 @@ class Query:
 
     def __post_init__(self) -> None:
         parse_views(self.views)
+        if self.noise and self.views[0] != "identity":
+            raise InputError(f"noise goes with the view identity first, got views {list(self.views)}")
         if self.noise < 0 or not self.noise_scale > 0:
             raise InputError(
                 f"noise must be at least 0 copies and noise_scale positive, got {self.noise} and {self.noise_scale}"
@@ -90,6 +92,7 @@ class StudyFile:
     attacks: str | tuple[str | dict[str, Any], ...] = "standard-2026"
     query: Query = field(default_factory=Query)
     frontier: tuple[str, ...] = ()  # labels of defences: the others are compared with the nearest in accuracy
+    non_adaptive: bool = True  # also attack as one who ignores the defence
     cross: tuple[str, ...] = ()  # labels of defences whose models serve as shadow models for each other
     group_size: int = 32  # models trained at once; changes nothing but speed
 

@@ -106,7 +106,7 @@ def synthesize(
     chosen, dataset = GENERATORS.make(generator), load(data)
     (pool, y), (test, _), (dev, _) = (_part(dataset, name) for name in ("pool", "test", "dev"))
     progress.stage("generator", 2)
-    made = synthesise(chosen, pool, y, len(dataset.classes), records or len(pool), seed)
+    made = synthesise(chosen, pool, y, dataset.classes, records or len(pool), seed)
     progress.advance()
     at_stake = np.concatenate([pool, test])
     members = np.arange(len(at_stake)) < len(pool)

@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from .data.dataset import Dataset, Indices
 from .data.designs import Split
 from .models import Answers
+from .signals.axes import Numbers
 from .study import Protected
 from .train.recipe import Recipe
-from .types import Array, Bools, Models, PerModel, Signals
+from .types import Bools, Models, PerModel, Signals
 
 Rows = slice | NDArray[np.intp]
 
@@ -41,7 +42,7 @@ class Trial:
         """The released answers after an attacker who knows the defence has undone what can be undone."""
         if not self.defence.changes_output:
             return self.released
-        return self._models(lambda logits: self.defence.inverse(self._release(logits)))
+        return self._models(lambda logits: self.defence.inverse(self._release(logits).astype(np.float64)))
 
     @cached_property
     def test_correct(self) -> Bools:
@@ -50,11 +51,11 @@ class Trial:
         answers = (self._release(self.answers.logits[m][:1, n:])[0] for m in self.split.targets)
         return np.stack([answer.argmax(axis=-1) == y for answer in answers])
 
-    def _release(self, logits: Array) -> Array:
+    def _release(self, logits: Numbers) -> Numbers:
         """Answers as they are released, of one model."""
         return self.defence.output(logits.astype(np.float64)) if self.defence.changes_output else logits
 
-    def _models(self, seen: Callable[[Array], Array]) -> Models:
+    def _models(self, seen: Callable[[Numbers], Numbers]) -> Models:
         y, n = self.dataset.y, len(self.split.records)
         population = None
         outside = n + np.flatnonzero(np.isin(self.test, self.split.population(self.dataset)))
@@ -64,7 +65,7 @@ class Trial:
         signals = self._signals(y[self.split.records], seen, slice(0, n))
         return Models(signals, self.split.members, self.split.audited, population)
 
-    def _signals(self, labels: NDArray[np.int64], seen: Callable[[Array], Array], rows: Rows) -> Signals:
+    def _signals(self, labels: NDArray[np.int64], seen: Callable[[Numbers], Numbers], rows: Rows) -> Signals:
         """The signals on some of the rows asked about, read from the store a model at a time."""
 
         def on_rows(answers: PerModel) -> PerModel:
@@ -72,7 +73,9 @@ class Trial:
             return PerModel(shape, lambda m: seen(answers[m][:, rows]))
 
         noisy = None if self.answers.noisy is None else on_rows(self.answers.noisy)
-        return Signals(labels, on_rows(self.answers.logits), noisy=noisy, noise_scale=self.answers.noise_scale)
+        return Signals(
+            labels, on_rows(self.answers.logits), noisy=noisy, noise_scale=self.answers.noise_scale
+        )
 
     @property
     def test(self) -> Indices:

@@ -77,9 +77,10 @@ def cost(trial: Trial, baseline: Trial, dataset: Dataset) -> Iterator[Row]:
 def _train_seconds(trial: Trial) -> tuple[float, float, float]:
     """Mean seconds to train one model, with limits: over stages, epochs run x the median time of an epoch.
 
-    Stages that do not train, such as making synthetic records, take their median over the models. The median is not moved by the first epoch, which warms up, nor by a moment in which the machine was busy. Its
-    95 % limits are order statistics (Conover 1999, section 3.2); fewer than six epochs cannot give 95 %, and their
-    limits are the extremes.
+    Stages that do not train, such as making synthetic records, take their median over the models. The median is
+    not moved by the first epoch, which warms up, nor by a moment in which the machine was busy. Its 95 % limits are
+    order statistics (Conover 1999, section 3.2); fewer than six epochs cannot give 95 %, and their limits are the
+    extremes.
     """
     total = np.zeros(3)
     for logs in zip(*(entry.meta["stages"] for entry in trial.answers.entries), strict=True):  # one a model

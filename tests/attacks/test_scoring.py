@@ -191,10 +191,15 @@ def test_folds_of_an_attacker_who_ignores_the_defence_are_those_of_the_same_memb
     assert [whose(defended, f) for _, f in spy.used] == [[4], [6]]
 
 
-@pytest.mark.parametrize(("m", "targets", "want"), [(8, [2], [[0, 1, 4, 5, 6, 7]]), (3, [0, 1], [[2]])])
-def test_one_target_or_few_models_are_not_split(m: int, targets: list[int], want: list[list[int]]) -> None:
-    whole, spy = world(m=8, n=50), Folded([], [])
-    few = Models(Signals(losses=whole.signals.statistic("loss")[:m]), whole.members[:m], whole.audited[:m])
+@pytest.mark.parametrize(
+    ("kept", "targets", "want"),
+    [(range(8), [2], [[0, 1, 4, 5, 6, 7]]), ([0, 2, 4], [0, 1], [[1, 2], [0, 2]])],
+    ids=["one target", "three models"],
+)
+def test_one_target_or_few_models_are_not_split(kept, targets: list[int], want: list[list[int]]) -> None:
+    whole, spy, rows = world(m=8, n=50), Folded([], []), list(kept)
+    signals = Signals(losses=whole.signals.statistic("loss")[rows])
+    few = Models(signals, whole.members[rows], whole.audited[rows])
     score_targets(spy, few, targets, seed=0)
     assert [whose(few, features) for features, _ in spy.seen] == want
     assert [whose(few, f)[0] for _, f in spy.used] == targets

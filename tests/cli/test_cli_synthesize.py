@@ -47,7 +47,12 @@ def test_a_table_is_made_measured_and_readable_again(table, capsys):
         assert len(again.y) == 90
         real = load(table)
         reused = synthesise(
-            GENERATORS.make({"name": "files", "path": str(out / "synthetic.npz")}), real.x, real.y, 2, 90, 0
+            GENERATORS.make({"name": "files", "path": str(out / "synthetic.npz")}),
+            real.x,
+            real.y,
+            real.classes,
+            90,
+            0,
         )
         assert set(map(tuple, reused.x)) == set(map(tuple, made["x"]))
 

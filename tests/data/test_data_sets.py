@@ -89,6 +89,15 @@ class TestSvhn:
             load(tmp_path / "a.mat")
         assert "\n" not in str(error.value)
 
+    @pytest.mark.parametrize("version", [b"\x01\x00MI", b"\x00\x02IM"])
+    def test_another_level_or_byte_order(self, tmp_path, version):
+        savemat(tmp_path / "a.mat", {"X": self.X, "y": self.Y})
+        content = bytearray((tmp_path / "a.mat").read_bytes())
+        content[124:128] = version
+        (tmp_path / "a.mat").write_bytes(content)
+        with pytest.raises(InputError, match=r"no level 5 header"):
+            load(tmp_path / "a.mat")
+
     @pytest.mark.parametrize("keep", [1, 100, 127, 128, 140, 200, -300, -1])
     @pytest.mark.parametrize("packed", [False, True])
     def test_a_truncated_file(self, tmp_path, colour, keep, packed):
@@ -164,7 +173,7 @@ class TestChMnist:
         ) as archive:
             for name, content in {
                 **self.files(tiles),
-                "__MACOSX/01_TUMOR/._x.tif": b"",
+                "__MACOSX/01_TUMOR/x.tif": b"",
                 "a.tif": b"",
             }.items():
                 archive.writestr(name, content)
@@ -216,6 +225,11 @@ class TestImageZip:
         with pytest.raises(InputError, match=r"one folder of images a class, got no image"):
             load(tmp_path / "a.zip")
 
+    def test_two_archives_are_no_layout(self, archive):
+        (archive.parent / "b.zip").write_bytes(archive.read_bytes())
+        with pytest.raises(InputError, match=r"known layout, got a folder with a.zip, b.zip"):
+            load(archive.parent)
+
     def test_leaves_other_layouts_alone(self, archive, grey, labels):
         write_mnist(archive.parent, grey, labels)
         assert load(archive.parent).parts["test"].size == N_TEST
@@ -262,6 +276,13 @@ class TestNormalisation:
     def test_one_number_a_channel(self, mean, std):
         with pytest.raises(InputError, match=r"mean and std of 'd' must have one number a channel \(3\)"):
             self.make(mean=mean, std=std)
+
+
+def test_a_set_in_two_formats_is_read_in_the_first(tmp_path, grey, labels):
+    folder = write_mnist(tmp_path / "mnist", grey, labels)
+    alone = load("mnist", root=str(tmp_path))
+    write_folder(folder, {"train-00000-of-00001.parquet": b"not looked at"})
+    assert load("mnist", root=str(tmp_path)).fingerprint == alone.fingerprint
 
 
 def test_location_is_another_name_of_location30(tmp_path, rng):

@@ -124,12 +124,18 @@ def test_the_founders_defences_are_short_compositions() -> None:
 
 
 def test_rounds_of_pruning_end_at_the_asked_sparsity() -> None:
-    stages = DEFENCES.make({"name": "pruning", "sparsity": 0.875, "rounds": 3, "epochs": 7}).recipe(Recipe()).stages
+    stages = (
+        DEFENCES.make({"name": "pruning", "sparsity": 0.875, "rounds": 3, "epochs": 7})
+        .recipe(Recipe())
+        .stages
+    )
     pruned = [s.sparsity for s in stages if s.stage == "prune"]
     assert pruned == pytest.approx([0.5, 0.75, 0.875])
     assert [s.epochs for s in stages if s.stage == "finetune"] == [2, 2, 3]
     removed = DEFENCES.make({"name": "pruning", "pruner": "l1_structured", "sparsity": 0.75, "rounds": 2})
-    assert [s.sparsity for s in removed.recipe(Recipe()).stages if s.stage == "prune"] == pytest.approx([0.5, 0.5])
+    assert [s.sparsity for s in removed.recipe(Recipe()).stages if s.stage == "prune"] == pytest.approx(
+        [0.5, 0.5]
+    )
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,8 @@ from leakbench.errors import InputError
 from leakbench.generators import GENERATORS, synthesise
 from leakbench.generators._torch import _kl, seeded
 
+CLASSES = tuple(map(str, range(40)))  # their names
+
 LABELS = np.repeat(np.arange(3), 7)
 
 
@@ -53,7 +55,7 @@ def three(digits, n=4):
 def vaes_digits(digits):
     """As many as there are real ones."""
     return synthesise(
-        GENERATORS.make({"name": "image_vae", "epochs": 100}), *digits, 10, len(digits[1]), seed=0
+        GENERATORS.make({"name": "image_vae", "epochs": 100}), *digits, CLASSES[:10], len(digits[1]), seed=0
     )
 
 
@@ -72,13 +74,13 @@ def test_a_vaes_digits_differ_as_real_ones_do(vaes_digits, digits) -> None:
 @pytest.mark.parametrize("shape", [(3, 6, 5), (2, 4, 4)])
 def test_a_vae_makes_images_of_any_shape(shape) -> None:
     x, vae = rng().random((30, *shape), np.float32), GENERATORS.make({"name": "image_vae", "epochs": 1})
-    assert vae.fit(x, np.arange(30) % 3, 3, rng())(LABELS, rng()).shape == (21, *shape)
+    assert vae.fit(x, np.arange(30) % 3, CLASSES[:3], rng())(LABELS, rng()).shape == (21, *shape)
 
 
 def test_a_vae_that_diverges_says_so(digits) -> None:
     vae = GENERATORS.make({"name": "image_vae", "lr": 1e12, "epochs": 3})
     with pytest.raises(InputError, match=r"take an lr below 1e\+12"):
-        vae.fit(*digits, 10, rng())
+        vae.fit(*digits, CLASSES[:10], rng())
 
 
 def test_the_divergence_is_torchs() -> None:
@@ -102,7 +104,7 @@ def test_torchs_stream_is_put_back_after_an_error() -> None:
 def test_diffusion_makes_images_of_any_shape(shape) -> None:
     diffusion = GENERATORS.make({"name": "diffusion", "epochs": 1, "steps": 2, "channels": [8, 8, 8]})
     x = rng().random((30, *shape), np.float32)
-    made = diffusion.fit(x, np.arange(30) % 3, 3, rng())(LABELS, rng())
+    made = diffusion.fit(x, np.arange(30) % 3, CLASSES[:3], rng())(LABELS, rng())
     assert made.shape == (21, *shape)
 
 
@@ -130,13 +132,15 @@ def test_diffusion_learns_the_digits(digits, more_digits) -> None:
     diffusion = GENERATORS.make(
         {"name": "diffusion", "channels": [16, 32], "epochs": 70, "batch_size": 32, "lr": 2e-3, "steps": 15}
     )
-    made = synthesise(diffusion, *digits, 10, len(digits[1]), seed=0)
+    made = synthesise(diffusion, *digits, CLASSES[:10], len(digits[1]), seed=0)
     assert accuracy((made.x, made.y), more_digits) > 0.8
 
 
 def test_without_diffusers_one_line_says_what_to_install(digits, monkeypatch, capsys) -> None:
     monkeypatch.setitem(sys.modules, "diffusers", None)
-    monkeypatch.setattr("leakbench.cli.app", lambda **_: GENERATORS.make("diffusion").fit(*digits, 10, rng()))
+    monkeypatch.setattr(
+        "leakbench.cli.app", lambda **_: GENERATORS.make("diffusion").fit(*digits, CLASSES[:10], rng())
+    )
     assert main([]) == 2
     expected = "error: this generator needs diffusers; install it with: pip install 'leakbench[generators]'\n"
     assert capsys.readouterr().err == expected
@@ -148,17 +152,19 @@ def test_without_diffusers_one_line_says_what_to_install(digits, monkeypatch, ca
 def test_files_are_used_equally_often(digits, tmp_path) -> None:
     x, y = three(digits)
     files = GENERATORS.make(write_images(tmp_path, x, y.astype(str)))
-    made = files.fit(x, y, 3, rng())(np.repeat(np.arange(3), [8, 6, 4]), rng())
+    made = files.fit(x, y, CLASSES[:3], rng())(np.repeat(np.arange(3), [8, 6, 4]), rng())
     for c, counts in enumerate([[2] * 4, [1, 1, 2, 2], [1] * 4]):
         part = made[[slice(8), slice(8, 14), slice(14, 18)][c]]
         same = np.isclose(part[:, None], x[y == c], atol=1 / 255).all(axis=(2, 3, 4))  # [drawn, files]
         assert sorted(same.sum(axis=0)) == counts
 
 
-def test_folders_of_numbers_are_classes_in_their_order(digits, tmp_path) -> None:
+@pytest.mark.parametrize("folders", [("0", "1", "2"), ("zebra", "ant", "10")], ids=["numbers", "names"])
+def test_folders_are_classes_by_name_or_by_number(digits, tmp_path, folders) -> None:
+    """Also where the data set's own names are in no alphabetical order."""
     x, y = three(digits)
-    files = GENERATORS.make(write_images(tmp_path, x, [("2", "9", "10")[c] for c in y]))
-    made = files.fit(x, y, 3, rng())(np.array([2, 1, 0]), rng())
+    files = GENERATORS.make(write_images(tmp_path, x, [folders[c] for c in y]))
+    made = files.fit(x, y, ("zebra", "ant", "10"), rng())(np.array([2, 1, 0]), rng())
     same = [
         np.isclose(made[i], x[y == c], atol=1 / 255).all(axis=(1, 2, 3)).any()
         for i, c in enumerate([2, 1, 0])
@@ -172,7 +178,9 @@ def test_images_with_a_csv_of_labels(digits, tmp_path) -> None:
     lines = [f"images/{i}.png,{c}" for i, c in enumerate(y)]
     (tmp_path / "labels.csv").write_text("\n".join(["file,label", *lines]))
     files = GENERATORS.make({"name": "files", "path": str(tmp_path)})
-    np.testing.assert_allclose(files.fit(x, y, 3, rng())(y, rng()).sum(axis=0), x.sum(axis=0), atol=6 / 255)
+    np.testing.assert_allclose(
+        files.fit(x, y, CLASSES[:3], rng())(y, rng()).sum(axis=0), x.sum(axis=0), atol=6 / 255
+    )
 
 
 def test_other_files_are_another_generator(digits, tmp_path) -> None:
@@ -189,8 +197,8 @@ def test_other_files_are_another_generator(digits, tmp_path) -> None:
 def test_a_folder_whose_classes_differ_is_refused(digits, tmp_path) -> None:
     x, y = three(digits)
     files = GENERATORS.make(write_images(tmp_path, x, y.astype(str)))
-    with pytest.raises(InputError, match=r"data set's 10 classes, got 3 in .*: 0, 1, 2;"):
-        files.fit(*digits, 10, rng())
+    with pytest.raises(InputError, match=r"data set's 10 classes, 0, 1, 2, .*, got 3 in .*: 0, 1, 2;"):
+        files.fit(*digits, CLASSES[:10], rng())
 
 
 def test_a_class_without_a_record_is_refused(tmp_path) -> None:
@@ -201,14 +209,16 @@ def test_a_class_without_a_record_is_refused(tmp_path) -> None:
     (tmp_path / "data_batch_1").write_bytes(pickle.dumps(batch, protocol=2))
     files = GENERATORS.make({"name": "files", "path": str(tmp_path)})
     with pytest.raises(InputError, match="none of class 'frog'"):
-        files.fit(rng().random((4, 3, 32, 32), np.float32), np.arange(4), 4, rng())
+        files.fit(
+            rng().random((4, 3, 32, 32), np.float32), np.arange(4), ("cat", "dog", "frog", "ship"), rng()
+        )
 
 
 def test_records_of_another_shape_are_refused(digits, tmp_path) -> None:
     x, y = three(digits)
     files = GENERATORS.make(write_images(tmp_path, x, y.astype(str)))
     with pytest.raises(InputError, match=r"shape of the real ones, \[1, 28, 28\], got \[1, 8, 8\]"):
-        files.fit(rng().random((9, 1, 28, 28), np.float32), np.arange(9) % 3, 3, rng())
+        files.fit(rng().random((9, 1, 28, 28), np.float32), np.arange(9) % 3, CLASSES[:3], rng())
 
 
 @pytest.mark.parametrize("kind", ["", "no-such-folder"])
@@ -223,7 +233,7 @@ def test_a_path_that_is_missing_is_refused(kind) -> None:
 def test_the_bootstrap_hands_out_members_of_the_class(digits) -> None:
     x, y = digits
     labels = np.tile(np.arange(10), 30)
-    made = GENERATORS.make("bootstrap").fit(x, y, 10, rng())(labels, rng())
+    made = GENERATORS.make("bootstrap").fit(x, y, CLASSES[:10], rng())(labels, rng())
     flat = {record.tobytes(): int(c) for record, c in zip(x, y, strict=True)}
     assert [flat[record.tobytes()] for record in made] == labels.tolist()
     assert len({record.tobytes() for record in made}) > 150

@@ -11,10 +11,14 @@ from leakbench.errors import InputError
 from leakbench.generators import GENERATORS, synthesise
 from leakbench.generators.chow_liu import dependence_tree, mutual_information
 
+CLASSES = tuple(map(str, range(40)))  # their names
+
 
 def made_of(spec, x, n, y=None, labels=None):
     y = np.zeros(len(x), np.int64) if y is None else y
-    sampler = GENERATORS.make(spec).fit(x.astype(np.float32), y, int(y.max()) + 1, np.random.default_rng(1))
+    sampler = GENERATORS.make(spec).fit(
+        x.astype(np.float32), y, CLASSES[: y.max() + 1], np.random.default_rng(1)
+    )
     return sampler(np.zeros(n, np.int64) if labels is None else labels, np.random.default_rng(2))
 
 
@@ -158,7 +162,7 @@ class Noisy:
         self.rng = np.random.default_rng(seed)
 
     def fit(self, table, discrete_columns=()):
-        self.table, self.discrete = table, list(discrete_columns)
+        self.table, self.discrete = self.rng.permutation(table), list(discrete_columns)
 
     def sample(self, n):
         made = self.table[self.rng.integers(len(self.table), size=n)]
@@ -245,7 +249,7 @@ def test_synthetic_locations_train_a_classifier(name):
 
     data = load("location30")
     rows = data.parts["pool"][:1200]
-    made = synthesise(GENERATORS.make(name), data.x[rows], data.y[rows], 30, 1200, seed=0)
+    made = synthesise(GENERATORS.make(name), data.x[rows], data.y[rows], CLASSES[:30], 1200, seed=0)
     real, fake = (
         BernoulliNB().fit(x, y).score(data.x[data.parts["test"]], data.y[data.parts["test"]])
         for x, y in ((data.x[rows], data.y[rows]), (made.x, made.y))

@@ -29,12 +29,21 @@ TABLE = {
     "defences": [
         {"name": "pruning"},
         {"name": "synthshield", "epochs": 4, "generator": VAE},
-        {"name": "synthshield", "label": "synthshield-public", "epochs": 4, "generator": VAE, "fitted_on": "public"},
+        {
+            "name": "synthshield",
+            "label": "synthshield-public",
+            "epochs": 4,
+            "generator": VAE,
+            "fitted_on": "public",
+        },
         {"name": "synthshield", "label": "synthshield-0.8", "epochs": 4, "generator": VAE, "sparsity": 0.8},
         {"name": "synthetic_only", "label": "copies", "generator": "bootstrap"},
         {"name": "synthetic_only", "label": "disjoint", "generator": "bootstrap", "fitted_on": "public"},
         {"name": "stop_at", "epochs": 7},
-        {"label": "pruned, DP", "chain": ["pruning", {"name": "dp_sgd", "stages": "last", "batch_size": 175}]},
+        {
+            "label": "pruned, DP",
+            "chain": ["pruning", {"name": "dp_sgd", "stages": "last", "batch_size": 175}],
+        },
     ],
 }
 
@@ -64,7 +73,12 @@ def _entries(workshop: Workshop, label: str) -> list:
 
 def test_every_shadow_model_went_through_the_victims_stages(results: Results, workshop: Workshop) -> None:
     for entry in _entries(workshop, "synthshield"):
-        assert [stage["stage"] for stage in entry.meta["stages"]] == ["train", "prune", "generate", "finetune"]
+        assert [stage["stage"] for stage in entry.meta["stages"]] == [
+            "train",
+            "prune",
+            "generate",
+            "finetune",
+        ]
         weights, masks = entry.tensors("weights.safetensors"), entry.tensors("masks.safetensors")
         zeros = sum(int((weights[name] == 0).sum()) for name in masks)
         assert zeros == round(0.6 * sum(mask.size for mask in masks.values()))
@@ -116,7 +130,9 @@ def test_copies_are_caught_and_disjoint_records_are_clean(results: Results) -> N
     assert [f.defence for f in results.flags if f.code == "F11"] == ["copies"]
     assert results.find(defence="copies", metric="auc", attack="nearest_neighbour")[0].lo > 0.7
     assert results.find(defence="disjoint", slice="generator") == []
-    leaks = results.find(defence="copies", metric="auc", attack="lira_offline", slice="all", target="all", adaptive=True)
+    leaks = results.find(
+        defence="copies", metric="auc", attack="lira_offline", slice="all", target="all", adaptive=True
+    )
     clean = results.find(defence="disjoint", metric="auc", slice="all", target="all", adaptive=True)
     assert leaks[0].lo > 0.55
     assert clean and all(row.lo <= 0.5 <= row.hi for row in clean if row.attack != "best")
@@ -129,7 +145,9 @@ def test_each_defence_is_compared_with_the_nearest_in_accuracy(results: Results)
     for label, row in rows.items():
         nearest = min(("none", "stop_at"), key=lambda other: abs(accuracy[other] - accuracy[label]))
         assert row.against == nearest
-        assert row.value == pytest.approx(accuracy[label] - accuracy[nearest]) and row.lo <= row.value <= row.hi
+        assert (
+            row.value == pytest.approx(accuracy[label] - accuracy[nearest]) and row.lo <= row.value <= row.hi
+        )
         against = None if nearest == "none" else nearest
         assert results.find(defence=label, metric="auc-difference", attack="lira", against=against)
     assert {row.against for row in rows.values()} == {"none", "stop_at"}
@@ -146,7 +164,9 @@ def test_leakage_is_split_between_generator_and_weights(results: Results) -> Non
 
 
 def test_cross_rows_tell_whose_shadow_models(results: Results) -> None:
-    found = results.find(defence="synthshield", metric="auc", attack="lira", adaptive=False, slice="all", target="all")
+    found = results.find(
+        defence="synthshield", metric="auc", attack="lira", adaptive=False, slice="all", target="all"
+    )
     assert {row.shadows for row in found} == {"none", "synthshield-0.8"}
 
 
@@ -164,7 +184,9 @@ def test_samples_and_layers_are_kept(results: Results, tmp_path: Path) -> None:
     assert all(s.image.startswith("data:image/png") for s in results.samples)
     layers = [layer for layer in results.layers if layer.defence == "synthshield"]
     assert [layer.layer for layer in layers] == ["layers.0", "layers.1"]
-    assert sum(layer.zeros for layer in layers) == pytest.approx(0.6 * sum(layer.weights for layer in layers), abs=1)
+    assert sum(layer.zeros for layer in layers) == pytest.approx(
+        0.6 * sum(layer.weights for layer in layers), abs=1
+    )
     results.save(tmp_path)
     assert Results.load(tmp_path).samples == results.samples
 
@@ -177,5 +199,7 @@ def test_public_records_must_be_there() -> None:
 
 @pytest.mark.parametrize("key", ["frontier", "cross"])
 def test_labels_must_be_defences(key: str) -> None:
-    with pytest.raises(InputError, match=f"unknown defence in {key}: 'synthshild'; did you mean 'synthshield'"):
+    with pytest.raises(
+        InputError, match=f"unknown defence in {key}: 'synthshild'; did you mean 'synthshield'"
+    ):
         Study.of(TABLE | {key: ["synthshild"]})

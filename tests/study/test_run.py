@@ -158,7 +158,7 @@ def test_each_model_is_verified_once_a_run(
 def test_a_changed_parameter_never_hits_an_old_entry(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
 
-    def seen(dataset: object, batch: list, *_: object) -> None:
+    def seen(dataset: object, batch: list, **_: object) -> None:
         asked.append(len(batch))
         raise InputError("stop here")
 

@@ -18,7 +18,10 @@ from leakbench.train.stages import train_group
 
 LINEAR = Architecture(hidden=())
 STAGE = Train(
-    epochs=1, batch_size=100, optimiser=Optimiser(lr=0.1, momentum=0.0), adversary=Adversary(5.0, steps=2, reference="dev")
+    epochs=1,
+    batch_size=100,
+    optimiser=Optimiser(lr=0.1, momentum=0.0),
+    adversary=Adversary(5.0, steps=2, reference="dev"),
 )
 
 
@@ -72,7 +75,9 @@ def test_it_draws_the_gap_between_members_and_others_together(digits):
     data = Dataset("digits", digits.x, digits.y, digits.classes, parts)
     gaps = []
     for each in (stage, against):
-        job = dataclasses.replace(make_job(each, members=60), recipe=Recipe(Architecture(hidden=(64,)), (each,)))
+        job = dataclasses.replace(
+            make_job(each, members=60), recipe=Recipe(Architecture(hidden=(64,)), (each,))
+        )
         network = new_network(data, job)
         network.load_state_dict({n: torch.tensor(w) for n, w in train_group(data, [job])[0].weights.items()})
         with torch.no_grad():

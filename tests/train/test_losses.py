@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from leakbench.errors import InputError
+from leakbench.train.loop import objective
 from leakbench.train.losses import LOSSES
 from leakbench.train.recipe import Distill, Privacy, Train
-from leakbench.train.loop import objective
 
 K, B, C = 3, 7, 5
 names = pytest.mark.parametrize("name", LOSSES.names())
@@ -45,7 +45,9 @@ def test_ppb_is_the_papers(batch):
 
 def test_ppb_of_answers_of_one_shape_is_cross_entropy(batch):
     _, labels = batch
-    alike = torch.arange(C, dtype=torch.float64)[torch.stack([torch.randperm(C) for _ in range(B)])].expand(K, B, C)
+    alike = torch.arange(C, dtype=torch.float64)[torch.stack([torch.randperm(C) for _ in range(B)])].expand(
+        K, B, C
+    )
     plain, ppb = LOSSES.make("cross_entropy"), LOSSES.make("ppb")
     np.testing.assert_allclose(ppb(alike, labels), plain(alike, labels), rtol=1e-12)
 
@@ -53,14 +55,19 @@ def test_ppb_of_answers_of_one_shape_is_cross_entropy(batch):
 def test_smoothed_cross_entropy_is_torchs(batch):
     logits, labels = batch
     own = LOSSES.make({"name": "cross_entropy", "smoothing": 0.2})(logits, labels)
-    theirs = [torch.nn.functional.cross_entropy(z, y, label_smoothing=0.2) for z, y in zip(logits, labels, strict=True)]
+    theirs = [
+        torch.nn.functional.cross_entropy(z, y, label_smoothing=0.2)
+        for z, y in zip(logits, labels, strict=True)
+    ]
     np.testing.assert_allclose(own, theirs, rtol=1e-12)
 
 
 def test_a_student_learns_the_teachers_distribution(batch):
     """T^2 times the cross-entropy of softmax(z / T) to the teacher's distribution (Hinton et al. 2015)."""
     logits, _ = batch
-    taught = torch.softmax(torch.randn(K, B, C, dtype=torch.float64, generator=torch.Generator().manual_seed(1)), -1)
+    taught = torch.softmax(
+        torch.randn(K, B, C, dtype=torch.float64, generator=torch.Generator().manual_seed(1)), -1
+    )
     found = objective(Distill(temperature=3.0), logits, taught)
     by_hand = -9 * (taught * torch.log_softmax(logits / 3, -1)).sum(-1).mean(-1)
     np.testing.assert_allclose(found, by_hand, rtol=1e-12)

@@ -21,7 +21,9 @@ from leakbench.train.stages import train_group
 N = 30
 NONE = np.empty(0, np.int64)
 SMALL = Architecture(hidden=(8,))
-STAGE = Train(epochs=1, batch_size=N, optimiser=Optimiser(lr=0.5, momentum=0.0), privacy=Privacy(0.0, clip=0.7))
+STAGE = Train(
+    epochs=1, batch_size=N, optimiser=Optimiser(lr=0.5, momentum=0.0), privacy=Privacy(0.0, clip=0.7)
+)
 
 
 def make_job(stage=STAGE, seed=5, architecture=SMALL):
@@ -52,7 +54,9 @@ def test_a_step_without_noise_clips_each_record(digits, clip):
 
 def test_the_noise_has_the_right_size(digits):
     quiet = train_group(digits, [make_job()])[0].weights
-    noisy = train_group(digits, [make_job(dataclasses.replace(STAGE, privacy=Privacy(2.0, clip=0.7)))])[0].weights
+    noisy = train_group(digits, [make_job(dataclasses.replace(STAGE, privacy=Privacy(2.0, clip=0.7)))])[
+        0
+    ].weights
     noise = np.concatenate([(noisy[name] - quiet[name]).ravel() for name in quiet])
     assert noise.std() == pytest.approx(0.5 * 2.0 * 0.7 / N, rel=0.12)  # lr noise clip / batch, 600 weights
 
@@ -77,7 +81,7 @@ def test_batchnorm_is_refused():
 
     rng = np.random.default_rng(0)
     images = Dataset("noise", rng.random((40, 3, 32, 32), np.float32), rng.integers(0, 2, 40), ("a", "b"), {})
-    with pytest.raises(InputError, match='without BatchNorm.*norm = "group"'):
+    with pytest.raises(InputError, match=r'without BatchNorm.*norm = "group"'):
         train_group(images, [make_job(architecture=Architecture("resnet9"))])
 
 

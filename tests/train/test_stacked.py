@@ -1,6 +1,7 @@
 """Alone == in a group, feature by feature; and what training must do besides."""
 
 import dataclasses
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -11,8 +12,8 @@ from leakbench.errors import InputError, LeakbenchError
 from leakbench.generators import GENERATORS
 from leakbench.train import stages
 from leakbench.train.job import Job, groups
-from leakbench.train.query import query
 from leakbench.train.losses import LOSSES, CrossEntropy
+from leakbench.train.query import query
 from leakbench.train.recipe import (
     Architecture,
     Augment,
@@ -36,8 +37,9 @@ def recipe(architecture=SMALL, **changes):
 
 
 def train_alone(dataset, job):
-    """A single model goes through the plain loop."""
-    return train_group(dataset, [job])[0]
+    """One model by the plain loop."""
+    with patch.object(stages, "stackable", lambda *_: False):
+        return train_group(dataset, [job])[0]
 
 
 def gap(a, b):
@@ -78,10 +80,16 @@ FEATURES = {
     ),
     "l1": recipe(l1=0.01),
     "ppb": recipe(loss=LOSSES.make("ppb")),
-    "pruned and fine-tuned": Recipe(SMALL, (BASE, Prune(sparsity=0.7), Finetune(epochs=3, batch_size=32, l1=0.01))),
+    "pruned and fine-tuned": Recipe(
+        SMALL, (BASE, Prune(sparsity=0.7), Finetune(epochs=3, batch_size=32, l1=0.01))
+    ),
     "pruned cnn, both kinds of layer": Recipe(
         Architecture("cnn", channels=(3, 5)),
-        (BASE, Prune(sparsity=0.5, scope="layer", layers="all"), Finetune(epochs=2, optimiser=Optimiser("adam", lr=1e-3))),
+        (
+            BASE,
+            Prune(sparsity=0.5, scope="layer", layers="all"),
+            Finetune(epochs=2, optimiser=Optimiser("adam", lr=1e-3)),
+        ),
     ),
     "channels removed": Recipe(
         Architecture(hidden=(24, 12), dropout=0.2),
@@ -89,7 +97,11 @@ FEATURES = {
     ),
     "synthetic": Recipe(
         SMALL,
-        (BASE, Generate(generator=GENERATORS.make("bootstrap")), Finetune(on="synthetic", epochs=2, batch_size=32, optimiser=Optimiser(lr=0.05))),
+        (
+            BASE,
+            Generate(generator=GENERATORS.make("bootstrap")),
+            Finetune(on="synthetic", epochs=2, batch_size=32, optimiser=Optimiser(lr=0.05)),
+        ),
     ),
     "distilled": Recipe(
         SMALL,

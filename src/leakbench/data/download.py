@@ -79,7 +79,7 @@ def _copy(response: IO[bytes], part: Path, size: int, progress: Progress) -> Non
     """Writes what comes, and no byte more than announced. Raises ValueError if it is less, or more."""
     got = 0
     with part.open("xb") as out:
-        while got <= size and (chunk := response.read(min(MB, size + 1 - got))):
+        while chunk := response.read(min(MB, size + 1 - got)):
             out.write(chunk)
             got += len(chunk)
             progress.advance()

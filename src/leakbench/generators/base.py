@@ -1,6 +1,7 @@
 """What a generator is: fitted on real records, it makes new ones of given classes."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
@@ -30,8 +31,8 @@ class Generator(Plugin):
     images: ClassVar[bool] = True  # whether it can make images [n, channels, height, width] in 0..1
     tables: ClassVar[bool] = True  # whether it can make tables [n, D]
 
-    def fit(self, x: Records, y: Labels, classes: int, rng: np.random.Generator) -> Sampler:
-        """A sampler fitted on records x [n, ...] with labels y [n] in 0 .. classes - 1, all of which occur.
+    def fit(self, x: Records, y: Labels, classes: Sequence[str], rng: np.random.Generator) -> Sampler:
+        """A sampler fitted on records x [n, ...] with labels y [n], places in `classes`, all of which occur.
 
         All randomness comes from `rng`. Raises InputError for records that the generator cannot learn from.
         """
@@ -47,7 +48,9 @@ class Synthetic:
     seconds: float
 
 
-def synthesise(generator: Generator, x: Records, y: Labels, classes: int, size: int, seed: int) -> Synthetic:
+def synthesise(
+    generator: Generator, x: Records, y: Labels, classes: Sequence[str], size: int, seed: int
+) -> Synthetic:
     """`size` synthetic records, the classes in the proportions of y, from a generator fitted on x and y.
 
     Raises InputError for kinds of records that the generator does not handle, and for a class without records.
@@ -55,12 +58,12 @@ def synthesise(generator: Generator, x: Records, y: Labels, classes: int, size: 
     kind = "images" if x.ndim == 4 else "tables"
     if not getattr(generator, kind):
         raise InputError(f"the generator {generator.name!r} does not make {kind}; choose another")
-    counts = np.bincount(y, minlength=classes)
+    counts = np.bincount(y, minlength=len(classes))
     if not counts.all():
-        empty = int(np.flatnonzero(counts == 0)[0])
-        raise InputError(f"a generator needs records of every class, got none of class {empty}; give more")
+        empty = classes[int(np.flatnonzero(counts == 0)[0])]
+        raise InputError(f"a generator needs records of every class, got none of class {empty!r}; give more")
     started = time.perf_counter()
-    labels = np.repeat(np.arange(classes, dtype=np.int64), quotas(counts, size))
+    labels = np.repeat(np.arange(len(classes), dtype=np.int64), quotas(counts, size))
     made = generator.fit(x, y, classes, stream(seed, "generator", "fit"))(
         labels, stream(seed, "generator", "sample")
     )

@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -20,8 +21,8 @@ class Bootstrap(Generator):
     name: ClassVar[str] = "bootstrap"
     source: ClassVar[str] = "Efron 1979, Annals of Statistics 7(1)"
 
-    def fit(self, x: Records, y: Labels, classes: int, rng: np.random.Generator) -> Sampler:
+    def fit(self, x: Records, y: Labels, classes: Sequence[str], rng: np.random.Generator) -> Sampler:
         by_class = np.argsort(y, kind="stable")
-        counts = np.bincount(y, minlength=classes)
+        counts = np.bincount(y, minlength=len(classes))
         first = np.cumsum(counts) - counts  # [C] where each class begins in by_class
         return lambda labels, rng: x[by_class[first[labels] + rng.integers(counts[labels])]]

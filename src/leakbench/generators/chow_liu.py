@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -39,7 +40,7 @@ class ChowLiu(Generator):
         if not 0 <= self.pseudo_count < np.inf:
             raise InputError(f"pseudo_count must be a number of at least 0, got {self.pseudo_count}")
 
-    def fit(self, x: Records, y: Labels, classes: int, rng: np.random.Generator) -> Sampler:
+    def fit(self, x: Records, y: Labels, classes: Sequence[str], rng: np.random.Generator) -> Sampler:
         wrong = np.argwhere((x != 0) & (x != 1))
         if len(wrong):
             row, column = wrong[0]
@@ -47,7 +48,7 @@ class ChowLiu(Generator):
                 f"chow_liu needs columns of 0 and 1, got {x[row, column]:g} in column {column}; "
                 "take gaussian_copula or tabular_vae for other tables"
             )
-        return per_class(self._fit_class, x, y, classes)
+        return per_class(self._fit_class, x, y, len(classes))
 
     def _fit_class(self, x: Records) -> ClassSampler:
         bits = x.astype(np.float64)

@@ -1,4 +1,5 @@
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -56,22 +57,23 @@ class Diffusion(Generator):
         if not 0 < self.dropout_label < 1:
             raise InputError(f"dropout_label must lie between 0 and 1, got {self.dropout_label}")
 
-    def fit(self, x: Records, y: Labels, classes: int, rng: np.random.Generator) -> Sampler:
+    def fit(self, x: Records, y: Labels, classes: Sequence[str], rng: np.random.Generator) -> Sampler:
         import torch
 
         from ._torch import device, seeded
 
         images = torch.from_numpy(_padded(x, 2 ** (len(self.channels) - 1)))
         with seeded(rng):
-            network = self._network(x.shape[1], classes).to(device())
-            self._train(network, images, torch.tensor(y), classes)
+            network = self._network(x.shape[1], len(classes)).to(device())
+            self._train(network, images, torch.tensor(y), len(classes))
 
         def sample(labels: Labels, rng: np.random.Generator) -> Records:
             with torch.no_grad(), seeded(rng):
                 noise = torch.randn(len(labels), *images.shape[1:])
                 chunks = zip(noise.split(CHUNK), torch.tensor(labels).split(CHUNK), strict=True)
                 made = [
-                    self._denoised(network, z.to(device()), y.to(device()), classes).cpu() for z, y in chunks
+                    self._denoised(network, z.to(device()), y.to(device()), len(classes)).cpu()
+                    for z, y in chunks
                 ]
             pixels = (torch.cat(made).clamp(-1, 1) + 1) / 2
             return np.asarray(pixels[..., : x.shape[2], : x.shape[3]])

@@ -1,7 +1,7 @@
 import importlib
 import inspect
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -42,7 +42,7 @@ class External(Generator):
             )
         object.__setattr__(self, "options", _frozen(self.options))
 
-    def fit(self, x: Records, y: Labels, classes: int, rng: np.random.Generator) -> Sampler:
+    def fit(self, x: Records, y: Labels, classes: Sequence[str], rng: np.random.Generator) -> Sampler:
         make = _imported(self.factory)
         options = json.loads(str(self.options))
         bits = np.flatnonzero(((x == 0) | (x == 1)).all(axis=0)).tolist()
@@ -61,7 +61,7 @@ class External(Generator):
 
             return sample
 
-        return per_class(fit_class, x, y, classes)
+        return per_class(fit_class, x, y, len(classes))
 
     def _call(self, function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
         """What foreign code returns; whatever it raises becomes one line."""

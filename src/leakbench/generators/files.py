@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,9 +18,8 @@ class Files(Generator):
     r"""Synthetic records that you made yourself, read from `path`.
 
     `path` is a folder of images with one sub-folder a class, or anything else that `leakbench list data` names as
-    a format; `format` and `label` are those of the [data] table. Its labels, sorted, stand for the data set's
-    classes in order: the numbers 0, 1, ... always fit, names where the data set's own are sorted (CIFAR's are,
-    Fashion-MNIST's are not).
+    a format; `format` and `label` are those of the [data] table. Its labels are the data set's class names, or
+    their numbers 0, 1, ...
 
     Formula: the files of a class in random order, each used once before any is used again
     Shapes:  files [n, ...] -> records [m, ...], of the shape of the real ones
@@ -53,10 +53,14 @@ class Files(Generator):
         """Also what the files hold, so that other files are another generator."""
         return {**super().describe(), "content": self.records.fingerprint}
 
-    def fit(self, x: Records, y: Labels, classes: int, rng: np.random.Generator) -> Sampler:
+    def fit(self, x: Records, y: Labels, classes: Sequence[str], rng: np.random.Generator) -> Sampler:
         records = self.records
-        self._require_fit(x.shape[1:], classes)
-        rows = [np.flatnonzero(records.y == c) for c in range(classes)]
+        if records.x.shape[1:] != x.shape[1:]:
+            raise InputError(
+                f"synthetic records must have the shape of the real ones, {list(x.shape[1:])}, "
+                f"got {list(records.x.shape[1:])} in {self.path}; convert them"
+            )
+        rows = [np.flatnonzero(records.y == c) for c in self._places(classes)]
 
         def sample(labels: Labels, rng: np.random.Generator) -> Records:
             taken = np.empty(len(labels), np.int64)
@@ -67,26 +71,26 @@ class Files(Generator):
 
         return sample
 
-    def _require_fit(self, shape: tuple[int, ...], classes: int) -> None:
-        """Raise InputError unless the files hold records of `shape` in all of so many classes."""
+    def _places(self, classes: Sequence[str]) -> list[int]:
+        """Which class of the files is each of the data set's. Raises InputError unless they are the same."""
         found = self.records.classes
-        if len(found) != classes:
+        numbers = tuple(map(str, range(len(classes))))
+        if set(found) not in (set(classes), set(numbers)):
             raise InputError(
-                f"synthetic records must be of the data set's {classes} classes, got {len(found)} in {self.path}: "
-                f"{', '.join(found[:12])}{', ...' if len(found) > 12 else ''}; "
-                "make one sub-folder (or label) a class, none of them empty"
+                f"synthetic records must be of the data set's {len(classes)} classes, {_named(classes)}, got "
+                f"{len(found)} in {self.path}: {_named(found)}; make one sub-folder (or label) a class"
             )
-        counts = np.bincount(self.records.y, minlength=classes)
+        counts = np.bincount(self.records.y, minlength=len(found))
         if not counts.all():
             raise InputError(
                 f"synthetic records must be of every class, got none of class {found[counts.argmin()]!r} in "
                 f"{self.path}; add some"
             )
-        if self.records.x.shape[1:] != shape:
-            raise InputError(
-                f"synthetic records must have the shape of the real ones, {list(shape)}, "
-                f"got {list(self.records.x.shape[1:])} in {self.path}; convert them"
-            )
+        return [found.index(name) for name in (classes if set(found) == set(classes) else numbers)]
+
+
+def _named(classes: Sequence[str]) -> str:
+    return ", ".join(classes[:12]) + (", ..." if len(classes) > 12 else "")
 
 
 def _in_turn(rows: Indices, n: int, rng: np.random.Generator) -> Indices:

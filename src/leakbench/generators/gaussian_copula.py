@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -36,8 +37,8 @@ class GaussianCopula(Generator):
         if not 0 < self.shrinkage <= 1:
             raise InputError(f"shrinkage must be above 0 and at most 1, got {self.shrinkage}")
 
-    def fit(self, x: Records, y: Labels, classes: int, rng: np.random.Generator) -> Sampler:
-        return per_class(self._fit_class, x, y, classes)
+    def fit(self, x: Records, y: Labels, classes: Sequence[str], rng: np.random.Generator) -> Sampler:
+        return per_class(self._fit_class, x, y, len(classes))
 
     def _fit_class(self, x: Records) -> ClassSampler:
         n, columns = x.shape

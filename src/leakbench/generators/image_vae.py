@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -31,14 +32,14 @@ class ImageVae(Vae):
     source: ClassVar[str] = "Kingma, Welling 2014, arXiv 1312.6114; Sohn, Lee, Yan 2015"
     tables: ClassVar[bool] = False
 
-    def fit(self, x: Records, y: Labels, classes: int, rng: np.random.Generator) -> Sampler:
+    def fit(self, x: Records, y: Labels, classes: Sequence[str], rng: np.random.Generator) -> Sampler:
         import torch
 
         from ._torch import fit_vae
 
         shape = x.shape[1:]
         pixels = torch.tensor(x).flatten(1)  # [n, D]
-        logits = fit_vae(pixels, y, classes, pixels.shape[1], _cross_entropy, self, rng)
+        logits = fit_vae(pixels, y, len(classes), pixels.shape[1], _cross_entropy, self, rng)
         return lambda labels, rng: expit(logits(labels, rng)).reshape(-1, *shape)
 
 

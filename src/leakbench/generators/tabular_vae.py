@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -31,7 +32,7 @@ class TabularVae(Vae):
     images: ClassVar[bool] = False
     batch_size: int = 128
 
-    def fit(self, x: Records, y: Labels, classes: int, rng: np.random.Generator) -> Sampler:
+    def fit(self, x: Records, y: Labels, classes: Sequence[str], rng: np.random.Generator) -> Sampler:
         import torch
 
         from ._torch import fit_vae
@@ -49,7 +50,7 @@ class TabularVae(Vae):
             )
             return surprise.sum(1) + (((rows[:, n_bits:] - mu) / log_sd.exp()) ** 2 / 2 + log_sd).sum(1)
 
-        decoded = fit_vae(rows, y, classes, n_bits + 2 * n_reals, negative_log_likelihood, self, rng)
+        decoded = fit_vae(rows, y, len(classes), n_bits + 2 * n_reals, negative_log_likelihood, self, rng)
 
         def sample(labels: Labels, rng: np.random.Generator) -> Records:
             logits, mu, log_sd = np.split(decoded(labels, rng), [n_bits, n_bits + n_reals], axis=1)

@@ -1,5 +1,7 @@
 """Adversarial regularisation: the model is trained against a network that tells its members from others."""
 
+import itertools
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import logsigmoid, one_hot
@@ -84,5 +86,5 @@ def inferred_classes(model: Model, material: Material) -> int:
 
 
 def _layers(*widths: int) -> nn.Sequential:
-    pairs = zip(widths[:-1], widths[1:], strict=True)
+    pairs = itertools.pairwise(widths)
     return nn.Sequential(*(part for a, b in pairs for part in (nn.Linear(a, b), nn.ReLU())))

@@ -138,4 +138,6 @@ def _learner(model: Model, material: Material, stage: Train, draws: Draws, numbe
 
 def _dev_loss(model: Model, material: Material) -> float:
     dev = material.dev[0]
-    return cross_entropy(inferred(model.network, material.normalise(material.dev_x[dev])), material.dev_y[dev]).item()
+    return cross_entropy(
+        inferred(model.network, material.normalise(material.dev_x[dev])), material.dev_y[dev]
+    ).item()

@@ -20,7 +20,9 @@ class Material:
     x: Tensor  # [n_all, ...]
     y: Tensor  # [n_all]
     rows: list[Tensor]  # [K] the rows of x that model k trains on
-    soft: list[Tensor] | None  # [K] the teacher's distributions [n, C] for those rows, to be learned in place of y
+    soft: (
+        list[Tensor] | None
+    )  # [K] the teacher's distributions [n, C] for those rows, to be learned in place of y
     dev_x: Tensor
     dev_y: Tensor
     dev: list[Tensor]  # [K] rows of dev_x
@@ -74,7 +76,11 @@ def _synthetic(models: Sequence[Model]) -> tuple[Tensor, Tensor, list[Tensor]]:
     starts, start = {}, 0
     for s in distinct:
         starts[id(s)], start = start, start + len(s.y)
-    x = torch.cat([torch.from_numpy(s.x) for s in distinct]) if len(distinct) > 1 else torch.from_numpy(distinct[0].x)
+    x = (
+        torch.cat([torch.from_numpy(s.x) for s in distinct])
+        if len(distinct) > 1
+        else torch.from_numpy(distinct[0].x)
+    )
     y = torch.cat([torch.from_numpy(s.y) for s in distinct])
     return x, y, [torch.arange(starts[id(s)], starts[id(s)] + len(s.y)) for s in made]
 

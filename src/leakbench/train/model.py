@@ -8,8 +8,8 @@ from torch import Tensor
 
 from ..data.dataset import Dataset
 from ..generators import Synthetic
+from ..seeds import derive
 from .architectures import Network, initialised, loaded, unset
-from .draws import generator
 from .job import Job, Trained
 
 BATCH = 1024  # records that a network infers at once
@@ -42,8 +42,9 @@ class Model:
 
 def new_network(dataset: Dataset, job: Job, *names: object) -> Network:
     """A freshly initialised network for a job; `names` tell its stream from those of others of the same seed."""
-    network = unset(job.recipe.architecture, dataset.x.shape[1:], len(dataset.classes), job.seed)
-    return initialised(network, generator(job.seed, *names, "init"))
+    seed = derive(job.seed, *names, "init")
+    network = unset(job.recipe.architecture, dataset.x.shape[1:], len(dataset.classes), seed)
+    return initialised(network, torch.Generator().manual_seed(seed))
 
 
 def start(dataset: Dataset, job: Job) -> Model:

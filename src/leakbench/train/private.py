@@ -56,7 +56,9 @@ class PrivateLearner(Learner):
         loss = objective(self.stage, self.answers(order)[None], self.material.targets(0, order)[None])[0]
         self.noisy.zero_grad()
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # torch warns of the hooks by which Opacus sees each record's gradient
+            warnings.simplefilter(
+                "ignore"
+            )  # torch warns of the hooks by which Opacus sees each record's gradient
             loss.backward()
         self.noisy.pre_step()
         with torch.no_grad():
@@ -124,5 +126,7 @@ def spent(recipe: Recipe, members: int) -> Spent | None:
 def _epsilon(accountant: Any, history: list[tuple[float, float, int]], delta: float) -> float:
     accountant.history = history
     with warnings.catch_warnings(), np.errstate(divide="ignore"):  # log(1 - share) of a batch of all records
-        warnings.simplefilter("ignore")  # the RDP accountant warns where its best order is the largest it tries
+        warnings.simplefilter(
+            "ignore"
+        )  # the RDP accountant warns where its best order is the largest it tries
         return float(accountant.get_epsilon(delta=delta))

@@ -87,7 +87,9 @@ class Augment:
         return self.flip or self.shift > 0
 
 
-Source = Literal["members", "synthetic", "public"]  # the records of a stage: own, made by `generate`, or public
+Source = Literal[
+    "members", "synthetic", "public"
+]  # the records of a stage: own, made by `generate`, or public
 
 
 @dataclass(frozen=True)
@@ -243,15 +245,15 @@ class Generate:
 
     def __post_init__(self) -> None:
         if self.generator is None:
-            raise InputError(f"a generate stage must name its generator, one of {', '.join(GENERATORS.names())}")
+            raise InputError(
+                f"a generate stage must name its generator, one of {', '.join(GENERATORS.names())}"
+            )
         object.__setattr__(self, "generator", GENERATORS.parse(self.generator))
         _within("size", self.size, 0.0, include_low=False)
 
     def describe(self) -> dict[str, Any]:
         """Plain data; the generator under its name and version."""
         return {**asdict(self), "generator": self.generator.describe()}
-
-
 
 
 def _stage_of(value: Any) -> str:

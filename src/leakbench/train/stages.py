@@ -3,6 +3,9 @@
 import time
 from collections.abc import Callable, Sequence
 
+import torch
+from torch import Tensor
+
 from ..data.dataset import Dataset
 from ..errors import InputError
 from ..generators import Synthetic, synthesise
@@ -64,8 +67,8 @@ def synthetic(dataset: Dataset, job: Job, number: int) -> Synthetic:
     if stage.fitted_on == "public":
         rows, seed = public_rows(dataset, True).numpy(), job.shared_seed
     size = max(1, round(stage.size * len(job.members)))
-    classes = len(dataset.classes)
-    return synthesise(stage.generator, dataset.x[rows], dataset.y[rows], classes, size, derive(seed, "generate"))
+    records, labels = dataset.x[rows], dataset.y[rows]
+    return synthesise(stage.generator, records, labels, dataset.classes, size, derive(seed, "generate"))
 
 
 def _run_stages(
@@ -107,7 +110,8 @@ def _train(dataset: Dataset, models: list[Model], number: int, report: Callable[
     stage = models[0].job.recipe.stages[number]
     assert isinstance(stage, Train)
     shape = dataset.x.shape[1:]
-    together = [models] if len(models) > 1 and stackable(models, stage, shape) else [[model] for model in models]
+    stack = stackable(models, stage, shape)  # also of one model, which so comes out the same to the last bit
+    together = [models] if stack else [[model] for model in models]
     for i, part in enumerate(together):
 
         def partly(epochs: float, i: int = i) -> None:
@@ -117,8 +121,8 @@ def _train(dataset: Dataset, models: list[Model], number: int, report: Callable[
         if isinstance(stage, Distill):
             for model in part:
                 model.network, model.masks = new_network(dataset, model.job, number), {}
-        stack = len(part) > 1
-        histories = train_stack(part, found, number, partly) if stack else [train_one(part[0], found, number, partly)]
+        rest = (found, number, partly)
+        histories = train_stack(part, *rest) if stack else [train_one(part[0], *rest)]
         for model, history in zip(part, histories, strict=True):
             model.log.append(history.log(stage.stage))
 
@@ -128,7 +132,7 @@ def _step(dataset: Dataset, model: Model, number: int, make: Make) -> None:
     stage = model.job.recipe.stages[number]
     started = time.perf_counter()
     if isinstance(stage, Prune):
-        model.masks = prune(model.network, stage, dataset.x.shape[1:])
+        model.masks = _joined(model, prune(model.network, stage, dataset.x.shape[1:]))
         seconds = time.perf_counter() - started
     elif isinstance(stage, Generate):
         model.synthetic = make(model.job, number)
@@ -136,6 +140,13 @@ def _step(dataset: Dataset, model: Model, number: int, make: Make) -> None:
     else:
         raise InputError(f"unknown stage {stage!r}")
     model.log.append({"stage": stage.stage, "seconds": seconds})
+
+
+def _joined(model: Model, masks: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The masks of a pruning and of those before it, whose layers may have lost channels to it."""
+    weights = dict(model.network.named_parameters())
+    before = {name: weights[name].detach() != 0 for name in model.masks}
+    return before | {name: mask & before.get(name, torch.tensor(True)) for name, mask in masks.items()}
 
 
 def _at_once(dataset: Dataset, job: Job) -> int:
