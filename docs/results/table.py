@@ -12,19 +12,18 @@ ATTACKS = ("lira", "rmia", "base", "loss", "gap")
 
 def section(results: Results) -> str:
     """Title, provenance and one line for each defence."""
+    return "\n".join([f"## {results.title}", "", provenance_line(results), "", *table(results), ""])
+
+
+def provenance_line(results: Results) -> str:
+    """Command, seed, data, versions, hardware and time."""
     p, data = results.provenance, results.provenance["data"]
     versions = ", ".join(f"{name} {version}" for name, version in p["versions"].items())
     hardware = f"{p['hardware']['processor']}, {p['hardware']['cores']} cores"
-    lines = [
-        f"## {results.title}",
-        "",
+    return (
         f"`{p['command']}` · seed {p['seed']} · {data['parts']['pool']} records at stake · data fingerprint "
-        f"`{data['fingerprint']}` · {versions} · {hardware} · {p['seconds']:.0f} s",
-        "",
-        *table(results),
-        "",
-    ]
-    return "\n".join(lines)
+        f"`{data['fingerprint']}` · {versions} · {hardware} · {p['seconds']:.0f} s"
+    )
 
 
 def table(results: Results) -> list[str]:

@@ -45,11 +45,13 @@ def origin_of_leakage(rows: Sequence[Row], twin: Attacked) -> list[Row]:
         if row.metric != "auc-difference" or row.attack is None:
             continue
         about = {"twin": twin.case.defence}
-        found.append(replace(row, metric="leakage_from_generator", detail=about))
+        generator = replace(row, metric="leakage_from_generator", against=None, detail=about)
         auc = BY_LABEL["auc"].estimate(twin.samples[row.attack])
         lo, hi = (None if limit is None else limit - 0.5 for limit in (auc.lo, auc.hi))
-        weights = replace(row, metric="leakage_in_weights", value=auc.value - 0.5, lo=lo, hi=hi, detail=about)
-        found.append(weights)
+        found += [
+            generator,
+            replace(generator, metric="leakage_in_weights", value=auc.value - 0.5, lo=lo, hi=hi),
+        ]
     return found
 
 

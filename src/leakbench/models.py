@@ -74,10 +74,14 @@ class Workshop:
             begun.setdefault(self._stages_done(job), []).append(job)
         batches = [batch for jobs in begun.values() for batch in groups(jobs, self.group_size)]
 
+        def keep(job: Job, number: int, trained: Trained) -> None:
+            self._keep(job, number, trained)
+            if number == len(recipe.stages) - 1:
+                progress.advance()
+
         def work(batch: Sequence[Job]) -> None:
             done = [self._begun(job) for job in batch]
-            train_group(self.dataset, batch, done=done, keep=self._keep, make=self.synthetic)
-            progress.advance(len(batch))
+            train_group(self.dataset, batch, done=done, keep=keep, make=self.synthetic)
 
         for _ in LocalExecutor().map(work, batches):
             pass

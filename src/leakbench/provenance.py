@@ -9,7 +9,10 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-PACKAGES = ("leakbench", "numpy", "scipy", "scikit-learn", "pyarrow", "torch", "safetensors")
+PACKAGES = (
+    "leakbench", "numpy", "scipy", "scikit-learn", "pyarrow", "torch", "safetensors", "torch-pruning", "torchvision",
+    "opacus", "diffusers",
+)  # fmt: skip
 
 
 class Clock:

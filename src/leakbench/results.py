@@ -35,7 +35,7 @@ class Row:
     target: str = "all"  # "all" pools every target; else the target's index
     adaptive: bool | None = None  # False: the shadow models ignored the defence
     shadows: str | None = None  # the defence of the shadow models, where it is not that of the target
-    against: str | None = None  # a difference: the defence compared with, where it is not "none"
+    against: str | None = None  # a difference at matched accuracy: the defence compared with
     selected: str | None = None  # what was chosen, where the number is the best of many
     unit: str | None = None  # "s", "ms", ...; None for a fraction
     detail: dict[str, Any] = field(default_factory=dict)  # realised FPR, counts, threshold

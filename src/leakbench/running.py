@@ -4,6 +4,7 @@ import itertools
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError, ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from threading import Event
 from typing import TypeVar
@@ -141,13 +142,10 @@ def compare_trials(
         return rows
 
     compared = dict(zip(pairs, in_threads(compare, pairs, progress), strict=True))
-    rows = [
-        row
-        for pair, each in compared.items()
-        if pair not in twins.items() or pair in matched.items()
-        for row in each
-    ]
-    rows += [accuracy_difference(by_label[label], by_label[other]) for label, other in matched.items()]
+    rows = [row for label, other in pairs if other == "none" for row in compared[label, other]]
+    for label, other in matched.items():
+        rows += [replace(row, against=other) for row in compared[label, other]]
+        rows.append(accuracy_difference(by_label[label], by_label[other]))
     for label, twin in twins.items():
         rows += origin_of_leakage(compared[label, twin], attacked[twin])
     return rows

@@ -14,11 +14,11 @@ def _study(**changes: object) -> Study:
     return Study.of({"data": {"name": "digits"}, "attacks": ["loss"]} | changes)
 
 
-@pytest.mark.parametrize("path", sorted(STUDIES.glob("*.toml")), ids=lambda p: p.stem)
+@pytest.mark.parametrize("path", sorted(STUDIES.rglob("*.toml")), ids=lambda p: p.stem)
 def test_the_shipped_studies_are_right(path: Path) -> None:
     study = Study.load(path)
     assert study.defences[0].label == "none"
-    assert len(study.attacks) >= 8
+    assert len(study.attacks) >= 6
 
 
 def test_overrides_reach_nested_keys() -> None:

@@ -44,7 +44,7 @@ def _family(label: str) -> str:
 
 def _kind(row: Row) -> str:
     """Where the row is shown."""
-    if row.against not in (None, BASELINE):
+    if row.against is not None:
         return "matched"
     if crossed(row):
         return "cross"
