@@ -25,7 +25,8 @@ from leakbench.data.load import load
 from leakbench.generators import GENERATORS
 from leakbench.train.job import Job
 from leakbench.train.query import query, query_noise
-from leakbench.train.recipe import Architecture, Finetune, Generate, Optimiser, Prune, Recipe, Train
+from leakbench.train.recipe import Architecture, Finetune, Generate, Prune, Recipe, Train
+from leakbench.train.settings import Optimiser
 from leakbench.train.stages import synthetic, train_group
 
 K = 8

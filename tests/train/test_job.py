@@ -5,17 +5,8 @@ from leakbench.errors import InputError
 from leakbench.key import content_key
 from leakbench.train.job import Job
 from leakbench.train.losses import CrossEntropy
-from leakbench.train.recipe import (
-    Architecture,
-    Augment,
-    Finetune,
-    Generate,
-    Optimiser,
-    Prune,
-    Recipe,
-    Schedule,
-    Train,
-)
+from leakbench.train.recipe import Architecture, Finetune, Generate, Prune, Recipe, Train
+from leakbench.train.settings import Augment, Optimiser, Schedule
 
 NONE = np.empty(0, np.int64)
 ROWS = np.arange(10)

@@ -9,7 +9,8 @@ import torch
 from leakbench.errors import InputError
 from leakbench.train.loop import objective
 from leakbench.train.losses import LOSSES
-from leakbench.train.recipe import Distill, Privacy, Train
+from leakbench.train.recipe import Distill, Train
+from leakbench.train.settings import Privacy
 
 K, B, C = 3, 7, 5
 names = pytest.mark.parametrize("name", LOSSES.names())

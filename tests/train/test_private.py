@@ -15,7 +15,8 @@ from leakbench.generators import GENERATORS
 from leakbench.train.job import Job
 from leakbench.train.model import new_network
 from leakbench.train.private import spent
-from leakbench.train.recipe import Architecture, Finetune, Generate, Optimiser, Privacy, Prune, Recipe, Train
+from leakbench.train.recipe import Architecture, Finetune, Generate, Prune, Recipe, Train
+from leakbench.train.settings import Optimiser, Privacy
 from leakbench.train.stages import train_group
 
 N = 30

@@ -14,18 +14,8 @@ from leakbench.train import stages
 from leakbench.train.job import Job, groups
 from leakbench.train.losses import LOSSES, CrossEntropy
 from leakbench.train.query import query
-from leakbench.train.recipe import (
-    Architecture,
-    Augment,
-    Distill,
-    Finetune,
-    Generate,
-    Optimiser,
-    Prune,
-    Recipe,
-    Schedule,
-    Train,
-)
+from leakbench.train.recipe import Architecture, Distill, Finetune, Generate, Prune, Recipe, Train
+from leakbench.train.settings import Augment, Optimiser, Schedule
 from leakbench.train.stages import train_group
 
 SMALL = Architecture(hidden=(24, 12))

@@ -10,7 +10,8 @@ from leakbench.signals.views import View
 from leakbench.train.architectures import initialised, loaded, unset
 from leakbench.train.draws import Draws, generator
 from leakbench.train.query import measure_latency, query
-from leakbench.train.recipe import Architecture, Augment
+from leakbench.train.recipe import Architecture
+from leakbench.train.settings import Augment
 from leakbench.train.tensors import augmented, masks
 
 

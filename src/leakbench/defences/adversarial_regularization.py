@@ -1,7 +1,8 @@
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from ..train.recipe import Adversary, Recipe
+from ..train.recipe import Recipe
+from ..train.settings import Adversary
 from ._stages import Which, edit_stages
 from .base import Defence
 

@@ -2,7 +2,8 @@ from dataclasses import dataclass, field, replace
 from typing import ClassVar, Literal
 
 from ..generators import GENERATORS
-from ..train.recipe import Augment, Finetune, Generate, GeneratorField, Optimiser, Prune, Pruner, Recipe
+from ..train.recipe import Finetune, Generate, GeneratorField, Prune, Pruner, Recipe
+from ..train.settings import Augment, Optimiser
 from .base import Defence
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ..seeds import derive
-from .recipe import Augment
+from .settings import Augment
 
 
 def generator(seed: int, *names: object) -> torch.Generator:

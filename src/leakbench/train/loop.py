@@ -12,7 +12,8 @@ from .draws import Draws
 from .history import History, diverged
 from .material import Material
 from .model import Model, inferred
-from .recipe import Distill, Optimiser, Train
+from .recipe import Distill, Train
+from .settings import Optimiser
 from .tensors import augmented, masks
 
 

@@ -9,7 +9,7 @@ import math
 import torch
 from torch import Tensor
 
-from .recipe import Optimiser
+from .settings import Optimiser
 
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8  # Kingma & Ba 2015, arXiv 1412.6980; torch's defaults
 

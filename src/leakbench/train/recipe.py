@@ -1,128 +1,23 @@
 """A recipe: an architecture and an ordered list of stages, all plain data (no torch here)."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Annotated, Any, Literal, get_args, get_type_hints
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Discriminator, PlainValidator, Tag
 
 from ..errors import InputError, unknown
 from ..generators import GENERATORS, Generator
 from .losses import LOSSES, CrossEntropy, Loss
+from .settings import Adversary, Augment, Optimiser, Privacy, Schedule, within
 
 LossField = Annotated[Loss, PlainValidator(LOSSES.parse)]
 GeneratorField = Annotated[Generator, PlainValidator(GENERATORS.parse)]
 
 
-def _known_name(part: Any, kind: str) -> None:
-    """Raise InputError, with the nearest name, unless `part.name` is one of those that its type lists."""
-    names = get_args(get_type_hints(type(part))["name"])
-    if part.name not in names:
-        raise unknown(kind, part.name, names)
-
-
-def _within(what: str, value: float, low: float, high: float = math.inf, include_low: bool = True) -> None:
-    """Raise InputError unless low <= value < high (low < value with `include_low` off)."""
-    if not (low <= value < high) or (value == low and not include_low):
-        least = f"at least {low:g}" if include_low else f"above {low:g}"
-        below = "" if high == math.inf else f" and below {high:g}"
-        raise InputError(f"{what} must be {least}{below}, got {value}")
-
-
-@dataclass(frozen=True)
-class Optimiser:
-    """SGD with momentum, or Adam; `weight_decay` is L2 added to the gradient, as in torch."""
-
-    name: Literal["sgd", "adam"] = "sgd"
-    lr: float = 0.05
-    momentum: float = 0.9  # SGD only
-    weight_decay: float = 0.0
-
-    def __post_init__(self) -> None:
-        _known_name(self, "optimiser")
-        _within("lr", self.lr, 0.0, include_low=False)
-        _within("momentum", self.momentum, 0.0, 1.0)
-        _within("weight_decay", self.weight_decay, 0.0)
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """The learning rate: constant, cosine to zero, or times `factor` at milestones (fractions of epochs)."""
-
-    name: Literal["constant", "cosine", "steps"] = "constant"
-    milestones: tuple[float, ...] = (0.5, 0.75)
-    factor: float = 0.1
-
-    def __post_init__(self) -> None:
-        _known_name(self, "schedule")
-        for milestone in self.milestones:
-            _within("a milestone (a fraction of the epochs)", milestone, 0.0, 1.0, include_low=False)
-        _within("factor", self.factor, 0.0, include_low=False)
-
-    def scale(self, epoch: int, epochs: int) -> float:
-        """What the learning rate is multiplied with in `epoch` = 0 .. epochs - 1.
-
-        >>> [Schedule("steps").scale(epoch, 4) for epoch in range(4)] == [1.0, 1.0, 0.1, 0.1 * 0.1]
-        True
-        """
-        if self.name == "cosine":
-            return 0.5 * (1.0 + math.cos(math.pi * epoch / epochs))
-        if self.name == "steps":
-            return self.factor ** sum(epoch >= milestone * epochs for milestone in self.milestones)
-        return 1.0
-
-
-@dataclass(frozen=True)
-class Augment:
-    """Random shifts by up to `shift` pixels (edges padded with zeros) and horizontal flips, for images."""
-
-    shift: int = 0
-    flip: bool = False
-
-    def __post_init__(self) -> None:
-        _within("shift (pixels)", self.shift, 0)
-
-    def __bool__(self) -> bool:
-        return self.flip or self.shift > 0
-
-
 Source = Literal[
     "members", "synthetic", "public"
 ]  # the records of a stage: own, made by `generate`, or public
-
-
-@dataclass(frozen=True)
-class Adversary:
-    """A network trained beside the model to tell members from reference records, which the model must fool.
-
-    `weight` is the authors' lambda; before each step of the model the adversary takes `steps` of its own, on a
-    batch of members and one of `reference` records.
-    """
-
-    weight: float = 3.0
-    steps: int = 1
-    lr: float = 1e-3
-    reference: Literal["public", "dev"] = "public"
-
-    def __post_init__(self) -> None:
-        _within("the adversary's weight", self.weight, 0.0)
-        _within("the adversary's steps", self.steps, 1)
-        _within("the adversary's lr", self.lr, 0.0, include_low=False)
-
-
-@dataclass(frozen=True)
-class Privacy:
-    """DP-SGD: every record's gradient clipped to the norm `clip`, then Gaussian noise of sd `noise * clip`."""
-
-    noise: float = 1.0
-    clip: float = 1.0
-    delta: float = 1e-5
-
-    def __post_init__(self) -> None:
-        _within("noise", self.noise, 0.0)
-        _within("clip", self.clip, 0.0, include_low=False)
-        _within("delta", self.delta, 0.0, 1.0, include_low=False)
 
 
 @dataclass(frozen=True)
@@ -147,9 +42,9 @@ class Train:
     privacy: Privacy | None = None
 
     def __post_init__(self) -> None:
-        _within("epochs", self.epochs, 1)
-        _within("batch_size", self.batch_size, 1)
-        _within("l1", self.l1, 0.0)
+        within("epochs", self.epochs, 1)
+        within("batch_size", self.batch_size, 1)
+        within("l1", self.l1, 0.0)
         if self.on not in get_args(Source):
             raise unknown("records to train on:", self.on, get_args(Source))
         if self.patience is not None and self.patience < 1:
@@ -192,7 +87,7 @@ class Distill(Train):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _within("temperature", self.temperature, 0.0, include_low=False)
+        within("temperature", self.temperature, 0.0, include_low=False)
         if not 0 < self.keep <= 1:
             raise InputError(f"keep must be a share above 0 and at most 1, got {self.keep}")
         if self.adversary or self.privacy:
@@ -223,7 +118,7 @@ class Prune:
     def __post_init__(self) -> None:
         if self.pruner not in get_args(Pruner):
             raise unknown("pruner", self.pruner, get_args(Pruner))
-        _within("sparsity", self.sparsity, 0.0, 1.0)
+        within("sparsity", self.sparsity, 0.0, 1.0)
 
     def describe(self) -> dict[str, Any]:
         """Plain data."""
@@ -249,7 +144,7 @@ class Generate:
                 f"a generate stage must name its generator, one of {', '.join(GENERATORS.names())}"
             )
         object.__setattr__(self, "generator", GENERATORS.parse(self.generator))
-        _within("size", self.size, 0.0, include_low=False)
+        within("size", self.size, 0.0, include_low=False)
 
     def describe(self) -> dict[str, Any]:
         """Plain data; the generator under its name and version."""
@@ -284,8 +179,9 @@ class Architecture:
     `mlp`: linear layers of widths `hidden`; `column_fc`: 256 and 128, dropout .1 (mia_prune). `cnn`: two strided
     convolutions and a linear layer. `resnet9`; `wrn`: a wide ResNet of `depth` and `width`. The others are
     torchvision's with a stem for 32 x 32 images. `custom` calls `factory`, "module:function", with the shape of
-    a record and the number of classes. Dropout acts on each hidden layer of an MLP, and on what the CNN's linear
-    layer reads. `norm` "group" puts GroupNorm in BatchNorm's place, which DP-SGD needs.
+    a record and the number of classes; it runs that code, so read other people's studies before you run them.
+    Dropout acts on each hidden layer of an MLP, and on what the CNN's linear layer reads. `norm` "group" puts
+    GroupNorm in BatchNorm's place, which DP-SGD needs.
     """
 
     name: str = "mlp"
@@ -303,9 +199,9 @@ class Architecture:
         if self.name == "column_fc":
             object.__setattr__(self, "hidden", (256, 128))
             object.__setattr__(self, "dropout", 0.1)
-        _within("dropout", self.dropout, 0.0, 1.0)
+        within("dropout", self.dropout, 0.0, 1.0)
         for width in (*self.hidden, *self.channels, self.width):
-            _within("a layer's width", width, 1)
+            within("a layer's width", width, 1)
         if len(self.channels) != 2:
             raise InputError(f"channels must be two numbers, one a convolution, got {self.channels}")
         if self.name == "wrn" and (self.depth < 10 or (self.depth - 4) % 6):

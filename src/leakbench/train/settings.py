@@ -1,0 +1,112 @@
+"""The settings of a stage that trains: optimiser, schedule, augmentation, adversary, privacy (no torch here)."""
+
+import math
+from dataclasses import dataclass
+from typing import Any, Literal, get_args, get_type_hints
+
+from ..errors import InputError, unknown
+
+
+def known_name(part: Any, kind: str) -> None:
+    """Raise InputError, with the nearest name, unless `part.name` is one of those that its type lists."""
+    names = get_args(get_type_hints(type(part))["name"])
+    if part.name not in names:
+        raise unknown(kind, part.name, names)
+
+
+def within(what: str, value: float, low: float, high: float = math.inf, include_low: bool = True) -> None:
+    """Raise InputError unless low <= value < high (low < value with `include_low` off)."""
+    if not (low <= value < high) or (value == low and not include_low):
+        least = f"at least {low:g}" if include_low else f"above {low:g}"
+        below = "" if high == math.inf else f" and below {high:g}"
+        raise InputError(f"{what} must be {least}{below}, got {value}")
+
+
+@dataclass(frozen=True)
+class Optimiser:
+    """SGD with momentum, or Adam; `weight_decay` is L2 added to the gradient, as in torch."""
+
+    name: Literal["sgd", "adam"] = "sgd"
+    lr: float = 0.05
+    momentum: float = 0.9  # SGD only
+    weight_decay: float = 0.0
+
+    def __post_init__(self) -> None:
+        known_name(self, "optimiser")
+        within("lr", self.lr, 0.0, include_low=False)
+        within("momentum", self.momentum, 0.0, 1.0)
+        within("weight_decay", self.weight_decay, 0.0)
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """The learning rate: constant, cosine to zero, or times `factor` at milestones (fractions of epochs)."""
+
+    name: Literal["constant", "cosine", "steps"] = "constant"
+    milestones: tuple[float, ...] = (0.5, 0.75)
+    factor: float = 0.1
+
+    def __post_init__(self) -> None:
+        known_name(self, "schedule")
+        for milestone in self.milestones:
+            within("a milestone (a fraction of the epochs)", milestone, 0.0, 1.0, include_low=False)
+        within("factor", self.factor, 0.0, include_low=False)
+
+    def scale(self, epoch: int, epochs: int) -> float:
+        """What the learning rate is multiplied with in `epoch` = 0 .. epochs - 1.
+
+        >>> [Schedule("steps").scale(epoch, 4) for epoch in range(4)] == [1.0, 1.0, 0.1, 0.1 * 0.1]
+        True
+        """
+        if self.name == "cosine":
+            return 0.5 * (1.0 + math.cos(math.pi * epoch / epochs))
+        if self.name == "steps":
+            return self.factor ** sum(epoch >= milestone * epochs for milestone in self.milestones)
+        return 1.0
+
+
+@dataclass(frozen=True)
+class Augment:
+    """Random shifts by up to `shift` pixels (edges padded with zeros) and horizontal flips, for images."""
+
+    shift: int = 0
+    flip: bool = False
+
+    def __post_init__(self) -> None:
+        within("shift (pixels)", self.shift, 0)
+
+    def __bool__(self) -> bool:
+        return self.flip or self.shift > 0
+
+
+@dataclass(frozen=True)
+class Adversary:
+    """A network trained beside the model to tell members from reference records, which the model must fool.
+
+    `weight` is the authors' lambda; before each step of the model the adversary takes `steps` of its own, on a
+    batch of members and one of `reference` records.
+    """
+
+    weight: float = 3.0
+    steps: int = 1
+    lr: float = 1e-3
+    reference: Literal["public", "dev"] = "public"
+
+    def __post_init__(self) -> None:
+        within("the adversary's weight", self.weight, 0.0)
+        within("the adversary's steps", self.steps, 1)
+        within("the adversary's lr", self.lr, 0.0, include_low=False)
+
+
+@dataclass(frozen=True)
+class Privacy:
+    """DP-SGD: every record's gradient clipped to the norm `clip`, then Gaussian noise of sd `noise * clip`."""
+
+    noise: float = 1.0
+    clip: float = 1.0
+    delta: float = 1e-5
+
+    def __post_init__(self) -> None:
+        within("noise", self.noise, 0.0)
+        within("clip", self.clip, 0.0, include_low=False)
+        within("delta", self.delta, 0.0, 1.0, include_low=False)
