@@ -28,7 +28,7 @@ from .results import Results, Row
 from .signals.views import parse_views
 from .store import Store
 from .study import Study
-from .train.material import public_rows
+from .train.stages import rehearse
 from .trial import Trial
 from .utility import accuracy_difference, cost, utility
 
@@ -85,7 +85,7 @@ def make_trials(study: Study, workshop: Workshop, progress: Progress) -> list[Tr
         view(workshop.dataset.x[:1])  # tables have no flips: better said now than after the training
     distinct = list(dict.fromkeys([study.recipe, *recipes.values()]))
     for recipe in distinct:
-        public_rows(workshop.dataset, recipe.needs_public)
+        rehearse(workshop.dataset, recipe)
     progress.stage("training", sum(len(workshop.missing(recipe)) for recipe in distinct))
     answers = {recipe: workshop.ask(recipe, study.file.query, progress) for recipe in distinct}
     trials = [

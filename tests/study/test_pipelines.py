@@ -197,6 +197,38 @@ def test_public_records_must_be_there() -> None:
         run(Study.of(table), "unused-store-that-must-not-be-made")
 
 
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"defences": [{"name": "pruning", "layers": "conv"}]}, "0 convolutions and 2 linear layers"),
+        (
+            {"defences": [{"name": "pruning", "pruner": "slim"}]},
+            "slim ranks channels by the scales of BatchNorm",
+        ),
+        ({"defences": [{"name": "synthshield", "generator": "chow_liu"}]}, "does not make images"),
+        ({"defences": [{"name": "dp_sgd"}], "architecture": {"name": "resnet9"}}, "without BatchNorm"),
+        (
+            {"defences": [{"name": "synthshield", "generator": {"name": "files", "path": "nowhere"}}]},
+            "nowhere",
+        ),
+    ],
+)
+def test_what_a_late_stage_would_refuse_is_said_before_training(
+    changes: dict, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("leakbench.models.train_group", lambda *_, **__: pytest.fail("it trained"))
+    table = {"data": {"name": "digits", "resize": 32}} if "resnet9" in str(changes) else {}
+    with pytest.raises(InputError, match=message):
+        run(
+            Study.of(
+                {k: TABLE[k] for k in ("data", "design", "architecture", "stages", "attacks")}
+                | table
+                | changes
+            ),
+            tmp_path,
+        )
+
+
 @pytest.mark.parametrize("key", ["frontier", "cross"])
 def test_labels_must_be_defences(key: str) -> None:
     with pytest.raises(

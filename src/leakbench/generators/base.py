@@ -31,6 +31,12 @@ class Generator(Plugin):
     images: ClassVar[bool] = True  # whether it can make images [n, channels, height, width] in 0..1
     tables: ClassVar[bool] = True  # whether it can make tables [n, D]
 
+    def check(self, shape: tuple[int, ...], classes: Sequence[str]) -> None:
+        """Raise InputError unless the generator can make records of `shape` in these classes."""
+        kind = "images" if len(shape) == 3 else "tables"
+        if not getattr(self, kind):
+            raise InputError(f"the generator {self.name!r} does not make {kind}; choose another")
+
     def fit(self, x: Records, y: Labels, classes: Sequence[str], rng: np.random.Generator) -> Sampler:
         """A sampler fitted on records x [n, ...] with labels y [n], places in `classes`, all of which occur.
 
@@ -55,9 +61,7 @@ def synthesise(
 
     Raises InputError for kinds of records that the generator does not handle, and for a class without records.
     """
-    kind = "images" if x.ndim == 4 else "tables"
-    if not getattr(generator, kind):
-        raise InputError(f"the generator {generator.name!r} does not make {kind}; choose another")
+    generator.check(x.shape[1:], classes)
     counts = np.bincount(y, minlength=len(classes))
     if not counts.all():
         empty = classes[int(np.flatnonzero(counts == 0)[0])]

@@ -53,13 +53,18 @@ class Files(Generator):
         """Also what the files hold, so that other files are another generator."""
         return {**super().describe(), "content": self.records.fingerprint}
 
-    def fit(self, x: Records, y: Labels, classes: Sequence[str], rng: np.random.Generator) -> Sampler:
-        records = self.records
-        if records.x.shape[1:] != x.shape[1:]:
+    def check(self, shape: tuple[int, ...], classes: Sequence[str]) -> None:
+        found = self.records.x.shape[1:]
+        if found != shape:
             raise InputError(
-                f"synthetic records must have the shape of the real ones, {list(x.shape[1:])}, "
-                f"got {list(records.x.shape[1:])} in {self.path}; convert them"
+                f"synthetic records must have the shape of the real ones, {list(shape)}, "
+                f"got {list(found)} in {self.path}; convert them"
             )
+        self._places(classes)
+
+    def fit(self, x: Records, y: Labels, classes: Sequence[str], rng: np.random.Generator) -> Sampler:
+        self.check(x.shape[1:], classes)
+        records = self.records
         rows = [np.flatnonzero(records.y == c) for c in self._places(classes)]
 
         def sample(labels: Labels, rng: np.random.Generator) -> Records:

@@ -10,12 +10,14 @@ from ..data.dataset import Dataset
 from ..errors import InputError
 from ..generators import Synthetic, synthesise
 from ..seeds import derive
+from .architectures import unset
 from .job import Job, Trained, check_group
 from .loop import train_one
 from .material import material, public_rows
 from .model import Model, new_network, resume, start
+from .private import refuse_batchnorm
 from .pruning import prune
-from .recipe import Distill, Generate, Prune, Train
+from .recipe import Distill, Generate, Prune, Recipe, Train
 from .stacked import stackable, train_stack
 
 Progress = Callable[[float], None]
@@ -69,6 +71,20 @@ def synthetic(dataset: Dataset, job: Job, number: int) -> Synthetic:
     size = max(1, round(stage.size * len(job.members)))
     records, labels = dataset.x[rows], dataset.y[rows]
     return synthesise(stage.generator, records, labels, dataset.classes, size, derive(seed, "generate"))
+
+
+def rehearse(dataset: Dataset, recipe: Recipe) -> None:
+    """Raise InputError for what a stage would refuse after hours of training: its layers, generator, records."""
+    shape, classes = dataset.x.shape[1:], dataset.classes
+    network = unset(recipe.architecture, shape, len(classes))
+    public_rows(dataset, recipe.needs_public)
+    for stage in recipe.stages:
+        if isinstance(stage, Prune):
+            prune(network, stage, shape)
+        elif isinstance(stage, Generate):
+            stage.generator.check(shape, classes)
+        elif stage.privacy:
+            refuse_batchnorm(network)
 
 
 def _run_stages(
