@@ -235,3 +235,21 @@ def test_labels_must_be_defences(key: str) -> None:
         InputError, match=f"unknown defence in {key}: 'synthshild'; did you mean 'synthshield'"
     ):
         Study.of(TABLE | {key: ["synthshild"]})
+
+
+def test_a_generator_that_makes_one_record_a_class_is_flagged(tmp_path: Path) -> None:
+    digits = load(TABLE["data"])
+    means = np.stack([digits.x[digits.y == c].mean(axis=0) for c in range(10)])
+    np.savez(tmp_path / "same.npz", x=np.repeat(means, 30, axis=0), y=np.repeat(np.arange(10), 30))
+    files = {"name": "files", "path": str(tmp_path / "same.npz")}
+    table = {
+        **{key: TABLE[key] for key in ("data", "architecture")},
+        "design": {"name": "random_half", "models": 2},
+        "stages": [{"stage": "train", "epochs": 2}],
+        "attacks": ["loss"],
+        "defences": [{"name": "synthetic_only", "generator": files}],
+    }
+    found = run(Study.of(table), tmp_path / "store")
+    (flag,) = [flag for flag in found.flags if flag.code == "F12"]
+    assert flag.defence == "synthetic_only" and "0, 1, 2, 3, 4, 5, 6, 7, 8, 9" in flag.message
+    assert found.find(defence="synthetic_only", metric="auc", slice="all")  # and nothing is lost
