@@ -33,7 +33,7 @@ def page(title: str, lead: str, registry: Registry) -> str:
     }
     for cls, names in classes.items():
         parts.append(f"\n## {', '.join(f'`{name}`' for name in names)}\n\n```text\n{cls.doc()}\n```\n")
-        if defaults := {n: registry.make(n).parameters() for n in names if _has_defaults(registry, n)}:
+        if defaults := {n: _defaults(registry, n) for n in names if _has_defaults(registry, n)}:
             parts.append(_parameters(defaults))
     return "".join(parts)
 
@@ -43,6 +43,11 @@ def _has_defaults(registry: Registry, name: str) -> bool:
         return bool(registry.make(name).parameters())
     except ValueError:
         return False
+
+
+def _defaults(registry: Registry, name: str) -> dict:
+    """Parameters as a study file would set them."""
+    return {key: value for key, value in registry.make(name).spec().items() if key != "name"}
 
 
 def _parameters(defaults: dict[str, dict]) -> str:

@@ -44,9 +44,9 @@ def defences(results: Results) -> list[str]:
 
 
 def matched(results: Results) -> list[str]:
-    """One line a defence: the baseline nearest in accuracy, and the paired differences."""
+    """One line a defence: the baseline at its accuracy, and the paired differences."""
     out = _head(
-        "defence", "nearest in accuracy", "accuracy, change", "under", "AUC, change", "TPR, change", "verdict"
+        "defence", "as accurate", "accuracy, change", "under", "AUC, change", "TPR, change", "verdict"
     )
     for c in comparisons(View(results)):
         rows = ([r] if r else [] for r in (c.auc, c.tpr))

@@ -10,17 +10,23 @@ from .results import Row
 from .train.recipe import Generate, Recipe
 from .trial import Trial
 
+TOLERANCE = 0.01  # of accuracy by which a match may fall short
 
-def nearest_in_accuracy(trials: Sequence[Trial], frontier: Sequence[str]) -> dict[str, str]:
-    """For each defence outside the frontier the one in it whose accuracy is nearest. Leakage has no say in it."""
+
+def matched_in_accuracy(trials: Sequence[Trial], frontier: Sequence[str]) -> dict[str, str]:
+    """For each defence outside the frontier the first in it that is as accurate within TOLERANCE, or else the nearest.
+
+    The frontier goes from what trains least to what trains most, so this is the cheapest way to that accuracy.
+    Leakage has no say in the choice.
+    """
     accuracy = {trial.defence.label: float(np.mean(trial.test_correct)) for trial in trials}
-    if not frontier:
-        return {}
-    return {
-        label: min(frontier, key=lambda other: abs(accuracy[other] - accuracy[label]))
-        for label in accuracy
-        if label not in frontier and label != "none"
-    }
+    found = {}
+    for label in (label for label in accuracy if frontier and label not in frontier and label != "none"):
+        enough = [other for other in frontier if accuracy[other] >= accuracy[label] - TOLERANCE]
+        found[label] = (
+            enough[0] if enough else min(frontier, key=lambda o: abs(accuracy[o] - accuracy[label]))
+        )
+    return found
 
 
 def public_twins(trials: Sequence[Trial]) -> dict[str, str]:

@@ -12,7 +12,7 @@ from typing import TypeVar
 import torch
 from threadpoolctl import threadpool_limits
 
-from .comparisons import nearest_in_accuracy, origin_of_leakage, public_twins
+from .comparisons import matched_in_accuracy, origin_of_leakage, public_twins
 from .data.dataset import Dataset
 from .data.designs import Split
 from .data.load import load
@@ -130,7 +130,7 @@ def compare_trials(
 ) -> list[Row]:
     """Paired differences of each defence from none, from the frontier at its accuracy, from its public twin."""
     by_label = {trial.defence.label: trial for trial in trials}
-    matched = nearest_in_accuracy(trials, study.file.frontier)
+    matched = matched_in_accuracy(trials, study.file.frontier)
     twins = public_twins(trials)
     pairs = [(label, "none") for label in list(by_label)[1:]]
     pairs += [pair for pair in [*matched.items(), *twins.items()] if pair not in pairs]

@@ -91,7 +91,7 @@ class StudyFile:
     defences: tuple[str | dict[str, Any], ...] = ("none",)
     attacks: str | tuple[str | dict[str, Any], ...] = "standard-2026"
     query: Query = field(default_factory=Query)
-    frontier: tuple[str, ...] = ()  # labels of defences: the others are compared with the nearest in accuracy
+    frontier: tuple[str, ...] = ()  # labels, least trained first: the others are compared at their accuracy
     non_adaptive: bool = True  # also attack as one who ignores the defence
     cross: tuple[str, ...] = ()  # labels of defences whose models serve as shadow models for each other
     group_size: int = 32  # models trained at once; changes nothing but speed

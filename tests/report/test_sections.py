@@ -186,10 +186,10 @@ def test_the_summary_of_many_defences_groups_them(view: View) -> None:
     told = summary(view)
     assert "label_smoothing leaks more than no defence." in told
     assert any(t.endswith("stop_at-8 and stop_at-16 leak less than no defence.") for t in told)
-    (told_beside,) = (t for t in told if "the baseline nearest in accuracy" in t)
+    (told_beside,) = (t for t in told if "the baseline at their accuracy" in t)
     assert "synthshield-0.3 and synthshield-0.5 are not told apart from the baseline" in told_beside
     assert verdict(view).startswith("dp_sgd-noisy reduces leakage most")
-    assert verdict(view).endswith("Beside stop_at-2, the baseline nearest in accuracy, it leaks less.")
+    assert verdict(view).endswith("Beside stop_at-2, the baseline at its accuracy, it leaks less.")
 
 
 def test_a_baseline_is_never_the_defence_that_reduces_leakage_most(view: View) -> None:

@@ -24,7 +24,7 @@ TABLE = {
     "architecture": {"hidden": [64]},
     "stages": [{"stage": "train", "epochs": 25}],
     "attacks": ["gap", "loss", "lira", "lira_offline"],
-    "frontier": ["none", "stop_at"],
+    "frontier": ["stop_at", "none"],
     "cross": ["synthshield", "synthshield-0.8"],
     "defences": [
         {"name": "pruning"},
@@ -39,7 +39,7 @@ TABLE = {
         {"name": "synthshield", "label": "synthshield-0.8", "epochs": 4, "generator": VAE, "sparsity": 0.8},
         {"name": "synthetic_only", "label": "copies", "generator": "bootstrap"},
         {"name": "synthetic_only", "label": "disjoint", "generator": "bootstrap", "fitted_on": "public"},
-        {"name": "stop_at", "epochs": 7},
+        {"name": "stop_at", "epochs": 12},
         {
             "label": "pruned, DP",
             "chain": ["pruning", {"name": "dp_sgd", "stages": "last", "batch_size": 175}],
@@ -138,12 +138,15 @@ def test_copies_are_caught_and_disjoint_records_are_clean(results: Results) -> N
     assert clean and all(row.lo <= 0.5 <= row.hi for row in clean if row.attack != "best")
 
 
-def test_each_defence_is_compared_with_the_nearest_in_accuracy(results: Results) -> None:
+def test_each_defence_is_compared_at_its_accuracy(results: Results) -> None:
+    """With the first of the frontier (least trained first) that is as accurate within a point, else the nearest."""
     accuracy = {row.defence: row.value for row in results.find(metric="accuracy")}
     rows = {row.defence: row for row in results.find(metric="accuracy_difference")}
     assert rows.keys() == accuracy.keys() - {"none", "stop_at"}
     for label, row in rows.items():
-        nearest = min(("none", "stop_at"), key=lambda other: abs(accuracy[other] - accuracy[label]))
+        nearest = min(("stop_at", "none"), key=lambda other: abs(accuracy[other] - accuracy[label]))
+        enough = [other for other in ("stop_at", "none") if accuracy[other] >= accuracy[label] - 0.01]
+        nearest = enough[0] if enough else nearest
         assert row.against == nearest
         assert (
             row.value == pytest.approx(accuracy[label] - accuracy[nearest]) and row.lo <= row.value <= row.hi

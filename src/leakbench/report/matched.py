@@ -13,7 +13,7 @@ MIXED = "leaks less by one measure, more by the other"
 
 @dataclass(frozen=True)
 class Comparison:
-    """A defence and the baseline nearest in accuracy, both under the attack that is strongest on the defence."""
+    """A defence and the baseline at its accuracy, both under the attack that is strongest on the defence."""
 
     defence: str
     against: str

@@ -42,7 +42,7 @@ def verdict(view: View) -> str:
     best = min(reduced, key=lambda d: reduced[d][1].value - reduced[d][0].value)
     still = "It still leaks." if mains[best].leaks else "No attack is shown to beat chance on it."
     beside = [c for c in comparisons(view) if c.defence == best]
-    told = [f"Beside {c.against}, the baseline nearest in accuracy, it {c.words}." for c in beside]
+    told = [f"Beside {c.against}, the baseline at its accuracy, it {c.words}." for c in beside]
     return " ".join([f"{best} reduces leakage most: {_instead(*reduced[best])}. {still}", *told])
 
 
@@ -182,7 +182,7 @@ def _matched(view: View) -> Iterator[str]:
     found = comparisons(view)
     groups = {verdict: [c.defence for c in found if c.verdict == verdict] for verdict in BESIDE}
     told = [
-        f"{_all(names, BESIDE[verdict])} the baseline nearest in accuracy."
+        f"{_all(names, BESIDE[verdict])} the baseline at their accuracy."
         for verdict, names in groups.items()
         if names
     ]
