@@ -17,12 +17,14 @@ from leakbench.report.view import View
 from leakbench.results import Results, Row
 
 PICTURES = Path(__file__).parent
+NETWORKS, METRICS = ("nn", "nn_top3", "nn_cls", "samia"), ("auc", "balanced_accuracy")
 
 
 def section(results: Results, picture: str) -> str:
     """Title, provenance, picture, and the tables that have content."""
     parts = [f"## {results.title}", provenance_line(results), f"![Accuracy against AUC]({picture})"]
-    tables = [defences(results), matched(results), origins(results), generators(results), cross(results)]
+    tables = [defences(results), matched(results), origins(results), generators(results)]
+    tables += [by_attack(results), cross(results)]
     return "\n\n".join([*parts, *("\n".join(table) for table in tables if len(table) > 2)]) + "\n"
 
 
@@ -77,10 +79,23 @@ def generators(results: Results) -> list[str]:
     return out
 
 
+def by_attack(results: Results) -> list[str]:
+    """mia_prune's attackers: AUC, and balanced accuracy at probability 1/2."""
+    if not results.find(attack="samia"):
+        return []
+    out = _head("defence", *(f"{a}: AUC, balanced accuracy" for a in NETWORKS))
+    for defence in View(results).defences:
+        about = {"defence": defence, "slice": "all", "target": "all", "adaptive": True}
+        both = ([results.find(attack=a, metric=m, **about) for m in METRICS] for a in NETWORKS)
+        cells = [", ".join(map(_cell, each)) for each in both]
+        out.append(_line(defence, *cells))
+    return out
+
+
 def cross(results: Results) -> list[str]:
     """Victim against shadow models: the AUC of the strongest attack."""
     rows = results.find(attack="best", metric="auc", slice="all", target="all")
-    others = dict.fromkeys(r.shadows for r in rows if r.shadows not in (None, "none"))
+    others = sorted({r.shadows for r in rows if r.shadows not in (None, "none")})
     if not others:
         return []
     out = _head("victim", "shadow models: its own defence", "none", *others)

@@ -5,7 +5,7 @@ from leakbench.errors import InputError
 from leakbench.key import content_key
 from leakbench.train.job import Job
 from leakbench.train.losses import CrossEntropy
-from leakbench.train.recipe import Architecture, Finetune, Generate, Prune, Recipe, Train
+from leakbench.train.recipe import Architecture, Distill, Finetune, Generate, Prune, Recipe, Train
 from leakbench.train.settings import Augment, Optimiser, Schedule
 
 NONE = np.empty(0, np.int64)
@@ -75,6 +75,7 @@ def test_wrong_indices_are_refused(changes, message):
         (lambda: Prune(sparsity=1.0), "sparsity must be at least 0 and below 1"),
         (lambda: Prune(sparsity=-0.1), "sparsity"),
         (lambda: Recipe(stages=(Train(), Finetune(on="synthetic"))), "no stage before makes any"),
+        (lambda: Recipe(stages=(Distill(),)), "needs a teacher"),
         (lambda: Generate(), "must name its generator"),
         (lambda: Architecture(hidden=(8, 0)), "width"),
         (lambda: Architecture(dropout=1.0), "dropout"),
