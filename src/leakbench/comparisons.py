@@ -62,7 +62,7 @@ def origin_of_leakage(rows: Sequence[Row], twin: Attacked) -> list[Row]:
 
 
 def _generates(recipe: Recipe) -> bool:
-    return any(isinstance(stage, Generate) and stage.fitted_on == "members" for stage in recipe.stages)
+    return any(isinstance(stage, Generate) and stage.sees_members for stage in recipe.stages)
 
 
 def _public(recipe: Recipe) -> Recipe:

@@ -70,7 +70,7 @@ class Look:
         """Read the records that stage `number` of a trial's recipe made."""
         stage, jobs = trial.recipe.stages[number], workshop.jobs(trial.recipe)
         assert isinstance(stage, Generate)
-        targets = trial.split.targets[: 1 if stage.fitted_on == "public" else MODELS]
+        targets = trial.split.targets[: MODELS if stage.sees_members else 1]
         return cls(trial, stage, targets, [workshop.synthetic(jobs[m], number) for m in targets])
 
     @property
@@ -87,8 +87,8 @@ class Look:
         return rows
 
     def rows(self, label: str) -> Iterator[Row]:
-        """How well membership is told from the synthetic records alone; nothing where they come from public ones."""
-        if self.stage.fitted_on == "public":
+        """How well membership is told from the synthetic records alone; nothing where they know no members."""
+        if not self.stage.sees_members:
             return
         x, outside = self.trial.dataset.x, self.trial.split.population(self.trial.dataset)
         at_stake = x[self.trial.split.records]

@@ -45,7 +45,9 @@ class Workshop:
     store: Store
     group_size: int = 32
     _found: dict[str, Entry] = field(default_factory=dict, repr=False)  # verified once a run, by key
-    _shared: dict[str, Synthetic] = field(default_factory=dict, repr=False)  # made of public records, by key
+    _shared: dict[str, Synthetic] = field(
+        default_factory=dict, repr=False
+    )  # by key: what does not depend on members
 
     def jobs(self, recipe: Recipe) -> list[Job]:
         """One training job for each model of the split. Model m has the same seed under every defence."""
@@ -95,7 +97,7 @@ class Workshop:
         spec = {
             "data": self.dataset.fingerprint,
             "stage": stage.describe(),
-            "from": {"seed": job.shared_seed} if stage.fitted_on == "public" else own,
+            "from": own if stage.sees_members else {"seed": job.shared_seed},
             "size": len(job.members),
         }
         key = content_key(spec)
@@ -110,7 +112,7 @@ class Workshop:
         made = Synthetic(
             np.array(entry.array("x.npy")), np.array(entry.array("y.npy")), entry.meta["seconds"]
         )
-        if stage.fitted_on == "public":
+        if not stage.sees_members:
             self._shared[key] = made
         return made
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import leakbench.models
 from leakbench.data.load import load
 from leakbench.errors import InputError
 from leakbench.models import Workshop
@@ -124,6 +125,25 @@ def test_a_stop_between_stages_loses_nothing(workshop: Workshop, tmp_path: Path,
     for a, b in zip(again.train(recipe, Silent()), _entries(workshop, "synthshield"), strict=True):
         for name, weights in a.tensors("weights.safetensors").items():
             np.testing.assert_allclose(weights, b.tensors("weights.safetensors")[name], atol=1e-5)
+
+
+def test_a_run_goes_on_at_the_last_stage_that_is_kept(
+    workshop: Workshop, tmp_path: Path, monkeypatch
+) -> None:
+    study = Study.of(TABLE | {"frontier": [], "cross": [], "defences": [{"name": "pruning", "rounds": 2}]})
+    recipe = study.defences[1].recipe(study.recipe)
+    half = Workshop(workshop.dataset, workshop.split, 0, Store(tmp_path))
+    half.train(recipe.until(2), Silent())
+    begun: list[int] = []
+    whole = leakbench.models.train_group
+
+    def seen(dataset: object, jobs: list, **options: list) -> None:
+        begun.extend(len(done.log) for done in options["done"])
+        whole(dataset, jobs, **options)
+
+    monkeypatch.setattr("leakbench.models.train_group", seen)
+    Workshop(workshop.dataset, workshop.split, 0, Store(tmp_path)).train(recipe, Silent())
+    assert begun == [3] * 8
 
 
 def test_copies_are_caught_and_disjoint_records_are_clean(results: Results) -> None:
@@ -256,3 +276,18 @@ def test_a_generator_that_makes_one_record_a_class_is_flagged(tmp_path: Path) ->
     (flag,) = [flag for flag in found.flags if flag.code == "F12"]
     assert flag.defence == "synthetic_only" and "0, 1, 2, 3, 4, 5, 6, 7, 8, 9" in flag.message
     assert found.find(defence="synthetic_only", metric="auc", slice="all")  # and nothing is lost
+
+
+def test_the_users_files_are_the_same_for_every_model(workshop: Workshop, tmp_path: Path) -> None:
+    """Their classes too: in the proportions of a model's members, they would tell which records these are."""
+    rows = workshop.dataset.parts["public"][:200]
+    np.savez(tmp_path / "own.npz", x=workshop.dataset.x[rows], y=workshop.dataset.y[rows])
+    files = {"name": "files", "path": str(tmp_path / "own.npz")}
+    study = Study.of(
+        TABLE | {"frontier": [], "cross": [], "defences": [{"name": "synthetic_only", "generator": files}]}
+    )
+    jobs = workshop.jobs(study.defences[1].recipe(study.recipe))
+    first, second = workshop.synthetic(jobs[0], 0), workshop.synthetic(jobs[1], 0)
+    assert first is second
+    own = np.bincount(workshop.dataset.y[rows]) / 200
+    np.testing.assert_allclose(np.bincount(first.y) / len(first.y), own, atol=0.01)

@@ -254,3 +254,26 @@ def test_what_does_not_fit_is_refused(digits, make_jobs):
     for engine in (lambda job: train_group(table, [job]), lambda job: train_alone(table, job)):
         with pytest.raises(InputError, match="'cnn' needs images"):
             engine(make_jobs(recipe(Architecture("cnn")), 1)[0])
+
+
+def test_zeros_stay_zero_when_channels_are_removed_later(digits, make_jobs):
+    stages = (
+        BASE,
+        Prune(sparsity=0.5),
+        Finetune(epochs=1),
+        Prune(pruner="l1_structured", sparsity=0.25, scope="layer"),
+        Finetune(epochs=3, batch_size=32, optimiser=Optimiser(lr=0.1)),
+    )
+    for trained in train_group(digits, make_jobs(Recipe(SMALL, stages), 2)):
+        assert trained.weights["layers.0.weight"].shape == (18, 64)
+        for name, mask in trained.masks.items():
+            assert mask.shape == trained.weights[name].shape
+            assert 0.2 < 1 - mask.mean() < 0.8
+            assert (trained.weights[name][~mask] == 0).all()
+
+
+def test_a_second_pruning_never_brings_weights_back(digits, make_jobs):
+    stages = (BASE, Prune(sparsity=0.6), Finetune(epochs=1), Prune(sparsity=0.2), Finetune(epochs=1))
+    (trained,) = train_group(digits, make_jobs(Recipe(SMALL, stages), 1))
+    zeros = sum(int((~mask).sum()) for mask in trained.masks.values())
+    assert zeros == round(0.6 * sum(mask.size for mask in trained.masks.values()))

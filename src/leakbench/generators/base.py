@@ -30,12 +30,17 @@ class Generator(Plugin):
 
     images: ClassVar[bool] = True  # whether it can make images [n, channels, height, width] in 0..1
     tables: ClassVar[bool] = True  # whether it can make tables [n, D]
+    fitted: ClassVar[bool] = True  # whether it learns from the records that it is given
 
     def check(self, shape: tuple[int, ...], classes: Sequence[str]) -> None:
         """Raise InputError unless the generator can make records of `shape` in these classes."""
         kind = "images" if len(shape) == 3 else "tables"
         if not getattr(self, kind):
             raise InputError(f"the generator {self.name!r} does not make {kind}; choose another")
+
+    def class_counts(self, y: Labels, classes: Sequence[str]) -> Labels:
+        """In which proportions [C] to make the classes: those of the records that it is fitted on."""
+        return np.bincount(y, minlength=len(classes))
 
     def fit(self, x: Records, y: Labels, classes: Sequence[str], rng: np.random.Generator) -> Sampler:
         """A sampler fitted on records x [n, ...] with labels y [n], places in `classes`, all of which occur.
@@ -57,12 +62,12 @@ class Synthetic:
 def synthesise(
     generator: Generator, x: Records, y: Labels, classes: Sequence[str], size: int, seed: int
 ) -> Synthetic:
-    """`size` synthetic records, the classes in the proportions of y, from a generator fitted on x and y.
+    """`size` synthetic records from a generator fitted on x and y.
 
     Raises InputError for kinds of records that the generator does not handle, and for a class without records.
     """
     generator.check(x.shape[1:], classes)
-    counts = np.bincount(y, minlength=len(classes))
+    counts = generator.class_counts(y, classes)
     if not counts.all():
         empty = classes[int(np.flatnonzero(counts == 0)[0])]
         raise InputError(f"a generator needs records of every class, got none of class {empty!r}; give more")

@@ -24,13 +24,16 @@ class Files(Generator):
     Formula: the files of a class in random order, each used once before any is used again
     Shapes:  files [n, ...] -> records [m, ...], of the shape of the real ones
     Source:  SynthShield, whose synthetic images lie in one folder a class
-    Differs: the same files for every model: nothing is fitted on a model's members
+    Differs: the same records for every model, the classes in the files' own proportions: nothing is fitted on a
+             model's members
     Limits:  files that were made from the target's members can leak what they show, and shadow models do not
              see how: to measure that, generate for each model (with another generator)
     """
 
     name: ClassVar[str] = "files"
     source: ClassVar[str] = "the files under `path`"
+    version: ClassVar[int] = 2
+    fitted: ClassVar[bool] = False
     path: str = ""
     format: str | None = None  # how to read `path`; None: found out from its name and layout
     label: str | None = None  # the column (or array) of labels, where there are several
@@ -61,6 +64,9 @@ class Files(Generator):
                 f"got {list(found)} in {self.path}; convert them"
             )
         self._places(classes)
+
+    def class_counts(self, y: Labels, classes: Sequence[str]) -> Labels:
+        return np.bincount(self.records.y)[self._places(classes)]
 
     def fit(self, x: Records, y: Labels, classes: Sequence[str], rng: np.random.Generator) -> Sampler:
         self.check(x.shape[1:], classes)

@@ -108,7 +108,7 @@ def spent(recipe: Recipe, members: int) -> Spent | None:
         return None
     delta = max(s.privacy.delta for s in private)
     bare = any(s.on == "members" and not s.privacy for s in recipe.training)
-    fitted = any(isinstance(s, Generate) and s.fitted_on == "members" for s in recipe.stages)
+    fitted = any(isinstance(s, Generate) and s.sees_members for s in recipe.stages)
     if bare or fitted or any(not s.privacy.noise for s in private):
         return Spent(math.inf, delta, "none")
     from opacus.accountants import PRVAccountant, RDPAccountant

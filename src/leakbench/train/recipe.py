@@ -129,8 +129,8 @@ class Prune:
 class Generate:
     """Make synthetic records, which the stages that follow can train on; the model is left as it is.
 
-    The generator is fitted on the model's own members, or on the public part. It makes `size` times as many
-    records as the model has members.
+    The generator is fitted on the model's own members, or on the public part, and makes the classes in the
+    proportions that they have there. It makes `size` times as many records as the model has members.
     """
 
     stage: Literal["generate"] = "generate"
@@ -145,6 +145,11 @@ class Generate:
             )
         object.__setattr__(self, "generator", GENERATORS.parse(self.generator))
         within("size", self.size, 0.0, include_low=False)
+
+    @property
+    def sees_members(self) -> bool:
+        """Whether what is made depends on the model's members; else all models share the same records."""
+        return self.fitted_on == "members" and self.generator.fitted
 
     def describe(self) -> dict[str, Any]:
         """Plain data; the generator under its name and version."""

@@ -62,12 +62,11 @@ def train_group(
 
 
 def synthetic(dataset: Dataset, job: Job, number: int) -> Synthetic:
-    """The synthetic records of stage `number` of a job; the same for all jobs if they are made of public ones."""
+    """The synthetic records of stage `number` of a job; the same for all jobs unless they depend on members."""
     stage = job.recipe.stages[number]
     assert isinstance(stage, Generate)
-    rows, seed = job.members, job.seed
-    if stage.fitted_on == "public":
-        rows, seed = public_rows(dataset, True).numpy(), job.shared_seed
+    seed = job.seed if stage.sees_members else job.shared_seed
+    rows = job.members if stage.fitted_on == "members" else public_rows(dataset, True).numpy()
     size = max(1, round(stage.size * len(job.members)))
     records, labels = dataset.x[rows], dataset.y[rows]
     return synthesise(stage.generator, records, labels, dataset.classes, size, derive(seed, "generate"))
