@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from matplotlib import rc_context
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from table import provenance_line
 
@@ -106,30 +107,46 @@ def cross(results: Results) -> list[str]:
 
 
 def draw(results: Results, path: Path) -> None:
-    """Accuracy against the strongest attack's AUC; the baselines joined by a line."""
+    """Accuracy against the strongest attack's AUC, with intervals; the baselines joined, the names in a column."""
     view = View(results)
-    fig = Figure(figsize=(8.5, 5.5), layout="tight")
+    fig = Figure(figsize=(9.5, 6), layout="constrained")
     axes = fig.subplots()
     points = {d: _point(results, d) for d in view.defences}
-    line = sorted(points[d] for d in view.baselines if d in points)
-    axes.plot([a for a, _ in line], [b for _, b in line], "--", color="0.6", zorder=0, label="fewer epochs")
-    for defence, (x, y) in points.items():
-        baseline = defence in view.baselines
-        axes.plot(x, y, "o", color="0.5" if baseline else "C0", markersize=5)
-        axes.annotate(defence, (x, y), textcoords="offset points", xytext=(5, 4), fontsize=7)
-    axes.axhline(0.5, color="0.8", lw=0.8)
+    line = sorted((points[d][0].value, points[d][1].value) for d in view.baselines)
+    if line:
+        axes.plot(*zip(*line, strict=True), "--", color="0.6", zorder=0, label="plain training")
+    for defence, (accuracy, auc) in points.items():
+        colour = "0.5" if defence in view.baselines else "C0"
+        bars = [[[row.value - row.lo], [row.hi - row.value]] for row in (accuracy, auc)]
+        axes.errorbar(
+            accuracy.value, auc.value, bars[1], bars[0], "o", color=colour, markersize=4, elinewidth=0.7
+        )
+    axes.axhline(0.5, color="0.8", lw=0.8, label="chance")
     axes.set(xlabel="accuracy", ylabel="AUC of the strongest adaptive attack", title=results.title)
-    axes.legend(frameon=False)
+    axes.legend(frameon=False, loc="upper left")
+    _name(axes, {d: (accuracy.value, auc.value) for d, (accuracy, auc) in points.items()})
     with rc_context({"svg.hashsalt": "leakbench"}):  # the same numbers give the same file
         fig.savefig(path, metadata={"Date": None})
 
 
-def _point(results: Results, defence: str) -> tuple[float, float]:
+def _name(axes: Axes, points: dict[str, tuple[float, float]]) -> None:
+    """The names in a column at the right, in the order of the points, each joined to its own."""
+    low, high = axes.get_ylim()
+    gap, at = (high - low) / 28, low
+    for name, (x, y) in sorted(points.items(), key=lambda item: item[1][1]):
+        at = max(at + gap, min(y, high - gap * sum(other > y for _, other in points.values())))
+        axes.annotate(
+            name, (x, y), (1.03, at), "data", axes.get_yaxis_transform(), fontsize=8, va="center",
+            arrowprops={"arrowstyle": "-", "color": "0.75", "lw": 0.6},
+        )  # fmt: skip
+
+
+def _point(results: Results, defence: str) -> tuple[Row, Row]:
     (accuracy,) = results.find(metric="accuracy", defence=defence)
     (auc,) = results.find(
         metric="auc", attack="best", defence=defence, slice="all", target="all", adaptive=True
     )
-    return accuracy.value, auc.value
+    return accuracy, auc
 
 
 def _head(*names: str) -> list[str]:
