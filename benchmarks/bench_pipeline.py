@@ -31,7 +31,7 @@ from leakbench.train.stages import synthetic, train_group
 
 K = 8
 TRAIN = Train(epochs=10, batch_size=128, optimiser=Optimiser("adam", lr=1e-3))
-FINETUNE = {"epochs": 10, "batch_size": 128, "optimiser": Optimiser(lr=1e-3)}
+FINETUNE = {"epochs": 10, "batch_size": 128, "optimiser": Optimiser(lr=1e-3), "l1": 1e-4}
 
 
 def seconds(function, *arguments, **options) -> float:
