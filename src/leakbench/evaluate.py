@@ -60,15 +60,22 @@ class Attacked:
 
 
 def attack_all(
-    case: Case, attacks: Mapping[str, Attack], seed: int, advance: Callable[[], None] = lambda: None
+    case: Case,
+    attacks: Mapping[str, Attack],
+    seed: int,
+    advance: Callable[[], None] = lambda: None,
+    score: Callable[..., Scores] = score_targets,
 ) -> Attacked:
-    """Score every target of the case with every attack that applies; the others leave a note why not."""
+    """Score every target of the case with every attack that applies; the others leave a note why not.
+
+    `score` is `score_targets`, or a form of it that remembers.
+    """
     attacked = Attacked(case, {}, {}, [])
     half = _select_half(case, seed)
     for label, attack in attacks.items():
         reason = applicable(attack, case.models, case.targets, case.reference)
         if reason is None:
-            scores = score_targets(attack, case.models, case.targets, seed, case.reference)
+            scores = score(attack, case.models, case.targets, seed, case.reference)
             sample = _sample(case, scores, half)
             reason = missing_group(sample, " that it can score")
         if reason is None:

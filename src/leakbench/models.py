@@ -33,6 +33,7 @@ class Answers:
     noisy: PerModel | None  # [M, K, N, C], first view
     noise_scale: float
     entries: Sequence[Entry]  # [M], which hold what the models cost
+    keys: Sequence[str]  # [M], under which the answers are stored
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,7 +128,8 @@ class Workshop:
             return PerModel((len(signals), *first.shape), lambda m: signals[m].array(name))
 
         noisy = per_model("noisy.npy") if asked.noise else None
-        return Answers(per_model("logits.npy"), noisy, asked.noise_scale, entries)
+        keys = [entry.path.name for entry in signals]
+        return Answers(per_model("logits.npy"), noisy, asked.noise_scale, entries, keys)
 
     def _keep(self, job: Job, number: int, trained: Trained) -> None:
         if number in job.recipe.kept:

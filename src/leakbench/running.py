@@ -24,6 +24,7 @@ from .generated import look_at_generators
 from .models import Workshop
 from .progress import Progress, Silent
 from .provenance import Clock, provenance
+from .remembered import Remembered
 from .results import Results, Row
 from .signals.views import parse_views
 from .store import Store
@@ -47,7 +48,9 @@ def run(study: Study, store: str | Path = "leakbench-store", progress: Progress 
     split = study.design.split(dataset, study.file.seed)
     workshop = Workshop(dataset, split, study.file.seed, Store(store), study.file.group_size)
     trials = make_trials(study, workshop, progress)
-    attacked, found = attack_trials(study, trials, _names(dataset, split), progress)
+    attacked, found = attack_trials(
+        study, trials, _names(dataset, split), progress, Remembered(workshop.store)
+    )
     compared = compare_trials(study, trials, attacked, progress)
     progress.stage("utility and cost", len(trials))
     measured: list[Row] = []
@@ -98,7 +101,7 @@ def make_trials(study: Study, workshop: Workshop, progress: Progress) -> list[Tr
 
 
 def attack_trials(
-    study: Study, trials: list[Trial], names: Names, progress: Progress
+    study: Study, trials: list[Trial], names: Names, progress: Progress, score: Remembered
 ) -> tuple[dict[str, Attacked], list[Findings]]:
     """Attack every defence as one who knows it does, then as one who ignores it, or takes it for another.
 
@@ -117,7 +120,7 @@ def attack_trials(
     progress.stage("attacks", len(cases) * len(study.attacks))
 
     def work(case: Case, advance: Callable[[], None]) -> tuple[Attacked, Findings]:
-        attacked = attack_all(case, study.attacks, study.file.seed, advance)
+        attacked = attack_all(case, study.attacks, study.file.seed, advance, score)
         return attacked, findings(attacked, names, study.file.seed)
 
     done = in_threads(work, cases, progress)

@@ -18,6 +18,8 @@ from .metrics.roc import best_threshold
 from .seeds import stream
 from .types import Array, Bools, Models, Shadows, Target
 
+SCORING_VERSION = 1  # raised whenever a score changes though its attack, its version and the answers do not
+
 COINCIDENCE = 20  # common records from which equal or opposite membership is design, not chance
 
 FEWEST_IN_FOLDS = 4  # models below which two folds would leave an attacker a single one to learn from

@@ -249,6 +249,7 @@ class Models:
         Bools  # [M, N]: where membership is a fair question; elsewhere the record is neither (a dev part)
     )
     population: "Models | None" = None  # the same models on records that none of them trained on
+    identity: str | None = None  # the same for the same answers and members; None where nothing tells
     _moments: dict[tuple[str, bool], Moments] = field(default_factory=dict, repr=False)
 
     def target(self, m: int) -> Target:

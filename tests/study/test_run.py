@@ -152,7 +152,7 @@ def test_each_model_is_verified_once_a_run(
 
     monkeypatch.setattr(Store, "get", counted)
     run(Study.of(TABLE), store)
-    assert len(asked) == len(set(asked)) == 32  # 16 models and their answers
+    assert len(asked) == len(set(asked)) == 39  # 16 models, their answers, 7 cases of the trained attacker
 
 
 def test_a_changed_parameter_never_hits_an_old_entry(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
