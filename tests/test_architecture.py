@@ -27,7 +27,7 @@ LAYERS = {  # a part may import the parts named here, and itself
     "signals": {"errors", "types", "seeds", "key"},
     "metrics": {"errors", "registry", "seeds", "types"},
     "attacks": {"errors", "registry", "metrics", "signals", "types"},
-    "defences": {"errors", "generators", "registry", "signals", "train", "types"},
+    "defences": {"errors", "generators", "registry", "seeds", "signals", "train", "types"},
     "generators": {"data", "errors", "registry", "seeds", "types", "vision"},
     "synthetic": {"errors", "types"},
     "vision": set(),

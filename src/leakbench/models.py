@@ -1,14 +1,17 @@
 """Trained models and their answers, each made once: found in the store, or made and put there."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .data.dataset import Dataset, Indices
 from .data.designs import Split
+from .defences.owner import Owner, Records
 from .executors.local import LocalExecutor
 from .generators import Synthetic
 from .key import content_key
@@ -17,7 +20,7 @@ from .seeds import derive
 from .store import Entry, Store
 from .study import Query
 from .train.job import Job, Trained, groups
-from .train.query import query, query_noise
+from .train.query import answering, query, query_noise
 from .train.recipe import Generate, Recipe
 from .train.stages import synthetic, train_group
 from .types import PerModel
@@ -33,7 +36,7 @@ class Answers:
     noisy: PerModel | None  # [M, K, N, C], first view
     noise_scale: float
     entries: Sequence[Entry]  # [M], which hold what the models cost
-    keys: Sequence[str]  # [M], under which the answers are stored
+    signals: Sequence[Entry]  # [M], which hold the answers
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,8 +131,29 @@ class Workshop:
             return PerModel((len(signals), *first.shape), lambda m: signals[m].array(name))
 
         noisy = per_model("noisy.npy") if asked.noise else None
-        keys = [entry.path.name for entry in signals]
-        return Answers(per_model("logits.npy"), noisy, asked.noise_scale, entries, keys)
+        return Answers(per_model("logits.npy"), noisy, asked.noise_scale, entries, signals)
+
+    def owner(self, recipe: Recipe, m: int, model: Entry) -> Owner:
+        """Model m of a recipe in the hands of a defender."""
+        data, job = self.dataset, self.jobs(recipe)[m]
+
+        def records(rows: Indices) -> Records:
+            return Records(data.x[rows], data.y[rows])
+
+        def ask(x: NDArray[np.float32]) -> NDArray[np.float64]:
+            return network()(x).astype(np.float64)
+
+        @cache
+        def network() -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
+            about = (data.x.shape[1:], len(data.classes), recipe.architecture, model.tensors(WEIGHTS))
+            return answering(*about, mean=data.mean, std=data.std)
+
+        return Owner(
+            derive(self.seed, "owner", m),
+            ask,
+            members=lambda: records(job.members),
+            public=lambda: records(data.parts.get("public", np.empty(0, np.int64))),
+        )
 
     def _keep(self, job: Job, number: int, trained: Trained) -> None:
         if number in job.recipe.kept:

@@ -2,7 +2,7 @@
 
 import itertools
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -21,14 +21,17 @@ from .findings import Findings, Names, findings, method_boxes, require_rows
 from .flags import privacy_flags
 from .footprint import Footprints
 from .generated import look_at_generators
-from .models import Workshop
+from .models import Answers, Workshop
 from .progress import Progress, Silent
 from .provenance import Clock, provenance
 from .remembered import Remembered
+from .released import Released, release
 from .results import Results, Row
 from .signals.views import parse_views
 from .store import Store
-from .study import Study
+from .study import Protected, Study
+from .train.material import public_rows
+from .train.recipe import Recipe
 from .train.stages import rehearse
 from .trial import Trial
 from .utility import accuracy_difference, cost, utility
@@ -86,18 +89,37 @@ def make_trials(study: Study, workshop: Workshop, progress: Progress) -> list[Tr
     recipes = {defence.label: defence.recipe(study.recipe) for defence in study.defences}
     for view in parse_views(study.file.query.views):
         view(workshop.dataset.x[:1])  # tables have no flips: better said now than after the training
+    public_rows(workshop.dataset, any(defence.needs_public for defence in study.defences))
     distinct = list(dict.fromkeys([study.recipe, *recipes.values()]))
     for recipe in distinct:
         rehearse(workshop.dataset, recipe)
     progress.stage("training", sum(len(workshop.missing(recipe)) for recipe in distinct))
     answers = {recipe: workshop.ask(recipe, study.file.query, progress) for recipe in distinct}
-    trials = [
-        Trial(
-            defence, recipes[defence.label], answers[recipes[defence.label]], workshop.dataset, workshop.split
+    made = release_all(study.defences, recipes, answers, workshop, progress)
+    trials = []
+    for defence in study.defences:
+        recipe = recipes[defence.label]
+        own = answers[recipe]
+        owner = workshop.owner(recipe, 0, own.entries[0])
+        trials.append(
+            Trial(defence, recipe, own, workshop.dataset, workshop.split, owner, made.get(defence.label))
         )
-        for defence in study.defences
-    ]
     return sorted(trials, key=lambda trial: trial.defence.label != "none")
+
+
+def release_all(
+    defences: Sequence[Protected],
+    recipes: Mapping[str, Recipe],
+    answers: Mapping[Recipe, Answers],
+    workshop: Workshop,
+    progress: Progress,
+) -> dict[str, Released]:
+    """The released answers, by label, of the defences that make them once for each model."""
+    once = [defence for defence in defences if defence.made_once]
+    progress.stage("released answers", sum(len(answers[recipes[d.label]].entries) for d in once))
+    return {
+        d.label: release(workshop, d, recipes[d.label], answers[recipes[d.label]], progress) for d in once
+    }
 
 
 def attack_trials(

@@ -7,14 +7,18 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from .attacks import ATTACKS, Attack
 from .attacks.suite import SUITES
 from .data.designs import DESIGNS, Design
 from .data.load import DataSpec
 from .defences import DEFENCES, Defence
+from .defences.owner import Map, Owner
 from .errors import InputError, unknown
 from .registry import plain
 from .results import BEST
+from .signals.statistics import log_softmax
 from .signals.views import parse_views
 from .tables import build, override
 from .train.recipe import Architecture, Recipe, Stage, Train
@@ -40,11 +44,51 @@ class Protected:
             logits = part.output(logits)
         return logits
 
+    def release(self, owner: Owner) -> Map:
+        """The output map of one model: the parts' maps, first to last, each with the model behind those before it."""
+        released: Map = lambda logits: logits  # noqa: E731
+        for number, part in enumerate(self.parts):
+            released = _then(released, part.release(owner.behind(released, number, part.name)))
+        return released
+
     def inverse(self, released: Array) -> Array:
         """What an attacker who knows the maps makes of them: undone last to first."""
-        for part in reversed(self.parts):
-            released = part.inverse(released)
-        return released
+        return _undone(self.parts, released)
+
+    def observed(self, owner: Owner) -> Map:
+        """From answers of one model to what an attacker who knows the maps makes of what is released.
+
+        Where a part answers at random, each record is asked about `asked` times, and the probabilities that this
+        part released are averaged.
+        """
+        if self.asked == 1:
+            return _then(self.release(owner), self.inverse)
+        random = max(number for number, part in enumerate(self.parts) if part.asked > 1)
+        before, after = self.parts[: random + 1], self.parts[random + 1 :]
+        maps = [self.release(owner.again(repeat)) for repeat in range(self.asked)]
+
+        def seen(logits: Array) -> Array:
+            total = np.zeros(logits.shape)
+            for released in maps:
+                total += np.exp(log_softmax(_undone(after, released(logits))))
+            return _undone(before, np.log(total / self.asked))
+
+        return seen
+
+    @property
+    def asked(self) -> int:
+        """How often an attacker who knows the defence asks each record."""
+        return max(part.asked for part in self.parts)
+
+    @property
+    def made_once(self) -> bool:
+        """Whether released answers are made once for each model and kept."""
+        return any(part.made_once for part in self.parts)
+
+    @property
+    def needs_public(self) -> bool:
+        """Whether the owner needs public records to answer."""
+        return any(part.needs_public for part in self.parts)
 
     @property
     def changes_output(self) -> bool:
@@ -54,6 +98,16 @@ class Protected:
     def describe(self) -> dict[str, Any]:
         """Label and parts as plain data."""
         return {"label": self.label, "parts": [part.describe() for part in self.parts]}
+
+
+def _then(first: Map, second: Map) -> Map:
+    return lambda answers: second(first(answers))
+
+
+def _undone(parts: Sequence[Defence], released: Array) -> Array:
+    for part in reversed(parts):
+        released = part.inverse(released)
+    return released
 
 
 @dataclass(frozen=True)

@@ -10,14 +10,20 @@ from numpy.typing import NDArray
 
 from .data.dataset import Dataset, Indices
 from .data.designs import Split
+from .defences.owner import Owner
 from .key import content_key
 from .models import Answers
+from .released import Released
 from .signals.axes import Numbers
 from .study import Protected
 from .train.recipe import Recipe
 from .types import Bools, Models, PerModel, Signals
 
 Rows = slice | NDArray[np.intp]
+
+
+def _as_it_is(answers: Numbers) -> Numbers:
+    return answers
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,70 +39,85 @@ class Trial:
     answers: Answers
     dataset: Dataset
     split: Split
+    owner: Owner  # of the first model: what an answer costs is measured on it
+    made: Released | None = None  # where answers are made once for each model
 
     @cached_property
     def released(self) -> Models:
         """What the defended models release."""
-        return self._models("released", self._release)
+        return self._models("released", *self._seen)
 
     @cached_property
     def known(self) -> Models:
         """The released answers after an attacker who knows the defence has undone what can be undone."""
         if not self.defence.changes_output:
             return self.released
+        if self.made:
+            return self._models("known", self.made.known, _as_it_is)
         return self._models(
-            "known", lambda logits: self.defence.inverse(self._release(logits).astype(np.float64))
+            "known",
+            self.answers,
+            lambda logits: self.defence.inverse(self._release(logits).astype(np.float64)),
         )
 
     @cached_property
     def test_correct(self) -> Bools:
         """Whether each target is right about each record of the test part [T, Z], first view."""
         n, y = len(self.split.records), self.dataset.y[self.test]
-        answers = (self._release(self.answers.logits[m][:1, n:])[0] for m in self.split.targets)
+        asked, release = self._seen
+        answers = (release(asked.logits[m][:1, n:])[0] for m in self.split.targets)
         return np.stack([answer.argmax(axis=-1) == y for answer in answers])
+
+    @property
+    def _seen(self) -> tuple[Answers, Callable[[Numbers], Numbers]]:
+        """Stored answers, and what makes released ones of them."""
+        return (self.made.seen, _as_it_is) if self.made else (self.answers, self._release)
 
     def _release(self, logits: Numbers) -> Numbers:
         """Answers as they are released, of one model."""
         return self.defence.output(logits.astype(np.float64)) if self.defence.changes_output else logits
 
-    def _models(self, name: str, seen: Callable[[Numbers], Numbers]) -> Models:
+    def _models(self, name: str, answers: Answers, seen: Callable[[Numbers], Numbers]) -> Models:
         y, n = self.dataset.y, len(self.split.records)
         population = None
         outside = n + np.flatnonzero(np.isin(self.test, self.split.population(self.dataset)))
         if outside.size:
             nobody = np.zeros((len(self.split.members), outside.size), dtype=bool)
-            population = Models(self._signals(y[self.test[outside - n]], seen, outside), nobody, ~nobody)
-        signals = self._signals(y[self.split.records], seen, slice(0, n))
-        return Models(
-            signals, self.split.members, self.split.audited, population, self._identity(name, outside)
-        )
+            population = Models(
+                self._signals(answers, y[self.test[outside - n]], seen, outside), nobody, ~nobody
+            )
+        signals = self._signals(answers, y[self.split.records], seen, slice(0, n))
+        identity = self._identity(name, outside)
+        return Models(signals, self.split.members, self.split.audited, population, identity)
 
     def _identity(self, name: str, population: Indices) -> str:
         """The key of these answers, of who was a member, and of the population."""
         asked = (self.split.records, self.split.members, self.split.audited, population)
+        mapped = {
+            "defence": [part.describe() for part in self.defence.parts],
+            "seen": name,
+            "owner": self.owner.seed,
+        }
         return content_key(
             {
                 "data": self.dataset.fingerprint,
-                "answers": list(self.answers.keys),
-                "defence": [part.describe() for part in self.defence.parts]
-                if self.defence.changes_output
-                else [],
-                "seen": name if self.defence.changes_output else "released",
+                "answers": [entry.path.name for entry in self.answers.signals],
+                "map": mapped if self.defence.changes_output else None,
                 "asked": [hashlib.sha256(np.ascontiguousarray(a).tobytes()).hexdigest() for a in asked],
             }
         )
 
-    def _signals(self, labels: NDArray[np.int64], seen: Callable[[Numbers], Numbers], rows: Rows) -> Signals:
+    def _signals(
+        self, answers: Answers, labels: NDArray[np.int64], seen: Callable[[Numbers], Numbers], rows: Rows
+    ) -> Signals:
         """The signals on some of the rows asked about, read from the store a model at a time."""
 
-        def on_rows(answers: PerModel) -> PerModel:
-            shape = (*answers.shape[:2], len(labels), answers.shape[3])
-            return PerModel(shape, lambda m: seen(answers[m][:, rows]))
+        def on_rows(array: PerModel) -> PerModel:
+            shape = (*array.shape[:2], len(labels), array.shape[3])
+            return PerModel(shape, lambda m: seen(array[m][:, rows]))
 
-        noisy = None if self.answers.noisy is None else on_rows(self.answers.noisy)
-        return Signals(
-            labels, on_rows(self.answers.logits), noisy=noisy, noise_scale=self.answers.noise_scale
-        )
+        noisy = None if answers.noisy is None else on_rows(answers.noisy)
+        return Signals(labels, on_rows(answers.logits), noisy=noisy, noise_scale=answers.noise_scale)
 
     @property
     def test(self) -> Indices:

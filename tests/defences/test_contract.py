@@ -2,11 +2,14 @@
 
 import json
 from dataclasses import replace
+from typing import get_args
 
 import numpy as np
 import pytest
 
 from leakbench.defences import DEFENCES, Defence
+from leakbench.defences.output_approximation import Kind
+from leakbench.defences.owner import Owner, Records
 from leakbench.errors import InputError
 from leakbench.key import canonical
 from leakbench.signals.statistics import log_softmax
@@ -20,8 +23,30 @@ OFF = {  # parameters at which a defence does nothing
     "ppb": {"weight": 0.0},
     "adversarial_regularization": {"weight": 0.0},
     "stop_at": {"epochs": 1000},
+    "uniform_mixing": {"weight": 0.0},
+    "top_k": {"k": 10},
+    "laplace_noise": {"scale": 0.0},
+    "gaussian_noise": {"scale": 0.0},
+    "logit_clipping": {"tau": 1e6},
+    "memguard": {"epsilon": 0.0, "epochs": 1, "steps": 1},
 }
 names = pytest.mark.parametrize("name", DEFENCES.names())
+QUICK = {"memguard": {"epochs": 3, "steps": 20}}
+MAPS = [
+    {"name": name, **QUICK.get(name, {})} for name in DEFENCES.names() if DEFENCES.get(name).changes_output
+]
+MAPS += [{"name": "output_approximation", "kind": kind} for kind in get_args(Kind)]
+MAPS += [{"name": "top_k", "k": 1}, {"name": "gaussian_noise", "memoised": False}]
+maps = pytest.mark.parametrize("table", MAPS, ids=lambda table: "-".join(map(str, table.values())))
+
+
+def _owner(c: int, seed: int = 0) -> Owner:
+    """The owner of a linear model on records of 6 features."""
+    rng = np.random.default_rng(1)
+    weight, x = rng.normal(0, 2, (6, c)), rng.uniform(-1, 1, (80, 6)).astype(np.float32)
+    y = rng.integers(0, c, 80)
+    sides = (Records(x[:50], y[:50]), Records(x[50:], y[50:]))
+    return Owner(seed, lambda x: x @ weight, lambda: sides[0], lambda: sides[1])
 
 
 def _logits(c: int = 10) -> np.ndarray:
@@ -35,8 +60,8 @@ def _logits(c: int = 10) -> np.ndarray:
 @names
 @pytest.mark.parametrize("c", [2, 10])
 def test_output_is_finite_and_keeps_the_prediction(name: str, c: int) -> None:
-    defence, logits = DEFENCES.make(name), _logits(c)
-    out = defence.output(logits)
+    defence, logits = DEFENCES.make({"name": name, **QUICK.get(name, {})}), _logits(c)
+    out = defence.release(_owner(c))(logits)
     assert out.shape == logits.shape
     assert np.isfinite(out).all()
     if defence.keeps_argmax:
@@ -47,8 +72,52 @@ def test_output_is_finite_and_keeps_the_prediction(name: str, c: int) -> None:
 @names
 def test_a_declared_output_map_is_one(name: str) -> None:
     defence, logits = DEFENCES.make(name), _logits()
-    changed = not np.allclose(log_softmax(defence.output(logits)), log_softmax(logits))
+    changed = not np.allclose(log_softmax(defence.release(_owner(10))(logits)), log_softmax(logits))
     assert changed == defence.changes_output
+
+
+@maps
+@pytest.mark.parametrize("c", [2, 3, 10])
+def test_released_answers_are_distributions(table: dict, c: int) -> None:
+    defence, logits = DEFENCES.make(table), _logits(c)
+    released = defence.release(_owner(c))(logits)
+    np.testing.assert_allclose(np.exp(log_softmax(released)).sum(axis=-1), 1.0, atol=1e-9)
+    assert np.isfinite(released).all() and released.shape == logits.shape
+    if defence.keeps_argmax:
+        np.testing.assert_array_equal(released.argmax(-1), logits.argmax(-1))
+
+
+@maps
+def test_an_answer_without_views_is_released_as_well(table: dict) -> None:
+    """As one batch [B, C] of the measured latency."""
+    released = DEFENCES.make(table).release(_owner(4))(_logits(4)[0, 0])
+    assert released.shape == (40, 4) and np.isfinite(released).all()
+
+
+@maps
+def test_the_same_question_has_the_same_answer(table: dict) -> None:
+    defence, logits, owner = DEFENCES.make(table), _logits(), _owner(10)
+    first = defence.release(owner)(logits)
+    np.testing.assert_array_equal(first, defence.release(owner)(logits))
+    again = defence.release(owner.again(1))(logits)
+    assert np.array_equal(first, again) == (defence.asked == 1)
+
+
+@maps
+def test_each_answer_is_released_by_itself(table: dict) -> None:
+    """A pure map of one record does not depend on the records beside it."""
+    defence, logits = DEFENCES.make(table), _logits()
+    if not DEFENCES.make(table).made_once or table["name"] == "output_approximation":
+        np.testing.assert_allclose(defence.output(logits[:1, :, 3:4]), defence.output(logits)[:1, :, 3:4])
+
+
+@maps
+def test_a_monotone_map_is_undone(table: dict) -> None:
+    defence = DEFENCES.make(table)
+    logits = np.random.default_rng(0).normal(0, 2, (2, 1, 50, 10))
+    back = log_softmax(defence.inverse(defence.release(_owner(10))(logits)))
+    exact = np.abs(back - log_softmax(logits)).max() < 1e-9
+    assert exact == (defence.monotone or table.get("kind") == "taylor")
 
 
 @names
@@ -88,7 +157,8 @@ def test_what_changes_the_recipe_changes_the_key(name: str) -> None:
 def test_off_is_the_undefended_model(name: str) -> None:
     defence, base, logits = DEFENCES.make({"name": name, **OFF[name]}), Recipe(), _logits()
     assert defence.recipe(base) == base
-    np.testing.assert_allclose(defence.output(logits), logits)
+    released = defence.release(_owner(10))(logits)
+    np.testing.assert_allclose(np.exp(log_softmax(released)), np.exp(log_softmax(logits)), atol=1e-12)
 
 
 def test_temperature_is_undone_by_who_knows_it() -> None:
@@ -149,6 +219,15 @@ def test_rounds_of_pruning_end_at_the_asked_sparsity() -> None:
         ({"name": "ppb", "weight": -1.0}, "must not be negative"),
         ({"name": "dp_sgd", "noise": -1.0}, "noise must be at least 0"),
         ({"name": "stop_at", "epochs": 0}, "epochs must be at least 1"),
+        ({"name": "top_k", "k": 0}, "k must be at least 1"),
+        ({"name": "uniform_mixing", "weight": 1.0}, "at least 0 and below 1"),
+        ({"name": "logit_normalisation", "scale": 0.0}, "scale must be positive"),
+        ({"name": "logit_clipping", "p": 0.5}, "p at least 1"),
+        ({"name": "laplace_noise", "scale": -1.0}, "scale must be at least 0"),
+        ({"name": "gaussian_noise", "queries": 0}, "queries must be at least 1"),
+        ({"name": "memguard", "epsilon": -1.0}, "epsilon must be at least 0"),
+        ({"name": "output_approximation", "kind": "dm"}, "kind: Input should be 'dmd'"),
+        ({"name": "output_approximation", "rank": 0}, "rank must be at least 1"),
     ],
 )
 def test_wrong_parameters_are_refused(table: dict, message: str) -> None:

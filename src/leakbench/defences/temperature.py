@@ -19,6 +19,7 @@ class Temperature(Defence):
     name: ClassVar[str] = "temperature"
     source: ClassVar[str] = "Shokri et al. 2017, arXiv 1610.05820"
     changes_output: ClassVar[bool] = True
+    monotone: ClassVar[bool] = True
 
     temperature: float = 5.0
 

@@ -1,0 +1,48 @@
+"""What defences share that add noise to the released probabilities."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from ..errors import InputError
+from ..types import Array
+from ._simplex import log_distribution, probabilities
+from .base import Defence
+from .owner import Map, Owner
+
+
+@dataclass(frozen=True)
+class Noise(Defence):
+    """Releases max(0, f + noise), normalised; each record, view and model has noise of its own."""
+
+    keeps_argmax: ClassVar[bool] = False
+    changes_output: ClassVar[bool] = True
+    made_once: ClassVar[bool] = True
+
+    scale: float = 0.1
+    memoised: bool = True  # the same question has the same answer; else an attacker asks again and again
+    queries: int = (
+        10  # questions about each record, whose answers an attacker averages unless they are memoised
+    )
+
+    def __post_init__(self) -> None:
+        if not (self.scale >= 0 and np.isfinite(self.scale)):
+            raise InputError(f"scale must be at least 0, got {self.scale}")
+        if self.queries < 1:
+            raise InputError(f"queries must be at least 1 a record, got {self.queries}")
+
+    @property
+    def asked(self) -> int:
+        return 1 if self.memoised else self.queries
+
+    def release(self, owner: Owner) -> Map:
+        def released(logits: Array) -> Array:
+            rng = owner.stream("noise", 0 if self.memoised else owner.repeat)
+            return log_distribution(probabilities(logits) + self.noise(rng, logits.shape))
+
+        return released
+
+    def noise(self, rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
+        """Independent noise of the given shape."""
+        raise NotImplementedError

@@ -1,0 +1,35 @@
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from ..errors import InputError
+from ..types import Array
+from ._centred import centred, norm
+from .base import Defence
+
+
+@dataclass(frozen=True)
+class LogitClipping(Defence):
+    r"""Shorten logits that are longer than `tau`: a limit to how confident an answer can be.
+
+    Formula: output(z) = z min(1, tau / ||z||_p) of z without its mean
+    Source:  Wei et al. 2023, arXiv 2212.04055, who train with it and tune tau for each data set
+    Differs: a map of the output, after training; the mean is taken off, since a constant changes no answer
+    Limits:  label-only attacks are untouched; answers shorter than tau are released as they are
+    """
+
+    name: ClassVar[str] = "logit_clipping"
+    source: ClassVar[str] = "Wei et al. 2023, arXiv 2212.04055"
+    changes_output: ClassVar[bool] = True
+
+    tau: float = 5.0
+    p: float = 2.0
+
+    def __post_init__(self) -> None:
+        if not (self.tau > 0 and self.p >= 1):
+            raise InputError(f"tau must be positive and p at least 1, got {self.tau} and {self.p}")
+
+    def output(self, logits: Array) -> Array:
+        z = centred(logits)
+        return z * (self.tau / np.maximum(norm(z, self.p), self.tau))

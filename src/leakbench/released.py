@@ -1,0 +1,70 @@
+"""Answers as they are released where that needs the model's owner, or long: made once, and kept in the store."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from .models import Answers, Workshop
+from .progress import Progress
+from .signals.axes import Numbers
+from .store import Entry
+from .study import Protected
+from .train.recipe import Recipe
+from .types import PerModel
+
+SEEN, KNOWN = "released.npy", "known.npy"
+
+
+@dataclass(frozen=True, eq=False)
+class Released:
+    """What M models release, and what an attacker who knows the defence makes of it."""
+
+    seen: Answers
+    known: Answers
+
+
+def release(
+    workshop: Workshop, defence: Protected, recipe: Recipe, answers: Answers, progress: Progress
+) -> Released:
+    """The released answers of every model of a recipe, each with its own owner."""
+    entries = []
+    for m in range(len(answers.entries)):
+        entries.append(_released(workshop, defence, recipe, answers, m))
+        progress.advance()
+
+    def seen(m: int) -> Numbers:
+        return entries[m].array(SEEN)
+
+    def known(m: int) -> Numbers:
+        return entries[m].array(KNOWN) if defence.asked > 1 else defence.inverse(entries[m].array(SEEN))
+
+    return Released(_answers(answers, seen), _answers(answers, known))
+
+
+def _answers(asked: Answers, load: Callable[[int], Numbers]) -> Answers:
+    """Answers whose model m gives `load(m)` [V + K, N, C]: to the views, then to the noisy copies."""
+    views, kind = asked.logits.shape[1], np.dtype(np.float64)
+    logits = PerModel(asked.logits.shape, lambda m: load(m)[:views], kind)
+    noisy = None if asked.noisy is None else PerModel(asked.noisy.shape, lambda m: load(m)[views:], kind)
+    return replace(asked, logits=logits, noisy=noisy)
+
+
+def _released(workshop: Workshop, defence: Protected, recipe: Recipe, answers: Answers, m: int) -> Entry:
+    """The stored answers of model m to all views and noisy copies at once, in float64: not a tie is added."""
+    owner = workshop.owner(recipe, m, answers.entries[m])
+    spec = {
+        "signals": answers.signals[m].path.name,
+        "defence": [part.describe() for part in defence.parts],
+        "seed": owner.seed,
+    }
+    entry = workshop.store.get("released", spec)
+    if entry is None:
+        logits = answers.logits[m].astype(np.float64)
+        if answers.noisy is not None:
+            logits = np.concatenate([logits, answers.noisy[m].astype(np.float64)])
+        files = {SEEN: defence.release(owner)(logits)}
+        if defence.asked > 1:
+            files[KNOWN] = defence.observed(owner)(logits)
+        entry = workshop.store.put("released", spec, files, {})
+    return entry
