@@ -24,8 +24,8 @@ from .generated import look_at_generators
 from .models import Answers, Workshop
 from .progress import Progress, Silent
 from .provenance import Clock, provenance
-from .remembered import Remembered
 from .released import Released, release
+from .remembered import Remembered
 from .results import Results, Row
 from .signals.views import parse_views
 from .store import Store
