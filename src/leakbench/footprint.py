@@ -36,7 +36,7 @@ class Footprints:
         yield _over_models("nonzero_parameters", label, [s.nonzero for s in found])
         yield _over_models("multiply_adds", label, [s.multiply_adds for s in found])
         yield _over_models("bytes_on_disk", label, [s.bytes for s in found], "B")
-        gone = [1.0 - _left(s) / _weights(b) for s, b in zip(found, before, strict=True)]
+        gone = [1.0 - _left(s) / max(_weights(s), _weights(b)) for s, b in zip(found, before, strict=True)]
         yield _over_models("sparsity", label, gone)
         members = trial.split.members.sum(axis=1)
         loss = spent(trial.recipe, int(members.min()))  # fewer members, larger shares: the largest epsilon
@@ -47,7 +47,7 @@ class Footprints:
     def layers(self, trial: Trial, baseline: Trial) -> Iterator[LayerSize]:
         """Weights and zeros of each layer, means over the models; nothing where no weight went."""
         found, before = self.of(trial), self.of(baseline)
-        if [s.layers for s in found] == [s.layers for s in before] or _left(found[0]) == _weights(before[0]):
+        if [s.layers for s in found] == [s.layers for s in before] or _left(found[0]) >= _weights(before[0]):
             return
         for n, layer in enumerate(found[0].layers):
             yield LayerSize(

@@ -13,7 +13,7 @@ from leakbench.defences.owner import Owner, Records
 from leakbench.errors import InputError
 from leakbench.key import canonical
 from leakbench.signals.statistics import log_softmax
-from leakbench.train.recipe import Recipe, Train
+from leakbench.train.recipe import Architecture, Committee, Recipe, Train
 
 OFF = {  # parameters at which a defence does nothing
     "none": {},
@@ -133,8 +133,9 @@ def test_a_recipe_that_is_only_edited_may_be_edited_again(name: str) -> None:
     once = defence.recipe(base)
     if len(once.stages) == len(base.stages):
         assert defence.recipe(once) == once
-    else:  # stages are added, never taken away, and the added ones are new
-        assert [s for s in once.stages if s.stage == "train"] == [
+    else:  # stages are added, never taken away, and the added ones are new; a committee trains as its stage did
+        trained = [s.training if isinstance(s, Committee) else s for s in once.training]
+        assert [s for s in trained if s.stage == "train"] == [
             replace(s, on=t.on) for s, t in zip(base.stages, once.training, strict=False)
         ]
 
@@ -193,6 +194,32 @@ def test_the_founders_defences_are_short_compositions() -> None:
     assert [s.loss.name for s in ppb.training] == ["cross_entropy", "ppb"]
 
 
+def test_defences_by_aggregation_and_distillation_are_short_compositions() -> None:
+    base = Recipe(stages=(Train(epochs=20),))
+    assert _stages({"name": "ensemble"}, base) == ["committee"]
+    assert _stages({"name": "selena"}, base) == ["committee", "distill"]
+    assert _stages({"name": "knowledge_distillation"}, base) == ["train", "distill"]
+    assert _stages({"name": "repeated_distillation"}, base) == ["train", *["distill"] * 3]
+    assert _stages({"name": "mc_dropout"}, base) == ["train", "monte_carlo"]
+    committee, student = DEFENCES.make("selena").recipe(base).training
+    assert (committee.size, committee.leaves_out) == (25, 10)
+    assert student.epochs == committee.epochs == 20 and student.on == "members"
+
+
+def test_mc_dropout_sets_the_rate_of_every_architecture() -> None:
+    for name in ("mlp", "cnn", "column_fc"):
+        made = DEFENCES.make({"name": "mc_dropout", "rate": 0.3}).recipe(Recipe(Architecture(name)))
+        assert made.architecture.dropout == 0.3
+
+
+@pytest.mark.parametrize("name", ["ensemble", "selena"])
+def test_a_committee_takes_the_place_of_one_stage(name: str) -> None:
+    with pytest.raises(InputError, match="one train stage, got a recipe with train and finetune"):
+        DEFENCES.make(name).recipe(DEFENCES.make("pruning").recipe(Recipe()))
+    with pytest.raises(InputError, match="needs a single network"):
+        DEFENCES.make("pruning").recipe(DEFENCES.make("ensemble").recipe(Recipe()))
+
+
 def test_rounds_of_pruning_end_at_the_asked_sparsity() -> None:
     stages = (
         DEFENCES.make({"name": "pruning", "sparsity": 0.875, "rounds": 3, "epochs": 7})
@@ -228,6 +255,13 @@ def test_rounds_of_pruning_end_at_the_asked_sparsity() -> None:
         ({"name": "memguard", "epsilon": -1.0}, "epsilon must be at least 0"),
         ({"name": "output_approximation", "kind": "dm"}, "kind: Input should be 'dmd'"),
         ({"name": "output_approximation", "rank": 0}, "rank must be at least 1"),
+        ({"name": "ensemble", "size": 0}, "size must be at least 1"),
+        ({"name": "selena", "leaves_out": 25}, "leaves_out must be at least 1 and below size = 25"),
+        ({"name": "selena", "leaves_out": 0}, "leaves_out must be at least 1 and below size = 25"),
+        ({"name": "knowledge_distillation", "generations": 0}, "generations must be at least 1"),
+        ({"name": "knowledge_distillation", "temperature": 0.0}, "temperature must be above 0"),
+        ({"name": "mc_dropout", "rate": 0.0}, "rate must be above 0 and below 1"),
+        ({"name": "mc_dropout", "passes": 0}, "passes must be at least 1"),
     ],
 )
 def test_wrong_parameters_are_refused(table: dict, message: str) -> None:

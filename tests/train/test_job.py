@@ -2,14 +2,27 @@ import numpy as np
 import pytest
 
 from leakbench.errors import InputError
+from leakbench.generators import GENERATORS
 from leakbench.key import content_key
 from leakbench.train.job import Job
 from leakbench.train.losses import CrossEntropy
-from leakbench.train.recipe import Architecture, Distill, Finetune, Generate, Prune, Recipe, Train
-from leakbench.train.settings import Augment, Optimiser, Schedule
+from leakbench.train.recipe import (
+    Architecture,
+    Committee,
+    Distill,
+    Finetune,
+    Generate,
+    MonteCarlo,
+    Prune,
+    Recipe,
+    Train,
+)
+from leakbench.train.settings import Augment, Optimiser, Privacy, Schedule
 
 NONE = np.empty(0, np.int64)
 ROWS = np.arange(10)
+COPIES = Generate(generator=GENERATORS.make("bootstrap"))
+DROPOUT = Architecture(dropout=0.5)
 JOB = {"recipe": Recipe(), "members": ROWS, "dev": np.array([20, 21]), "seed": 7}
 
 
@@ -49,6 +62,7 @@ def test_the_key_is_that_of_the_content_alone():
         ({"members": np.array([-1, 1])}, "none negative"),
         ({"dev": np.array([3])}, "different rows"),
         ({"dev": NONE, "recipe": Recipe(stages=(Train(patience=2),))}, "needs dev records"),
+        ({"recipe": Recipe(stages=(Committee(size=11, leaves_out=1),))}, "needs as many members, got 10"),
     ],
 )
 def test_wrong_indices_are_refused(changes, message):
@@ -81,6 +95,20 @@ def test_wrong_indices_are_refused(changes, message):
         (lambda: Architecture(dropout=1.0), "dropout"),
         (lambda: Architecture(channels=(1, 2, 3)), "two numbers"),
         (lambda: Recipe(stages=()), "a stage that trains"),
+        (lambda: Committee(size=0), "size must be at least 1"),
+        (lambda: Committee(size=4, leaves_out=4), "leaves_out must be at least 0 and below size = 4, got 4"),
+        (lambda: Committee(leaves_out=-1), "leaves_out"),
+        (lambda: Committee(on="public"), "a committee must train on members, got 'public'"),
+        (lambda: Committee(privacy=Privacy()), "no privacy"),
+        (lambda: Recipe(stages=(Committee(), Prune())), r"stage 1 \(prune\) needs a single network"),
+        (lambda: Recipe(stages=(Committee(), Finetune())), r"stage 1 \(finetune\) needs a single network"),
+        (lambda: Recipe(stages=(Committee(), Committee())), r"stage 1 \(committee\) needs a single network"),
+        (lambda: Recipe(stages=(Committee(), COPIES, Train())), r"stage 2 \(train\) needs a single network"),
+        (lambda: Recipe(stages=(Train(), Committee())), "the train stage before would be for nothing"),
+        (lambda: MonteCarlo(passes=0), "passes must be at least 1"),
+        (lambda: Recipe(stages=(Train(), MonteCarlo())), "with dropout, got dropout = 0.0 after 1 stages"),
+        (lambda: Recipe(DROPOUT, (MonteCarlo(), Train())), "a trained network"),
+        (lambda: Recipe(DROPOUT, (Train(), MonteCarlo(), Prune())), r"stage 2 \(prune\) needs a single"),
     ],
 )
 def test_wrong_recipes_are_refused(make, message):

@@ -1,9 +1,12 @@
 """What defences that edit stages share."""
 
 from dataclasses import fields, replace
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
-from ..train.recipe import Finetune, Recipe, Source, Train
+from ..errors import InputError
+from ..train.recipe import Committee, Finetune, Recipe, Source, Train
+
+Kind = TypeVar("Kind", bound=Train)
 
 Which = Literal["all", "last"]  # stages that a defence edits: all that train, or the last of them
 
@@ -25,5 +28,25 @@ def edit_stages(recipe: Recipe, which: Which = "all", **changes: Any) -> Recipe:
 
 def finetuning(stage: Train, on: Source, **changes: Any) -> Finetune:
     """A stage that goes on as `stage` did, on other records or with other settings."""
+    return like(stage, Finetune, on=on, **changes)
+
+
+def like(stage: Train, kind: type[Kind], **changes: Any) -> Kind:
+    """A stage of another `kind` that trains as `stage` does, but for `changes`."""
     same = {f.name: getattr(stage, f.name) for f in fields(Train) if f.name != "stage"}
-    return Finetune(**{**same, "on": on, **changes})
+    return kind(**{**same, **changes})
+
+
+def as_committee(recipe: Recipe, size: int, leaves_out: int = 0) -> Recipe:
+    """`recipe` with a committee in place of its training. Raises InputError where it trains in several stages."""
+    if len(recipe.training) != 1:
+        raise InputError(
+            "a committee takes the place of one train stage, got a recipe with "
+            f"{' and '.join(stage.stage for stage in recipe.training)}; put this defence first in the chain, or "
+            "train in one stage"
+        )
+    stages = (
+        like(stage, Committee, size=size, leaves_out=leaves_out) if isinstance(stage, Train) else stage
+        for stage in recipe.stages
+    )
+    return replace(recipe, stages=tuple(stages))

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import InputError
+from .networks.answers import CommitteeNetwork, MonteCarloNetwork, parts_of_committee, parts_of_monte_carlo
 from .networks.custom import custom
 from .networks.norms import with_group_norm
 from .networks.plain import CNN, MLP
@@ -109,12 +110,32 @@ def loaded(
 ) -> Network:
     """The network with stored weights, in inference mode; channels may have been removed from it.
 
+    The names of the weights tell whether they are a committee's, or those of a network with its Monte Carlo masks.
     Raises InputError where the weights are not those of this architecture on such records and classes.
     """
+
+    def single(own: Mapping[str, np.ndarray]) -> Network:
+        return _filled(unset(architecture, shape, classes), shape, classes, own)
+
     network = unset(architecture, shape, classes)
+    several = network.state_dict().keys() != weights.keys()
+    if several and (committee := parts_of_committee(weights)):
+        network = CommitteeNetwork([single(own) for own in committee])
+    elif several and (sampled := parts_of_monte_carlo(weights)):
+        own, kept = sampled
+        network = MonteCarloNetwork(single(own), torch.tensor(kept), architecture.dropout)
+    else:
+        network = _filled(network, shape, classes, weights)
+    return network.eval().requires_grad_(False)
+
+
+def _filled(
+    network: Network, shape: tuple[int, ...], classes: int, weights: Mapping[str, np.ndarray]
+) -> Network:
+    """`network` with stored weights, narrowed to them."""
     expected, given = shapes(network.state_dict()), shapes(weights)
     fit_shapes(network, weights)
     network.load_state_dict({name: torch.tensor(value) for name, value in weights.items()})
     if expected != given and _problem(network, shape, classes):
         raise mismatch(expected, given, [name for name in expected if expected[name] != given[name]])
-    return network.eval().requires_grad_(False)
+    return network

@@ -10,7 +10,7 @@ import numpy as np
 from ..data.dataset import Indices
 from ..errors import InputError
 from ..key import canonical
-from .recipe import Recipe
+from .recipe import Committee, Recipe
 
 ENGINE_VERSION = 3  # raised by hand when the same job gives other weights
 
@@ -43,6 +43,12 @@ class Job:
                 "early stopping (patience), or an adversary whose reference is dev, needs dev records, got none; "
                 "give dev or leave it out"
             )
+        for stage in self.recipe.training:
+            if isinstance(stage, Committee) and stage.leaves_out and len(self.members) < stage.size:
+                raise InputError(
+                    f"a committee of {stage.size} that leaves records out needs as many members, got "
+                    f"{len(self.members)}; make it smaller"
+                )
         rows = np.concatenate([self.members, self.dev])
         if rows.min() < 0 or len(np.unique(rows)) != len(rows):
             raise InputError("members and dev must be different rows, none twice and none negative")
@@ -75,7 +81,8 @@ class Trained:
     `masks` are True where pruning left a weight, False where it holds it at zero; none where nothing was masked.
     The log has one entry a stage: the name of the `stage` and the `seconds` that it took; of a stage that
     trains also `epochs` run, `train_loss` of the last epoch, `dev_losses` of each (none without early stopping),
-    and `epoch_seconds`, this model's share of each epoch's time.
+    and `epoch_seconds`, this model's share of each epoch's time. A committee logs the epochs of all its networks,
+    one network after the other, and the mean of their last `train_loss`.
     """
 
     weights: dict[str, np.ndarray]

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from ..data.dataset import Dataset
 from ..errors import InputError
+from .committee import answers_to_members
 from .model import Model, inferred
 from .recipe import Distill, Train
 from .tensors import Normaliser, tensors
@@ -87,7 +88,7 @@ def _synthetic(models: Sequence[Model]) -> tuple[Tensor, Tensor, list[Tensor]]:
 
 def _taught(model: Model, records: Tensor, stage: Distill) -> tuple[Tensor, Tensor]:
     """The records [n] that the student keeps and the teacher's distributions for them [n, C]."""
-    logits = inferred(model.network, records)
+    logits = answers_to_members(model, records) if stage.on == "members" else inferred(model.network, records)
     log_p = logits.log_softmax(dim=1)
     entropy = -(log_p.exp() * log_p).sum(dim=1)
     kept = entropy.argsort(stable=True)[: max(1, round(stage.keep * len(entropy)))].sort().values

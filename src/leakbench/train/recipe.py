@@ -1,7 +1,7 @@
 """A recipe: an architecture and an ordered list of stages, all plain data (no torch here)."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Discriminator, PlainValidator, Tag
@@ -73,12 +73,43 @@ class Finetune(Train):
 
 
 @dataclass(frozen=True)
+class Committee(Train):
+    """`size` networks in place of one, each trained from scratch; their answer is the mean of their softmax.
+
+    Each record is left out by `leaves_out` of the networks, which train on nearly equal numbers of records.
+    """
+
+    stage: Literal["committee"] = "committee"  # type: ignore[assignment]
+    size: int = 25
+    leaves_out: int = 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        within("size", self.size, 1)
+        if not 0 <= self.leaves_out < self.size:
+            raise InputError(
+                f"leaves_out must be at least 0 and below size = {self.size}, got {self.leaves_out}: "
+                "a record that every network leaves out trains none"
+            )
+        if self.on != "members":
+            raise InputError(f"a committee must train on members, got {self.on!r}; take a train stage")
+        if self.privacy:
+            raise InputError("a committee stage must have no privacy; take a train stage")
+
+    @property
+    def training(self) -> Train:
+        """How each network is trained."""
+        return Train(**{f.name: getattr(self, f.name) for f in fields(Train) if f.name != "stage"})
+
+
+@dataclass(frozen=True)
 class Distill(Train):
     """A new network, freshly initialised, taught by the model of the stage before: the teacher.
 
     Its targets are softmax(teacher / temperature), compared with softmax(student / temperature), times
     temperature squared (Hinton et al. 2015). Only the share `keep` of the records is used, those on which the
-    teacher's answer has the lowest entropy.
+    teacher's answer has the lowest entropy. Where a committee teaches its own members, only the networks answer
+    about a record that have left it out, if any have.
     """
 
     stage: Literal["distill"] = "distill"  # type: ignore[assignment]
@@ -126,6 +157,25 @@ class Prune:
 
 
 @dataclass(frozen=True)
+class MonteCarlo:
+    """Answer with the mean softmax of `passes` passes through the network with dropout on.
+
+    Each pass drops units of its own, at the architecture's rate, the same for every record: drawn once, kept
+    with the weights.
+    """
+
+    stage: Literal["monte_carlo"] = "monte_carlo"
+    passes: int = 20
+
+    def __post_init__(self) -> None:
+        within("passes", self.passes, 1)
+
+    def describe(self) -> dict[str, Any]:
+        """Plain data."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
 class Generate:
     """Make synthetic records, which the stages that follow can train on; the model is left as it is.
 
@@ -164,8 +214,10 @@ def _stage_of(value: Any) -> str:
 Stage = Annotated[
     Annotated[Train, Tag("train")]
     | Annotated[Finetune, Tag("finetune")]
+    | Annotated[Committee, Tag("committee")]
     | Annotated[Distill, Tag("distill")]
     | Annotated[Prune, Tag("prune")]
+    | Annotated[MonteCarlo, Tag("monte_carlo")]
     | Annotated[Generate, Tag("generate")],
     Discriminator(_stage_of),
 ]
@@ -181,12 +233,12 @@ ARCHITECTURES = ("mlp", "column_fc", "cnn", "resnet9", "wrn", *TORCHVISION, "cus
 class Architecture:
     """A network by name.
 
-    `mlp`: linear layers of widths `hidden`; `column_fc`: 256 and 128, dropout .1 (mia_prune). `cnn`: two strided
-    convolutions and a linear layer. `resnet9`; `wrn`: a wide ResNet of `depth` and `width`. The others are
-    torchvision's with a stem for 32 x 32 images. `custom` calls `factory`, "module:function", with the shape of
-    a record and the number of classes; it runs that code, so read other people's studies before you run them.
-    Dropout acts on each hidden layer of an MLP, and on what the CNN's linear layer reads. `norm` "group" puts
-    GroupNorm in BatchNorm's place, which DP-SGD needs.
+    `mlp`: linear layers of widths `hidden`; `column_fc`: 256 and 128, dropout .1 unless another is set
+    (mia_prune). `cnn`: two strided convolutions and a linear layer. `resnet9`; `wrn`: a wide ResNet of `depth` and
+    `width`. The others are torchvision's with a stem for 32 x 32 images. `custom` calls `factory`,
+    "module:function", with the shape of a record and the number of classes; it runs that code, so read other
+    people's studies before you run them. Dropout acts on each hidden layer of an MLP, and on what the CNN's linear
+    layer reads. `norm` "group" puts GroupNorm in BatchNorm's place, which DP-SGD needs.
     """
 
     name: str = "mlp"
@@ -203,7 +255,7 @@ class Architecture:
             raise unknown("architecture", self.name, ARCHITECTURES)
         if self.name == "column_fc":
             object.__setattr__(self, "hidden", (256, 128))
-            object.__setattr__(self, "dropout", 0.1)
+            object.__setattr__(self, "dropout", self.dropout or 0.1)
         within("dropout", self.dropout, 0.0, 1.0)
         for width in (*self.hidden, *self.channels, self.width):
             within("a layer's width", width, 1)
@@ -223,7 +275,7 @@ class Recipe:
     """How a model is made: its architecture and its stages, in order.
 
     Raises InputError unless a stage trains, and where a stage uses synthetic records that no stage before it
-    makes, or a model that is not there yet.
+    makes, a model that is not there yet, or a single network where there are several.
     """
 
     architecture: Architecture = field(default_factory=Architecture)
@@ -244,8 +296,33 @@ class Recipe:
                     f"stage {number} (distill) needs a teacher, but no stage before it trains one; "
                     "put a `train` stage before it"
                 )
+            self._check_networks(number)
             made |= isinstance(stage, Generate)
             trained |= isinstance(stage, Train)
+
+    def _check_networks(self, number: int) -> None:
+        """Raise InputError where stage `number` cannot work on the model of the stages before."""
+        stage = self.stages[number]
+        before = [s for s in self.stages[:number] if not isinstance(s, Generate)]
+        if (
+            before
+            and isinstance(before[-1], Committee | MonteCarlo)
+            and not isinstance(stage, Generate | Distill)
+        ):
+            raise InputError(
+                f"stage {number} ({stage.stage}) needs a single network, but the {before[-1].stage} stage before "
+                "answers with several; put it before that stage, or a `distill` stage between them"
+            )
+        if before and isinstance(stage, Committee):
+            raise InputError(
+                f"stage {number} (committee) starts with fresh networks, so that the {before[-1].stage} stage "
+                "before would be for nothing; leave that one out"
+            )
+        if isinstance(stage, MonteCarlo) and not (before and self.architecture.dropout):
+            raise InputError(
+                f"stage {number} (monte_carlo) needs a trained network with dropout, got dropout = "
+                f"{self.architecture.dropout} after {len(before)} stages; set dropout in the [architecture] table"
+            )
 
     @property
     def training(self) -> tuple[Train, ...]:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from .architectures import CNN, MLP
+from .architectures import CNN, MLP, Network
 from .draws import Draws
 from .history import History, diverged
 from .loop import objective
@@ -27,15 +27,15 @@ LARGEST_STACKED_IMAGE = 144  # pixels that CNNs are stacked for; on larger image
 DEV_BATCH = 1024
 
 
-def stackable(models: Sequence[Model], stage: Train, shape: tuple[int, ...]) -> bool:
-    """Whether a stage of these models can, and should, be one computation, on records of `shape`."""
+def stackable(networks: Sequence[Network], stage: Train, shape: tuple[int, ...]) -> bool:
+    """Whether a stage that trains these networks can, and should, be one computation, on records of `shape`."""
     if stage.privacy or stage.adversary:
         return False
-    network = models[0].network
+    network = networks[0]
     small = isinstance(network, CNN) and shape[1] * shape[2] <= LARGEST_STACKED_IMAGE
     if not (isinstance(network, MLP) or small):
         return False
-    shapes = [[p.shape for p in model.network.parameters()] for model in models]
+    shapes = [[p.shape for p in each.parameters()] for each in networks]
     return all(shape == shapes[0] for shape in shapes)  # pruned channels may differ between models
 
 

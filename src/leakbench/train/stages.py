@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -10,14 +11,17 @@ from ..data.dataset import Dataset
 from ..errors import InputError
 from ..generators import Synthetic, synthesise
 from ..seeds import derive
-from .architectures import unset
-from .job import Job, Trained, check_group
+from .architectures import Network, unset
+from .committee import network_jobs
+from .job import Job, Trained, check_group, groups
 from .loop import train_one
 from .material import material, public_rows
 from .model import Model, new_network, resume, start
+from .monte_carlo import monte_carlo, refuse_own_dropout
+from .networks.answers import CommitteeNetwork
 from .private import refuse_batchnorm
 from .pruning import prune
-from .recipe import Distill, Generate, Prune, Recipe, Train
+from .recipe import Committee, Distill, Generate, MonteCarlo, Prune, Recipe, Train
 from .stacked import stackable, train_stack
 
 Progress = Callable[[float], None]
@@ -82,6 +86,8 @@ def rehearse(dataset: Dataset, recipe: Recipe) -> None:
             prune(network, stage, shape)
         elif isinstance(stage, Generate):
             stage.generator.check(shape, classes)
+        elif isinstance(stage, MonteCarlo):
+            refuse_own_dropout(network)
         elif stage.privacy:
             refuse_batchnorm(network)
 
@@ -100,7 +106,8 @@ def _run_stages(
             model.synthetic = make(model.job, last)
     for number, stage in enumerate(stages[first:], first):
         if isinstance(stage, Train):
-            _train(dataset, models, number, lambda epochs, over=over: report((over + epochs) / total))
+            train = _train_committees if isinstance(stage, Committee) else _train
+            train(dataset, models, number, lambda epochs, over=over: report((over + epochs) / total))
             over += stage.epochs
         else:
             for model in models:
@@ -125,7 +132,8 @@ def _train(dataset: Dataset, models: list[Model], number: int, report: Callable[
     stage = models[0].job.recipe.stages[number]
     assert isinstance(stage, Train)
     shape = dataset.x.shape[1:]
-    stack = stackable(models, stage, shape)  # also of one model, which so comes out the same to the last bit
+    begun = {model: _beginning(dataset, model, number) for model in models}
+    stack = stackable(list(begun.values()), stage, shape)  # also of one model: the same to the last bit
     together = [models] if stack else [[model] for model in models]
     for i, part in enumerate(together):
 
@@ -135,15 +143,52 @@ def _train(dataset: Dataset, models: list[Model], number: int, report: Callable[
         found = material(dataset, part, number)
         if isinstance(stage, Distill):
             for model in part:
-                model.network, model.masks = new_network(dataset, model.job, number), {}
+                model.network, model.masks = begun[model], {}
         rest = (found, number, partly)
         histories = train_stack(part, *rest) if stack else [train_one(part[0], *rest)]
         for model, history in zip(part, histories, strict=True):
             model.log.append(history.log(stage.stage))
 
 
+def _beginning(dataset: Dataset, model: Model, number: int) -> Network:
+    """The network that stage `number` trains: the model's own, or a student's fresh one."""
+    student = isinstance(model.job.recipe.stages[number], Distill)
+    return new_network(dataset, model.job, number) if student else model.network
+
+
+def _train_committees(
+    dataset: Dataset, models: list[Model], number: int, report: Callable[[float], None]
+) -> None:
+    """A stage that trains a committee in place of each model's network: the networks of all models at once."""
+    stage = models[0].job.recipe.stages[number]
+    jobs = [network_jobs(model.job) for model in models]
+    every = [job for own in jobs for job in own]
+    trained: dict[Job, Trained] = {}
+    for batch in groups(every, len(every)):  # networks that train on equally many records
+
+        def partly(fraction: float, over: int = len(trained), size: int = len(batch)) -> None:
+            report(stage.epochs * (over + fraction * size) / len(every))
+
+        trained |= dict(zip(batch, train_group(dataset, batch, partly), strict=True))
+    for model, own in zip(models, jobs, strict=True):
+        model.network = CommitteeNetwork([resume(dataset, job, trained[job]).network for job in own])
+        model.log.append(_joint_log([trained[job].log[0] for job in own]))
+
+
+def _joint_log(logs: list[dict[str, Any]]) -> dict[str, Any]:
+    """The log of a committee from those of its networks; see `Trained`."""
+    return {
+        "stage": "committee",
+        "seconds": sum(log["seconds"] for log in logs),
+        "epochs": sum(log["epochs"] for log in logs),
+        "train_loss": sum(log["train_loss"] for log in logs) / len(logs),
+        "dev_losses": [loss for log in logs for loss in log["dev_losses"]],
+        "epoch_seconds": [seconds for log in logs for seconds in log["epoch_seconds"]],
+    }
+
+
 def _step(dataset: Dataset, model: Model, number: int, make: Make) -> None:
-    """A stage that does not train: pruning, or making synthetic records."""
+    """A stage that does not train: pruning, making synthetic records, or answering in several passes."""
     stage = model.job.recipe.stages[number]
     started = time.perf_counter()
     if isinstance(stage, Prune):
@@ -152,6 +197,9 @@ def _step(dataset: Dataset, model: Model, number: int, make: Make) -> None:
     elif isinstance(stage, Generate):
         model.synthetic = make(model.job, number)
         seconds = model.synthetic.seconds
+    elif isinstance(stage, MonteCarlo):
+        model.network, model.masks = monte_carlo(model, stage, number), {}
+        seconds = time.perf_counter() - started
     else:
         raise InputError(f"unknown stage {stage!r}")
     model.log.append({"stage": stage.stage, "seconds": seconds})
@@ -167,6 +215,6 @@ def _joined(model: Model, masks: dict[str, Tensor]) -> dict[str, Tensor]:
 def _at_once(dataset: Dataset, job: Job) -> int:
     """How many models are stacked: what was fastest on a CPU. It changes nothing beyond floating point."""
     model = start(dataset, job)
-    if not stackable([model], job.recipe.training[0], dataset.x.shape[1:]):
+    if not stackable([model.network], job.recipe.training[0], dataset.x.shape[1:]):
         return 1
     return max(1, STACK_BYTES // sum(p.numel() * p.element_size() for p in model.network.parameters()))

@@ -1,0 +1,33 @@
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+from ..train.recipe import MonteCarlo, Recipe
+from ..train.settings import within
+from .base import Defence
+
+
+@dataclass(frozen=True)
+class McDropout(Defence):
+    r"""Train with dropout, and release the mean answer of several passes with dropout still on.
+
+    Formula: f(x) = 1/passes sum_p softmax(f(x; m_p)), m_p a mask that drops each unit with probability `rate`
+    Source:  Gal, Ghahramani 2016, arXiv 1506.02142
+    Differs: each pass has one mask for all records, drawn once for each model, so that asking again, or along with
+             other records, brings the same answer: an attacker gains nothing by averaging
+    Limits:  a mean over masks smooths the answers of members and of others alike; what the weights have memorised
+             stays in them. An answer costs `passes` times as much
+    """
+
+    name: ClassVar[str] = "mc_dropout"
+    source: ClassVar[str] = "Gal, Ghahramani 2016, arXiv 1506.02142"
+
+    rate: float = 0.5
+    passes: int = 20
+
+    def __post_init__(self) -> None:
+        within("rate", self.rate, 0.0, 1.0, include_low=False)
+        within("passes", self.passes, 1)
+
+    def recipe(self, base: Recipe) -> Recipe:
+        architecture = replace(base.architecture, dropout=self.rate)
+        return replace(base, architecture=architecture, stages=(*base.stages, MonteCarlo(passes=self.passes)))

@@ -1,0 +1,65 @@
+"""Models that answer with the mean of several softmaxes: many networks, or one with many dropout masks.
+
+Both answer with the logarithm of the mean: log-probabilities, which stand in place of logits.
+"""
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+Weights = Mapping[str, np.ndarray]
+NETWORK = re.compile(r"networks\.(\d+)\.(.+)")  # a committee's names in its `state_dict`
+
+
+class CommitteeNetwork(nn.Module):
+    """K networks that answer together."""
+
+    def __init__(self, networks: Sequence[nn.Module]) -> None:
+        super().__init__()
+        self.networks = nn.ModuleList(networks)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Records [B, ...] -> log-probabilities [B, C]."""
+        return log_mean(torch.stack([network(x).log_softmax(dim=1) for network in self.networks]))
+
+
+class MonteCarloNetwork(nn.Module):
+    """A network that answers in P passes; `kept` [P, units] says which units each pass keeps."""
+
+    def __init__(self, network: nn.Module, kept: Tensor, dropout: float) -> None:
+        super().__init__()
+        self.network, self.dropout = network, dropout
+        self.register_buffer("kept", kept)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Records [B, ...] -> log-probabilities [B, C]."""
+        passes = self.kept / (1.0 - self.dropout)
+        answers = [self.network(x, one.split(self.network.dropped)) for one in passes]
+        return log_mean(torch.stack(answers).log_softmax(dim=2))
+
+
+def log_mean(log_p: Tensor) -> Tensor:
+    """The logarithm of the mean probability [...] over the first axis of log-probabilities [K, ...]."""
+    return log_p.logsumexp(dim=0) - math.log(len(log_p))
+
+
+def parts_of_committee(weights: Weights) -> list[dict[str, np.ndarray]]:
+    """The weights of each network of a committee; none where they are not a committee's."""
+    found = {name: NETWORK.fullmatch(name) for name in weights}
+    parts: dict[int, dict[str, np.ndarray]] = {}
+    for name, match in found.items():
+        if match is None:
+            return []
+        parts.setdefault(int(match[1]), {})[match[2]] = weights[name]
+    return [parts[k] for k in sorted(parts)]
+
+
+def parts_of_monte_carlo(weights: Weights) -> tuple[dict[str, np.ndarray], np.ndarray] | None:
+    """The network's own weights and the kept units of each pass; None where there are none."""
+    if "kept" not in weights:
+        return None
+    return {n.removeprefix("network."): v for n, v in weights.items() if n != "kept"}, weights["kept"]
