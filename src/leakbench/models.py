@@ -25,7 +25,7 @@ from .train.recipe import Generate, Recipe
 from .train.stages import synthetic, train_group
 from .types import PerModel
 
-WEIGHTS, MASKS = "weights.safetensors", "masks.safetensors"
+WEIGHTS, MASKS, TRACES = "weights.safetensors", "masks.safetensors", "traces.npy"
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,7 +158,9 @@ class Workshop:
     def _keep(self, job: Job, number: int, trained: Trained) -> None:
         if number in job.recipe.kept:
             spec = self.spec(job.until(number))
-            files = {WEIGHTS: trained.weights} | ({MASKS: trained.masks} if trained.masks else {})
+            files: dict[str, Any] = {WEIGHTS: trained.weights}
+            files |= {MASKS: trained.masks} if trained.masks else {}
+            files |= {TRACES: trained.traces} if trained.traces is not None else {}
             self._found[content_key(spec)] = self.store.put("models", spec, files, {"stages": trained.log})
 
     def _model(self, job: Job) -> Entry | None:
@@ -181,7 +183,8 @@ class Workshop:
         entry = self._model(job.until(stages - 1))
         assert entry is not None
         masks = entry.tensors(MASKS) if (entry.path / MASKS).exists() else {}
-        return Trained(entry.tensors(WEIGHTS), masks, entry.meta["stages"])
+        traces = np.array(entry.array(TRACES)) if (entry.path / TRACES).exists() else None
+        return Trained(entry.tensors(WEIGHTS), masks, entry.meta["stages"], traces)
 
     def _answer(self, recipe: Recipe, model: Entry, rows: Indices, asked: Query) -> Entry:
         spec = {

@@ -29,6 +29,13 @@ OFF = {  # parameters at which a defence does nothing
     "gaussian_noise": {"scale": 0.0},
     "logit_clipping": {"tau": 1e6},
     "memguard": {"epsilon": 0.0, "epochs": 1, "steps": 1},
+    "entropy_regularization": {"weight": 0.0},
+    "focal_loss": {"gamma": 0.0},
+    "relaxloss": {"alpha": 0.0},
+    "convex_concave": {"alpha": 1.0, "beta": 1.0},
+    "hamp_training": {"gamma": 0.0, "alpha": 0.0},
+    "mixup": {"alpha": 0.0},
+    "dropout": {"rate": 0.0},
 }
 names = pytest.mark.parametrize("name", DEFENCES.names())
 QUICK = {"memguard": {"epochs": 3, "steps": 20}}
@@ -262,8 +269,53 @@ def test_rounds_of_pruning_end_at_the_asked_sparsity() -> None:
         ({"name": "knowledge_distillation", "temperature": 0.0}, "temperature must be above 0"),
         ({"name": "mc_dropout", "rate": 0.0}, "rate must be above 0 and below 1"),
         ({"name": "mc_dropout", "passes": 0}, "passes must be at least 1"),
+        ({"name": "entropy_regularization", "form": "max"}, "form"),
+        ({"name": "entropy_regularization", "weight": -1.0}, "weight must be at least 0"),
+        ({"name": "focal_loss", "gamma": -1.0}, "gamma must be at least 0"),
+        ({"name": "relaxloss", "alpha": -1.0}, "alpha must be at least 0"),
+        ({"name": "relaxloss", "upper": 0.0}, "upper must be a probability above 0 and at most 1, got 0"),
+        ({"name": "relaxloss", "upper": 30}, "upper must be a probability above 0 and at most 1, got 30"),
+        ({"name": "convex_concave", "alpha": 1.5}, "alpha must be a share"),
+        ({"name": "convex_concave", "beta": 0.0}, "beta must be above 0"),
+        ({"name": "hamp_training", "gamma": 1.0}, "gamma must be at least 0 and below 1"),
+        ({"name": "mixup", "alpha": -1.0}, "mixup .* must be at least 0"),
+        ({"name": "dropout", "rate": 1.0}, "rate must be at least 0 and below 1"),
     ],
 )
 def test_wrong_parameters_are_refused(table: dict, message: str) -> None:
     with pytest.raises(InputError, match=message):
         DEFENCES.make(table).recipe(Recipe())
+
+
+@pytest.mark.parametrize("second", ["ppb", "focal_loss", "relaxloss", "hamp_training", "label_smoothing"])
+def test_no_defence_of_a_chain_loses_the_loss_of_another(second: str) -> None:
+    once = DEFENCES.make("convex_concave").recipe(Recipe())
+    with pytest.raises(InputError, match="take one of them"):
+        DEFENCES.make(second).recipe(once)
+
+
+def test_a_loss_may_be_that_of_the_last_stage_alone() -> None:
+    pruned = DEFENCES.make("pruning").recipe(Recipe())
+    for name in ("focal_loss", "relaxloss", "convex_concave", "hamp_training", "entropy_regularization"):
+        first, last = DEFENCES.make({"name": name, "stages": "last"}).recipe(pruned).training
+        assert first == pruned.training[0] and last.loss.name != "cross_entropy"
+    first, last = DEFENCES.make({"name": "mixup", "stages": "last"}).recipe(pruned).training
+    assert (first.augment.mixup, last.augment.mixup) == (0.0, 1.0)
+
+
+@pytest.mark.parametrize("chain", [["mixup", "dp_sgd"], ["adversarial_regularization", "mixup"]])
+def test_mixup_goes_with_no_method_about_single_records(chain: list[str]) -> None:
+    recipe = Recipe()
+    with pytest.raises(InputError, match="mixup must have no adversary and no privacy"):
+        for name in chain:
+            recipe = DEFENCES.make(name).recipe(recipe)
+
+
+def test_dropout_replaces_that_of_the_architecture() -> None:
+    for name, before in (("mlp", 0.0), ("column_fc", 0.1), ("cnn", 0.0)):
+        base = Recipe(Architecture(name))
+        assert base.architecture.dropout == before
+        assert DEFENCES.make({"name": "dropout", "rate": 0.3}).recipe(base).architecture.dropout == 0.3
+        assert DEFENCES.make({"name": "dropout", "rate": 0.0}).recipe(base) == base
+    with pytest.raises(InputError, match=r"dropout must go with an architecture that has it .*got 'resnet9'"):
+        DEFENCES.make("dropout").recipe(Recipe(Architecture("resnet9")))

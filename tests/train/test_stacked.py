@@ -70,6 +70,25 @@ FEATURES = {
     ),
     "l1": recipe(l1=0.01),
     "ppb": recipe(loss=LOSSES.make("ppb")),
+    "entropy penalty": recipe(loss=LOSSES.make({"name": "entropy_regularization", "weight": 0.5})),
+    "inverse entropy": recipe(loss=LOSSES.make({"name": "entropy_regularization", "form": "inverse"})),
+    "focal": recipe(loss=LOSSES.make("focal")),
+    "relaxloss": recipe(loss=LOSSES.make({"name": "relaxloss", "alpha": 2.2})),
+    "relaxloss, all flattened": recipe(
+        loss=LOSSES.make({"name": "relaxloss", "alpha": 2.2, "upper": 0.3, "flattened": "all"})
+    ),
+    "ccel": recipe(loss=LOSSES.make({"name": "convex_concave", "beta": 1.0})),
+    "ccql": recipe(loss=LOSSES.make({"name": "convex_concave", "form": "ccql", "beta": 1.0})),
+    "focal_ccel": recipe(loss=LOSSES.make({"name": "convex_concave", "form": "focal_ccel", "beta": 1.0})),
+    "hamp": recipe(loss=LOSSES.make({"name": "hamp", "gamma": 0.5})),
+    "mixup": recipe(augment=Augment(mixup=1.0)),
+    "mixup, shifted, cnn": recipe(Architecture("cnn", channels=(3, 5)), augment=Augment(shift=1, mixup=0.4)),
+    "mixup, early stopping": recipe(
+        epochs=15, patience=1, optimiser=Optimiser(lr=0.4), augment=Augment(mixup=1.0)
+    ),
+    "mixup of a teacher's answers": Recipe(
+        SMALL, (BASE, Distill(epochs=3, batch_size=32, augment=Augment(mixup=1.0)))
+    ),
     "pruned and fine-tuned": Recipe(
         SMALL, (BASE, Prune(sparsity=0.7), Finetune(epochs=3, batch_size=32, l1=0.01))
     ),
@@ -249,7 +268,7 @@ def test_what_does_not_fit_is_refused(digits, make_jobs):
         train_group(digits, [])
     with pytest.raises(InputError, match=r"rows of 'digits', 0\.\.1796, got 1797"):
         train_group(digits, [Job(recipe(), np.array([3, 1797]), none, 0)])
-    with pytest.raises(InputError, match="needs images"):
+    with pytest.raises(InputError, match="shift and flip need images"):
         train_group(table, make_jobs(recipe(augment=Augment(1)), 1))
     for engine in (lambda job: train_group(table, [job]), lambda job: train_alone(table, job)):
         with pytest.raises(InputError, match="'cnn' needs images"):

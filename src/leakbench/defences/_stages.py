@@ -4,6 +4,7 @@ from dataclasses import fields, replace
 from typing import Any, Literal, TypeVar
 
 from ..errors import InputError
+from ..train.losses import CrossEntropy, Loss
 from ..train.recipe import Committee, Finetune, Recipe, Source, Train
 
 Kind = TypeVar("Kind", bound=Train)
@@ -50,3 +51,20 @@ def as_committee(recipe: Recipe, size: int, leaves_out: int = 0) -> Recipe:
         for stage in recipe.stages
     )
     return replace(recipe, stages=tuple(stages))
+
+
+def with_loss(recipe: Recipe, which: Which, loss: Loss) -> Recipe:
+    """`recipe` whose stages learn by `loss`, in place of plain cross-entropy or of other parameters of `loss`.
+
+    Raises InputError where a stage has a loss of its own, which would be lost.
+    """
+
+    def replaced(old: Loss) -> Loss:
+        if old == CrossEntropy() or old.name == loss.name:
+            return loss
+        raise InputError(
+            f"a stage has one loss, got {loss.name!r} on top of {old.spec()}; take one of them, or give the other "
+            'stages of its own (stages = "last")'
+        )
+
+    return edit_stages(recipe, which, loss=replaced)

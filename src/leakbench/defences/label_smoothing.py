@@ -2,6 +2,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from ..errors import InputError
+from ..train.losses import CrossEntropy, Loss
 from ..train.recipe import Recipe
 from ._stages import edit_stages
 from .base import Defence
@@ -27,4 +28,11 @@ class LabelSmoothing(Defence):
             raise InputError(f"smoothing must lie in [0, 1), got {self.smoothing}")
 
     def recipe(self, base: Recipe) -> Recipe:
-        return edit_stages(base, loss=lambda loss: replace(loss, smoothing=self.smoothing))
+        return edit_stages(base, loss=self._smoothed)
+
+    def _smoothed(self, loss: Loss) -> Loss:
+        if not isinstance(loss, CrossEntropy):
+            raise InputError(
+                f"label_smoothing needs cross-entropy, got the loss {loss.name!r}; take one of them"
+            )
+        return replace(loss, smoothing=self.smoothing)

@@ -3,7 +3,7 @@ from typing import ClassVar
 
 from ..train.losses import LOSSES
 from ..train.recipe import Recipe
-from ._stages import Which, edit_stages
+from ._stages import Which, with_loss
 from .base import Defence
 
 
@@ -25,4 +25,4 @@ class Ppb(Defence):
 
     def recipe(self, base: Recipe) -> Recipe:
         loss = LOSSES.make({"name": "ppb", "weight": self.weight})
-        return edit_stages(base, self.stages, loss=lambda old: loss if self.weight else old)
+        return with_loss(base, self.stages, loss) if self.weight else base

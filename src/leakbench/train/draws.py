@@ -7,7 +7,7 @@ the model is trained alone or in a group: that is why grouping changes nothing b
 import torch
 from torch import Tensor
 
-from ..seeds import derive
+from ..seeds import derive, stream
 from .settings import Augment
 
 
@@ -24,6 +24,7 @@ class Draws:
         self._dropout = generator(seed, stage, "dropout")
         self._augment = generator(seed, stage, "augment")
         self._reference = generator(seed, stage, "reference")
+        self._mixup = stream(seed, stage, "mixup")
         self.noise = generator(seed, stage, "noise")
 
     def order(self, n: int) -> Tensor:
@@ -41,6 +42,10 @@ class Draws:
     def uniform(self, batch: int, units: int) -> Tensor:
         """What decides on dropout, uniform [B, units]: a unit is kept where it reaches the dropout rate."""
         return torch.rand(batch, units, generator=self._dropout)
+
+    def mixup(self, batch: int, a: float) -> tuple[float, Tensor]:
+        """The share of its own that each record of a batch keeps, and who the rest comes from: [B]."""
+        return self._mixup.beta(a, a), torch.from_numpy(self._mixup.permutation(batch))
 
     def moves(self, batch: int, augment: Augment) -> Tensor:
         """Shift right, shift down, and whether to flip first: int64 [B, 3]."""

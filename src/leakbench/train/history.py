@@ -2,6 +2,8 @@
 
 import math
 
+import numpy as np
+
 from ..errors import LeakbenchError
 
 
@@ -13,13 +15,21 @@ class History:
         self.train_losses: list[float] = []
         self.dev_losses: list[float] = []
         self.seconds: list[float] = []
+        self._traces: list[np.ndarray] = []
 
-    def add(self, train_loss: float, dev_loss: float | None, seconds: float) -> None:
-        """Note an epoch and this model's share of its time. Raises LeakbenchError if a loss is not finite."""
+    def add(
+        self, train_loss: float, dev_loss: float | None, seconds: float, trace: np.ndarray | None = None
+    ) -> None:
+        """Note an epoch, this model's share of its time, and what each record cost (see `traces`).
+
+        Raises LeakbenchError if a loss is not finite.
+        """
         self.train_losses.append(train_loss)
         self.seconds.append(seconds)
         if dev_loss is not None:
             self.dev_losses.append(dev_loss)
+        if trace is not None:
+            self._traces.append(trace.astype(np.float16))
         if not math.isfinite(train_loss + (dev_loss or 0.0)):
             raise diverged(self.seed, f"its loss is {train_loss} after epoch {len(self.train_losses)}")
 
@@ -33,6 +43,11 @@ class History:
             "dev_losses": self.dev_losses,
             "epoch_seconds": self.seconds,
         }
+
+    @property
+    def traces(self) -> np.ndarray | None:
+        """The cross-entropy of each record in each epoch [epochs, n], in nats, if the stage notes it."""
+        return np.stack(self._traces) if self._traces else None
 
     @property
     def improved(self) -> bool:

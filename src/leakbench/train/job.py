@@ -83,11 +83,17 @@ class Trained:
     trains also `epochs` run, `train_loss` of the last epoch, `dev_losses` of each (none without early stopping),
     and `epoch_seconds`, this model's share of each epoch's time. A committee logs the epochs of all its networks,
     one network after the other, and the mean of their last `train_loss`.
+
+    `traces` [epochs, n] are the cross-entropies, in nats, of the job's members in each epoch of the last stage that
+    trained on members, in the order of `members`: on the true label, as the batch met the record before the step,
+    so augmented and with dropout. NaN where a record sat an epoch out (the only one left for a last batch, before
+    a BatchNorm). None where that stage has mixup or privacy or leaves members out, and where there is none.
     """
 
     weights: dict[str, np.ndarray]
     masks: dict[str, np.ndarray]
     log: list[dict[str, Any]]
+    traces: np.ndarray | None = None
 
 
 def groups(jobs: Sequence[Job], size: int) -> list[list[Job]]:

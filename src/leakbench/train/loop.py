@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterable
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
@@ -11,10 +12,12 @@ from ..seeds import derive
 from .draws import Draws
 from .history import History, diverged
 from .material import Material
+from .mixing import Mixing, mixed, mixed_targets, mixup
 from .model import Model, inferred
 from .recipe import Distill, Train
 from .settings import Optimiser
 from .tensors import augmented, masks
+from .traces import blank, note
 
 
 def train_one(model: Model, material: Material, number: int, report: Callable[[float], None]) -> History:
@@ -32,10 +35,10 @@ def train_one(model: Model, material: Material, number: int, report: Callable[[f
         model.network.train()
         for epoch in range(stage.epochs):
             started = time.perf_counter()
-            learner.set_lr(stage.optimiser.lr * stage.schedule.scale(epoch, stage.epochs))
+            learner.begin(epoch)
             total = sum(learner.step(order) * len(order) for order in learner.batches())
             dev_loss = _dev_loss(model, material) if stage.patience else None
-            history.add(total / learner.n, dev_loss, time.perf_counter() - started)
+            history.add(total / learner.n, dev_loss, time.perf_counter() - started, learner.trace())
             if stage.patience and history.improved:
                 best = {name: value.clone() for name, value in model.network.state_dict().items()}
             report(epoch + 1)
@@ -62,10 +65,15 @@ class Learner:
         self.masked = [(parameters[name], mask) for name, mask in model.masks.items()]
         self.penalised = [parameters[name] for name in model.weight_names()] if stage.l1 else []
 
-    def set_lr(self, lr: float) -> None:
-        """The learning rate from now on."""
+    def begin(self, epoch: int) -> None:
+        """Set what changes from epoch to epoch."""
+        self.epoch, self.costs = epoch, blank(self.stage, 1, self.n)
         for group in self.optimiser.param_groups:
-            group["lr"] = lr
+            group["lr"] = self.stage.optimiser.lr * self.stage.schedule.scale(epoch, self.stage.epochs)
+
+    def trace(self) -> np.ndarray | None:
+        """What each record cost in the epoch [n], if the stage notes it."""
+        return None if self.costs is None else self.costs[0].numpy()
 
     def batches(self) -> Iterable[Tensor]:
         """The numbers of the records of each batch of an epoch."""
@@ -75,7 +83,12 @@ class Learner:
 
     def step(self, order: Tensor) -> float:
         """One step on the records number `order`; the loss before it."""
-        logits, targets = self.answers(order), self.material.targets(0, order)
+        mixing = mixup([self.draws], len(order), self.stage)
+        logits, targets = self.answers(order, mixing), self.material.targets(0, order)
+        if self.costs is not None:
+            note(self.costs, order[None], logits[None], self.material.labels(0, order)[None])
+        if mixing:
+            targets = mixed_targets(targets[None], logits[None], mixing)[0]
         loss = self.loss(logits, targets)
         self.optimiser.zero_grad()
         loss.backward()
@@ -84,28 +97,32 @@ class Learner:
         self.optimiser.step()
         return loss.item()
 
-    def answers(self, order: Tensor) -> Tensor:
+    def answers(self, order: Tensor, mixing: Mixing | None = None) -> Tensor:
         """Logits [B, C] on the records number `order`, augmented."""
         records = self.material.x[self.material.rows[0][order]]
-        if self.stage.augment:
+        if self.stage.augment.moves:
             moves = self.draws.moves(len(order), self.stage.augment)
             records = augmented(records, moves, self.stage.augment.shift)
-        return forward(self.model, self.material.normalise(records), self.draws)
+        records = self.material.normalise(records)
+        if mixing:
+            records = mixed(records[None], *mixing)[0]
+        return forward(self.model, records, self.draws)
 
     def loss(self, logits: Tensor, targets: Tensor) -> Tensor:
         """What the stage minimises, from logits and targets of one batch."""
-        loss = objective(self.stage, logits[None], targets[None])[0]
+        loss = objective(self.stage, logits[None], targets[None], self.epoch)[0]
         return loss + self.stage.l1 * sum(p.abs().sum() for p in self.penalised)
 
     def finish(self) -> None:
         """What is to be undone on the network after the last step."""
 
 
-def objective(stage: Train, logits: Tensor, targets: Tensor) -> Tensor:
+def objective(stage: Train, logits: Tensor, targets: Tensor, epoch: int = 0) -> Tensor:
     """The loss of each model [K] on logits [K, B, C]; a student's are compared at the teacher's temperature."""
+    loss = stage.loss.at(epoch)
     if isinstance(stage, Distill):
-        return stage.temperature**2 * stage.loss(logits / stage.temperature, targets)
-    return stage.loss(logits, targets)
+        return stage.temperature**2 * loss(logits / stage.temperature, targets)
+    return loss(logits, targets)
 
 
 def forward(model: Model, records: Tensor, draws: Draws) -> Tensor:

@@ -32,7 +32,11 @@ class Material:
 
     def targets(self, k: int, order: Tensor) -> Tensor:
         """What model k is to learn for its records number `order` [B]: labels [B] or distributions [B, C]."""
-        return self.y[self.rows[k][order]] if self.soft is None else self.soft[k][order]
+        return self.labels(k, order) if self.soft is None else self.soft[k][order]
+
+    def labels(self, k: int, order: Tensor) -> Tensor:
+        """The labels [B] of model k's records number `order` [B]."""
+        return self.y[self.rows[k][order]]
 
 
 def material(dataset: Dataset, models: Sequence[Model], number: int) -> Material:

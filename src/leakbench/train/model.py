@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -24,6 +25,7 @@ class Model:
     masks: dict[str, Tensor] = field(default_factory=dict)  # by parameter; False: held at zero
     log: list[dict[str, Any]] = field(default_factory=list)  # one entry a stage that is done
     synthetic: Synthetic | None = None
+    traces: np.ndarray | None = None  # as in `Trained`
 
     @property
     def seed(self) -> int:
@@ -37,7 +39,8 @@ class Model:
     def trained(self) -> Trained:
         """A copy of what the model is now."""
         weights = {name: value.numpy().copy() for name, value in self.network.state_dict().items()}
-        return Trained(weights, {name: mask.numpy() for name, mask in self.masks.items()}, list(self.log))
+        masks = {name: mask.numpy() for name, mask in self.masks.items()}
+        return Trained(weights, masks, list(self.log), self.traces)
 
 
 def new_network(dataset: Dataset, job: Job, *names: object) -> Network:
@@ -56,7 +59,7 @@ def resume(dataset: Dataset, job: Job, done: Trained) -> Model:
     """A model after the stages that `done.log` tells of."""
     network = loaded(job.recipe.architecture, dataset.x.shape[1:], len(dataset.classes), done.weights)
     masks = {name: torch.tensor(mask) for name, mask in done.masks.items()}
-    return Model(job, network.requires_grad_(True), masks, list(done.log))
+    return Model(job, network.requires_grad_(True), masks, list(done.log), traces=done.traces)
 
 
 @torch.no_grad()

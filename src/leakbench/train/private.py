@@ -53,7 +53,8 @@ class PrivateLearner(Learner):
 
     def step(self, order: Tensor) -> float:
         """One step on the clipped and noisy gradient."""
-        loss = objective(self.stage, self.answers(order)[None], self.material.targets(0, order)[None])[0]
+        targets = self.material.targets(0, order)
+        loss = objective(self.stage, self.answers(order)[None], targets[None], self.epoch)[0]
         self.noisy.zero_grad()
         with warnings.catch_warnings():
             warnings.simplefilter(

@@ -51,10 +51,20 @@ class Train:
             raise InputError(f"patience must be at least 1 epoch, got {self.patience}; leave it out for none")
         if self.adversary and self.privacy:
             raise InputError("a stage must have an adversary or privacy, got both; take two stages")
+        if self.augment.mixup and (self.adversary or self.privacy):
+            raise InputError(
+                "a stage with mixup must have no adversary and no privacy, which are about single records; "
+                "take two stages"
+            )
         if self.privacy and not self.loss.per_record:
             raise InputError(
                 f"privacy needs a loss of each record by itself, got {self.loss.name!r}, which compares records"
             )
+
+    @property
+    def traced(self) -> bool:
+        """Whether what each member costs is noted in each epoch: every one must be in it once, and unmixed."""
+        return self.on == "members" and not self.privacy and not self.augment.mixup
 
     def describe(self) -> dict[str, Any]:
         """Plain data; the loss under its name and version."""
@@ -123,6 +133,11 @@ class Distill(Train):
             raise InputError(f"keep must be a share above 0 and at most 1, got {self.keep}")
         if self.adversary or self.privacy:
             raise InputError("a distill stage must have no adversary and no privacy; take a train stage")
+
+    @property
+    def traced(self) -> bool:
+        """As of any stage, if the student sees all members."""
+        return super().traced and self.keep == 1
 
 
 Pruner = Literal["l1_unstructured", "l1_structured", "l2_structured", "slim"]
@@ -226,6 +241,7 @@ TORCHVISION = (
     "vgg11_bn", "vgg13_bn", "vgg16_bn", "vgg19_bn", "resnet18", "resnet34", "resnet50", "densenet121",
     "densenet161", "densenet169", "mobilenet_v2", "googlenet", "inception_v3",
 )  # fmt: skip
+DROPOUT = ("mlp", "column_fc", "cnn")  # architectures with dropout
 ARCHITECTURES = ("mlp", "column_fc", "cnn", "resnet9", "wrn", *TORCHVISION, "custom")
 
 
@@ -238,12 +254,12 @@ class Architecture:
     `width`. The others are torchvision's with a stem for 32 x 32 images. `custom` calls `factory`,
     "module:function", with the shape of a record and the number of classes; it runs that code, so read other
     people's studies before you run them. Dropout acts on each hidden layer of an MLP, and on what the CNN's linear
-    layer reads. `norm` "group" puts GroupNorm in BatchNorm's place, which DP-SGD needs.
+    layer reads; the others have none. `norm` "group" puts GroupNorm in BatchNorm's place, which DP-SGD needs.
     """
 
     name: str = "mlp"
     hidden: tuple[int, ...] = (128, 64)  # mlp only
-    dropout: float = 0.0
+    dropout: float | None = None  # None: .1 in column_fc, else 0
     channels: tuple[int, int] = (16, 32)  # cnn only
     depth: int = 16  # wrn only
     width: int = 4  # wrn only
@@ -255,8 +271,14 @@ class Architecture:
             raise unknown("architecture", self.name, ARCHITECTURES)
         if self.name == "column_fc":
             object.__setattr__(self, "hidden", (256, 128))
-            object.__setattr__(self, "dropout", self.dropout or 0.1)
+        if self.dropout is None:
+            object.__setattr__(self, "dropout", 0.1 if self.name == "column_fc" else 0.0)
         within("dropout", self.dropout, 0.0, 1.0)
+        if self.dropout and self.name not in DROPOUT:
+            raise InputError(
+                f"dropout must go with an architecture that has it ({', '.join(DROPOUT)}), got {self.name!r}; "
+                "leave it out"
+            )
         for width in (*self.hidden, *self.channels, self.width):
             within("a layer's width", width, 1)
         if len(self.channels) != 2:

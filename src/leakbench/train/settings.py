@@ -67,15 +67,24 @@ class Schedule:
 
 @dataclass(frozen=True)
 class Augment:
-    """Random shifts by up to `shift` pixels (edges padded with zeros) and horizontal flips, for images."""
+    """What is done to a batch: random shifts and flips of images, and mixup.
+
+    Shifts are by up to `shift` pixels (edges padded with zeros), flips are horizontal. `mixup` a > 0 replaces
+    each record and its target by share * own + (1 - share) * those of another of the batch; share is drawn for
+    each batch from Beta(a, a).
+    """
 
     shift: int = 0
     flip: bool = False
+    mixup: float = 0.0
 
     def __post_init__(self) -> None:
         within("shift (pixels)", self.shift, 0)
+        within("mixup (the parameter of a Beta distribution, 0 for none)", self.mixup, 0.0)
 
-    def __bool__(self) -> bool:
+    @property
+    def moves(self) -> bool:
+        """Whether images are shifted or flipped."""
         return self.flip or self.shift > 0
 
 

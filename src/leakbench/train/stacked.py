@@ -16,11 +16,13 @@ from .draws import Draws
 from .history import History, diverged
 from .loop import objective
 from .material import Material
+from .mixing import Mixing, mixed, mixed_targets, mixup
 from .model import Model
 from .optimisers import StackedOptimiser
 from .recipe import Train
 from .stacks import flipped, stacked
 from .tensors import augmented, masks
+from .traces import blank, note
 
 # Measured on CPUs, where a stack of CNNs pays on small images only:
 LARGEST_STACKED_IMAGE = 144  # pixels that CNNs are stacked for; on larger images the loop is faster
@@ -82,12 +84,14 @@ class _Stage:
         n = len(self.material.rows[0])
         order = torch.stack([self.draws[k].order(n) for k in self.live])  # [L, n]
         total = torch.zeros(len(self.live), dtype=torch.float64)
+        costs = blank(self.stage, len(self.live), n)
         for numbers in order.split(self.stage.batch_size, dim=1):
-            total += self._step(numbers, lr) * numbers.shape[1]
+            total += self._step(numbers, lr, epoch, costs) * numbers.shape[1]
         losses, dev_losses = (total / n).tolist(), self._dev_losses()
         seconds = (time.perf_counter() - started) / len(self.live)
-        for k, loss, dev_loss in zip(self.live, losses, dev_losses, strict=True):
-            self.histories[k].add(loss, dev_loss, seconds)
+        traces = [None] * len(self.live) if costs is None else costs.numpy()
+        for k, loss, dev_loss, trace in zip(self.live, losses, dev_losses, traces, strict=True):
+            self.histories[k].add(loss, dev_loss, seconds, trace)
         if self.stage.patience:
             self._stop_early()
 
@@ -99,12 +103,18 @@ class _Stage:
             if not all(p.isfinite().all() for p in model.network.parameters()):
                 raise diverged(history.seed, "its weights are not finite")
 
-    def _step(self, numbers: Tensor, lr: float) -> Tensor:
-        """One step of each live model on its records `numbers` [L, B]; their losses [L]."""
+    def _step(self, numbers: Tensor, lr: float, epoch: int, costs: Tensor | None) -> Tensor:
+        """One step of each live model on its records `numbers` [L, B]; their losses [L], each record's in `costs`."""
         rows = torch.stack([self.material.rows[k][own] for k, own in zip(self.live, numbers, strict=True)])
-        targets = [self.material.targets(k, own) for k, own in zip(self.live, numbers, strict=True)]
-        logits = self.stack.forward(self._records(rows), self._masks(rows.shape[1]))
-        loss = objective(self.stage, logits, torch.stack(targets))
+        pairs = zip(self.live, numbers, strict=True)
+        targets = torch.stack([self.material.targets(k, own) for k, own in pairs])
+        mixing = mixup([self.draws[k] for k in self.live], rows.shape[1], self.stage)
+        logits = self.stack.forward(self._records(rows, mixing), self._masks(rows.shape[1]))
+        if costs is not None:
+            note(costs, numbers, logits, self.material.y[rows])
+        if mixing:
+            targets = mixed_targets(targets, logits, mixing)
+        loss = objective(self.stage, logits, targets, epoch)
         if self.penalised:
             loss = loss + self.stage.l1 * sum(self._sizes(name) for name in self.penalised)
         loss.sum().backward()
@@ -117,13 +127,14 @@ class _Stage:
         """The sum of absolute weights [L] of one leaf."""
         return self.stack.leaves[name].abs().flatten(1).sum(dim=1)
 
-    def _records(self, rows: Tensor) -> Tensor:
-        """The augmented and normalised records [L, B, ...] of rows [L, B]."""
+    def _records(self, rows: Tensor, mixing: Mixing | None) -> Tensor:
+        """The augmented, normalised and mixed records [L, B, ...] of rows [L, B]."""
         x = self.material.x.index_select(0, rows.flatten())
-        if self.stage.augment:
+        if self.stage.augment.moves:
             moves = [self.draws[k].moves(rows.shape[1], self.stage.augment) for k in self.live]
             x = augmented(x, torch.cat(moves), self.stage.augment.shift)
-        return self.material.normalise(x).view(*rows.shape, *x.shape[1:])
+        records = self.material.normalise(x).view(*rows.shape, *x.shape[1:])
+        return mixed(records, *mixing) if mixing else records
 
     def _masks(self, B: int) -> tuple[Tensor, ...] | None:
         if not self.dropout:

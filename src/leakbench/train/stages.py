@@ -148,6 +148,8 @@ def _train(dataset: Dataset, models: list[Model], number: int, report: Callable[
         histories = train_stack(part, *rest) if stack else [train_one(part[0], *rest)]
         for model, history in zip(part, histories, strict=True):
             model.log.append(history.log(stage.stage))
+            if stage.on == "members":
+                model.traces = history.traces
 
 
 def _beginning(dataset: Dataset, model: Model, number: int) -> Network:

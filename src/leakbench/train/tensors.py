@@ -23,8 +23,8 @@ def tensors(dataset: Dataset, jobs: Iterable[Job]) -> tuple[Tensor, Tensor]:
             raise InputError(
                 f"members and dev must be rows of {dataset.name!r}, 0..{len(dataset.x) - 1}, got {top}"
             )
-        if any(stage.augment for stage in job.recipe.training) and not dataset.is_image:
-            raise InputError(f"augmentation needs images, got the table {dataset.name!r}; leave it out")
+        if any(stage.augment.moves for stage in job.recipe.training) and not dataset.is_image:
+            raise InputError(f"shift and flip need images, got the table {dataset.name!r}; leave them out")
     x = np.require(dataset.x, np.float32, ["C", "W"])  # torch warns of an array that is not writable
     y = np.require(dataset.y, np.int64, ["C", "W"])
     return torch.from_numpy(x), torch.from_numpy(y)

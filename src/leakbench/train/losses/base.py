@@ -17,12 +17,27 @@ class Loss(Plugin):
         """Losses [K] from logits [K, B, C] and targets: labels [K, B], or distributions [K, B, C]."""
         raise NotImplementedError
 
+    def at(self, epoch: int) -> "Loss":
+        """The loss of an epoch, 0 the first of its stage. Default: the same in all."""
+        return self
+
 
 def cross_entropies(logits: "Tensor", targets: "Tensor", smoothing: float = 0.0) -> "Tensor":
     """The cross-entropy of each record [K, B], in nats; labels mixed with `smoothing` of the uniform one."""
+    if (
+        targets.ndim < logits.ndim and not smoothing
+    ):  # what `log_softmax` gives too: it is slow over few classes
+        below = logits - logits.amax(dim=-1, keepdim=True).detach()
+        return below.exp().sum(dim=-1).log() - below.gather(-1, targets[..., None])[..., 0]
     log_p = logits.log_softmax(dim=-1)
     if targets.ndim == logits.ndim:
         aimed = (targets * log_p).sum(dim=-1)
     else:
         aimed = log_p.gather(-1, targets[..., None])[..., 0]
     return -((1.0 - smoothing) * aimed + smoothing * log_p.mean(dim=-1))
+
+
+def entropies(logits: "Tensor") -> "Tensor":
+    """The entropy of each answer softmax(z) [K, B], in nats."""
+    log_p = logits.log_softmax(dim=-1)
+    return -(log_p.exp() * log_p).sum(dim=-1)
