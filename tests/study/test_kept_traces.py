@@ -1,0 +1,37 @@
+"""The traces of members' losses are kept with a model, and outlive the stages after."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from leakbench.data.load import load
+from leakbench.models import TRACES, Workshop
+from leakbench.progress import Silent
+from leakbench.store import Store
+from leakbench.study import Study
+from leakbench.train.recipe import Prune
+
+TABLE = {
+    "data": {"name": "digits", "records": 300},
+    "design": {"name": "random_half", "models": 2},
+    "architecture": {"hidden": [16]},
+    "stages": [{"stage": "train", "epochs": 3}],
+    "attacks": ["loss"],
+}
+
+
+def test_a_model_that_is_gone_on_with_keeps_its_traces(tmp_path: Path) -> None:
+    study = Study.of(TABLE)
+    dataset = load(study.file.data)
+    split = study.design.split(dataset, 0)
+
+    def made(recipe):
+        workshop = Workshop(dataset, split, 0, Store(tmp_path))
+        return [np.array(entry.array(TRACES)) for entry in workshop.train(recipe, Silent())]
+
+    first = made(study.recipe)
+    assert all(traces.shape == (3, split.members[m].sum()) for m, traces in enumerate(first))
+    later = made(replace(study.recipe, stages=(*study.recipe.stages, Prune())))
+    for a, b in zip(first, later, strict=True):
+        np.testing.assert_array_equal(a, b)
