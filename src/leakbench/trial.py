@@ -17,7 +17,7 @@ from .released import Released
 from .signals.axes import Numbers
 from .study import Protected
 from .train.recipe import Recipe
-from .types import Bools, Models, PerModel, Signals
+from .types import Array, Bools, Models, PerModel, Signals
 
 Rows = slice | NDArray[np.intp]
 
@@ -63,10 +63,14 @@ class Trial:
     @cached_property
     def test_correct(self) -> Bools:
         """Whether each target is right about each record of the test part [T, Z], first view."""
-        n, y = len(self.split.records), self.dataset.y[self.test]
+        y = self.dataset.y[self.test]
+        return np.stack([self.test_answers(m).argmax(axis=-1) == y for m in self.split.targets])
+
+    def test_answers(self, m: int) -> Array:
+        """What model m releases on the test part [Z, C], first view."""
         asked, release = self._seen
-        answers = (release(asked.logits[m][:1, n:])[0] for m in self.split.targets)
-        return np.stack([answer.argmax(axis=-1) == y for answer in answers])
+        released = release(asked.logits[m][:1, len(self.split.records) :])
+        return np.asarray(released[0], dtype=np.float64)
 
     @property
     def _seen(self) -> tuple[Answers, Callable[[Numbers], Numbers]]:

@@ -235,7 +235,7 @@ def shield_of(defence: str) -> Iterator[Row]:
     yield Row("train_cost_ratio", cost, cost * 0.97, cost * 1.03, defence=defence, unit="x")
     calls = {"interval": "5th to 95th percentile of the calls"}
     yield Row("latency_batch_1", 0.021, 0.019, 0.034, defence=defence, unit="ms", detail=calls)
-    yield Row("latency_batch_1000", 1.21, 1.19, 1.74, defence=defence, unit="ms", detail=calls)
+    yield Row("latency_batch_1024", 1.21, 1.19, 1.74, defence=defence, unit="ms", detail=calls)
     sparsity = float(defence.rpartition("-")[2]) if defence.startswith(("synthshield", "prune")) else 0.0
     of = {"defence": defence, "detail": {"interval": "lowest to highest of the models"}}
     yield Row("parameters", 1_234_567.0, 1_234_567.0, 1_234_567.0, **of)  # type: ignore[arg-type]

@@ -14,8 +14,8 @@ from leakbench.results import Curve, ExposedRecord, Flag, Results, Row
 
 from . import example
 
-SECTIONS = ["summary", "flags", "tradeoff", "roc", "leakage-section", "utility-section", "slices-section", "records",
-            "methods", "provenance"]  # fmt: skip
+SECTIONS = ["summary", "flags", "tradeoff", "roc", "leakage-section", "utility-section", "cost-section",
+            "slices-section", "records", "methods", "provenance"]  # fmt: skip
 
 
 class Page(HTMLParser):

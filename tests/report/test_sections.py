@@ -26,7 +26,7 @@ from .test_page import Page, printed
 
 SECTIONS = [
     "summary", "tradeoff", "matched-section", "roc", "leakage-section", "cross-section", "origin-section",
-    "samples-section", "utility-section", "sizes-section", "methods", "provenance",
+    "samples-section", "utility-section", "cost-section", "sizes-section", "methods", "provenance",
 ]  # fmt: skip
 
 

@@ -54,6 +54,15 @@ def test_ppb_of_answers_of_one_shape_is_cross_entropy(batch):
     np.testing.assert_allclose(ppb(alike, labels), plain(alike, labels), rtol=1e-12)
 
 
+def test_mse_is_torchs_on_raw_answers(batch):
+    logits, labels = batch
+    one_hot = torch.nn.functional.one_hot(labels, C).double()
+    expected = [torch.nn.functional.mse_loss(z, q).item() for z, q in zip(logits, one_hot, strict=True)]
+    mse = LOSSES.make("mse")
+    np.testing.assert_allclose(mse(logits, labels).numpy(), expected, rtol=1e-12)
+    np.testing.assert_allclose(mse(logits, one_hot).numpy(), expected, rtol=1e-12)
+
+
 def test_smoothed_cross_entropy_is_torchs(batch):
     logits, labels = batch
     own = LOSSES.make({"name": "cross_entropy", "smoothing": 0.2})(logits, labels)

@@ -1,5 +1,7 @@
 """Augmentation against the numpy views, and the architectures against torch's own layers."""
 
+import time
+
 import numpy as np
 import pytest
 import torch
@@ -9,7 +11,7 @@ from leakbench.errors import InputError
 from leakbench.signals.views import View
 from leakbench.train.architectures import initialised, loaded, unset
 from leakbench.train.draws import Draws, generator
-from leakbench.train.query import measure_latency, query
+from leakbench.train.query import answerer, interleaved, query
 from leakbench.train.recipe import Architecture
 from leakbench.train.settings import Augment
 from leakbench.train.tensors import augmented, masks
@@ -121,7 +123,26 @@ def test_latency_is_positive_and_grows_with_the_batch():
     architecture = Architecture(hidden=(256, 256))
     network = initialised(unset(architecture, (64,), 10), generator(0, "init"))
     weights = {name: value.numpy() for name, value in network.state_dict().items()}
-    one, many = (
-        measure_latency(np.zeros((10, 64), np.float32), 10, architecture, weights, n) for n in (1, 1000)
-    )
+    calls = [answerer(np.zeros((10, 64), np.float32), 10, architecture, weights, n) for n in (1, 1024)]
+    one, many = interleaved(calls, repeats=20)
     assert len(one) == 20 and (one > 0).all() and np.median(one) < np.median(many)
+
+
+def test_calls_are_made_in_turns_after_a_warm_up():
+    made = []
+    seconds = interleaved([lambda: made.append("a"), lambda: made.append("b")], repeats=4, warm_up=2)
+    assert "".join(made) == "abba" * 3 and seconds.shape == (2, 4)
+
+
+def test_each_call_has_its_own_time():
+    quick, slow = interleaved([lambda: None, lambda: time.sleep(0.002)], repeats=5)
+    assert quick.max() < 0.002 <= slow.min()
+
+
+def test_an_answer_is_the_models_through_the_output_map():
+    architecture, x = Architecture(hidden=(5,)), np.random.default_rng(0).random((3, 64), np.float32)
+    network = initialised(unset(architecture, (64,), 10), generator(0, "init"))
+    weights = {name: value.numpy() for name, value in network.state_dict().items()}
+    answer = answerer(x, 10, architecture, weights, 7, lambda z: 2 * z)()
+    expected = query(x, 10, architecture, weights, np.arange(7) % 3)[0]
+    np.testing.assert_allclose(answer, 2 * expected, rtol=1e-6)

@@ -8,19 +8,24 @@ from ..results import Row
 
 MISSING = "–"
 INFINITE = "∞"
-ACRONYMS = {"auc": "AUC", "tpr": "TPR", "ppv": "PPV", "fpr": "FPR"}
+ACRONYMS = {"auc": "AUC", "tpr": "TPR", "ppv": "PPV", "fpr": "FPR", "nll": "NLL"}
 TITLES = {
     "epsilon": "ε",
     "nonzero_parameters": "Parameters not 0",
     "multiply_adds": "Multiply-adds",
     "bytes_on_disk": "Size on disk",
+    "calibration_error_floor": "Calibration error if calibrated",
+    "label_changes": "Labels changed",
+    "train_cost_ratio": "Training cost",
+    "extra_data_ratio": "Records beside members",
     "leakage_from_generator": "From the generator",
     "leakage_in_weights": "In the weights",
 }
 DIFFERENCE, EPSILON = "-difference", "epsilon"
 SIGNED = (DIFFERENCE, "_difference", "leakage_from_generator", "leakage_in_weights")
-RATES = ("tpr@", "ppv@", "precision@", "accuracy", "gap", "sparsity")  # shown in percent
+RATES = ("tpr@", "ppv@", "precision@", "accuracy", "gap", "sparsity", "calibration", "label_changes")  # in %
 SIZES = ("parameters", "nonzero_parameters", "multiply_adds", "bytes_on_disk", "sparsity")
+COSTS = ("train_seconds", "train_cost_ratio", "extra_data_ratio", "latency_")  # beginnings of names
 THOUSANDS = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
 TIMES = ((3600.0, "h"), (60.0, "min"), (1.0, "s"), (1e-3, "ms"), (1e-6, "µs"))
 SLICES = {

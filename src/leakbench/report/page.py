@@ -13,7 +13,7 @@ from markupsafe import Markup
 from ..results import Results, Row
 from . import cross, matched, origin, plots, samples, sizes, tables, wording
 from .images import Album
-from .numbers import MISSING, SIZES, count, finite, metric_title, percent
+from .numbers import COSTS, MISSING, SIZES, count, finite, metric_title, percent
 from .toml import toml_text
 from .view import FEW, View, distinct
 
@@ -53,6 +53,7 @@ def render(results: Results) -> str:
         pictures=samples.pictures(results),
         distances=samples.distances(results),
         utility=tables.utility(view),
+        costs=tables.costs(view),
         sizes=sizes.sizes(view),
         layers=sizes.layers(results),
         slices=tables.slice_table(view),
@@ -64,7 +65,10 @@ def render(results: Results) -> str:
         few=FEW,
         most_notes=MOST_NOTES,
         most_messages=MOST_MESSAGES,
-        utility_intervals=_other_intervals(r for r in view.utility if r.metric not in SIZES),
+        utility_intervals=_other_intervals(
+            r for r in view.utility if r.metric not in SIZES and not r.metric.startswith(COSTS)
+        ),
+        cost_intervals=_other_intervals(r for r in view.utility if r.metric.startswith(COSTS)),
         size_intervals=_other_intervals(r for r in view.utility if r.metric in SIZES),
     )
 

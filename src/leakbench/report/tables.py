@@ -6,7 +6,18 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ..results import BEST, Results, Row
-from .numbers import EPSILON, MISSING, SIZES, attacker_title, count, finite, metric_title, show, slice_title
+from .numbers import (
+    COSTS,
+    EPSILON,
+    MISSING,
+    SIZES,
+    attacker_title,
+    count,
+    finite,
+    metric_title,
+    show,
+    slice_title,
+)
 from .view import View, crossed, distinct, is_thin
 
 if TYPE_CHECKING:
@@ -209,9 +220,17 @@ def _without_constant_names(table: Table) -> Table:
 
 
 def utility(view: View) -> Table:
-    """One line a defence, one column for each utility and cost; sizes have a table of their own."""
-    metrics = distinct(r.metric for r in view.utility if r.slice == "all" and r.metric not in SIZES)
-    return by_defence(view, metrics)
+    """One line a defence, one column for each utility; costs and sizes have tables of their own."""
+    return by_defence(view, [m for m in _measures(view) if not m.startswith(COSTS)])
+
+
+def costs(view: View) -> Table:
+    """One line a defence, one column for each cost in time and records."""
+    return by_defence(view, [m for m in _measures(view) if m.startswith(COSTS)])
+
+
+def _measures(view: View) -> list[str]:
+    return distinct(r.metric for r in view.utility if r.slice == "all" and r.metric not in SIZES)
 
 
 def by_defence(view: View, metrics: list[str]) -> Table:

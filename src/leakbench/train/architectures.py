@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from ..errors import InputError
 from .networks.answers import CommitteeNetwork, MonteCarloNetwork, parts_of_committee, parts_of_monte_carlo
 from .networks.custom import custom
+from .networks.headed import headed_like
 from .networks.norms import with_group_norm
 from .networks.plain import CNN, MLP
 from .networks.resnet9 import resnet9
@@ -108,14 +109,14 @@ def initialised(network: Network, generator: torch.Generator) -> Network:
 def loaded(
     architecture: Architecture, shape: tuple[int, ...], classes: int, weights: Mapping[str, np.ndarray]
 ) -> Network:
-    """The network with stored weights, in inference mode; channels may have been removed from it.
+    """The network with stored weights, in inference mode; channels may have been removed, a head put on.
 
     The names of the weights tell whether they are a committee's, or those of a network with its Monte Carlo masks.
     Raises InputError where the weights are not those of this architecture on such records and classes.
     """
 
     def single(own: Mapping[str, np.ndarray]) -> Network:
-        return _filled(unset(architecture, shape, classes), shape, classes, own)
+        return _filled(headed_like(unset(architecture, shape, classes), classes, own), shape, classes, own)
 
     network = unset(architecture, shape, classes)
     several = network.state_dict().keys() != weights.keys()
@@ -125,7 +126,7 @@ def loaded(
         own, kept = sampled
         network = MonteCarloNetwork(single(own), torch.tensor(kept), architecture.dropout)
     else:
-        network = _filled(network, shape, classes, weights)
+        network = _filled(headed_like(network, classes, weights), shape, classes, weights)
     return network.eval().requires_grad_(False)
 
 

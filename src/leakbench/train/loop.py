@@ -60,9 +60,13 @@ class Learner:
         self.model, self.material, self.stage, self.draws = model, material, stage, draws
         self.network = model.network
         self.n = len(material.rows[0])
-        self.optimiser = torch_optimiser(stage.optimiser, list(self.network.parameters()))
+        self.optimiser = torch_optimiser(
+            stage.optimiser, [p for p in self.network.parameters() if p.requires_grad]
+        )
         parameters = dict(self.network.named_parameters())
-        self.masked = [(parameters[name], mask) for name, mask in model.masks.items()]
+        self.masked = [
+            (p, mask) for name, mask in model.masks.items() if (p := parameters[name]).requires_grad
+        ]
         self.penalised = [parameters[name] for name in model.weight_names()] if stage.l1 else []
 
     def begin(self, epoch: int) -> None:

@@ -33,8 +33,16 @@ class Model:
         return self.job.seed
 
     def weight_names(self) -> list[str]:
-        """The weights that an L1 penalty is on: those of masked layers, or else all matrices and filters."""
-        return list(self.masks) or [name for name, p in self.network.named_parameters() if p.ndim > 1]
+        """The weights that an L1 penalty is on: those of masked layers, or else all matrices and filters.
+
+        Weights that are frozen have none.
+        """
+        trained = {name: p for name, p in self.network.named_parameters() if p.requires_grad}
+        return (
+            [n for n in self.masks if n in trained]
+            if self.masks
+            else [n for n in trained if trained[n].ndim > 1]
+        )
 
     def trained(self) -> Trained:
         """A copy of what the model is now."""

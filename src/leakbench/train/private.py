@@ -13,7 +13,7 @@ from .draws import Draws
 from .loop import Learner, objective
 from .material import Material
 from .model import Model
-from .recipe import Generate, Recipe, Train
+from .recipe import Generate, Head, Recipe, Train
 
 VACUOUS = 50.0  # an epsilon beyond which no bound says anything
 
@@ -100,7 +100,7 @@ class Spent(NamedTuple):
 def spent(recipe: Recipe, members: int) -> Spent | None:
     """What Opacus' accountant says that the stages on `members` members spend, at their largest delta.
 
-    None for a recipe without DP-SGD; infinite where a stage, or a generator, saw members without it, or
+    None for a recipe without DP-SGD; infinite where a stage, a generator or a head saw members without it, or
     without noise. The PRV accountant, which is tight, is asked where epsilon is below VACUOUS; above, its grid
     outgrows the memory, and the RDP accountant's larger bound stands.
     """
@@ -109,7 +109,7 @@ def spent(recipe: Recipe, members: int) -> Spent | None:
         return None
     delta = max(s.privacy.delta for s in private)
     bare = any(s.on == "members" and not s.privacy for s in recipe.training)
-    fitted = any(isinstance(s, Generate) and s.sees_members for s in recipe.stages)
+    fitted = any(isinstance(s, Generate | Head) and s.sees_members for s in recipe.stages)
     if bare or fitted or any(not s.privacy.noise for s in private):
         return Spent(math.inf, delta, "none")
     from opacus.accountants import PRVAccountant, RDPAccountant

@@ -6,6 +6,7 @@ from torch.nn.utils.prune import L1Unstructured
 
 from ..errors import InputError
 from .channels import remove_channels
+from .networks.headed import Headed
 from .recipe import Prune
 
 Layer = nn.Conv2d | nn.Linear
@@ -16,8 +17,13 @@ def prune(network: nn.Module, stage: Prune, shape: tuple[int, ...]) -> dict[str,
     """Prune `network`, which takes records of `shape`, in place, and return masks by parameter name.
 
     A mask is False where a weight is to be held at zero; there is none where whole channels were removed.
-    Raises InputError where the network has none of the layers, or no BatchNorm for `slim`.
+    Raises InputError where the network has none of the layers, no BatchNorm for `slim`, or a surrogate head.
     """
+    if isinstance(network, Headed):
+        raise InputError(
+            "a network must be pruned before it gets a surrogate head, got a `prune` stage behind a `head` stage; "
+            "change their order (in a chain: pruning first)"
+        )
     kinds = _kinds(network, stage.layers)
     if stage.pruner == "l1_unstructured":
         return _zero_weights(network, stage, kinds)

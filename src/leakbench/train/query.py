@@ -17,6 +17,7 @@ from .recipe import Architecture
 from .tensors import Normaliser
 
 Weights = Mapping[str, np.ndarray]
+Call = Callable[[], object]
 
 
 @torch.no_grad()
@@ -106,26 +107,39 @@ def query_noise(
     return out
 
 
-@torch.no_grad()
-def measure_latency(
+def answerer(
     x: NDArray[np.float32],
     classes: int,
     architecture: Architecture,
     weights: Weights,
     size: int,
-    repeats: int = 20,
-    limit: float = 5.0,
     output: Callable[[NDArray[np.float64]], NDArray[np.float64]] = lambda logits: logits,
-) -> NDArray[np.float64]:
-    """Seconds of each of `repeats` answers to a batch of `size`, output map included; a short x is repeated.
-
-    After `limit` seconds, and three answers, there are no more repeats.
-    """
+) -> Call:
+    """Asks a model about the same batch of `size` records, output map included; a short x is repeated."""
     network = loaded(architecture, x.shape[1:], classes, weights)
     records = torch.from_numpy(np.resize(x[:size], (size, *x.shape[1:])))
-    seconds: list[float] = []
-    while len(seconds) <= repeats and (len(seconds) < 4 or sum(seconds) < limit):
-        started = time.perf_counter()
-        output(network(records).numpy().astype(np.float64))
-        seconds.append(time.perf_counter() - started)
-    return np.array(seconds[1:])  # the first call allocates
+
+    @torch.no_grad()
+    def answer() -> NDArray[np.float64]:
+        return output(network(records).numpy().astype(np.float64))
+
+    return answer
+
+
+def interleaved(
+    calls: Sequence[Call], repeats: int, warm_up: int = 2, limit: float = 5.0
+) -> NDArray[np.float64]:
+    """Seconds of each call [K, repeats], made in turns: each round calls all of them, every other one in reverse.
+
+    The first `warm_up` rounds, in which memory is allocated, are not counted. After `limit` seconds, and three
+    rounds that count, there are no more of them.
+    """
+    rounds: list[NDArray[np.float64]] = []
+    while len(rounds) < warm_up + repeats and (len(rounds) < warm_up + 3 or np.sum(rounds) < limit):
+        seconds = np.empty(len(calls))
+        for k in range(len(calls))[:: -1 if len(rounds) % 2 else 1]:
+            started = time.perf_counter()
+            calls[k]()
+            seconds[k] = time.perf_counter() - started
+        rounds.append(seconds)
+    return np.stack(rounds[warm_up:], axis=1)

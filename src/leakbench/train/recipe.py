@@ -221,6 +221,44 @@ class Generate:
         return {**asdict(self), "generator": self.generator.describe()}
 
 
+@dataclass(frozen=True)
+class Head:
+    """Put a surrogate head in the place of the softmax: W1 z + b of the logits z, with `degree` 2 also W2 z^2.
+
+    It is fitted to the model's own answers on its members: to the "logits" themselves (least squares), to the
+    "predicted" or the "true" labels (cross-entropy, and `l2` / 2 times the squared weights of standardised features).
+    "later" leaves it as linear layers are initialised, for a `train_head` stage. A network has one head at most.
+    """
+
+    stage: Literal["head"] = "head"
+    degree: Literal[1, 2] = 1
+    fit: Literal["logits", "predicted", "true", "later"] = "later"
+    l2: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.degree not in (1, 2):
+            raise InputError(f"degree of a head must be 1 (linear) or 2 (quadratic), got {self.degree}")
+        if self.fit not in ("logits", "predicted", "true", "later"):
+            raise unknown("fit of a head:", self.fit, ("logits", "predicted", "true", "later"))
+        within("l2", self.l2, 0.0, include_low=False)
+
+    @property
+    def sees_members(self) -> bool:
+        """Whether what is fitted depends on the model's members."""
+        return self.fit != "later"
+
+    def describe(self) -> dict[str, Any]:
+        """Plain data."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class TrainHead(Train):
+    """Training of the surrogate head alone: the body is frozen, and answers as in inference."""
+
+    stage: Literal["train_head"] = "train_head"  # type: ignore[assignment]
+
+
 def _stage_of(value: Any) -> str:
     """Which kind of stage a table, or a stage, is; a table that does not say is one of training."""
     return str(value.get("stage", "train") if isinstance(value, Mapping) else getattr(value, "stage", None))
@@ -233,7 +271,9 @@ Stage = Annotated[
     | Annotated[Distill, Tag("distill")]
     | Annotated[Prune, Tag("prune")]
     | Annotated[MonteCarlo, Tag("monte_carlo")]
-    | Annotated[Generate, Tag("generate")],
+    | Annotated[Generate, Tag("generate")]
+    | Annotated[Head, Tag("head")]
+    | Annotated[TrainHead, Tag("train_head")],
     Discriminator(_stage_of),
 ]
 
@@ -306,7 +346,7 @@ class Recipe:
     def __post_init__(self) -> None:
         if not any(isinstance(stage, Train) for stage in self.stages):
             raise InputError("a recipe must have a stage that trains, got none; add a `train` stage")
-        made = trained = False
+        made = trained = headed = False
         for number, stage in enumerate(self.stages):
             if isinstance(stage, Train) and stage.on == "synthetic" and not made:
                 raise InputError(
@@ -319,7 +359,13 @@ class Recipe:
                     "put a `train` stage before it"
                 )
             self._check_networks(number)
+            if isinstance(stage, TrainHead) and not headed:
+                raise InputError(
+                    f"stage {number} (train_head) needs a surrogate head, but no stage before it adds one; "
+                    "put a `head` stage before it"
+                )
             made |= isinstance(stage, Generate)
+            headed = (headed or isinstance(stage, Head)) and not isinstance(stage, Distill)
             trained |= isinstance(stage, Train)
 
     def _check_networks(self, number: int) -> None:

@@ -7,6 +7,8 @@ from safetensors.torch import save
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from .networks.headed import body_of
+
 
 @dataclass(frozen=True)
 class Layer:
@@ -26,7 +28,7 @@ class Sizes:
     nonzero: int  # parameters that are not zero
     multiply_adds: int  # of convolutions and linear layers, for one record
     bytes: int  # of the state as a safetensors file
-    layers: tuple[Layer, ...]
+    layers: tuple[Layer, ...]  # a surrogate head's left aside
 
 
 def sizes(network: nn.Module, shape: tuple[int, ...]) -> Sizes:
@@ -39,7 +41,7 @@ def sizes(network: nn.Module, shape: tuple[int, ...]) -> Sizes:
         bytes=len(save({name: value.contiguous() for name, value in network.state_dict().items()})),
         layers=tuple(
             Layer(name, kind.__name__, m.weight.numel(), int((m.weight == 0).sum()))
-            for name, m in network.named_modules()
+            for name, m in body_of(network).named_modules()
             for kind in (nn.Conv2d, nn.Linear)
             if isinstance(m, kind)
         ),

@@ -18,6 +18,7 @@ from .loop import objective
 from .material import Material
 from .mixing import Mixing, mixed, mixed_targets, mixup
 from .model import Model
+from .networks.headed import body_of
 from .optimisers import StackedOptimiser
 from .recipe import Train
 from .stacks import flipped, stacked
@@ -33,7 +34,7 @@ def stackable(networks: Sequence[Network], stage: Train, shape: tuple[int, ...])
     """Whether a stage that trains these networks can, and should, be one computation, on records of `shape`."""
     if stage.privacy or stage.adversary:
         return False
-    network = networks[0]
+    network = body_of(networks[0])
     small = isinstance(network, CNN) and shape[1] * shape[2] <= LARGEST_STACKED_IMAGE
     if not (isinstance(network, MLP) or small):
         return False
@@ -73,7 +74,7 @@ class _Stage:
         self.live = list(range(len(models)))
         self.stack = stacked([model.network for model in models])
         self.optimiser = StackedOptimiser(self.stage.optimiser, self.stack.parameters())
-        names = models[0].masks  # the same layers of every model
+        names = [n for n in models[0].masks if self.stack.leaves[n].requires_grad]  # of every model alike
         self.masks = {n: torch.stack([flipped(m.masks[n]) for m in models]) for n in names}  # [L, ...]
         self.penalised = models[0].weight_names() if self.stage.l1 else []
 

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn.functional import conv2d
 
 from .architectures import MLP, Network
+from .networks.headed import SQUARE, Headed, body_of
 
 
 class Stack:
@@ -17,26 +18,41 @@ class Stack:
 
     def __init__(self, networks: Sequence[Network]) -> None:
         self.dropped = networks[0].dropped
+        self.depth = len(body_of(networks[0]).dropped)
+        self.headed = isinstance(networks[0], Headed)
+        self.prefix = "body." if self.headed else ""
         states = [network.state_dict() for network in networks]
+        trained = {name: p.requires_grad for name, p in networks[0].named_parameters()}
         self.leaves = {
-            name: torch.stack([flipped(state[name]) for state in states]).requires_grad_()
+            name: torch.stack([flipped(state[name]) for state in states]).requires_grad_(trained[name])
             for name in states[0]
         }
 
     def parameters(self) -> list[Tensor]:
-        """The leaves, for an optimiser."""
-        return list(self.leaves.values())
+        """The leaves that are trained, for an optimiser."""
+        return [leaf for leaf in self.leaves.values() if leaf.requires_grad]
 
     def keep(self, positions: list[int]) -> None:
         """Reduce the stack to the models at `positions`; the leaves are new ones."""
-        self.leaves = {name: leaf.detach()[positions].requires_grad_() for name, leaf in self.leaves.items()}
+        self.leaves = {
+            name: leaf.detach()[positions].requires_grad_(leaf.requires_grad)
+            for name, leaf in self.leaves.items()
+        }
 
     def weights(self, k: int) -> dict[str, Tensor]:
         """Model k's weights, as its module names and shapes them; to be copied from."""
         return {name: flipped(leaf.detach()[k]).contiguous() for name, leaf in self.leaves.items()}
 
     def forward(self, x: Tensor, masks: tuple[Tensor, ...] | None = None) -> Tensor:
-        """Logits [K, B, C] of records [K, B, ...]; masks [K, B, width] as in the module."""
+        """Answers [K, B, C] to records [K, B, ...]; masks [K, B, width] as in the module."""
+        z = self.logits(x, masks or None)
+        if not self.headed:
+            return z
+        head = self._linear(z, "surrogate.linear")
+        return head + torch.bmm(z * z, self.leaves[SQUARE]) if SQUARE in self.leaves else head
+
+    def logits(self, x: Tensor, masks: tuple[Tensor, ...] | None) -> Tensor:
+        """Logits [K, B, C], which a surrogate head may read."""
         raise NotImplementedError
 
     def _linear(self, x: Tensor, layer: str) -> Tensor:
@@ -47,21 +63,20 @@ class Stack:
 class MLPStack(Stack):
     """K `MLP`s."""
 
-    def forward(self, x: Tensor, masks: tuple[Tensor, ...] | None = None) -> Tensor:
+    def logits(self, x: Tensor, masks: tuple[Tensor, ...] | None) -> Tensor:
         """Logits [K, B, C] of records [K, B, ...]."""
         x = x.flatten(2)
-        depth = len(self.dropped)
-        for i in range(depth):
-            x = self._linear(x, f"layers.{i}").relu_()
+        for i in range(self.depth):
+            x = self._linear(x, f"{self.prefix}layers.{i}").relu_()
             if masks is not None:
                 x = x * masks[i]
-        return self._linear(x, f"layers.{depth}")
+        return self._linear(x, f"{self.prefix}layers.{self.depth}")
 
 
 class CNNStack(Stack):
     """K `CNN`s: their channels side by side, in groups."""
 
-    def forward(self, x: Tensor, masks: tuple[Tensor, ...] | None = None) -> Tensor:
+    def logits(self, x: Tensor, masks: tuple[Tensor, ...] | None) -> Tensor:
         """Logits [K, B, C] of images [K, B, c, h, w]."""
         K, B = x.shape[:2]
         x = x.transpose(0, 1).flatten(1, 2)  # [B, K * c, h, w]
@@ -69,16 +84,17 @@ class CNNStack(Stack):
         x = x.view(B, K, -1).transpose(0, 1)
         if masks is not None:
             x = x * masks[0]
-        return self._linear(x, "last")
+        return self._linear(x, f"{self.prefix}last")
 
     def _convolution(self, x: Tensor, layer: str, K: int) -> Tensor:
-        weight, bias = self.leaves[f"{layer}.weight"].flatten(0, 1), self.leaves[f"{layer}.bias"].flatten()
+        name = f"{self.prefix}{layer}"
+        weight, bias = self.leaves[f"{name}.weight"].flatten(0, 1), self.leaves[f"{name}.bias"].flatten()
         return conv2d(x, weight, bias, stride=2, padding=1, groups=K)
 
 
 def stacked(networks: Sequence[Network]) -> Stack:
     """The networks, all of one architecture, as a stack."""
-    return MLPStack(networks) if isinstance(networks[0], MLP) else CNNStack(networks)
+    return MLPStack(networks) if isinstance(body_of(networks[0]), MLP) else CNNStack(networks)
 
 
 def flipped(value: Tensor) -> Tensor:

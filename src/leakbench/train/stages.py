@@ -13,16 +13,19 @@ from ..generators import Synthetic, synthesise
 from ..seeds import derive
 from .architectures import Network, unset
 from .committee import network_jobs
+from .heads import fit_head, with_head
 from .job import Job, Trained, check_group, groups
 from .loop import train_one
 from .material import material, public_rows
-from .model import Model, new_network, resume, start
+from .model import Model, inferred, new_network, resume, start
 from .monte_carlo import monte_carlo, refuse_own_dropout
 from .networks.answers import CommitteeNetwork
+from .networks.headed import Headed
 from .private import refuse_batchnorm
 from .pruning import prune
-from .recipe import Committee, Distill, Generate, MonteCarlo, Prune, Recipe, Train
+from .recipe import Committee, Distill, Generate, Head, MonteCarlo, Prune, Recipe, Train, TrainHead
 from .stacked import stackable, train_stack
+from .tensors import Normaliser, tensors
 
 Progress = Callable[[float], None]
 Keep = Callable[[Job, int, Trained], object]  # is handed each model after each stage
@@ -88,6 +91,10 @@ def rehearse(dataset: Dataset, recipe: Recipe) -> None:
             stage.generator.check(shape, classes)
         elif isinstance(stage, MonteCarlo):
             refuse_own_dropout(network)
+        elif isinstance(stage, Head):
+            network = with_head(network, len(classes), stage, seed=0)
+        elif isinstance(stage, Distill):
+            network = unset(recipe.architecture, shape, len(classes))
         elif stage.privacy:
             refuse_batchnorm(network)
 
@@ -145,7 +152,9 @@ def _train(dataset: Dataset, models: list[Model], number: int, report: Callable[
             for model in part:
                 model.network, model.masks = begun[model], {}
         rest = (found, number, partly)
+        _freeze(part, isinstance(stage, TrainHead))
         histories = train_stack(part, *rest) if stack else [train_one(part[0], *rest)]
+        _freeze(part, False)
         for model, history in zip(part, histories, strict=True):
             model.log.append(history.log(stage.stage))
             if stage.on == "members":
@@ -189,8 +198,15 @@ def _joint_log(logs: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
+def _freeze(models: Sequence[Model], frozen: bool) -> None:
+    """Keep the bodies of networks with a surrogate head as they are, or let them train."""
+    for model in models:
+        if isinstance(model.network, Headed):
+            model.network.body.requires_grad_(not frozen)
+
+
 def _step(dataset: Dataset, model: Model, number: int, make: Make) -> None:
-    """A stage that does not train: pruning, making synthetic records, or answering in several passes."""
+    """A stage that does not train, such as pruning, making synthetic records or putting a head on."""
     stage = model.job.recipe.stages[number]
     started = time.perf_counter()
     if isinstance(stage, Prune):
@@ -202,9 +218,24 @@ def _step(dataset: Dataset, model: Model, number: int, make: Make) -> None:
     elif isinstance(stage, MonteCarlo):
         model.network, model.masks = monte_carlo(model, stage, number), {}
         seconds = time.perf_counter() - started
+    elif isinstance(stage, Head):
+        _put_head(dataset, model, stage, number)
+        seconds = time.perf_counter() - started
     else:
         raise InputError(f"unknown stage {stage!r}")
     model.log.append({"stage": stage.stage, "seconds": seconds})
+
+
+def _put_head(dataset: Dataset, model: Model, stage: Head, number: int) -> None:
+    """Put a head on the network, and fit it to the network's answers on the model's members."""
+    headed = with_head(model.network, len(dataset.classes), stage, derive(model.seed, number))
+    if stage.sees_members:
+        x, y = tensors(dataset, [model.job])
+        rows = torch.from_numpy(model.job.members)
+        z = inferred(model.network, Normaliser(dataset.mean, dataset.std)(x[rows]))
+        fit_head(headed.surrogate, stage, z.double().numpy(), y[rows].numpy())
+    model.network = headed
+    model.masks = {f"body.{name}": mask for name, mask in model.masks.items()}
 
 
 def _joined(model: Model, masks: dict[str, Tensor]) -> dict[str, Tensor]:

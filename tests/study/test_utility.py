@@ -1,0 +1,121 @@
+"""Utility and cost of a study, recomputed from the models' answers by hand."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from leakbench.data.load import load
+from leakbench.models import Workshop
+from leakbench.progress import Silent
+from leakbench.results import Row
+from leakbench.running import make_trials
+from leakbench.signals.statistics import log_softmax
+from leakbench.store import Store
+from leakbench.study import Study
+from leakbench.trial import Trial
+from leakbench.utility import cost, utility
+
+TABLE = {
+    "data": {"name": "digits", "records": 500, "public": 200},
+    "design": {"name": "random_half", "models": 4},
+    "architecture": {"hidden": [24]},
+    "stages": [{"epochs": 30}],
+    "attacks": ["loss"],
+    "defences": [
+        "temperature",
+        "rounding",
+        "early_stopping",
+        {"name": "surrogate_head", "fit": "true"},
+        {"name": "synthetic_only", "generator": "bootstrap", "size": 2.5},
+        {"name": "synthetic_only", "label": "public", "generator": "bootstrap", "fitted_on": "public"},
+    ],
+}
+
+
+@pytest.fixture(scope="module")
+def trials(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Trial]:
+    study = Study.of(TABLE)
+    dataset = load(study.file.data)
+    split = study.design.split(dataset, 0)
+    workshop = Workshop(dataset, split, 0, Store(tmp_path_factory.mktemp("store")))
+    return {trial.defence.label: trial for trial in make_trials(study, workshop, Silent())}
+
+
+def _rows(found: object) -> dict[str, Row]:
+    return {row.metric: row for row in found}
+
+
+def _shown(trial: Trial, output: Callable[[np.ndarray], np.ndarray] = lambda z: z) -> np.ndarray:
+    """Released log-probabilities of all models on the test part [M, Z, C]."""
+    n = len(trial.split.records)
+    return log_softmax(output(np.stack([z[0, n:] for z in trial.answers.logits]).astype(np.float64)))
+
+
+@pytest.mark.parametrize("label", ["none", "temperature", "rounding", "surrogate_head"])
+def test_quality_is_that_of_what_is_released(trials: dict[str, Trial], label: str) -> None:
+    trial = trials[label]
+    log_p, y = _shown(trial, trial.defence.output), trial.dataset.y[trial.test]
+    rows = _rows(utility(trial))
+    likelihoods = [[log_p[m, i, y[i]] for i in range(len(y))] for m in range(len(log_p))]
+    assert rows["nll"].value == pytest.approx(-np.mean(likelihoods))
+    assert rows["nll"].lo < rows["nll"].value < rows["nll"].hi
+    errors = []
+    for model in log_p:
+        confidence, right = np.exp(model.max(-1)), model.argmax(-1) == y
+        bins = np.ceil(confidence * 15)
+        errors.append(sum(abs((confidence - right)[bins == b].sum()) for b in range(1, 16)) / len(y))
+    row = rows["calibration_error"]
+    assert row.value == pytest.approx(np.mean(errors))
+    assert 0 <= row.lo <= row.value <= row.hi
+    assert rows["calibration_error_floor"].value == row.detail["if_calibrated"] > 0
+
+
+def test_a_high_temperature_is_less_likely_and_worse_calibrated(trials: dict[str, Trial]) -> None:
+    plain, flat = (_rows(utility(trials[label])) for label in ("none", "temperature"))
+    for metric in ("nll", "calibration_error"):
+        assert flat[metric].lo > plain[metric].hi
+    assert flat["accuracy"].value == plain["accuracy"].value
+
+
+def test_output_maps_that_keep_the_class_change_no_label(trials: dict[str, Trial]) -> None:
+    for label in ("none", "temperature", "rounding", "surrogate_head"):
+        row = _rows(utility(trials[label]))["label_changes"]
+        assert row.value == row.lo == 0 and (row.hi > 0) == (label in ("temperature", "rounding"))
+
+
+def test_changed_labels_are_counted(trials: dict[str, Trial], monkeypatch: pytest.MonkeyPatch) -> None:
+    trial = trials["temperature"]
+
+    def worst_first(_: object, logits: np.ndarray) -> np.ndarray:
+        return np.where(logits[..., :1] > 0, -logits, logits)
+
+    monkeypatch.setattr(type(trial.defence), "output", worst_first)
+    plain = _shown(trial)
+    changed = _shown(trial, lambda z: worst_first(None, z)).argmax(-1) != plain.argmax(-1)
+    row = _rows(utility(trial))["label_changes"]
+    assert row.value == pytest.approx(changed.mean()) and 0 < row.lo < row.value < row.hi
+
+
+def test_extra_data_is_what_the_recipe_used_beside_the_members(trials: dict[str, Trial]) -> None:
+    found = {
+        label: _rows(cost(trial, trials["none"], trial.dataset))["extra_data_ratio"].value
+        for label, trial in trials.items()
+    }
+    split = trials["none"].split
+    members, dev = split.members.sum(1), [len(d) for d in split.dev]
+    assert found["none"] == found["temperature"] == found["surrogate_head"] == 0
+    assert found["early_stopping"] == pytest.approx(np.mean(dev / members))
+    assert found["synthetic_only"] == pytest.approx(np.mean(np.round(2.5 * members) / members))
+    assert found["public"] == pytest.approx(np.mean((members + 200) / members))
+
+
+def test_latency_is_set_against_no_defence(trials: dict[str, Trial]) -> None:
+    none, trial = trials["none"], trials["rounding"]
+    own, same = _rows(cost(trial, none, trial.dataset)), _rows(cost(none, none, none.dataset))
+    for size in (1, 1024):
+        ratio, base = own[f"latency_ratio_batch_{size}"], same[f"latency_ratio_batch_{size}"]
+        assert (base.value, base.lo, base.hi) == (1, 1, 1)
+        assert ratio.lo <= ratio.value <= ratio.hi and ratio.unit == "x"
+        assert ratio.value > 1  # it rounds, too
+        assert own[f"latency_batch_{size}"].lo > 0
