@@ -175,7 +175,7 @@ def test_fits_see_the_members_and_no_one_else(digits, make_jobs):
 )
 def test_the_frozen_body_answers_as_in_inference(digits, make_jobs, base, architecture):
     plain = Recipe(architecture, (base,))
-    recipe = dataclasses.replace(plain, stages=(base, Head(degree=2), dataclasses.replace(_frozen(base))))
+    recipe = dataclasses.replace(plain, stages=(base, Head(degree=2), _frozen(base)))
     before = train_group(digits, make_jobs(plain, 2))
     together = train_group(digits, make_jobs(recipe, 2))
     with patch.object(stages, "stackable", lambda *_: False):
@@ -188,6 +188,15 @@ def test_the_frozen_body_answers_as_in_inference(digits, make_jobs, base, archit
 def _frozen(base):
     same = {f.name: getattr(base, f.name) for f in dataclasses.fields(Train) if f.name != "stage"}
     return TrainHead(**same | {"optimiser": Optimiser("adam", lr=0.01)})
+
+
+def test_each_model_draws_its_own_head(digits, make_jobs):
+    recipe = Recipe(SMALL, (Train(epochs=1), Head(degree=2)))
+    one, other = train_group(digits, make_jobs(recipe, 2))
+    (again,) = train_group(digits, make_jobs(recipe, 1))
+    for name in ("surrogate.linear.weight", "surrogate.linear.bias", "surrogate.square.weight"):
+        assert np.array_equal(one.weights[name], again.weights[name])
+        assert not np.isclose(one.weights[name], other.weights[name]).any()
 
 
 def test_a_pruned_body_stays_pruned_under_its_head(digits, make_jobs):
