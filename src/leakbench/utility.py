@@ -89,8 +89,8 @@ def cost(trial: Trial, baseline: Trial, dataset: Dataset) -> Iterator[Row]:
 def _extra_data(trial: Trial) -> Row:
     """Records beside its members that made a model, over its members; a mean over the models.
 
-    They are those that its generators made, the public part where a stage or the output map uses it, and the dev records where
-    training stops by them or an adversary compares with them.
+    They are those that its generators made, the public part where a stage or the output map uses it, and the dev
+    records where training stops by them or an adversary compares with them.
     """
     split, recipe = trial.split, trial.recipe
     members = split.members.sum(axis=1)  # [M]
