@@ -91,6 +91,7 @@ def results_page() -> str:
         results.ExposedRecord,
         results.SyntheticSample,
         results.LayerSize,
+        results.Distribution,
         results.Exposure,
         results.Results,
     ):

@@ -7,6 +7,7 @@ from typing import Any
 from .errors import InputError
 from .evaluate import Case, attack_all
 from .findings import Names, findings, method_boxes, require_rows
+from .outputs import answered
 from .progress import Progress, Silent
 from .provenance import Clock, provenance
 from .results import Results
@@ -68,6 +69,7 @@ def _audit(
     progress.stage("metrics", 1)
     found = findings(attacked, Names(classes=given.class_names, groups=given.groups), seed)
     require_rows(attacked, found)
+    answers = answered(case.defence, case.models, case.targets, seed)
     progress.advance()
     progress.done()
     m, _, n = given.models.signals.shape
@@ -75,12 +77,13 @@ def _audit(
     return Results(
         kind="audit",
         title=title or f"Audit of {Path(given.source).name or 'arrays'}",
-        rows=found.rows,
+        rows=[*found.rows, *answers.rows],
         curves=found.curves,
         flags=found.flags,
         records=found.records,
         methods=method_boxes({a: attacks[a] for a in attacked.scores}),
         provenance=provenance(clock, seed, data),
         notes=[*given.notes, *found.notes],
+        distributions=answers.distributions,
         exposures=found.exposures,
     )

@@ -428,10 +428,14 @@ def _console() -> Any:
 
 
 def _show(results: "Results", page: Path) -> None:
+    from .report.outputs import risk_line
     from .report.tables import terminal_table
+    from .report.view import View
 
     console = _console()
     console.print(terminal_table(results))
+    if (risk := risk_line(View(results))) is not None:
+        console.print(f"\n{risk}", markup=False, highlight=False)
     by_code: dict[str, list[Flag]] = {}
     for flag in results.flags:
         by_code.setdefault(flag.code, []).append(flag)

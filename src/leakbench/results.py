@@ -16,6 +16,21 @@ if TYPE_CHECKING:
 
 SCHEMA = "leakbench-report/1"
 BEST = "best"  # the attack name of rows about the strongest attack
+OUTPUTS = (
+    "entropy_mean",
+    "entropy_members",
+    "entropy_nonmembers",
+    "entropy_gap",
+    "js_entropy",
+    "js_cross_entropy",
+    "tail_absence@fnr=0.01",
+    "loss_trace_iqr",
+    "loss_trace_iqr_p99",
+)  # what the released answers give away by themselves; `attack` is None
+CORRELATIONS = (
+    "rank_correlation",
+    "rank_correlation_kendall",
+)  # [predictor,leakage] follows; defence = "all"
 T = TypeVar("T")
 
 
@@ -102,6 +117,17 @@ class LayerSize:
     weights_before: float
 
 
+@dataclass(frozen=True)
+class Distribution:
+    """How a statistic of the released answers is distributed over members and over non-members."""
+
+    defence: str
+    statistic: str  # "entropy" of the answer, or "loss", the cross-entropy of the label; nats
+    edges: list[float]  # of the K bins [K + 1]; a loss beyond the outer edges is in the outer bin
+    members: list[float]  # share of the members in each bin [K]
+    nonmembers: list[float]  # share of the non-members [K]
+
+
 @dataclass(frozen=True, eq=False)
 class Exposure:
     """How exposed every record is under one defence: rows of records.parquet, which the JSON leaves out."""
@@ -131,6 +157,7 @@ class Results:
     notes: list[str] = field(default_factory=list)  # what was left out, and why
     samples: list[SyntheticSample] = field(default_factory=list)
     layers: list[LayerSize] = field(default_factory=list)
+    distributions: list[Distribution] = field(default_factory=list)
     exposures: list[Exposure] = field(default_factory=list, compare=False)
 
     def find(self, **where: object) -> list[Row]:
@@ -156,6 +183,7 @@ class Results:
             "records": _typed(ExposedRecord, plain["records"]),
             "samples": _typed(SyntheticSample, plain.get("samples", [])),  # leakbench 0.1.0 wrote none
             "layers": _typed(LayerSize, plain.get("layers", [])),
+            "distributions": _typed(Distribution, plain.get("distributions", [])),
         }
         return cls(**given)
 

@@ -13,6 +13,7 @@ import torch
 from threadpoolctl import threadpool_limits
 
 from .comparisons import matched_in_accuracy, origin_of_leakage, public_twins
+from .correlations import rank_correlations
 from .data.dataset import Dataset
 from .data.designs import Split
 from .data.load import load
@@ -22,6 +23,7 @@ from .flags import privacy_flags
 from .footprint import Footprints
 from .generated import look_at_generators
 from .models import Answers, Workshop
+from .outputs import Answered, answered
 from .progress import Progress, Silent
 from .provenance import Clock, provenance
 from .released import Released, release
@@ -61,13 +63,22 @@ def run(study: Study, store: str | Path = "leakbench-store", progress: Progress 
     for trial in trials:
         measured += [*utility(trial), *cost(trial, trials[0], dataset), *sizes.rows(trial, trials[0])]
         progress.advance()
+    released = look_at_outputs(study, trials, progress)
+    measured += [row for each in released for row in each.rows]
     made = look_at_generators(trials, workshop, progress)
     progress.done()
-    used = {row.attack for f in found for row in f.rows}
+    leaked = [row for f in found for row in f.rows]
+    used = {row.attack for row in leaked}
     return Results(
         kind="run",
         title=study.file.title,
-        rows=[*(row for f in found for row in f.rows), *compared, *measured, *made.rows],
+        rows=[
+            *leaked,
+            *compared,
+            *measured,
+            *made.rows,
+            *rank_correlations([*leaked, *measured], study.file.seed),
+        ],
         curves=[curve for f in found for curve in f.curves],
         flags=[*(flag for f in found for flag in f.flags), *made.flags, *privacy_flags(measured)],
         records=[record for f in found for record in f.records],
@@ -80,6 +91,7 @@ def run(study: Study, store: str | Path = "leakbench-store", progress: Progress 
         notes=sorted({note for f in found for note in f.notes}),
         samples=made.samples,
         layers=[layer for trial in trials for layer in sizes.layers(trial, trials[0])],
+        distributions=[each for answers in released for each in answers.distributions],
         exposures=[exposure for f in found for exposure in f.exposures],
     )
 
@@ -174,6 +186,18 @@ def compare_trials(
     for label, twin in twins.items():
         rows += origin_of_leakage(compared[label, twin], attacked[twin])
     return rows
+
+
+def look_at_outputs(study: Study, trials: list[Trial], progress: Progress) -> list[Answered]:
+    """Entropy and predicted risk of what each defence releases."""
+    progress.stage("outputs", len(trials))
+
+    def work(trial: Trial, advance: Callable[[], None]) -> Answered:
+        found = answered(trial.defence.label, trial.released, trial.split.targets, study.file.seed)
+        advance()
+        return found
+
+    return in_threads(work, trials, progress)
 
 
 def in_threads(

@@ -4,11 +4,11 @@ import math
 from dataclasses import dataclass
 from typing import TypeGuard
 
-from ..results import Row
+from ..results import CORRELATIONS, Row
 
 MISSING = "–"
 INFINITE = "∞"
-ACRONYMS = {"auc": "AUC", "tpr": "TPR", "ppv": "PPV", "fpr": "FPR", "nll": "NLL"}
+ACRONYMS = {"auc": "AUC", "tpr": "TPR", "ppv": "PPV", "fpr": "FPR", "fnr": "FNR", "nll": "NLL"}
 TITLES = {
     "epsilon": "ε",
     "nonzero_parameters": "Parameters not 0",
@@ -20,10 +20,28 @@ TITLES = {
     "extra_data_ratio": "Records beside members",
     "leakage_from_generator": "From the generator",
     "leakage_in_weights": "In the weights",
+    "entropy_mean": "Mean entropy",
+    "entropy_members": "Entropy, members",
+    "entropy_nonmembers": "Entropy, non-members",
+    "js_entropy": "JS distance, entropy",
+    "js_cross_entropy": "JS distance, cross-entropy",
+    "tail_absence@fnr=0.01": "Tail absence",
+    "loss_trace_iqr": "Loss-trace IQR",
+    "loss_trace_iqr_p99": "Loss-trace IQR, 99th percentile",
 }
 DIFFERENCE, EPSILON = "-difference", "epsilon"
 SIGNED = (DIFFERENCE, "_difference", "leakage_from_generator", "leakage_in_weights")
-RATES = ("tpr@", "ppv@", "precision@", "accuracy", "gap", "sparsity", "calibration", "label_changes")  # in %
+RATES = (
+    "tpr@",
+    "ppv@",
+    "precision@",
+    "accuracy",
+    "gap",
+    "sparsity",
+    "calibration",
+    "label_changes",
+    "tail_absence",
+)  # shown in percent
 SIZES = ("parameters", "nonzero_parameters", "multiply_adds", "bytes_on_disk", "sparsity")
 COSTS = ("train_seconds", "train_cost_ratio", "extra_data_ratio", "latency_")  # beginnings of names
 THOUSANDS = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
@@ -102,6 +120,8 @@ def chance(metric: str) -> float | None:
 def scale(row: Row) -> Scale:
     """How the row's value is shown."""
     base, signed = row.metric.removesuffix(DIFFERENCE), row.metric.endswith(SIGNED)
+    if base.startswith(CORRELATIONS):
+        return Scale()
     if row.unit in ("s", "ms"):
         return _time(row.value * (1.0 if row.unit == "s" else 1e-3), 1.0 if row.unit == "s" else 1e-3)
     if row.unit == "x" or base.endswith("ratio"):

@@ -11,13 +11,14 @@ from typing import Any
 from markupsafe import Markup
 
 from ..results import Results, Row
-from . import cross, matched, origin, plots, samples, sizes, tables, wording
+from . import cross, matched, origin, outputs, plots, samples, sizes, tables, wording
 from .images import Album
 from .numbers import COSTS, MISSING, SIZES, count, finite, metric_title, percent
 from .toml import toml_text
 from .view import FEW, View, distinct
 
 MOST_PLOTS = 12  # defences with figures of their own
+MOST_HISTOGRAMS = 30  # defences; they are small
 MOST_RECORDS = 24  # a defence
 MOST_NOTES = 60
 MOST_MESSAGES, MOST_PLACES = 4, 6  # a kind of flag, and a message
@@ -56,6 +57,7 @@ def render(results: Results) -> str:
         costs=tables.costs(view),
         sizes=sizes.sizes(view),
         layers=sizes.layers(results),
+        outputs=_outputs(view),
         slices=tables.slice_table(view),
         records=_records(results),
         methods=[_method(m) for m in results.methods],
@@ -115,6 +117,18 @@ def _figures(view: View) -> dict[str, Any]:
         "tradeoff_narrow": plots.tradeoff(view, narrow=True),
         "roc": [(d, plot) for d in drawn if (plot := plots.roc(view, d))],
         "slices": [(d, plot) for d in drawn if (plot := plots.slices(view, d))],
+    }
+
+
+def _outputs(view: View) -> dict[str, Any]:
+    return {
+        "risk": _unbroken(outputs.risk(view) or ""),
+        "table": outputs.outputs(view),
+        "entropy": outputs.histograms(view, "entropy", MOST_HISTOGRAMS),
+        "loss": outputs.histograms(view, "loss", MOST_HISTOGRAMS),
+        "words": [_unbroken(text) for text in outputs.predictor_words(view)],
+        "scatters": [(title, _unbroken(text), plot) for title, text, plot in outputs.scatters(view)],
+        "correlations": outputs.correlations(view),
     }
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeVar
 
-from ..results import BEST, Results, Row
+from ..results import BEST, CORRELATIONS, OUTPUTS, Results, Row
 from .numbers import DIFFERENCE, chance, finite, rate
 
 BASELINE = "none"
@@ -50,6 +50,10 @@ def _kind(row: Row) -> str:
         return "cross"
     if row.metric in ORIGINS:
         return "origins"
+    if row.metric in OUTPUTS:
+        return "outputs"
+    if row.metric.partition("[")[0] in CORRELATIONS:
+        return "correlations"
     return "generators" if row.slice == GENERATOR else "plain"
 
 
@@ -95,7 +99,8 @@ class View:
     """The rows of results, found by what they are of. Where rows pool all targets, only these are shown.
 
     `rows` are about a defence by itself, attacked by one who knows it or by one who knows of none; the others,
-    which are read in sections of their own, are `cross`, `matched`, `origins` and `generators`.
+    which are read in sections of their own, are `cross`, `matched`, `origins`, `generators`, `outputs` and
+    `correlations`.
     """
 
     def __init__(self, results: Results) -> None:
@@ -111,6 +116,8 @@ class View:
         self.matched = kinds.get("matched", [])  # differences from another defence than none
         self.origins = kinds.get("origins", [])  # parts of a defence's leakage
         self.generators = kinds.get("generators", [])  # what synthetic records give away by themselves
+        self.outputs = kinds.get("outputs", [])  # entropy and predicted risk of the released answers
+        self.correlations = kinds.get("correlations", [])  # across the defences
         self._index: dict[tuple[str, str, str | None, bool | None, str], Row] = {}
         self._series: dict[tuple[str, str, str | None, bool | None], list[Row]] = {}  # one row a slice
         for r in self.rows:
@@ -146,7 +153,7 @@ class View:
     @cached_property
     def defences(self) -> list[str]:
         """Defences in their order, the undefended model first."""
-        rows = [*self.rows, *self.cross, *self.matched, *self.origins, *self.generators]
+        rows = [*self.rows, *self.cross, *self.matched, *self.origins, *self.generators, *self.outputs]
         names = distinct([r.defence for r in rows] + [c.defence for c in self.results.curves])
         return sorted(names, key=lambda name: name != BASELINE)
 
