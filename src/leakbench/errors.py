@@ -1,11 +1,13 @@
 """Every error that leakbench raises on purpose: what must be, what was got, what to do."""
 
 import difflib
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
+    from pydantic_core import ErrorDetails
 
 
 class LeakbenchError(Exception):
@@ -32,11 +34,61 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> InputError:
     return InputError(f"unknown {kind} {name!r}{hint} (known: {', '.join(known)})")
 
 
-def first_problem(error: "ValidationError") -> str:
-    """The first problem that pydantic found, on one line: where, what must be, what was got."""
-    first = error.errors()[0]
+MUST = {  # what must be, and what to do, by the start of pydantic's error type
+    "int": ("a whole number", "write it in digits, such as 10"),
+    "float": ("a number", "write it in digits, such as 0.5"),
+    "finite_number": ("a finite number", "write it in digits, such as 0.5"),
+    "bool": ("true or false", "write it without quotes"),
+    "string": ("text", "put it into quotes"),
+    "tuple": ("a list", "put it into brackets"),
+    "list": ("a list", "put it into brackets"),
+    "dict": ("a table of keys", "write it as {key = value}"),
+}
+
+
+def first_problem(error: "ValidationError", table: object = None) -> str:
+    """The first problem that pydantic found, on one line: where, what must be, what was got.
+
+    With the `table` that was read also what to do, and the place without the names of types in it.
+    """
+    problems = [(_place(each["loc"], table), each) for each in error.errors()]
+    place, first = problems[0]
+    # a union is tried type by type: what got furthest is meant, and there each type is an answer
+    within = [p for p in problems if p[0][: len(place)] == place]
+    place, first = max(within, key=lambda p: len(p[0]))
     own = first.get("ctx", {}).get("error")
-    place = ".".join(map(str, first["loc"]))
+    where = ".".join(map(str, place))
     if isinstance(own, LeakbenchError):
-        return f"{place}: {own}" if place else str(own)
-    return f"{place}: {first['msg']}, got {first['input']!r}"
+        return f"{where}: {own}" if where else str(own)
+    found = dict(_must(each) for at, each in within if at == place)
+    if not all(found):
+        return f"{where}: {first['msg']}, got {first['input']!r}"
+    remedy = f"; {' or '.join(found.values())}" if table is not None else ""
+    return f"{where} must be {' or '.join(found)}, got {first['input']!r}{remedy}"
+
+
+def _place(loc: tuple[int | str, ...], table: object) -> tuple[int | str, ...]:
+    """The keys and positions that lead there, without the types that pydantic puts between them."""
+    if table is None:
+        return loc
+    node: Any = table
+    place = []
+    for step in loc:
+        is_key = isinstance(node, Mapping) and step in node
+        if is_key or (isinstance(node, list | tuple) and isinstance(step, int)):
+            place.append(step)
+            node = node[step]
+    return tuple(place)
+
+
+def _must(problem: "ErrorDetails") -> tuple[str, str]:
+    """What must be there and what to do; empty if only pydantic has words for it."""
+    if problem["type"] == "literal_error":
+        return f"one of {problem['ctx']['expected'].replace(' or ', ', ')}", "choose one"
+    return next((words for start, words in MUST.items() if problem["type"].startswith(start)), ("", ""))
+
+
+def require(package: str) -> None:
+    """Raise ModuleNotFoundError unless the package is installed; the command line names the extra that brings it."""
+    if find_spec(package) is None:
+        raise ModuleNotFoundError(f"No module named {package!r}", name=package)

@@ -1,6 +1,6 @@
 """From attacked models to rows: every attack, metric and slice, with intervals, and the best of many corrected."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +12,7 @@ from .metrics.standard import STANDARD
 from .results import BEST, Curve, Row
 from .scoring import Scores, applicable, score_targets
 from .seeds import stream
-from .types import Bools, Models
+from .types import Array, Bools, Models
 
 BY_LABEL = {metric.label: metric for metric in STANDARD}
 SLICE_METRICS = ("auc", "advantage", "tpr@fpr=0.01")
@@ -30,6 +30,7 @@ DIFFERENCES = {
     "tpr@fpr=0.001": bootstrap.tpr_at(0.001),
 }
 DIFFERENCE_RESAMPLES, CURVE_RESAMPLES = 400, 100
+MOST_SLICE_CURVES = 30  # drawn for each case
 
 
 @dataclass(frozen=True, eq=False)
@@ -188,13 +189,37 @@ def _value(metric: Metric, sample: Sample) -> float:
 
 def curves(attacked: Attacked, seed: int) -> Iterator[Curve]:
     """The ROC of every attack with a pointwise bootstrap band, on a logarithmic grid of FPR."""
-    case = attacked.case
     for attack, sample in attacked.samples.items():
-        grid = np.append(CURVE_FPR[CURVE_FPR * sample.n_nonmembers >= 1], 1.0)
-        tpr = [sample.roc.at_fpr(fpr).tpr for fpr in grid]
-        rng = stream(seed, "band", case.defence, case.adaptive, attack)
-        lo, hi = bootstrap.roc_band(sample, grid, CURVE_RESAMPLES, rng)
-        yield Curve(case.defence, attack, case.adaptive, grid.tolist(), tpr, lo.tolist(), hi.tolist())
+        yield _curve(attacked.case, attack, sample, seed)
+
+
+def slice_curves(
+    attacked: Attacked, masks: Mapping[str, Bools], rows: Iterable[Row], seed: int
+) -> Iterator[Curve]:
+    """The ROC on each slice that was measured, of the attacks that are strongest by any measure, on a coarser grid.
+
+    Of more than `MOST_SLICE_CURVES` slices those whose AUC lies highest, by the lower limit of its interval.
+    """
+    rows = [r for r in rows if r.target == "all"]
+    strongest = {r.selected for r in rows if r.attack == BEST} or set(attacked.samples)
+    for attack in (a for a in attacked.samples if a in strongest):
+        parts = [r for r in rows if (r.attack, r.metric) == (attack, "auc") and r.slice in masks]
+        parts = sorted((r for r in parts if r.slice != "all"), key=lambda r: -(r.lo or 0.0))
+        shown = {r.slice for r in parts[:MOST_SLICE_CURVES]}
+        sample = attacked.samples[attack]
+        for name in (name for name in masks if name in shown):
+            part = sample.at(masks[name][sample.model, sample.record])
+            yield _curve(attacked.case, attack, part, seed, CURVE_FPR[1::2], name)
+
+
+def _curve(
+    case: Case, attack: str, sample: Sample, seed: int, fpr: Array = CURVE_FPR, part: str = "all"
+) -> Curve:
+    grid = np.append(fpr[fpr * sample.n_nonmembers >= 1], 1.0)
+    tpr = [sample.roc.at_fpr(f).tpr for f in grid]
+    rng = stream(seed, "band", case.defence, case.adaptive, attack, *([] if part == "all" else [part]))
+    lo, hi = bootstrap.roc_band(sample, grid, CURVE_RESAMPLES, rng)
+    return Curve(case.defence, attack, case.adaptive, grid.tolist(), tpr, lo.tolist(), hi.tolist(), part)
 
 
 def differences(defended: Attacked, baseline: Attacked, seed: int) -> Iterator[Row]:

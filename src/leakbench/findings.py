@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from .attacks import Attack
 from .errors import InputError
-from .evaluate import FEWEST, Attacked, curves, measure
+from .evaluate import FEWEST, Attacked, curves, measure, slice_curves
 from .exposed import exposure, most_exposed
 from .flags import flags
 from .registry import Plugin
@@ -52,7 +52,8 @@ def findings(attacked: Attacked, names: Names, seed: int) -> Findings:
     found = exposure(attacked, seed, names.records, names.classes)
     exposures = [] if found is None else [found]
     shown = [record for each in exposures for record in most_exposed(each, names.images)]
-    return Findings(rows, list(curves(attacked, seed)), raised, shown, exposures, attacked.notes)
+    drawn = [*curves(attacked, seed), *slice_curves(attacked, masks, rows, seed)]
+    return Findings(rows, drawn, raised, shown, exposures, attacked.notes)
 
 
 def require_rows(attacked: Attacked, found: Findings) -> None:

@@ -1,7 +1,8 @@
 """A look at the synthetic records of a study: what they alone give away, whether they are copies or all alike."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -47,10 +48,9 @@ def look_at_generators(trials: Sequence[Trial], workshop: Workshop, progress: Pr
         if stage not in looks:
             looks[stage] = Look.at(trial, number, workshop)
         look, label = looks[stage], trial.defence.label
-        own = list(look.rows(label))
-        found.rows.extend(own)
-        found.flags.extend([*look.flags(label, own)])
-        found.samples.extend(look.samples(label))
+        found.rows.extend(replace(row, defence=label) for row in look.rows)
+        found.flags.extend(replace(flag, defence=label) for flag in look.flags)
+        found.samples.extend(replace(sample, defence=label) for sample in look.samples)
         found.generators[stage.generator.name] = stage.generator
         progress.advance()
     return found
@@ -58,7 +58,10 @@ def look_at_generators(trials: Sequence[Trial], workshop: Workshop, progress: Pr
 
 @dataclass(frozen=True, eq=False)
 class Look:
-    """The synthetic records of up to MODELS targets, beside the records at stake."""
+    """The synthetic records of up to MODELS targets, beside the records at stake.
+
+    What is found is under the label of the defence in `trial`, and the same for others with the same generator.
+    """
 
     trial: Trial
     stage: Generate
@@ -86,10 +89,27 @@ class Look:
         rows: Indices = split.records[split.members[m]]
         return rows
 
-    def rows(self, label: str) -> Iterator[Row]:
+    @cached_property
+    def rows(self) -> list[Row]:
         """How well membership is told from the synthetic records alone; nothing where they know no members."""
-        if not self.stage.sees_members:
-            return
+        return list(self._attacked()) if self.stage.sees_members else []
+
+    @cached_property
+    def flags(self) -> list[Flag]:
+        """Whether the generator copies, or makes one record over and over; one model is enough to warn."""
+        raised = (self._raised(m, made) for m, made in zip(self.targets, self.made, strict=True))
+        return next((flags for flags in raised if flags), [])
+
+    @cached_property
+    def samples(self) -> list[SyntheticSample]:
+        """Some records of the first target, the first of each class and then the next, with their nearest ones."""
+        return list(self._samples())
+
+    @property
+    def _label(self) -> str:
+        return self.trial.defence.label
+
+    def _attacked(self) -> Iterator[Row]:
         x, outside = self.trial.dataset.x, self.trial.split.population(self.trial.dataset)
         at_stake = x[self.trial.split.records]
         attacks: dict[str, Callable[[Synthetic], Array]] = {
@@ -110,27 +130,22 @@ class Look:
                     e.n_nonmembers,
                     attack=attack,
                     slice="generator",
-                    defence=label,
+                    defence=self._label,
                     detail={**e.detail, "models": len(self.targets)},
                 )
 
-    def flags(self, label: str, rows: Sequence[Row]) -> Iterator[Flag]:
-        """Whether the generator copies, or makes one record over and over."""
+    def _raised(self, m: int, made: Synthetic) -> list[Flag]:
+        """The flags that the records made for model m raise."""
         x, y, names = self.trial.dataset.x, self.trial.dataset.y, self.trial.dataset.classes
-        outside = self.trial.split.population(self.trial.dataset)
-        for m, made in zip(self.targets, self.made, strict=True):
-            own = self.fitted_on(m)
-            alike = [names[c] for c in collapsed(made.x, made.y, x[own], y[own])]
-            raised = list(collapse_flags(label, alike))
-            if self.stage.fitted_on == "members":  # a copy of a public record gives no member away
-                copies = copied(made.x, x[own], x[outside if outside.size else own])
-                raised += copying_flags(label, *copies, rows)
-            if raised:
-                yield from raised
-                return  # one model is enough to warn
+        outside, own = self.trial.split.population(self.trial.dataset), self.fitted_on(m)
+        alike = [names[c] for c in collapsed(made.x, made.y, x[own], y[own])]
+        raised = list(collapse_flags(self._label, alike))
+        if self.stage.fitted_on == "members":  # a copy of a public record gives no member away
+            copies = copied(made.x, x[own], x[outside if outside.size else own])
+            raised += copying_flags(self._label, *copies, self.rows)
+        return raised
 
-    def samples(self, label: str) -> Iterator[SyntheticSample]:
-        """Some records of the first target, the first of each class and then the next, with their nearest ones."""
+    def _samples(self) -> Iterator[SyntheticSample]:
         made, dataset, own = self.made[0], self.trial.dataset, self.fitted_on(self.targets[0])
         order = np.argsort(_rank_in_class(made.y), kind="stable")[:SHOWN]
         which, distances = nearest(made.x[order], dataset.x[own])
@@ -139,7 +154,7 @@ class Look:
                 (data_uri(made.x[record]), data_uri(dataset.x[place])) if dataset.is_image else (None, None)
             )
             yield SyntheticSample(
-                label, self.generator.name, dataset.classes[made.y[record]], float(distance), *picture
+                self._label, self.generator.name, dataset.classes[made.y[record]], float(distance), *picture
             )
 
     def _sample(self, scores: Array) -> Sample:

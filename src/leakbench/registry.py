@@ -100,6 +100,8 @@ class Registry(Generic[P]):
         """
         from pydantic import TypeAdapter, ValidationError
 
+        if not isinstance(spec, str | Mapping):
+            raise InputError(f'a {self.kind} must be a name or a table, got {spec!r}; write {{name = "..."}}')
         given = {"name": spec} if isinstance(spec, str) else dict(spec)
         name = given.pop("name", None)
         if not isinstance(name, str):
@@ -112,7 +114,7 @@ class Registry(Generic[P]):
         try:
             return TypeAdapter(cls).validate_python(cls.variants.get(name, {}) | given)
         except ValidationError as error:
-            raise InputError(f"{self.kind} {name!r}: {first_problem(error)}") from None
+            raise InputError(f"{self.kind} {name!r}: {first_problem(error, given)}") from None
 
     def parse(self, value: "P | str | Mapping[str, Any]") -> P:
         """`value` itself if it is a method of this kind, else the one that it names."""

@@ -67,6 +67,7 @@ class Curve:
     tpr: list[float]
     lo: list[float]
     hi: list[float]
+    slice: str = "all"  # as in Row
 
 
 @dataclass(frozen=True)

@@ -22,13 +22,13 @@ def build(cls: type[T], table: object, where: str) -> T:
     try:
         return TypeAdapter(cls).validate_python(table)
     except ValidationError as error:
-        raise InputError(f"{where}: {first_problem(error)}") from None
+        raise InputError(f"{where}: {first_problem(error, table)}") from None
 
 
 def refuse_unknown(cls: type, table: object, where: str) -> None:
     """Raise InputError for a key that is no field of `cls`, at any depth."""
     if not isinstance(table, Mapping):
-        raise InputError(f"{where} must be a table of keys, got {table!r}")
+        raise InputError(f"{where} must be a table of keys, got {table!r}; write it as {{key = value}}")
     hints = typing.get_type_hints(cls)
     names = [f.name for f in dataclasses.fields(cls)]
     for key, value in table.items():

@@ -258,3 +258,20 @@ def test_the_terminal_shows_a_line_an_attack_for_an_audit_strongest_first() -> N
 def test_markup_in_names_is_not_obeyed_by_the_terminal() -> None:
     rows = list(example.gaussian(1.0, 5000, attack="[bold]x[/red]"))
     assert "[bold]x[/red]" in printed(Results("audit", "x", rows))
+
+
+def test_every_slice_has_a_roc_of_its_own() -> None:
+    results = example.audit()
+    rows = [r for r in results.rows if (r.attack, r.metric) == ("rmia", "auc") and r.slice != "worst"]
+    parts = [
+        replace(example.curve("none", "rmia", None, 1.0, 1000), slice=r.slice)
+        for r in rows
+        if r.slice != "all"
+    ]
+    others = [replace(c, attack="gap") for c in parts]  # not the strongest: left out
+    drawn = replace(results, curves=[*results.curves, *parts, *others])
+    told = next(str(a["aria-label"]) for a in Page(render(drawn)).all("svg") if "rmia on slices" in str(a))
+    assert told.startswith("ROC of rmia on slices of none: class 0 AUC .")
+    assert told.count(" AUC ") == len(parts) == len(example.SLICES) - 1
+    plain = Page(render(results))
+    assert not any("ROC of rmia on slices" in str(a) for a in plain.all("svg"))

@@ -34,7 +34,21 @@ def test_overrides_reach_nested_keys() -> None:
         ({"stages": [{"epoch": 3}]}, "did you mean 'epochs'"),
         ({"stages": [{"optimiser": {"name": "sgd", "lrr": 1}}]}, "did you mean 'lr'"),
         ({"sead": 1}, "did you mean 'seed'"),
-        ({"seed": "one"}, "study: seed: valid integer"),
+        ({"seed": "one"}, "study: seed must be a whole number, got 'one'; write it in digits"),
+        ({"stages": [{"epochs": "ten"}]}, "stages.0.epochs must be a whole number, got 'ten'"),
+        ({"stages": {"epochs": 3}}, "stages must be a list, got {'epochs': 3}; put it into brackets"),
+        (
+            {"stages": [{"optimiser": "sgd"}]},
+            "optimiser must be a table of keys, got 'sgd'; write it as {key = value}",
+        ),
+        ({"stages": [{"optimiser": {"lr": "x"}}]}, "stages.0.optimiser.lr must be a number, got 'x'"),
+        ({"title": 3}, "title must be text, got 3; put it into quotes"),
+        ({"non_adaptive": "maybe"}, "non_adaptive must be true or false, got 'maybe'"),
+        ({"attacks": 3}, "attacks must be text or a list, got 3"),
+        ({"attacks": [3]}, "attacks.0 must be text or a table of keys, got 3"),
+        ({"attacks": [{"name": "lira", "variance": 3}]}, "variance must be one of 'auto', 'example', got 3"),
+        ({"design": {"name": "random_half", "models": "many"}}, "models must be a whole number, got 'many'"),
+        ({"stages": [{"stage": "generate", "generator": 3}]}, "generator must be a name or a table, got 3"),
         ({"stages": [{"epochs": 0}]}, "epochs must be at least 1, got 0"),
         ({"stages": [{"optimiser": {"name": "adm"}}]}, "'sgd'"),
         ({"attacks": ["lirra"]}, "did you mean 'lira'"),
@@ -57,6 +71,7 @@ def test_what_is_wrong_is_named(changes: dict, words: str) -> None:
     with pytest.raises(InputError, match=".*".join(map(_quoted, words.split()))) as error:
         _study(**changes)
     assert "\n" not in str(error.value)
+    assert "Input should" not in str(error.value)
 
 
 def _quoted(word: str) -> str:

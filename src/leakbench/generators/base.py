@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..data.parts import quotas
-from ..errors import InputError
+from ..errors import InputError, require
 from ..registry import Plugin
 from ..seeds import stream
 
@@ -31,12 +31,18 @@ class Generator(Plugin):
     images: ClassVar[bool] = True  # whether it can make images [n, channels, height, width] in 0..1
     tables: ClassVar[bool] = True  # whether it can make tables [n, D]
     fitted: ClassVar[bool] = True  # whether it learns from the records that it is given
+    package: ClassVar[str | None] = None  # an optional one that it needs
 
     def check(self, shape: tuple[int, ...], classes: Sequence[str]) -> None:
-        """Raise InputError unless the generator can make records of `shape` in these classes."""
+        """Raise InputError unless the generator can make records of `shape` in these classes.
+
+        Raises ModuleNotFoundError if the package that it needs is not installed.
+        """
         kind = "images" if len(shape) == 3 else "tables"
         if not getattr(self, kind):
             raise InputError(f"the generator {self.name!r} does not make {kind}; choose another")
+        if self.package is not None:
+            require(self.package)
 
     def class_counts(self, y: Labels, classes: Sequence[str]) -> Labels:
         """In which proportions [C] to make the classes: those of the records that it is fitted on."""

@@ -37,6 +37,7 @@ class Diffusion(Generator):
     name: ClassVar[str] = "diffusion"
     source: ClassVar[str] = "Ho et al. 2020, arXiv 2006.11239; Song et al. 2021, arXiv 2010.02502"
     tables: ClassVar[bool] = False
+    package: ClassVar[str | None] = "diffusers"
     epochs: int = 200
     batch_size: int = 128
     lr: float = 5e-4

@@ -116,6 +116,7 @@ def _figures(view: View) -> dict[str, Any]:
         "tradeoff": plots.tradeoff(view),
         "tradeoff_narrow": plots.tradeoff(view, narrow=True),
         "roc": [(d, plot) for d in drawn if (plot := plots.roc(view, d))],
+        "roc_slices": [(d, plot) for d in drawn if (plot := plots.roc_slices(view, d))],
         "slices": [(d, plot) for d in drawn if (plot := plots.slices(view, d))],
     }
 

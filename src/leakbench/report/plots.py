@@ -6,21 +6,22 @@ from markupsafe import Markup
 
 from ..results import BEST, Curve, Row
 from .numbers import chance, finite, metric_title, show, slice_title
-from .svg import FAINT, FONT, INK, MUTED, PAPER, colour, figure, inline, place
+from .svg import FAINT, FONT, INK, MUTED, PAPER, colour, figure, inline, place, plain
 from .tradeoff import LETTER, rate_axis, tradeoff
 from .view import FEW, View, is_thin
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["roc", "slices", "tradeoff"]
+__all__ = ["roc", "roc_slices", "slices", "tradeoff"]
 
 MOST_SLICES = 30
+SMALL, SMALL_ACROSS = 150.0, 5  # pixels of a small ROC, and how many stand in a row
 
 
 def roc(view: View, defence: str) -> Markup | None:
     """Every attack's ROC on a defence, the strongest in colour with its band; None without curves."""
-    curves = [c for c in view.results.curves if c.defence == defence and len(c.fpr) > 1]
+    curves = _curves(view, defence, "all")
     if not curves:
         return None
     width = height = 330.0
@@ -49,6 +50,67 @@ def roc(view: View, defence: str) -> Markup | None:
     return inline(
         made, f"roc-{view.defences.index(defence)}", f"ROC of {len(curves)} attacks on {defence}: {told}"
     )
+
+
+def _curves(view: View, defence: str, part: str) -> list[Curve]:
+    """The curves of a defence on a slice that can be drawn."""
+    return [c for c in view.results.curves if (c.defence, c.slice) == (defence, part) and len(c.fpr) > 1]
+
+
+def roc_slices(view: View, defence: str) -> Markup | None:
+    """A small ROC for each slice that `slices` shows, over that of all records; None without such curves."""
+    rows = slice_rows(view, defence, "auc")
+    found = [
+        (r, c)
+        for r in rows
+        for c in _curves(view, defence, r.slice)
+        if (c.attack, c.adaptive) == (r.attack, r.adaptive)
+    ]
+    whole = next((c for _, c in found if c.slice == "all"), None)
+    parts = [(r, c) for r, c in found if c.slice != "all"]
+    if not parts:
+        return None
+    across = min(SMALL_ACROSS, len(parts))
+    width, height = SMALL * across, (SMALL + 18) * -(-len(parts) // across) + 16
+    made, first = figure(width, height)
+    first.remove()
+    tone, floor = colour(view.defences.index(defence)), _floor(view)
+    for k, (r, c) in enumerate(parts):
+        below, column = divmod(k, across)
+        axes = plain(made.add_axes((0, 0, 1, 1)))
+        top = (SMALL + 18) * below + 18
+        right = width - SMALL * (column + 1) + 8
+        place(axes, width, height, SMALL * column + 34, right, top, height - top - SMALL + 32)
+        _small(axes, c, whole, floor, tone, labels=(column == 0, k + across >= len(parts)))
+        auc = f" · {show(r).value}"
+        title = _short(slice_title(r.slice), 20 - len(auc)) + auc
+        axes.set_title(title, fontsize=FONT, color=INK, loc="left", pad=4, parse_math=False)
+    told = ", ".join(f"{slice_title(r.slice)} AUC {show(r)}" for r, _ in parts)
+    number = view.defences.index(defence)
+    return inline(made, f"roc-slices-{number}", f"ROC of {rows[0].attack} on slices of {defence}: {told}")
+
+
+def _small(
+    axes: "Axes", c: Curve, whole: Curve | None, floor: float, tone: str, labels: tuple[bool, bool]
+) -> None:
+    """One slice's ROC; `labels` says whether the y axis and the x axis are labelled."""
+    rate_axis(axes, "x", floor, 1.0)
+    rate_axis(axes, "y", floor, 1.0)
+    for axis, labelled in zip((axes.yaxis, axes.xaxis), labels, strict=True):
+        axis.set_tick_params(labelleft=labelled, labelbottom=labelled, labelsize=FONT - 2)
+    axes.plot([floor, 1], [floor, 1], color=MUTED, linewidth=1, linestyle=(0, (1, 2)))
+    if whole is not None:
+        _line(axes, whole, floor, color=FAINT, linewidth=1.2)
+    axes.fill_between(
+        _clip(c.fpr, floor),
+        _clip(c.lo, floor),
+        _clip(c.hi, floor),
+        step="post",
+        color=tone,
+        alpha=0.18,
+        linewidth=0,
+    )
+    _line(axes, c, floor, color=tone, linewidth=1.6)
 
 
 def _floor(view: View) -> float:

@@ -28,14 +28,18 @@ def figure(width: float, height: float) -> "tuple[Figure, Axes]":
     from matplotlib.figure import Figure
 
     made = Figure(figsize=(width / 72, height / 72), dpi=72)
-    axes = made.add_axes((0, 0, 1, 1))
     made.patch.set_visible(False)
+    return made, plain(made.add_axes((0, 0, 1, 1)))
+
+
+def plain(axes: "Axes") -> "Axes":
+    """Axes without a frame, in the page's colours."""
     axes.patch.set_visible(False)
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set(color=MUTED, linewidth=0.8)
     axes.tick_params(which="both", color=MUTED, labelcolor=MUTED, labelsize=FONT, width=0.8, length=3)
     axes.tick_params(which="minor", length=0)
-    return made, axes
+    return axes
 
 
 def place(

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ..data.dataset import Dataset
-from ..errors import InputError
+from ..errors import InputError, require
 from ..generators import Synthetic, synthesise
 from ..seeds import derive
 from .architectures import Network, unset
@@ -80,7 +80,10 @@ def synthetic(dataset: Dataset, job: Job, number: int) -> Synthetic:
 
 
 def rehearse(dataset: Dataset, recipe: Recipe) -> None:
-    """Raise InputError for what a stage would refuse after hours of training: its layers, generator, records."""
+    """Raise InputError for what a stage would refuse after hours of training: its layers, generator, records.
+
+    Raises ModuleNotFoundError for an optional package that a stage needs and that is not installed.
+    """
     shape, classes = dataset.x.shape[1:], dataset.classes
     network = unset(recipe.architecture, shape, len(classes))
     public_rows(dataset, recipe.needs_public)
@@ -96,6 +99,7 @@ def rehearse(dataset: Dataset, recipe: Recipe) -> None:
         elif isinstance(stage, Distill):
             network = unset(recipe.architecture, shape, len(classes))
         elif stage.privacy:
+            require("opacus")
             refuse_batchnorm(network)
 
 

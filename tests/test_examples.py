@@ -1,0 +1,101 @@
+"""The examples run as they stand, and find what they say."""
+
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+from leakbench.results import Results
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+
+
+def run(name: str, folder: Path, *arguments: object) -> str:
+    command = [sys.executable, EXAMPLES / name, *map(str, arguments)]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_every_example_is_tested() -> None:
+    tested = {"sklearn_audit.py", "pytorch_audit.py", "keras_audit.py", "founders_table.py"}
+    assert {path.name for path in EXAMPLES.glob("*.py")} == tested
+
+
+def test_sklearn(tmp_path: Path) -> None:
+    assert "wrote forest.npz" in run("sklearn_audit.py", tmp_path)
+    assert (tmp_path / "forest.npz").exists()
+
+
+@pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="needs torch")
+def test_pytorch(tmp_path: Path) -> None:
+    run("pytorch_audit.py", tmp_path)
+    results = Results.load(tmp_path / "digits-report")
+    (gap,) = results.find(attack="gap", metric="auc", slice="all")
+    assert gap.lo > 0.55  # the network knows its noisy digits by heart
+    slices = {row.slice for row in results.find(attack="loss", metric="auc")}
+    assert {"all", "class=0", "correct=yes", "correct=no", "loss=0-20%"} <= slices
+    assert {"class=0", "correct=yes", "loss=80-100%"} <= {curve.slice for curve in results.curves}
+    page = (tmp_path / "digits-report" / "report.html").read_text()
+    assert "ROC of each slice" in page
+
+
+def test_keras_differs_from_pytorch_in_training_and_saving_alone() -> None:
+    texts = {name: (EXAMPLES / f"{name}_audit.py").read_text() for name in ("pytorch", "keras")}
+    compile(texts["keras"], "keras_audit.py", "exec")
+    after = {
+        name: text.split("\n\n\nx, y = ")[1].replace("PyTorch", "Keras").replace("torch.from_numpy", "")
+        for name, text in texts.items()
+    }
+    assert (
+        after["pytorch"].replace("train((x_train), (y_train))", "train(x_train, y_train)") == after["keras"]
+    )
+
+
+@pytest.fixture(scope="module")
+def founders() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("founders_table", EXAMPLES / "founders_table.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["founders_table"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_closed_form_is_what_a_second_attacker_above_the_first_reads(founders: ModuleType) -> None:
+    """Scores 1 of the first attacker and 2 of the second, counted record by record."""
+    members, others = 60, 10
+    second = np.concatenate([np.arange(members) >= others // 2, np.arange(others) >= others // 2])
+    member = np.arange(members + others) < members
+    high, low = founders.closed_form(members, others)
+    for reading, scores in ((high, 1.0 + second), (low, 2.0 - second)):
+        found = founders.Reading.of(scores, member)
+        assert found.auc == pytest.approx(reading.auc) and found.advantage == pytest.approx(reading.advantage)
+    assert (high.auc, high.advantage) == pytest.approx((0.7083, 0.4167), abs=1e-4)
+
+
+def test_the_protocol_reads_leakage_into_noise_and_the_audit_does_not(founders: ModuleType) -> None:
+    worlds = [founders.world(seed, 12_000, 2_000) for seed in range(4)]
+    (high, _) = founders.closed_form(12_000, 2_000)
+    for world in worlds:
+        trained = [world.pooled["logistic regression"], world.pooled["multilayer perceptron"]]
+        assert max(r.advantage for r in trained) > 0.25
+        assert all(r.advantage < high.advantage + 0.02 for r in trained)
+        assert all(abs(r.auc - 0.5) < 0.04 for r in world.balanced.values())
+        assert abs(world.pooled["threshold"].auc - 0.5) < 0.03
+    aucs = [auc for world in worlds for auc, _ in world.audit.values()]
+    assert sum(row.lo <= 0.5 <= row.hi for row in aucs) >= len(aucs) - 1
+    nearest = min(abs(r.advantage - high.advantage) for w in worlds for r in w.pooled.values())
+    assert nearest < 0.02  # the closed form is reached
+
+
+def test_the_founders_page(tmp_path: Path) -> None:
+    told = run("founders_table.py", tmp_path, "--worlds", 1, "--out", "page.html")
+    assert "AUC .292 to .708" in told
+    page = (tmp_path / "page.html").read_text()
+    assert page.count("<tr>") > 26 and "<svg" in page
+    assert not any(load in page for load in ("http-equiv", "<script", "src=", "<link"))
