@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -326,6 +327,14 @@ def test_memguards_search_is_algorithm_1(guard: memguard.Guard) -> None:
     np.testing.assert_allclose(found.after, np.abs(np.array(g) - 0.5), atol=1e-9)
     np.testing.assert_array_equal(found.logits.argmax(axis=1), z.argmax(axis=1))
     assert (found.after <= found.before + 1e-12)[changed].mean() > 0.5
+
+
+def test_memguards_losses_in_closed_form(guard: memguard.Guard) -> None:
+    x, z = np.array([0.1, 0.7, -1.0]), np.array([0.9, 0.2, -1.0])
+    given = [torch.from_numpy(v[None]) for v in (x, _softmax(z))]
+    found = memguard.losses(guard, *given, torch.tensor([0]))
+    distance = np.abs(_softmax(x) - _softmax(z)).sum()
+    np.testing.assert_allclose([float(v) for v in found], [_forward(guard, x), 0.6, distance], atol=1e-12)
 
 
 def test_each_answer_is_searched_for_by_itself(guard: memguard.Guard) -> None:
