@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from .data.dataset import Dataset, Indices
 from .data.designs import Split
-from .defences.owner import Owner
+from .defences.owner import Map, Owner
 from .key import content_key
 from .models import Answers
 from .released import Released
@@ -65,6 +65,11 @@ class Trial:
         """Whether each target is right about each record of the test part [T, Z], first view."""
         y = self.dataset.y[self.test]
         return np.stack([self.test_answers(m).argmax(axis=-1) == y for m in self.split.targets])
+
+    @cached_property
+    def output(self) -> Map:
+        """The output map of the first model."""
+        return self.defence.release(self.owner)
 
     def test_answers(self, m: int) -> Array:
         """What model m releases on the test part [Z, C], first view."""
