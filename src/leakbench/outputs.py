@@ -64,7 +64,7 @@ def answered(
 
     First view only. What cannot be computed from the signals (entropy without logits, cross-entropy without labels)
     has no rows; with fewer than FEWEST members or non-members there are none at all. `traces` holds for each target
-    the losses [E epochs, n] of its n members in the order of their rows, after each epoch.
+    the losses [E epochs, n] of its n members in the order of their rows, in each epoch.
     """
     chosen, signals = list(targets), released.signals
     members, audited = released.members[chosen], released.audited[chosen]

@@ -193,7 +193,9 @@ def look_at_outputs(study: Study, trials: list[Trial], progress: Progress) -> li
     progress.stage("outputs", len(trials))
 
     def work(trial: Trial, advance: Callable[[], None]) -> Answered:
-        found = answered(trial.defence.label, trial.released, trial.split.targets, study.file.seed)
+        found = answered(
+            trial.defence.label, trial.released, trial.split.targets, study.file.seed, trial.traces
+        )
         advance()
         return found
 

@@ -12,7 +12,7 @@ from .data.dataset import Dataset, Indices
 from .data.designs import Split
 from .defences.owner import Map, Owner
 from .key import content_key
-from .models import Answers
+from .models import TRACES, Answers
 from .released import Released
 from .signals.axes import Numbers
 from .study import Protected
@@ -81,6 +81,15 @@ class Trial:
     def _seen(self) -> tuple[Answers, Callable[[Numbers], Numbers]]:
         """Stored answers, and what makes released ones of them."""
         return (self.made.seen, _as_it_is) if self.made else (self.answers, self._release)
+
+    @property
+    def traces(self) -> list[Array] | None:
+        """The losses [epochs, n] of each target's n members while it was trained; None where they were not noted."""
+        entries = [self.answers.entries[m] for m in self.split.targets]
+        if not all((entry.path / TRACES).exists() for entry in entries):
+            return None
+        found = [entry.array(TRACES) for entry in entries]
+        return found if min(map(len, found)) > 1 else None  # a single epoch has no spread
 
     def _release(self, logits: Numbers) -> Numbers:
         """Answers as they are released, of one model."""

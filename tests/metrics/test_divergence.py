@@ -115,7 +115,15 @@ def test_the_range_between_the_quartiles_of_a_trace_is_that_of_the_definition() 
     assert loss_trace_iqr(x[:, None])[0] == pytest.approx(x[6] - x[2])
 
 
-@pytest.mark.parametrize("traces", [np.zeros(5), np.zeros((1, 5)), np.zeros((5, 0)), np.full((3, 2), np.nan)])
+def test_an_epoch_that_a_record_sat_out_does_not_count() -> None:
+    traces = np.array([[4.0, 1.0], [np.nan, 1.0], [2.0, 1.0], [0.0, 1.0]])
+    assert loss_trace_iqr(traces).tolist() == [2.0, 0.0]
+
+
+@pytest.mark.parametrize(
+    "traces",
+    [np.zeros(5), np.zeros((1, 5)), np.zeros((5, 0)), np.full((3, 2), np.nan), np.full((3, 2), np.inf)],
+)
 def test_traces_that_tell_nothing_are_refused(traces: Array) -> None:
     with pytest.raises(InputError, match="traces must be"):
         loss_trace_iqr(traces)

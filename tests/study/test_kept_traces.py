@@ -4,10 +4,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from leakbench.data.load import load
 from leakbench.models import TRACES, Workshop
 from leakbench.progress import Silent
+from leakbench.running import run
 from leakbench.store import Store
 from leakbench.study import Study
 from leakbench.train.recipe import Prune
@@ -35,3 +37,15 @@ def test_a_model_that_is_gone_on_with_keeps_its_traces(tmp_path: Path) -> None:
     later = made(replace(study.recipe, stages=(*study.recipe.stages, Prune())))
     for a, b in zip(first, later, strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+def test_a_study_says_how_much_loss_its_members_lost(tmp_path: Path) -> None:
+    defences = ["none", {"name": "stop_at", "epochs": 1}, {"name": "mixup"}, {"name": "temperature"}]
+    study = Study.of(TABLE | {"defences": defences})
+    results = run(study, tmp_path)
+    dataset = load(study.file.data)
+    workshop = Workshop(dataset, study.design.split(dataset, 0), 0, Store(tmp_path))
+    kept = [np.array(entry.array(TRACES), float) for entry in workshop.train(study.recipe, Silent())]
+    expected = np.mean([np.subtract(*np.percentile(one, [75, 25], axis=0)).mean() for one in kept])
+    found = {row.defence: row.value for row in results.find(metric="loss_trace_iqr")}
+    assert found == {"none": pytest.approx(expected), "temperature": pytest.approx(expected)}

@@ -6,6 +6,8 @@ import numpy as np
 
 from ..errors import LeakbenchError
 
+HALF_MAX = float(np.finfo(np.float16).max)
+
 
 class History:
     """The losses of one model in one stage, and the rule of early stopping."""
@@ -29,7 +31,7 @@ class History:
         if dev_loss is not None:
             self.dev_losses.append(dev_loss)
         if trace is not None:
-            self._traces.append(trace.astype(np.float16))
+            self._traces.append(np.minimum(trace, HALF_MAX).astype(np.float16))
         if not math.isfinite(train_loss + (dev_loss or 0.0)):
             raise diverged(self.seed, f"its loss is {train_loss} after epoch {len(self.train_losses)}")
 
