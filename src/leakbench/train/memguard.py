@@ -59,13 +59,18 @@ def _network(classes: int, random: torch.Generator) -> Guard:
 
 
 def least_noise(guard: Guard, logits: NDArray[np.float64], steps: int) -> Noisy:
-    """For each answer [B, C] the closest one found with its prediction about which the classifier is undecided."""
-    parts = [torch.from_numpy(logits[i : i + ROWS].copy()) for i in range(0, len(logits), ROWS)]
-    found = torch.cat([_search(guard, z, steps) for z in parts])
-    before, after = (
-        (torch.sigmoid(h(guard, z)) - 0.5).abs().numpy() for z in (torch.from_numpy(logits.copy()), found)
-    )
-    return Noisy(found.numpy(), before, after)
+    """For each answer [B, C] the closest one found with its prediction about which the classifier is undecided.
+
+    The search has the classifier's precision.
+    """
+    given = torch.from_numpy(logits.copy()).to(next(guard.parameters()).dtype)
+    found = torch.cat([_search(guard, z, steps) for z in given.split(ROWS)])
+    before, after = ((torch.sigmoid(h(guard, z)) - 0.5).abs().double().numpy() for z in (given, found))
+    moved = (found != given).any(dim=1).numpy()
+    moved &= found.numpy().argmax(axis=1) == logits.argmax(
+        axis=1
+    )  # two logits may be equal in that precision only
+    return Noisy(np.where(moved[:, None], found.double().numpy(), logits), before, after)
 
 
 def h(guard: Guard, z: Tensor) -> Tensor:
