@@ -92,6 +92,18 @@ def test_one_interval_above_chance_is_enough_to_say_so() -> None:
         assert ("above chance, .5; but" in " ".join(summary(view))) is leaking
 
 
+def test_a_leak_that_the_chosen_attack_misses_is_not_called_none() -> None:
+    best = Row("auc", 0.503, 0.491, 0.515, 2500, 2500, "best", selected="lira")
+    others = [Row("auc", 0.505, 0.497, 0.513, 5000, 5000, f"attack{k}") for k in range(20)]
+    for lo, leaking in ((0.511, True), (0.5035, False)):  # the latter not if it is one of 21
+        gap = Row("auc", 0.517, lo, 1.034 - lo, 5000, 5000, "gap")
+        view = View(audit_of(best, *others, gap))
+        assert ("No evidence" in verdict(view)) is not leaking
+        assert (f"Gap reaches an AUC of .517 ({lo:.3f} to".replace("0.", ".") in summary(view)[0]) is leaking
+        alone = View(audit_of(best, gap))
+        assert "No evidence" not in verdict(alone)
+
+
 def test_the_lowest_rate_is_the_lowest_that_the_non_members_resolve() -> None:
     for n, low in ((20_000, 0.001), (19_998, 0.01), (2_000, 0.01), (1_000, 0.1)):
         assert View(example.audit(n)).low_fpr == low  # the best counts one half of n

@@ -1,9 +1,11 @@
 """What a reader is shown first: pooled rows, the lowest FPR that the data resolve, the strongest attack."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TypeVar
+
+from scipy.special import ndtri
 
 from ..results import BEST, CORRELATIONS, OUTPUTS, Results, Row
 from .numbers import DIFFERENCE, chance, finite, rate
@@ -63,6 +65,17 @@ def leaks(row: Row | None) -> bool:
     return row is not None and level is not None and finite(row.lo) and row.lo > level
 
 
+def above_chance_among(row: Row, k: int) -> bool:
+    """Whether the row lies above chance though it was looked at as one of k (Bonferroni: the interval is widened).
+
+    The 95 % interval is taken for a normal one: its half-width grows by z(.025 / k) / z(.025).
+    """
+    level = chance(row.metric)
+    if level is None or not finite(row.lo):
+        return False
+    return row.value - (row.value - row.lo) * float(ndtri(0.025 / k) / ndtri(0.025)) > level
+
+
 @dataclass(frozen=True)
 class Standing:
     """How one defence stands against the strongest attack of one kind of attacker."""
@@ -72,6 +85,9 @@ class Standing:
     attack: str
     auc: Row | None
     tpr: Row | None  # at the lowest FPR that the data resolve
+    single: Row | None = (
+        None  # the AUC of an attack that leaks, allowing for there being many, where this one does not
+    )
 
     @property
     def corrected(self) -> bool:
@@ -91,7 +107,12 @@ class Standing:
 
     @property
     def leaks(self) -> bool:
-        """Whether the TPR or the AUC lies above chance with its whole interval."""
+        """Whether an attack is shown to beat chance."""
+        return self.main_leaks or self.single is not None
+
+    @property
+    def main_leaks(self) -> bool:
+        """Whether the TPR or the AUC of the strongest attack lies above chance with its whole interval."""
         return leaks(self.tpr) or leaks(self.auc)
 
 
@@ -246,7 +267,12 @@ class View:
             for name in distinct(names)
             if name is not None
         ]
-        return max(found, key=_strength, default=None)
+        strongest = max(found, key=_strength, default=None)
+        if strongest is None or strongest.main_leaks:
+            return strongest
+        aucs = [s.auc for s in found if s.auc is not None and not s.corrected]
+        shown = [auc for auc in aucs if above_chance_among(auc, len(aucs))]
+        return replace(strongest, single=max(shown, key=lambda auc: auc.lo or 0.0, default=None))
 
     @cached_property
     def standings(self) -> dict[str, list[Standing]]:
