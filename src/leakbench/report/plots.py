@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING, Any
 from markupsafe import Markup
 
 from ..results import BEST, Curve, Row
+from .labels import LETTER
 from .numbers import chance, finite, metric_title, show, slice_title
 from .svg import FAINT, FONT, INK, MUTED, PAPER, colour, figure, inline, place, plain
-from .tradeoff import LETTER, rate_axis, tradeoff
+from .tradeoff import rate_axis, tradeoff
 from .view import FEW, View, is_thin
 
 if TYPE_CHECKING:

@@ -1,6 +1,5 @@
 """The figure of what a defence costs and brings: accuracy against leakage, one mark a defence."""
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -8,6 +7,7 @@ from typing import TYPE_CHECKING
 from markupsafe import Markup
 
 from ..results import Row
+from .labels import MARK, Box, Labelled, Point, name_points
 from .numbers import finite, percent, show
 from .svg import FONT, INK, MUTED, PAPER, colour, figure, inline, place
 from .view import Standing, View
@@ -15,13 +15,7 @@ from .view import Standing, View
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-LETTER, LINE, MARK = 6.4, 15.0, 8.0  # pixels: width of a letter, height of a line, diameter of a mark
-
-
 MANY = 8  # defences beyond which the figure grows, and only bars of adaptive attackers are drawn
-LEADER = 14.0  # pixels between a label and its mark beyond which a line joins them
-Box = tuple[float, float, float, float]  # left, bottom, right, top
-Point = tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -58,7 +52,7 @@ def tradeoff(view: View, narrow: bool = False) -> Markup | None:
     _axes(axes, view.low_fpr, floor, marks)
     _frontier(axes, [m for m in marks if m.standing.defence in view.baselines], floor)
     _draw(axes, marks, floor, bare=beyond > 0)
-    _name(axes, marks, width - 16)
+    _name(axes, marks, floor, (width, height))
     told = "; ".join(
         f"{m.standing.defence}, {'non-adaptive' if m.hollow else 'adaptive'} attack:"
         f" accuracy {show(m.accuracy)}, TPR {show(m.tpr)}"
@@ -105,7 +99,7 @@ def rate_axis(axes: "Axes", which: str, low: float, high: float) -> None:
 def _frontier(axes: "Axes", baselines: list[Mark], floor: float) -> None:
     """A line through the baselines: what giving up accuracy buys by itself."""
     ordered = sorted((m for m in baselines if not m.hollow), key=lambda m: m.accuracy.value)
-    places = [(max(m.tpr.value, floor), m.accuracy.value) for m in ordered]
+    places = [_place(m, floor) for m in ordered]
     axes.plot(
         *zip(*places, strict=True) if places else ([], []), color=MUTED, linewidth=1, linestyle=(0, (5, 3))
     )
@@ -115,7 +109,7 @@ def _draw(axes: "Axes", marks: list[Mark], floor: float, bare: bool) -> None:
     """Marks and their intervals; hollow ones without where `bare`."""
     drawn: list[tuple[float, float]] = []
     for m in reversed(marks):
-        x, y = max(m.tpr.value, floor), m.accuracy.value
+        x, y = _place(m, floor)
         lo, hi = m.ends()
         line = {"color": m.tone, "linewidth": 1.0 if m.hollow else 1.8, "solid_capstyle": "butt"}
         if not (m.hollow and bare):
@@ -137,74 +131,27 @@ def _draw(axes: "Axes", marks: list[Mark], floor: float, bare: bool) -> None:
             )
 
 
-def _name(axes: "Axes", marks: list[Mark], edge: float) -> None:
-    """Direct labels of the filled marks, near them and clear of other labels and marks, if possible of bars."""
-    spots, bars = [_spot(axes, m) for m in marks], [bar for m in marks for bar in _bars(axes, m)]
-    named = {m.standing.defence for m in marks if not m.hollow}
-    for m in sorted(marks, key=lambda m: -m.accuracy.value):
-        if m.hollow and m.standing.defence in named:
-            continue
-        x, y = _pixel(axes, m)
-        length = LETTER * (len(m.standing.defence) + 1)
-        boxes = [
-            (left, low, left + length, low + LINE)
-            for step in range(0, 90, 6)
-            for low in (y + 4 + step, y - 4 - LINE - step)
-            for aside in (7, 27, 57)
-            for left in (x + aside, x - aside - length)
-            if left > 54 and left + length < edge
-        ] or [(56.0, y + 4, 56 + length, y + 4 + LINE)]
-        box = min(boxes, key=lambda b: _cost(b, (x, y), spots, bars))
-        spots.append(box)
-        right = box[0] < x
-        _lead(axes, box, (x, y))
-        ink = MUTED if m.tone == MUTED else INK
-        axes.annotate(
-            m.standing.defence, (box[2] if right else box[0], box[1] + 3), xycoords="figure pixels",
-            ha="right" if right else "left", color=ink, fontsize=FONT + 1, parse_math=False,
-        )  # fmt: skip
+def _name(axes: "Axes", marks: list[Mark], floor: float, size: tuple[float, float]) -> None:
+    """Direct labels of the filled marks; of hollow ones where a defence has no other."""
+    filled = {m.standing.defence for m in marks if not m.hollow}
+    named = [m for m in marks if not (m.hollow and m.standing.defence in filled)]
+    labels = [
+        Labelled(m.standing.defence, _place(m, floor), MUTED if m.tone == MUTED else INK) for m in named
+    ]
+    others = [_place(m, floor) for m in marks if m not in named]
+    name_points(axes, labels, size, others, [bar for m in marks for bar in _bars(axes, m)])
 
 
-def _cost(box: Box, at: Point, spots: list[Box], bars: list[Box]) -> tuple[int, float]:
-    """What a label's place costs: other labels and marks above all, then distance, where a bar counts a line."""
-    crossed = sum(_overlap(box, bar) for bar in bars)
-    return sum(_overlap(box, spot) for spot in spots), math.dist(_nearest(box, at), at) + LINE * crossed
-
-
-def _nearest(box: Box, at: Point) -> Point:
-    """The point of the box that is nearest."""
-    return min(max(at[0], box[0]), box[2]), min(max(at[1], box[1]), box[3])
-
-
-def _lead(axes: "Axes", box: Box, at: Point) -> None:
-    """A thin line from a mark to its label where they are apart."""
-    end = _nearest(box, at)
-    if math.dist(end, at) > LEADER:
-        axes.annotate(
-            "", at, end, xycoords="figure pixels", textcoords="figure pixels",
-            arrowprops={"arrowstyle": "-", "color": MUTED, "linewidth": 0.6, "shrinkA": 0, "shrinkB": 5},
-        )  # fmt: skip
-
-
-def _spot(axes: "Axes", m: Mark) -> Box:
-    x, y = _pixel(axes, m)
-    return x - MARK / 2, y - MARK / 2, x + MARK / 2, y + MARK / 2
+def _place(m: Mark, floor: float) -> Point:
+    return max(m.tpr.value, floor), m.accuracy.value
 
 
 def _bars(axes: "Axes", m: Mark) -> list[Box]:
-    (x, y), low = _pixel(axes, m), axes.get_xlim()[0]
-    left, right = (float(axes.transData.transform((max(end, low), 1.0))[0]) for end in m.ends())
+    """Where the mark's intervals are drawn, in pixels."""
+    floor = axes.get_xlim()[0]
+    x, y = axes.transData.transform(_place(m, floor))
+    left, right = (float(axes.transData.transform((max(end, floor), 1.0))[0]) for end in m.ends())
     ends = (v if finite(v) else m.accuracy.value for v in (m.accuracy.lo, m.accuracy.hi))
-    bottom, top = (float(axes.transData.transform((low, v))[1]) for v in ends)
+    bottom, top = (float(axes.transData.transform((floor, v))[1]) for v in ends)
     across = (left, y - 1, right, y + 1)
     return [across] if m.hollow else [across, (x - 1, bottom, x + 1, top)]
-
-
-def _pixel(axes: "Axes", mark: Mark) -> tuple[float, float]:
-    low = axes.get_xlim()[0]
-    x, y = axes.transData.transform((max(mark.tpr.value, low), mark.accuracy.value))
-    return float(x), float(y)
-
-
-def _overlap(a: Box, b: Box) -> bool:
-    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
