@@ -38,7 +38,7 @@ def bare(tmp_path: Path):
 
 
 def study(*changes: str) -> list[str]:
-    small = ("design.models=4", "stages.0.epochs=1", 'attacks=["loss","gap"]', *changes)
+    small = ("data.records=300", "design.models=4", "stages.0.epochs=1", 'attacks=["loss","gap"]', *changes)
     return ["run", str(DEMO), "--out", "report", *(part for change in small for part in ("--set", change))]
 
 

@@ -132,6 +132,7 @@ def test_ctrl_c_leaves_the_store_whole_and_says_how_to_go_on(study):
     assert len(models(study)) == 12
 
 
+@pytest.mark.slow  # its checks are run one by one elsewhere
 def test_selfcheck_prints_and_passes(capsys):
     assert main(["selfcheck"]) == 0
     shown = capsys.readouterr().out

@@ -260,7 +260,7 @@ def test_rounds_of_pruning_end_at_the_asked_sparsity() -> None:
         ({"name": "laplace_noise", "scale": -1.0}, "scale must be at least 0"),
         ({"name": "gaussian_noise", "queries": 0}, "queries must be at least 1"),
         ({"name": "memguard", "epsilon": -1.0}, "epsilon must be at least 0"),
-        ({"name": "output_approximation", "kind": "dm"}, "kind: Input should be 'dmd'"),
+        ({"name": "output_approximation", "kind": "dm"}, "kind must be one of 'dmd'"),
         ({"name": "output_approximation", "rank": 0}, "rank must be at least 1"),
         ({"name": "ensemble", "size": 0}, "size must be at least 1"),
         ({"name": "selena", "leaves_out": 25}, "leaves_out must be at least 1 and below size = 25"),

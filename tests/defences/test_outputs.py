@@ -361,7 +361,7 @@ def test_memguard_spends_its_budget_of_distance() -> None:
 
 
 TABLE = {
-    "data": {"name": "digits", "records": 500, "public": 150},
+    "data": {"name": "digits", "records": 400, "public": 100},
     "design": {"name": "random_half", "models": 6},
     "architecture": {"hidden": [32]},
     "stages": [{"epochs": 15}],
@@ -372,7 +372,7 @@ TABLE = {
         "uniform_mixing",
         "label_only",
         "hamp_output",
-        {"name": "memguard", "epochs": 30, "steps": 40},
+        {"name": "memguard", "epochs": 10, "steps": 8},
         {"name": "output_approximation", "kind": "taylor", "label": "taylor"},
         {"name": "gaussian_noise", "memoised": False, "queries": 4},
     ],

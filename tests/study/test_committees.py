@@ -21,7 +21,7 @@ TABLE = {
     "data": {"name": "digits", "records": 300},
     "design": {"name": "random_half", "models": 4},
     "architecture": {"hidden": [32]},
-    "stages": [{"stage": "train", "epochs": 30, "batch_size": 16}],
+    "stages": [{"stage": "train", "epochs": 10, "batch_size": 16}],
     "query": {"views": ["identity", "shift:1,0"], "noise": 2},
     "attacks": ["gap", "loss"],
     "defences": [

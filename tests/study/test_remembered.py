@@ -12,7 +12,7 @@ from leakbench.scoring import score_targets
 from leakbench.study import Study
 
 TABLE = {
-    "data": {"name": "digits", "records": 300},
+    "data": {"name": "digits", "records": 160},
     "design": {"name": "random_half", "models": 4},
     "architecture": {"hidden": [16]},
     "stages": [{"epochs": 5}],

@@ -19,7 +19,7 @@ from leakbench.errors import InputError
 from leakbench.key import content_key
 from leakbench.models import Workshop
 from leakbench.progress import Silent
-from leakbench.results import Results
+from leakbench.results import CORRELATIONS, Results
 from leakbench.running import in_threads, run
 from leakbench.store import Store
 from leakbench.study import Study
@@ -62,7 +62,7 @@ def test_every_defence_has_every_attack_both_ways(results: Results) -> None:
 
 def test_every_leakage_row_has_its_interval_and_counts(results: Results) -> None:
     for row in results.rows:
-        if row.attack is not None:
+        if row.attack is not None and not row.metric.startswith(CORRELATIONS):  # four defences give it none
             assert row.lo <= row.value <= row.hi, row
             assert row.n_members > 0 and row.n_nonmembers > 0, row
 

@@ -5,6 +5,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
+
 from .svg import FONT, INK, MUTED
 
 if TYPE_CHECKING:
@@ -43,7 +46,7 @@ def name_points(
     taken = [_around(_pixel(axes, at)) for at in [*(p.at for p in points), *marks]]
     for p in sorted(points, key=lambda p: -_pixel(axes, p.at)[1]):
         at = _pixel(axes, p.at)
-        box = min(_places(p.label, at, inside), key=lambda b: _cost(b, at, taken, bars))
+        box = _cheapest(_places(p.label, at, inside), at, taken, bars)
         taken.append(box)
         _join(axes, box, at)
         axes.annotate(
@@ -71,10 +74,10 @@ def _circles() -> Iterator[Point]:
             yield radius * math.cos(math.radians(angle)), radius * math.sin(math.radians(angle))
 
 
-def _cost(box: Box, at: Point, taken: Sequence[Box], bars: Sequence[Box]) -> tuple[int, float]:
-    """What a place costs: labels and marks that it hides above all, then distance, where a bar counts a line."""
-    crossed = sum(_overlap(box, bar) for bar in bars)
-    return sum(_overlap(box, spot) for spot in taken), math.dist(_nearest(box, at), at) + LINE * crossed
+def _cheapest(boxes: Sequence[Box], at: Point, taken: Sequence[Box], bars: Sequence[Box]) -> Box:
+    """The place that hides the fewest labels and marks; among these the nearest, where a bar counts a line."""
+    away = np.array([math.dist(_nearest(box, at), at) for box in boxes]) + LINE * _overlaps(boxes, bars)
+    return boxes[int(np.lexsort((away, _overlaps(boxes, taken)))[0])]
 
 
 def _join(axes: "Axes", box: Box, at: Point) -> None:
@@ -104,5 +107,8 @@ def _within(box: Box, frame: Box) -> bool:
     return box[0] > frame[0] and box[1] > frame[1] and box[2] < frame[2] and box[3] < frame[3]
 
 
-def _overlap(a: Box, b: Box) -> bool:
-    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
+def _overlaps(boxes: Sequence[Box], others: Sequence[Box]) -> NDArray[np.int64]:
+    """With how many of the others each box overlaps."""
+    a, b = np.array(boxes)[:, None], np.array(others).reshape(-1, 4)[None]
+    across = (a[..., 0] < b[..., 2]) & (b[..., 0] < a[..., 2])
+    return np.asarray((across & (a[..., 1] < b[..., 3]) & (b[..., 1] < a[..., 3])).sum(axis=1))

@@ -18,6 +18,7 @@ from .toml import toml_text
 from .view import FEW, View, distinct
 
 MOST_PLOTS = 12  # defences with figures of their own
+MOST_SLICED = 4  # defences with an ROC of each slice, of which each takes as long as a dozen figures
 MOST_HISTOGRAMS = 30  # defences; they are small
 MOST_RECORDS = 24  # a defence
 MOST_NOTES = 60
@@ -116,7 +117,7 @@ def _figures(view: View) -> dict[str, Any]:
         "tradeoff": plots.tradeoff(view),
         "tradeoff_narrow": plots.tradeoff(view, narrow=True),
         "roc": [(d, plot) for d in drawn if (plot := plots.roc(view, d))],
-        "roc_slices": [(d, plot) for d in drawn if (plot := plots.roc_slices(view, d))],
+        "roc_slices": [(d, plot) for d in drawn[:MOST_SLICED] if (plot := plots.roc_slices(view, d))],
         "slices": [(d, plot) for d in drawn if (plot := plots.slices(view, d))],
     }
 
@@ -201,4 +202,7 @@ def _left_out(view: View) -> list[str]:
         notes.append(f"{count(view.n_single)} numbers of single targets")
     if len(view.defences) > MOST_PLOTS:
         notes.append(f"the figures of {len(view.defences) - MOST_PLOTS} more defences")
+    sliced = {c.defence for c in view.results.curves if c.slice != "all"}
+    if len(sliced) > MOST_SLICED:
+        notes.append(f"the ROC curves of slices of {len(sliced) - MOST_SLICED} more defences")
     return notes
