@@ -2,8 +2,6 @@
 
 import torch
 
-from ..errors import InputError
-from .architectures import Network
 from .draws import generator
 from .model import Model
 from .networks.answers import MonteCarloNetwork
@@ -16,12 +14,3 @@ def monte_carlo(model: Model, stage: MonteCarlo, number: int) -> MonteCarloNetwo
     streams = [generator(model.seed, number, "pass", p) for p in range(stage.passes)]
     kept = torch.stack([torch.rand(units, generator=stream) >= dropout for stream in streams])
     return MonteCarloNetwork(model.network, kept, dropout)
-
-
-def refuse_own_dropout(network: Network) -> None:
-    """Raise InputError for a network that draws its dropout itself, if it has any."""
-    if not hasattr(network, "dropped"):
-        raise InputError(
-            "Monte Carlo dropout needs a network that takes its dropout masks, got one without; "
-            "take the architecture mlp, column_fc or cnn"
-        )

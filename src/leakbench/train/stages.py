@@ -18,7 +18,7 @@ from .job import Job, Trained, check_group, groups
 from .loop import train_one
 from .material import material, public_rows
 from .model import Model, inferred, new_network, resume, start
-from .monte_carlo import monte_carlo, refuse_own_dropout
+from .monte_carlo import monte_carlo
 from .networks.answers import CommitteeNetwork
 from .networks.headed import Headed
 from .private import refuse_batchnorm
@@ -92,13 +92,11 @@ def rehearse(dataset: Dataset, recipe: Recipe) -> None:
             prune(network, stage, shape)
         elif isinstance(stage, Generate):
             stage.generator.check(shape, classes)
-        elif isinstance(stage, MonteCarlo):
-            refuse_own_dropout(network)
         elif isinstance(stage, Head):
             network = with_head(network, len(classes), stage, seed=0)
         elif isinstance(stage, Distill):
             network = unset(recipe.architecture, shape, len(classes))
-        elif stage.privacy:
+        elif isinstance(stage, Train) and stage.privacy:
             require("opacus")
             refuse_batchnorm(network)
 
