@@ -1,8 +1,9 @@
 """What every defence promises, over all of them."""
 
+import contextlib
 import json
-from dataclasses import replace
-from typing import get_args
+from dataclasses import fields, replace
+from typing import Literal, get_args, get_origin, get_type_hints
 
 import numpy as np
 import pytest
@@ -11,9 +12,11 @@ from leakbench.defences import DEFENCES, Defence
 from leakbench.defences.output_approximation import Kind
 from leakbench.defences.owner import Owner, Records
 from leakbench.errors import InputError
+from leakbench.generators import GENERATORS, Generator
 from leakbench.key import canonical
 from leakbench.signals.statistics import log_softmax
-from leakbench.train.recipe import Architecture, Committee, Recipe, Train
+from leakbench.train.recipe import Architecture, Committee, Finetune, Recipe, Train
+from leakbench.train.settings import Augment
 
 OFF = {  # parameters at which a defence does nothing
     "none": {},
@@ -159,6 +162,44 @@ def test_what_changes_the_recipe_changes_the_key(name: str) -> None:
     defence, base = DEFENCES.make(name), Recipe()
     changed = canonical(defence.recipe(base).describe()) != canonical(base.describe())
     assert changed == (defence.recipe(base) != base)
+
+
+def _others(kind: type, value: object) -> list[object]:
+    """Other values of a parameter, of which some may be out of its range."""
+    if get_origin(kind) is Literal:
+        return [v for v in get_args(kind) if v != value]
+    if isinstance(value, bool):
+        return [not value]
+    if isinstance(value, int):
+        return [value + 1, value - 1]
+    if isinstance(value, float) or value is None:
+        return [0.5 * (value or 0.1) + 0.01, (value or 0.1) + 0.1, (value or 0.0) + 2]
+    if isinstance(value, Generator):
+        return [GENERATORS.make("bootstrap")]
+    assert isinstance(value, Augment), f"say here what else a {kind} may be"
+    return [Augment(shift=3)]
+
+
+def _key(defence: Defence) -> str:
+    """What the defended recipe's key is made from; of one with a single stage where two are refused."""
+    try:
+        return canonical(defence.recipe(Recipe(stages=(Train(), Finetune()))).describe())
+    except InputError:
+        return canonical(defence.recipe(Recipe()).describe())
+
+
+@names
+def test_training_parameters_change_the_key_and_output_parameters_do_not(name: str) -> None:
+    used = {"surrogate_head": {"finetune": "mse"}}  # or finetune_lr would have no use
+    defence = DEFENCES.make({"name": name, **used.get(name, {})})
+    for field in fields(defence):
+        kind, value = get_type_hints(type(defence))[field.name], getattr(defence, field.name)
+        keys = []
+        for other in _others(kind, value):
+            with contextlib.suppress(InputError):
+                keys.append(_key(replace(defence, **{field.name: other})))
+        assert keys, field.name
+        assert {key != _key(defence) for key in keys} == {not defence.changes_output}, field.name
 
 
 @pytest.mark.parametrize("name", OFF)
