@@ -92,6 +92,10 @@ FEATURES = {
     "pruned and fine-tuned": Recipe(
         SMALL, (BASE, Prune(sparsity=0.7), Finetune(epochs=3, batch_size=32, l1=0.01))
     ),
+    "pruned, then stopped early": Recipe(
+        SMALL,
+        (BASE, Prune(sparsity=0.7), Finetune(epochs=15, batch_size=32, patience=1, optimiser=Optimiser(lr=0.4))),
+    ),
     "pruned cnn, both kinds of layer": Recipe(
         Architecture("cnn", channels=(3, 5)),
         (

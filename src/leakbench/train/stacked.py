@@ -168,7 +168,6 @@ class _Stage:
             self.stack.keep(going)
             self.optimiser.keep(going)
             self.masks = {name: mask[going] for name, mask in self.masks.items()}
-            self.masks = {name: mask[going] for name, mask in self.masks.items()}
 
     def _hand_over(self, positions: Iterable[int]) -> None:
         for i in positions:
