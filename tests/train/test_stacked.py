@@ -94,7 +94,11 @@ FEATURES = {
     ),
     "pruned, then stopped early": Recipe(
         SMALL,
-        (BASE, Prune(sparsity=0.7), Finetune(epochs=15, batch_size=32, patience=1, optimiser=Optimiser(lr=0.4))),
+        (
+            BASE,
+            Prune(sparsity=0.7),
+            Finetune(epochs=15, batch_size=32, patience=1, optimiser=Optimiser(lr=0.4)),
+        ),
     ),
     "pruned cnn, both kinds of layer": Recipe(
         Architecture("cnn", channels=(3, 5)),
