@@ -27,6 +27,7 @@ TABLE = {
         "rounding",
         "early_stopping",
         {"name": "surrogate_head", "fit": "true"},
+        {"name": "memguard", "epochs": 1, "steps": 1},
         {"name": "synthetic_only", "generator": "bootstrap", "size": 2.5},
         {"name": "synthetic_only", "label": "public", "generator": "bootstrap", "fitted_on": "public"},
     ],
@@ -107,6 +108,7 @@ def test_extra_data_is_what_the_recipe_used_beside_the_members(trials: dict[str,
     assert found["none"] == found["temperature"] == found["surrogate_head"] == 0
     assert found["early_stopping"] == pytest.approx(np.mean(dev / members))
     assert found["synthetic_only"] == pytest.approx(np.mean(np.round(2.5 * members) / members))
+    assert found["memguard"] == pytest.approx(np.mean(200 / members))
     assert found["public"] == pytest.approx(np.mean((members + 200) / members))
 
 
