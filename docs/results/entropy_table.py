@@ -1,0 +1,148 @@
+"""Print the section of an entropy study, and draw its picture, from the folders that `leakbench run` wrote.
+
+Run: python docs/results/entropy_table.py FOLDER [FOLDER ...]
+The picture goes beside this file, under the folder's name.
+"""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from pages import PICTURES, cell, head, line, matched, save
+from table import provenance_line
+
+from leakbench.report.view import View
+from leakbench.results import Results, Row
+
+BY_NAME = ("loss", "entropy", "logistic_regression", "mlp", "knn", "random_forest", "rmia", "lira")
+SLICES = ("correct=yes", "correct=no")
+COSTS = ("train_cost_ratio", "extra_data_ratio", "latency_ratio_batch_1", "latency_ratio_batch_1024")
+
+
+def section(results: Results, name: str) -> str:
+    """Title, provenance, picture, and the tables."""
+    parts = [f"## {results.title}", provenance_line(results)]
+    parts += [f"![Mean entropy of the answers, and AUC, by defence]({name}.svg)"]
+    tables = [effect(results), attackers(results), slices(results), outputs(results), costs(results)]
+    tables += [matched(results), correlations(results)]
+    titles = (
+        "Utility and effect",
+        "AUC by attack, of who knows the defence",
+        "Slices",
+        "The answers",
+        "Cost",
+    )
+    titles += ("At the same accuracy", "What goes with leakage, over all defences")
+    for title, table in zip(titles, tables, strict=True):
+        parts += [f"### {title}", "\n".join(table)]
+    return "\n\n".join(parts) + "\n"
+
+
+def effect(results: Results) -> list[str]:
+    """One line a defence: the strongest attacks, and what is gained on no defence by the attack strongest on it."""
+    view = View(results)
+    low = view.low_tpr or "tpr@fpr=0.01"
+    out = head("defence", "accuracy", "calibration error", "labels changed", "strongest: AUC",
+               f"strongest: {low}", "AUC if it ignores the defence", "AUC, change on no defence")  # fmt: skip
+    for defence in view.defences:
+        about = _about(defence)
+        (best,) = results.find(metric="auc", attack="best", adaptive=True, **about)
+        cells = [results.find(metric=m, **about) for m in ("accuracy", "calibration_error", "label_changes")]
+        cells += [[best], results.find(metric=low, attack="best", adaptive=True, **about)]
+        cells += [results.find(metric="auc", attack="best", shadows="none", **about)]
+        cells += [results.find(metric="auc-difference", attack=best.selected, adaptive=True, **about)]
+        out.append(line(defence, *map(cell, cells)))
+    return out
+
+
+def attackers(results: Results) -> list[str]:
+    """One line a defence, one column an attack."""
+    return _by_defence(
+        results,
+        [
+            (attack, {"metric": "auc", "attack": attack, "adaptive": True, "slice": "all"})
+            for attack in BY_NAME
+        ],
+    )
+
+
+def slices(results: Results) -> list[str]:
+    """The AUC of LiRA on the records that the model has right and wrong, and on the worst class."""
+    lira = {"metric": "auc", "attack": "lira", "adaptive": True}
+    columns = [(f"lira, {part}", {**lira, "slice": part}) for part in SLICES]
+    return _by_defence(results, [*columns, ("lira, worst slice", {**lira, "slice": "worst"})])
+
+
+def outputs(results: Results) -> list[str]:
+    """Entropy and distances of what is released, which cost no shadow model."""
+    names = {"mean entropy, nats": "entropy_mean", "gap, nats": "entropy_gap", "JS, entropy": "js_entropy"}
+    names |= {"JS, cross-entropy": "js_cross_entropy", "tail absence": "tail_absence@fnr=0.01"}
+    names |= {"loss-trace IQR, 99 %": "loss_trace_iqr_p99", "generalisation gap": "generalisation_gap"}
+    return _by_defence(results, [(title, {"metric": m, "slice": "all"}) for title, m in names.items()])
+
+
+def costs(results: Results) -> list[str]:
+    """As ratios to no defence, and the size of what is kept."""
+    return _by_defence(results, [(m, {"metric": m, "slice": "all"}) for m in (*COSTS, "parameters")])
+
+
+def correlations(results: Results) -> list[str]:
+    """Spearman's rho of each predictor with AUC and TPR; what is shown to be a worse predictor."""
+    rows = [r for r in results.rows if r.metric.startswith("rank_correlation[")]
+    out = head("predictor, leakage", "attack", "Spearman's rho", "better than")
+    for row in rows:
+        pair = row.metric.removeprefix("rank_correlation[").removesuffix("]")
+        out.append(line(pair, row.attack, cell([row]), ", ".join(row.detail["weaker"]) or "–"))
+    return out
+
+
+def draw(results: Results, path: Path) -> None:
+    """One line a defence, in the order of its mean entropy: that, and the AUC of who knows it and who ignores it."""
+    about = {"slice": "all", "target": "all"}
+    entropy = {r.defence: r for r in results.find(metric="entropy_mean", **about)}
+    defences = sorted(entropy, key=lambda defence: entropy[defence].value)
+    knows = {r.defence: r for r in results.find(metric="auc", attack="best", adaptive=True, **about)}
+    ignores = {r.defence: r for r in results.find(metric="auc", attack="best", shadows="none", **about)}
+    fig = Figure(figsize=(9.5, 1.2 + 0.2 * len(defences)), layout="constrained")
+    left, right = fig.subplots(1, 2, sharey=True, width_ratios=(1, 2))
+    _dots(left, defences, entropy, fmt="oC0")
+    _dots(right, defences, ignores, -0.15, fmt="DC1", label="an attacker who ignores the defence")
+    _dots(right, defences, knows, 0.15, fmt="oC0", label="an attacker who knows the defence")
+    right.axvline(0.5, color="0.8", lw=0.8, label="chance")
+    right.axvline(knows["none"].value, color="0.4", lw=0.8, ls="--", label="no defence")
+    left.set(xlabel="mean entropy of the answers, nats", ylim=(-1, len(defences)))
+    left.set_yticks(range(len(defences)), defences, fontsize=8)
+    right.set(xlabel="AUC of the strongest attack")
+    fig.legend(*right.get_legend_handles_labels(), frameon=False, loc="outside lower center", ncols=4)
+    fig.suptitle(results.title)
+    save(fig, path)
+
+
+def _dots(axes: Axes, defences: list[str], rows: dict[str, Row], shift: float = 0.0, **style: str) -> None:
+    """A dot and its interval on the line of each defence that has a row."""
+    at = {number + shift: rows[name] for number, name in enumerate(defences) if name in rows}
+    bars = [[r.value - r.lo for r in at.values()], [r.hi - r.value for r in at.values()]]
+    axes.errorbar([r.value for r in at.values()], list(at), xerr=bars, markersize=4, elinewidth=0.8, **style)
+    axes.grid(axis="y", color="0.92", lw=0.6)
+    axes.set_axisbelow(True)
+
+
+def _by_defence(results: Results, columns: Sequence[tuple[str, dict[str, object]]]) -> list[str]:
+    out = head("defence", *(title for title, _ in columns))
+    for defence in View(results).defences:
+        found: list[list[Row]] = [results.find(defence=defence, target="all", **how) for _, how in columns]
+        out.append(line(defence, *map(cell, found)))
+    return out
+
+
+def _about(defence: str) -> dict[str, str]:
+    return {"defence": defence, "slice": "all", "target": "all"}
+
+
+if __name__ == "__main__":
+    for folder in map(Path, sys.argv[1:]):
+        loaded = Results.load(folder)
+        draw(loaded, PICTURES / f"{folder.name}.svg")
+        print(section(loaded, folder.name))
