@@ -47,7 +47,7 @@ def matched(results: Results) -> list[str]:
 
 
 def scatter(axes: Axes, view: View) -> dict[str, tuple[float, float]]:
-    """Accuracy against the strongest adaptive attack's AUC, with intervals, the baselines joined; the points by name."""
+    """Accuracy against the strongest adaptive attack's AUC; the baselines joined. Returns the points by name."""
     pairs = {defence: _pair(view.results, defence) for defence in view.defences}
     points = {defence: (x.value, auc.value) for defence, (x, auc) in pairs.items()}
     baselines = sorted(points[d] for d in view.baselines)
