@@ -1,4 +1,4 @@
-"""A recipe: an architecture and an ordered list of stages, all plain data (no torch here)."""
+"""The stages of a recipe, all plain data (no torch here)."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
@@ -6,10 +6,10 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Discriminator, PlainValidator, Tag
 
-from ..errors import InputError, unknown
-from ..generators import GENERATORS, Generator
-from .losses import LOSSES, CrossEntropy, Loss
-from .settings import Adversary, Augment, Optimiser, Privacy, Schedule, within
+from ...errors import InputError, unknown
+from ...generators import GENERATORS, Generator
+from ..losses import LOSSES, CrossEntropy, Loss
+from ..settings import Adversary, Augment, Optimiser, Privacy, Schedule, within
 
 LossField = Annotated[Loss, PlainValidator(LOSSES.parse)]
 GeneratorField = Annotated[Generator, PlainValidator(GENERATORS.parse)]
@@ -276,158 +276,3 @@ Stage = Annotated[
     | Annotated[TrainHead, Tag("train_head")],
     Discriminator(_stage_of),
 ]
-
-TORCHVISION = (
-    "vgg11_bn", "vgg13_bn", "vgg16_bn", "vgg19_bn", "resnet18", "resnet34", "resnet50", "densenet121",
-    "densenet161", "densenet169", "mobilenet_v2", "googlenet", "inception_v3",
-)  # fmt: skip
-DROPOUT = ("mlp", "column_fc", "cnn")  # architectures with dropout
-ARCHITECTURES = ("mlp", "column_fc", "cnn", "resnet9", "wrn", *TORCHVISION, "custom")
-
-
-@dataclass(frozen=True)
-class Architecture:
-    """A network by name.
-
-    `mlp`: linear layers of widths `hidden`; `column_fc`: 256 and 128, dropout .1 unless another is set
-    (mia_prune). `cnn`: two strided convolutions and a linear layer. `resnet9`; `wrn`: a wide ResNet of `depth` and
-    `width`. The others are torchvision's with a stem for 32 x 32 images. `custom` calls `factory`,
-    "module:function", with the shape of a record and the number of classes; it runs that code, so read other
-    people's studies before you run them. Dropout acts on each hidden layer of an MLP, and on what the CNN's linear
-    layer reads; the others have none. `norm` "group" puts GroupNorm in BatchNorm's place, which DP-SGD needs.
-    """
-
-    name: str = "mlp"
-    hidden: tuple[int, ...] = (128, 64)  # mlp only
-    dropout: float | None = None  # None: .1 in column_fc, else 0
-    channels: tuple[int, int] = (16, 32)  # cnn only
-    depth: int = 16  # wrn only
-    width: int = 4  # wrn only
-    norm: Literal["batch", "group"] = "batch"
-    factory: str | None = None  # custom only
-
-    def __post_init__(self) -> None:
-        if self.name not in ARCHITECTURES:
-            raise unknown("architecture", self.name, ARCHITECTURES)
-        if self.name == "column_fc":
-            object.__setattr__(self, "hidden", (256, 128))
-        if self.dropout is None:
-            object.__setattr__(self, "dropout", 0.1 if self.name == "column_fc" else 0.0)
-        within("dropout", self.dropout, 0.0, 1.0)
-        if self.dropout and self.name not in DROPOUT:
-            raise InputError(
-                f"dropout must go with an architecture that has it ({', '.join(DROPOUT)}), got {self.name!r}; "
-                "leave it out"
-            )
-        for width in (*self.hidden, *self.channels, self.width):
-            within("a layer's width", width, 1)
-        if len(self.channels) != 2:
-            raise InputError(f"channels must be two numbers, one a convolution, got {self.channels}")
-        if self.name == "wrn" and (self.depth < 10 or (self.depth - 4) % 6):
-            raise InputError(f"depth of a wrn must be 6 n + 4, such as 16 or 28, got {self.depth}")
-        if (self.name == "custom") != (self.factory is not None):
-            raise InputError(
-                'a factory ("module:function") goes with architecture "custom" and with no other, '
-                f"got name {self.name!r} and factory {self.factory!r}"
-            )
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How a model is made: its architecture and its stages, in order.
-
-    Raises InputError unless a stage trains, and where a stage uses synthetic records that no stage before it
-    makes, a model that is not there yet, or a single network where there are several.
-    """
-
-    architecture: Architecture = field(default_factory=Architecture)
-    stages: tuple[Stage, ...] = (Train(),)
-
-    def __post_init__(self) -> None:
-        if not any(isinstance(stage, Train) for stage in self.stages):
-            raise InputError("a recipe must have a stage that trains, got none; add a `train` stage")
-        made = trained = headed = False
-        for number, stage in enumerate(self.stages):
-            if isinstance(stage, Train) and stage.on == "synthetic" and not made:
-                raise InputError(
-                    f"stage {number} ({stage.stage}) trains on synthetic records, but no stage before makes any; "
-                    "put a `generate` stage before it"
-                )
-            if isinstance(stage, Distill) and not trained:
-                raise InputError(
-                    f"stage {number} (distill) needs a teacher, but no stage before it trains one; "
-                    "put a `train` stage before it"
-                )
-            self._check_networks(number)
-            if isinstance(stage, TrainHead) and not headed:
-                raise InputError(
-                    f"stage {number} (train_head) needs a surrogate head, but no stage before it adds one; "
-                    "put a `head` stage before it"
-                )
-            made |= isinstance(stage, Generate)
-            headed = (headed or isinstance(stage, Head)) and not isinstance(stage, Distill)
-            trained |= isinstance(stage, Train)
-
-    def _check_networks(self, number: int) -> None:
-        """Raise InputError where stage `number` cannot work on the model of the stages before."""
-        stage = self.stages[number]
-        before = [s for s in self.stages[:number] if not isinstance(s, Generate)]
-        if (
-            before
-            and isinstance(before[-1], Committee | MonteCarlo)
-            and not isinstance(stage, Generate | Distill)
-        ):
-            raise InputError(
-                f"stage {number} ({stage.stage}) needs a single network, but the {before[-1].stage} stage before "
-                "answers with several; put it before that stage, or a `distill` stage between them"
-            )
-        if before and isinstance(stage, Committee):
-            raise InputError(
-                f"stage {number} (committee) starts with fresh networks, so that the {before[-1].stage} stage "
-                "before would be for nothing; leave that one out"
-            )
-        if isinstance(stage, MonteCarlo) and not (before and self.architecture.dropout):
-            raise InputError(
-                f"stage {number} (monte_carlo) needs a trained network with dropout, got dropout = "
-                f"{self.architecture.dropout} after {len(before)} stages; set dropout in the [architecture] table"
-            )
-
-    @property
-    def training(self) -> tuple[Train, ...]:
-        """The stages that train."""
-        return tuple(stage for stage in self.stages if isinstance(stage, Train))
-
-    @property
-    def needs_dev(self) -> bool:
-        """Whether a stage uses dev records: to stop early, or as an adversary's reference."""
-        return any(
-            stage.patience is not None or (stage.adversary and stage.adversary.reference == "dev")
-            for stage in self.training
-        )
-
-    @property
-    def needs_public(self) -> bool:
-        """Whether a stage uses public records."""
-        return any(
-            stage.fitted_on == "public"
-            if isinstance(stage, Generate)
-            else isinstance(stage, Train)
-            and (stage.on == "public" or (stage.adversary and stage.adversary.reference == "public"))
-            for stage in self.stages
-        )
-
-    def until(self, number: int) -> "Recipe":
-        """The recipe that ends with stage `number`. Raises InputError where no stage up to there trains."""
-        return Recipe(self.architecture, self.stages[: number + 1])
-
-    @property
-    def kept(self) -> list[int]:
-        """The stages after which a model is worth keeping: those that train, and the last."""
-        return [n for n, s in enumerate(self.stages) if isinstance(s, Train) or n == len(self.stages) - 1]
-
-    def describe(self) -> dict[str, Any]:
-        """Plain data for the key and the report."""
-        return {
-            "architecture": asdict(self.architecture),
-            "stages": [stage.describe() for stage in self.stages],
-        }
