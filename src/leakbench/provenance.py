@@ -2,8 +2,10 @@
 
 import os
 import platform
+import shlex
 import sys
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -35,12 +37,23 @@ def provenance(clock: Clock, seed: int, data: dict[str, Any]) -> dict[str, Any]:
     """What a reader needs to get the same numbers again."""
     return {
         **clock.read(),
-        "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "command": command(sys.argv),
         "seed": seed,
         "data": data,
         "versions": {"python": platform.python_version(), **_versions()},
         "hardware": _hardware(),
     }
+
+
+def command(argv: Sequence[str]) -> str:
+    """What to type in a shell to run the program again.
+
+    >>> command(["/usr/bin/leakbench", "run", "a b.toml", "--set", 'defences=["temperature"]'])
+    'leakbench run \'a b.toml\' --set \'defences=["temperature"]\''
+    """
+    program = Path(argv[0])
+    own = program.name == "__main__.py" and program.parent.name == "leakbench"  # python -m leakbench
+    return shlex.join(["leakbench" if own else program.name, *argv[1:]])
 
 
 def _versions() -> dict[str, str]:
