@@ -48,8 +48,8 @@ def provenance(clock: Clock, seed: int, data: dict[str, Any]) -> dict[str, Any]:
 def command(argv: Sequence[str]) -> str:
     """What to type in a shell to run the program again.
 
-    >>> command(["/usr/bin/leakbench", "run", "a b.toml", "--set", 'defences=["temperature"]'])
-    'leakbench run \'a b.toml\' --set \'defences=["temperature"]\''
+    >>> print(command(["/usr/bin/leakbench", "run", "a b.toml", "--out", "report"]))
+    leakbench run 'a b.toml' --out report
     """
     program = Path(argv[0])
     own = program.name == "__main__.py" and program.parent.name == "leakbench"  # python -m leakbench
