@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -25,6 +26,9 @@ from .key import canonical, content_key
 
 SCHEMA = "leakbench-store-1"
 JOB = "job.json"
+_ONE_HEADER = (
+    Lock()
+)  # NumPy parses headers as Python, in which CPython 3.11's threads disturb each other (gh-106905)
 DAY = 86_400.0  # seconds after which a temporary folder of another machine is taken for left over
 
 Payload = bytes | np.ndarray[Any, Any] | Mapping[str, np.ndarray[Any, Any]]
@@ -40,7 +44,8 @@ class Entry:
 
     def array(self, name: str) -> np.ndarray[Any, Any]:
         """An .npy file, memory-mapped and read-only."""
-        array: np.ndarray[Any, Any] = np.load(self.path / name, mmap_mode="r", allow_pickle=False)
+        with _ONE_HEADER:
+            array: np.ndarray[Any, Any] = np.load(self.path / name, mmap_mode="r", allow_pickle=False)
         return array
 
     def tensors(self, name: str) -> dict[str, np.ndarray[Any, Any]]:
