@@ -1,7 +1,6 @@
-"""The command line: it parses, calls and prints. All that it does can be done from Python too."""
+"""The command line: what is asked for, and how it ends. All that it does can be done from Python too."""
 
 import io
-import os
 import shlex
 import sys
 import tempfile
@@ -11,18 +10,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from . import __version__
+from . import __version__, terminal
 from .errors import InputError, LeakbenchError, unknown
 
 if TYPE_CHECKING:
     from .registry import Registry
-    from .results import Flag, Results
 
 USAGE_ERROR: type[BaseException] = typer.BadParameter.__bases__[
     0
 ]  # its place differs between versions of typer
 STOPPED = 130  # what a shell expects of a command that Ctrl-C ended
-PIPE_WIDTH = 120  # columns of a table that no terminal shows
 EXTRAS = {  # optional packages: what for, and the extra that brings them
     "torch": ("training", "train"),
     "safetensors": ("training", "train"),
@@ -143,12 +140,12 @@ def run(
 
     check_folder(out, "--out")
     check_folder(store, "--store")
-    progress = _progress()
+    progress = terminal.progress()
     try:
         results = leakbench.run(leakbench.Study.load(study, changes or ()), store, progress)
     finally:
         progress.done()
-    _show(results, results.save(out))
+    terminal.show(results, results.save(out))
 
 
 @app.command()
@@ -182,14 +179,14 @@ def audit(
 
     check_folder(out, "--out")
     chosen = [name.strip() for name in attacks.removesuffix(",").split(",")]
-    progress = _progress()
+    progress = terminal.progress()
     try:
         results = leakbench.audit(
             file, attacks=chosen if len(chosen) > 1 else chosen[0], seed=seed, title=title, progress=progress
         )
     finally:
         progress.done()
-    _show(results, results.save(out))
+    terminal.show(results, results.save(out))
 
 
 @app.command()
@@ -238,20 +235,13 @@ def synthesize(
     table: dict[str, Any] = {"name": generator}
     for assignment in changes or ():
         override(table, assignment)
-    progress = _progress()
+    progress = terminal.progress()
     try:
         made = make(data, table, records, seed, progress)
     finally:
         progress.done()
     file = made.save(out)
-    from rich.table import Table
-
-    shown = Table(box=None, pad_edge=False, show_header=False)
-    for what, value in made.summary().items():
-        shown.add_row(what, value)
-    console = _console()
-    console.print(shown)
-    console.print(f"\nrecords: {file}", markup=False, highlight=False, soft_wrap=True)
+    terminal.show_made(made, file)
 
 
 @app.command()
@@ -270,7 +260,7 @@ def report(
 
     results = Results.load(folder)
     path = Path(folder)
-    _show(results, results.save(path if path.is_dir() else path.parent))
+    terminal.show(results, results.save(path if path.is_dir() else path.parent))
 
 
 @app.command()
@@ -297,7 +287,7 @@ def download(
 
     if to is not None:
         check_folder(to, "--to")
-    progress = _progress()
+    progress = terminal.progress()
     try:
         folder = fetch(name, to, progress)
     finally:
@@ -324,18 +314,8 @@ def list_(
     kinds = ("attacks", "defences", "generators", "data", "metrics")
     if kind not in kinds:
         raise unknown("kind", kind, kinds)
-    from rich.table import Table
-    from rich.text import Text
-
     for registry in _registries(kind):
-        table = Table(
-            registry.kind, "what it does, and its source", box=None, pad_edge=False, header_style="bold"
-        )
-        for name in registry.names():
-            method = registry.get(name)
-            what = method.summary() + _variant(method.variants.get(name))
-            table.add_row(name, Text.assemble(what, "\n", (method.source, "dim")))
-        _console().print(table)
+        terminal.show_methods(registry)
 
 
 @app.command()
@@ -348,21 +328,14 @@ def selfcheck() -> None:
     Example:
       leakbench selfcheck
     """
-    from rich.table import Table
-
     from .selfcheck import selfcheck as checks
 
-    progress = _progress()
+    progress = terminal.progress()
     try:
         found = checks(progress=progress)
     finally:
         progress.done()
-    table = Table("check", "expected", "measured", "", box=None, pad_edge=False, header_style="bold")
-    for check in found:
-        table.add_row(
-            check.name, f"{check.expected:.6g}", f"{check.measured:.6g}", "ok" if check.passed else "FAILED"
-        )
-    _console().print(table)
+    terminal.show_checks(found)
     failed = sum(not check.passed for check in found)
     if failed:
         typer.echo(f"error: {failed} of {len(found)} checks failed; do not trust this installation", err=True)
@@ -406,40 +379,3 @@ def _registries(kind: str) -> "list[Registry[Any]]":
     from .data import DATASETS, FORMATS
 
     return [DATASETS, FORMATS]
-
-
-def _variant(parameters: dict[str, Any] | None) -> str:
-    """What sets a variant apart from the method that it belongs to."""
-    return f" ({', '.join(f'{k} = {v}' for k, v in parameters.items())})" if parameters else ""
-
-
-def _progress() -> Any:
-    from .progress import progress_on
-
-    return progress_on(sys.stderr)
-
-
-def _console() -> Any:
-    from rich.console import Console
-
-    columns = os.environ.get("COLUMNS", "")
-    wanted = int(columns) if columns.isdecimal() and int(columns) else PIPE_WIDTH
-    return Console(width=None if sys.stdout.isatty() else wanted)
-
-
-def _show(results: "Results", page: Path) -> None:
-    from .report.outputs import risk_line
-    from .report.tables import terminal_table
-    from .report.view import View
-
-    console = _console()
-    console.print(terminal_table(results))
-    if (risk := risk_line(View(results))) is not None:
-        console.print(f"\n{risk}", markup=False, highlight=False)
-    by_code: dict[str, list[Flag]] = {}
-    for flag in results.flags:
-        by_code.setdefault(flag.code, []).append(flag)
-    for code, (first, *others) in by_code.items():
-        more = f" (and {len(others)} more of these, in the report)" if others else ""
-        console.print(f"\n{code} {first.title}: {first.message}{more}", markup=False, highlight=False)
-    console.print(f"\nreport: {page}", markup=False, highlight=False, soft_wrap=True)

@@ -26,9 +26,8 @@ from .key import canonical, content_key
 
 SCHEMA = "leakbench-store-1"
 JOB = "job.json"
-_ONE_HEADER = (
-    Lock()
-)  # NumPy parses headers as Python, in which CPython 3.11's threads disturb each other (gh-106905)
+# NumPy parses an array's header as Python source, in which threads of CPython 3.11 disturb each other (gh-106905):
+_ONE_HEADER = Lock()
 DAY = 86_400.0  # seconds after which a temporary folder of another machine is taken for left over
 
 Payload = bytes | np.ndarray[Any, Any] | Mapping[str, np.ndarray[Any, Any]]

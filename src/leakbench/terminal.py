@@ -1,0 +1,96 @@
+"""What the command line shows: tables, flags and progress. rich is imported when something is shown."""
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from .progress import Progress
+    from .registry import Registry
+    from .results import Flag, Results
+    from .selfcheck import Check
+    from .synthesis import Made
+
+PIPE_WIDTH = 120  # columns of a table that no terminal shows
+
+
+def progress() -> "Progress":
+    """Bars or lines on stderr."""
+    from .progress import progress_on
+
+    return progress_on(sys.stderr)
+
+
+def show(results: "Results", page: Path) -> None:
+    """Results as a table, the predicted risk, one flag of each kind, and where the report is."""
+    from .report.outputs import risk_line
+    from .report.tables import terminal_table
+    from .report.view import View
+
+    console = _console()
+    console.print(terminal_table(results))
+    if (risk := risk_line(View(results))) is not None:
+        console.print(f"\n{risk}", markup=False, highlight=False)
+    by_code: dict[str, list[Flag]] = {}
+    for flag in results.flags:
+        by_code.setdefault(flag.code, []).append(flag)
+    for code, (first, *others) in by_code.items():
+        more = f" (and {len(others)} more of these, in the report)" if others else ""
+        console.print(f"\n{code} {first.title}: {first.message}{more}", markup=False, highlight=False)
+    console.print(f"\nreport: {page}", markup=False, highlight=False, soft_wrap=True)
+
+
+def show_made(made: "Made", file: Path) -> None:
+    """What synthetic records give away, and where they are."""
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, show_header=False)
+    for what, value in made.summary().items():
+        table.add_row(what, value)
+    console = _console()
+    console.print(table)
+    console.print(f"\nrecords: {file}", markup=False, highlight=False, soft_wrap=True)
+
+
+def show_methods(registry: "Registry[Any]") -> None:
+    """The names of a registry, what each one does, and its source."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(
+        registry.kind, "what it does, and its source", box=None, pad_edge=False, header_style="bold"
+    )
+    for name in registry.names():
+        method = registry.get(name)
+        what = method.summary() + _variant(method.variants.get(name))
+        table.add_row(name, Text.assemble(what, "\n", (method.source, "dim")))
+    _console().print(table)
+
+
+def show_checks(checks: "Sequence[Check]") -> None:
+    """What was expected and what was measured."""
+    from rich.table import Table
+
+    table = Table("check", "expected", "measured", "", box=None, pad_edge=False, header_style="bold")
+    for check in checks:
+        table.add_row(
+            check.name, f"{check.expected:.6g}", f"{check.measured:.6g}", "ok" if check.passed else "FAILED"
+        )
+    _console().print(table)
+
+
+def _variant(parameters: dict[str, Any] | None) -> str:
+    """What sets a variant apart from the method that it belongs to."""
+    return f" ({', '.join(f'{k} = {v}' for k, v in parameters.items())})" if parameters else ""
+
+
+def _console() -> "Console":
+    from rich.console import Console
+
+    columns = os.environ.get("COLUMNS", "")
+    wanted = int(columns) if columns.isdecimal() and int(columns) else PIPE_WIDTH
+    return Console(width=None if sys.stdout.isatty() else wanted)
