@@ -21,7 +21,7 @@ def section(results: Results, picture: str) -> str:
     """Title, provenance, picture, and the tables that have content."""
     parts = [f"## {results.title}", provenance_line(results), f"![Accuracy against AUC]({picture})"]
     tables = [defences(results), matched(results), origins(results), generators(results)]
-    tables += [by_attack(results), cross(results)]
+    tables += [by_attack(results), changes(results), cross(results)]
     return "\n\n".join([*parts, *("\n".join(table) for table in tables if len(table) > 2)]) + "\n"
 
 
@@ -72,6 +72,18 @@ def by_attack(results: Results) -> list[str]:
         both = ([results.find(attack=a, metric=m, **about) for m in METRICS] for a in NETWORKS)
         cells = [", ".join(map(cell, each)) for each in both]
         out.append(line(defence, *cells))
+    return out
+
+
+def changes(results: Results) -> list[str]:
+    """mia_prune's attackers where there is no baseline to match: the paired change of AUC on no defence."""
+    view = View(results)
+    if view.matched or not results.find(attack="samia"):
+        return []
+    out = head("defence", *(f"{a}: AUC, change on no defence" for a in NETWORKS))
+    for defence in view.defences[1:]:
+        about = {"defence": defence, "metric": "auc-difference", "slice": "all", "adaptive": True}
+        out.append(line(defence, *(cell(results.find(attack=a, **about)) for a in NETWORKS)))
     return out
 
 
