@@ -3,6 +3,7 @@
 Times are CPU seconds of this process, so that a busy machine does not count; both sides run on one core.
 """
 
+import itertools
 import time
 from collections.abc import Callable
 
@@ -10,7 +11,7 @@ import numpy as np
 from sklearn.metrics import roc_curve
 
 from leakbench.metrics import Sample
-from leakbench.metrics.bootstrap import Presorted, auc, resample_weights, roc_band
+from leakbench.metrics.bootstrap import Presorted, draws, resample
 from leakbench.metrics.roc import best_threshold
 from leakbench.metrics.standard import STANDARD
 from leakbench.seeds import stream
@@ -67,11 +68,11 @@ def bench_bootstrap(resamples: int = 1000, tried: int = 10) -> None:
     grid = np.geomspace(1e-5, 1, 100)
     fast = line(
         f"bootstrap of a ROC of 100,000 scores, {resamples} resamples: presorted",
-        seconds(lambda: roc_band(sample, grid, resamples, stream(0)), 3),
+        seconds(lambda: resample(sample, grid, resamples, stream(0)), 3),
     )
     presorted = Presorted(sample)
     slow = []
-    for weights in resample_weights(sample, tried, stream(1)):
+    for weights in itertools.islice(draws(sample, stream(1)), tried):
         fpr, tpr = np.empty(0), np.empty(0)
 
         def resort(weights: np.ndarray = weights) -> None:
@@ -80,7 +81,9 @@ def bench_bootstrap(resamples: int = 1000, tried: int = 10) -> None:
             fpr, tpr, _ = roc_curve(m[index], s[index])
 
         slow += [t * resamples for t in seconds(resort, 1)]
-        np.testing.assert_allclose(np.trapezoid(tpr, fpr), auc(*presorted.counts(weights)), atol=1e-9)
+        found = presorted.roc(weights, grid)
+        assert found is not None
+        np.testing.assert_allclose(np.trapezoid(tpr, fpr), found.auc, atol=1e-9)
     note = (
         f"{np.median(slow) / fast:.0f} x; {tried} resamples measured, multiplied by {resamples / tried:.0f}"
     )

@@ -8,7 +8,7 @@ import pytest
 import leakbench
 from leakbench.attacks import ATTACKS
 from leakbench.errors import InputError
-from leakbench.evaluate import Case, attack_all, differences, measure
+from leakbench.evaluate import Case, attack_all, comparable, differences, measure, resamples
 from leakbench.results import BEST
 from leakbench.slices import slices
 from leakbench.types import Models, Signals
@@ -28,7 +28,8 @@ def _attacked(models: Models, *attacks: str):
 def test_a_difference_needs_what_its_metric_needs(n: int, measured: list[str]) -> None:
     members = (np.arange(n) < n // 2)[None]
     plain, defended = (_attacked(_models(n, members, seed), "loss") for seed in (0, 1))
-    found = sorted(row.metric.removesuffix("-difference") for row in differences(defended, plain, 0))
+    kept = (comparable(attacked, resamples(attacked, 0)) for attacked in (defended, plain))
+    found = sorted(row.metric.removesuffix("-difference") for row in differences("none", *kept))
     assert found == measured
     rows = {row.metric for row in measure(plain, slices(plain.case.models, (0,))) if row.slice == "all"}
     assert rows >= set(measured)

@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from .evaluate import BY_LABEL, Attacked
 from .results import Row
 from .train.recipe import Generate, Recipe
 from .trial import Trial
@@ -40,19 +39,19 @@ def public_twins(trials: Sequence[Trial]) -> dict[str, str]:
     return {label: twin for label, twin in found.items() if twin is not None and twin != label}
 
 
-def origin_of_leakage(rows: Sequence[Row], twin: Attacked) -> list[Row]:
+def origin_of_leakage(rows: Sequence[Row], twin: Sequence[Row]) -> list[Row]:
     """How much of a defence's AUC came by way of its generator, and how much stayed in the weights.
 
     `rows` are its paired differences from the twin, whose generator never saw a member: what the twin leaks
-    (AUC - 1/2), its weights leak.
+    (AUC - 1/2, from the `twin`'s own rows), its weights leak.
     """
+    whole = {r.attack: r for r in twin if (r.metric, r.slice, r.target) == ("auc", "all", "all")}
     found = []
     for row in rows:
         if row.metric != "auc-difference" or row.attack is None:
             continue
-        about = {"twin": twin.case.defence}
-        generator = replace(row, metric="leakage_from_generator", against=None, detail=about)
-        auc = BY_LABEL["auc"].estimate(twin.samples[row.attack])
+        auc = whole[row.attack]
+        generator = replace(row, metric="leakage_from_generator", against=None, detail={"twin": auc.defence})
         lo, hi = (None if limit is None else limit - 0.5 for limit in (auc.lo, auc.hi))
         found += [
             generator,

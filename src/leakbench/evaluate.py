@@ -1,13 +1,14 @@
 """From attacked models to rows: every attack, metric and slice, with intervals, and the best of many corrected."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from .attacks import Attack
-from .metrics import Metric, Sample, bootstrap
+from .metrics import Metric, Sample
 from .metrics.base import missing_group
+from .metrics.bootstrap import Resampled, paired_differences, resample
 from .metrics.standard import STANDARD
 from .results import BEST, Curve, Row
 from .scoring import Scores, applicable, score_targets
@@ -24,12 +25,8 @@ RANKING_METRICS = (
 )  # by which a strongest attack is chosen
 CURVE_FPR = np.unique(np.concatenate([[0.0], np.logspace(-5, 0, 81)]))
 FEWEST = 20  # members and non-members below which a slice is not measured
-DIFFERENCES = {
-    "auc": bootstrap.auc,
-    "tpr@fpr=0.01": bootstrap.tpr_at(0.01),
-    "tpr@fpr=0.001": bootstrap.tpr_at(0.001),
-}
-DIFFERENCE_RESAMPLES, CURVE_RESAMPLES = 400, 100
+DIFFERENCE_FPR = (0.01, 0.001)
+COMPARED_RESAMPLES, CURVE_RESAMPLES = 400, 100
 MOST_SLICE_CURVES = 30  # drawn for each case
 
 
@@ -187,10 +184,21 @@ def _value(metric: Metric, sample: Sample) -> float:
     return metric.estimate(sample).value
 
 
-def curves(attacked: Attacked, seed: int) -> Iterator[Curve]:
+def resamples(attacked: Attacked, seed: int) -> dict[str, Resampled]:
+    """Every attack's sample resampled, for its curve; more often if it is to be compared with other defences'."""
+    often = CURVE_RESAMPLES if attacked.case.adaptive is None else COMPARED_RESAMPLES
+    return {a: _resampled(s, [*DIFFERENCE_FPR, *CURVE_FPR], often, seed) for a, s in attacked.samples.items()}
+
+
+def _resampled(sample: Sample, fpr: Sequence[float] | Array, often: int, seed: int) -> Resampled:
+    """One stream for all: samples of the same pairs are resampled alike."""
+    return resample(sample, np.asarray(fpr), often, stream(seed, "resample"))
+
+
+def curves(attacked: Attacked, resampled: Mapping[str, Resampled]) -> Iterator[Curve]:
     """The ROC of every attack with a pointwise bootstrap band, on a logarithmic grid of FPR."""
     for attack, sample in attacked.samples.items():
-        yield _curve(attacked.case, attack, sample, seed)
+        yield _curve(attacked.case, attack, sample, resampled[attack])
 
 
 def slice_curves(
@@ -209,41 +217,48 @@ def slice_curves(
         sample = attacked.samples[attack]
         for name in (name for name in masks if name in shown):
             part = sample.at(masks[name][sample.model, sample.record])
-            yield _curve(attacked.case, attack, part, seed, CURVE_FPR[1::2], name)
+            resampled = _resampled(part, CURVE_FPR, CURVE_RESAMPLES, seed)
+            yield _curve(attacked.case, attack, part, resampled, CURVE_FPR[1::2], name)
 
 
 def _curve(
-    case: Case, attack: str, sample: Sample, seed: int, fpr: Array = CURVE_FPR, part: str = "all"
+    case: Case, attack: str, sample: Sample, resampled: Resampled, fpr: Array = CURVE_FPR, part: str = "all"
 ) -> Curve:
-    grid = np.append(fpr[fpr * sample.n_nonmembers >= 1], 1.0)
-    tpr = [sample.roc.at_fpr(f).tpr for f in grid]
-    rng = stream(seed, "band", case.defence, case.adaptive, attack, *([] if part == "all" else [part]))
-    lo, hi = bootstrap.roc_band(sample, grid, CURVE_RESAMPLES, rng)
-    return Curve(case.defence, attack, case.adaptive, grid.tolist(), tpr, lo.tolist(), hi.tolist(), part)
+    grid = fpr[fpr * sample.n_nonmembers >= 1]  # the last is 1
+    drawn = resampled.at(*grid)
+    lo, hi = drawn.band()
+    tpr, fpr = drawn.own.tpr, drawn.fpr
+    return Curve(
+        case.defence, attack, case.adaptive, fpr.tolist(), tpr.tolist(), lo.tolist(), hi.tolist(), part
+    )
 
 
-def differences(defended: Attacked, baseline: Attacked, seed: int) -> Iterator[Row]:
+def comparable(attacked: Attacked, resampled: Mapping[str, Resampled]) -> dict[str, Resampled]:
+    """What of the resamples is kept for paired differences: AUC and the TPR that the samples can resolve."""
+    kept = {a: s for a, s in attacked.samples.items() if _suffices(BY_LABEL["auc"], s)}
+    return {
+        a: resampled[a].at(*(f for f in DIFFERENCE_FPR if _suffices(BY_LABEL[f"tpr@fpr={f:g}"], sample)))
+        for a, sample in kept.items()
+    }
+
+
+def differences(
+    defence: str, defended: Mapping[str, Resampled], baseline: Mapping[str, Resampled]
+) -> Iterator[Row]:
     """Paired differences of a defence from another, or from none: the same records, members and seeds."""
-    case, against = defended.case, baseline.case.defence
-    for attack in (a for a in defended.samples if a in baseline.samples):
-        a, b = defended.samples[attack], baseline.samples[attack]
-        resolved = {label: s for label, s in DIFFERENCES.items() if _suffices(BY_LABEL[label], a)}
-        if not resolved:
-            continue
-        rng = stream(
-            seed, "difference", case.defence, case.adaptive, attack, *([against] if against != "none" else [])
-        )
-        found = bootstrap.paired_differences(a, b, list(resolved.values()), DIFFERENCE_RESAMPLES, rng)
-        for metric, difference in zip(resolved, found, strict=True):
+    for attack in (a for a in defended if a in baseline):
+        sample = defended[attack]
+        auc, tpr = paired_differences(sample, baseline[attack])
+        names = ["auc", *(f"tpr@fpr={fpr:g}" for fpr in sample.fpr)]
+        for metric, difference in zip(names, [auc, *tpr], strict=True):
             yield Row(
                 metric=f"{metric}-difference",
                 value=difference.value,
                 lo=difference.lo,
                 hi=difference.hi,
-                n_members=a.n_members,
-                n_nonmembers=a.n_nonmembers,
+                n_members=sample.n_members,
+                n_nonmembers=sample.n_nonmembers,
                 attack=attack,
-                defence=case.defence,
-                adaptive=case.adaptive,
-                against=None if against == "none" else against,
+                defence=defence,
+                adaptive=True,
             )

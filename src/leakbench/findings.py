@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from .attacks import Attack
 from .errors import InputError
-from .evaluate import FEWEST, Attacked, curves, measure, slice_curves
+from .evaluate import FEWEST, Attacked, comparable, curves, measure, resamples, slice_curves
 from .exposed import exposure, most_exposed
 from .flags import flags
+from .metrics.bootstrap import Resampled
 from .registry import Plugin
 from .results import Curve, ExposedRecord, Exposure, Flag, Row
 from .slices import slices
@@ -37,6 +38,7 @@ class Findings:
     records: list[ExposedRecord]
     exposures: list[Exposure]
     notes: list[str]
+    comparable: dict[str, Resampled]  # by attack; none where it is shown for comparison only
 
 
 def findings(attacked: Attacked, names: Names, seed: int) -> Findings:
@@ -48,12 +50,14 @@ def findings(attacked: Attacked, names: Names, seed: int) -> Findings:
     rows = list(measure(attacked, masks))
     raised = list(flags(attacked, rows))
     if case.adaptive is False:
-        return Findings(rows, [], raised, [], [], attacked.notes)
+        return Findings(rows, [], raised, [], [], attacked.notes, {})
     found = exposure(attacked, seed, names.records, names.classes)
     exposures = [] if found is None else [found]
     shown = [record for each in exposures for record in most_exposed(each, names.images)]
-    drawn = [*curves(attacked, seed), *slice_curves(attacked, masks, rows, seed)]
-    return Findings(rows, drawn, raised, shown, exposures, attacked.notes)
+    resampled = resamples(attacked, seed)
+    drawn = [*curves(attacked, resampled), *slice_curves(attacked, masks, rows, seed)]
+    kept = comparable(attacked, resampled)
+    return Findings(rows, drawn, raised, shown, exposures, attacked.notes, kept)
 
 
 def require_rows(attacked: Attacked, found: Findings) -> None:

@@ -17,7 +17,7 @@ from .correlations import rank_correlations
 from .data.dataset import Dataset
 from .data.designs import Split
 from .data.load import load
-from .evaluate import Attacked, Case, attack_all, differences
+from .evaluate import Case, attack_all, differences
 from .findings import Findings, Names, findings, method_boxes, require_rows
 from .flags import privacy_flags
 from .footprint import Footprints
@@ -53,10 +53,11 @@ def run(study: Study, store: str | Path = "leakbench-store", progress: Progress 
     split = study.design.split(dataset, study.file.seed)
     workshop = Workshop(dataset, split, study.file.seed, Store(store), study.file.group_size)
     trials = make_trials(study, workshop, progress)
-    attacked, found = attack_trials(
+    adaptive, others = attack_trials(
         study, trials, _names(dataset, split), progress, Remembered(workshop.store)
     )
-    compared = compare_trials(study, trials, attacked, progress)
+    compared = compare_trials(study, trials, adaptive, progress)
+    found = [*adaptive.values(), *others]
     progress.stage("utility and cost", len(trials))
     measured: list[Row] = []
     sizes = Footprints(workshop)
@@ -136,34 +137,41 @@ def release_all(
 
 def attack_trials(
     study: Study, trials: list[Trial], names: Names, progress: Progress, score: Remembered
-) -> tuple[dict[str, Attacked], list[Findings]]:
+) -> tuple[dict[str, Findings], list[Findings]]:
     """Attack every defence as one who knows it does, then as one who ignores it, or takes it for another.
 
-    Returns what the adaptive attackers scored, by defence, and all findings.
+    Returns what the adaptive attackers found, by defence, and what the others did. A case's scores and statistics
+    are dropped when it is done: memory does not grow with the number of defences.
     """
     by_label, targets = {t.defence.label: t for t in trials}, trials[0].split.targets
-    cases = [Case(label, t.known, targets, adaptive=True) for label, t in by_label.items()]
-    if len(trials[0].known.members) > 1:
+    taken_for = [(label, label) for label in by_label]
+    undefended = trials[0].known()
+    if len(undefended.members) > 1:
         crossed = list(itertools.permutations(study.file.cross, 2))
         ignoring = list(by_label)[1:] if study.file.non_adaptive else []
-        mistaken = [(label, "none") for label in ignoring if (label, "none") not in crossed]
-        cases += [
-            Case(label, by_label[label].released, targets, False, by_label[other].known, other)
-            for label, other in [*mistaken, *crossed]
-        ]
-    progress.stage("attacks", len(cases) * len(study.attacks))
+        taken_for += [(label, "none") for label in ignoring if (label, "none") not in crossed]
+        taken_for += crossed
+    progress.stage("attacks", len(taken_for) * len(study.attacks))
 
-    def work(case: Case, advance: Callable[[], None]) -> tuple[Attacked, Findings]:
+    def work(pair: tuple[str, str], advance: Callable[[], None]) -> Findings:
+        label, other = pair
+        if label == other:
+            case = Case(label, by_label[label].known(), targets, adaptive=True)
+        else:
+            reference = undefended if other == "none" else by_label[other].known()
+            case = Case(label, by_label[label].released(), targets, False, reference, other)
         attacked = attack_all(case, study.attacks, study.file.seed, advance, score)
-        return attacked, findings(attacked, names, study.file.seed)
+        found = findings(attacked, names, study.file.seed)
+        if pair == taken_for[0]:
+            require_rows(attacked, found)
+        return found
 
-    done = in_threads(work, cases, progress)
-    require_rows(*done[0])
-    return {a.case.defence: a for a, _ in done if a.case.adaptive}, [found for _, found in done]
+    done = in_threads(work, taken_for, progress)
+    return dict(zip(by_label, done, strict=False)), done[len(by_label) :]
 
 
 def compare_trials(
-    study: Study, trials: list[Trial], attacked: dict[str, Attacked], progress: Progress
+    study: Study, trials: list[Trial], found: Mapping[str, Findings], progress: Progress
 ) -> list[Row]:
     """Paired differences of each defence from none, from the frontier at its accuracy, from its public twin."""
     by_label = {trial.defence.label: trial for trial in trials}
@@ -172,19 +180,16 @@ def compare_trials(
     pairs = [(label, "none") for label in list(by_label)[1:]]
     pairs += [pair for pair in [*matched.items(), *twins.items()] if pair not in pairs]
     progress.stage("comparison", len(pairs))
-
-    def compare(pair: tuple[str, str], advance: Callable[[], None]) -> list[Row]:
-        rows = list(differences(attacked[pair[0]], attacked[pair[1]], study.file.seed))
-        advance()
-        return rows
-
-    compared = dict(zip(pairs, in_threads(compare, pairs, progress), strict=True))
+    compared = {}
+    for label, other in pairs:
+        compared[label, other] = list(differences(label, found[label].comparable, found[other].comparable))
+        progress.advance()
     rows = [row for label, other in pairs if other == "none" for row in compared[label, other]]
     for label, other in matched.items():
         rows += [replace(row, against=other) for row in compared[label, other]]
         rows.append(accuracy_difference(by_label[label], by_label[other]))
     for label, twin in twins.items():
-        rows += origin_of_leakage(compared[label, twin], attacked[twin])
+        rows += origin_of_leakage(compared[label, twin], found[twin].rows)
     return rows
 
 
@@ -194,7 +199,7 @@ def look_at_outputs(study: Study, trials: list[Trial], progress: Progress) -> li
 
     def work(trial: Trial, advance: Callable[[], None]) -> Answered:
         found = answered(
-            trial.defence.label, trial.released, trial.split.targets, study.file.seed, trial.traces
+            trial.defence.label, trial.released(), trial.split.targets, study.file.seed, trial.traces
         )
         advance()
         return found

@@ -42,16 +42,14 @@ class Trial:
     owner: Owner  # of the first model: what an answer costs is measured on it
     made: Released | None = None  # where answers are made once for each model
 
-    @cached_property
     def released(self) -> Models:
-        """What the defended models release."""
+        """What the defended models release. Statistics are kept with the `Models`, and go with it."""
         return self._models("released", *self._seen)
 
-    @cached_property
     def known(self) -> Models:
         """The released answers after an attacker who knows the defence has undone what can be undone."""
         if not self.defence.changes_output:
-            return self.released
+            return self.released()
         if self.made:
             return self._models("known", self.made.known, _as_it_is)
         return self._models(

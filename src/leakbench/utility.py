@@ -32,7 +32,7 @@ def utility(trial: Trial) -> Iterator[Row]:
     yield from _quality(trial, right)
     yield _label_changes(trial)
     members = trial.split.members[targets]
-    correct = trial.released.signals.statistic("correct")[targets, 0] > 0.5  # [T, N]
+    correct = trial.released().signals.statistic("correct")[targets, 0] > 0.5  # [T, N]
     yield _rate("train_accuracy", label, correct, members)
     yield _gap(label, correct, members, trial.split.audited[targets])
 

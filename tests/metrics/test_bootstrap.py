@@ -1,23 +1,29 @@
 """The presorted bootstrap against resample-and-recompute, and what it draws."""
 
 import dataclasses
+import itertools
 
 import numpy as np
 import pytest
 
 from leakbench.errors import InputError
-from leakbench.metrics.bootstrap import (
-    Presorted,
-    auc,
-    paired_difference,
-    resample_weights,
-    roc_band,
-    tpr_at,
-)
+from leakbench.metrics import bootstrap
+from leakbench.metrics.base import Sample
+from leakbench.metrics.bootstrap import Difference, Presorted, draws, paired_differences, resample
 from leakbench.metrics.roc import Roc
 from leakbench.seeds import stream
 
 from .samples import make_sample
+
+GRID = np.array([0.0, 0.05, 0.3, 1.0])
+
+
+def drawn(sample: Sample, times: int) -> list[np.ndarray]:
+    return list(itertools.islice(draws(sample, stream(0)), times))
+
+
+def difference_of_auc(a: Sample, b: Sample, resamples: int = 50) -> Difference:
+    return paired_differences(*(resample(s, GRID, resamples, stream(0)) for s in (a, b)))[0]
 
 
 @pytest.mark.parametrize("targets", [1, 6])
@@ -25,26 +31,53 @@ from .samples import make_sample
 def test_weighted_sums_equal_a_naive_resample(targets, step):
     sample = make_sample(0, 60, 90, step=step, targets=targets)
     presorted = Presorted(sample)
-    for weights in resample_weights(sample, 10, stream(0)):
+    for weights in drawn(sample, 10):
         naive = Roc.of(np.repeat(sample.scores, weights), np.repeat(sample.members, weights))
-        tp, fp = presorted.counts(weights)
-        assert auc(tp, fp) == naive.auc
-        for fpr in (0.0, 0.05, 0.3):
-            assert tpr_at(fpr)(tp, fp) == naive.at_fpr(fpr).tpr
+        found = presorted.roc(weights, GRID)
+        assert found.auc == naive.auc
+        assert found.tpr.tolist() == [naive.at_fpr(fpr).tpr for fpr in GRID]
+
+
+@pytest.mark.parametrize("targets", [1, 6])
+@pytest.mark.parametrize("step", [0.0, 0.4])
+def test_resampled_are_the_sample_s_own_roc_and_those_of_its_draws(targets, step):
+    sample = make_sample(0, 60, 90, step=step, targets=targets)
+    found = resample(sample, GRID, 10, stream(0))
+    assert found.own.auc == sample.roc.auc
+    assert found.own.tpr.tolist() == [sample.roc.at_fpr(fpr).tpr for fpr in GRID]
+    for weights, auc, tpr in zip(drawn(sample, 10), found.aucs, found.tprs, strict=True):
+        naive = Roc.of(np.repeat(sample.scores, weights), np.repeat(sample.members, weights))
+        assert (auc, tpr.tolist()) == (naive.auc, [naive.at_fpr(fpr).tpr for fpr in GRID])
+
+
+def test_a_resample_without_members_is_drawn_again():
+    few = make_sample(0, 1, 1, targets=2)
+    assert any(not w[few.members].any() for w in drawn(few, 50))
+    found = resample(few, GRID, 50, stream(0))
+    assert found.aucs.size == 50
+    assert np.isfinite(found.aucs).all()
 
 
 def test_one_target_keeps_its_numbers_of_members_and_nonmembers():
     sample = make_sample(0, 60, 90)
-    for weights in resample_weights(sample, 5, stream(0)):
+    for weights in drawn(sample, 5):
         assert (weights[sample.members].sum(), weights[~sample.members].sum()) == (60, 90)
 
 
 def test_several_targets_draw_models_times_records():
     sample = make_sample(0, 20, 20, targets=6)
-    for weights in resample_weights(sample, 5, stream(0)):
-        table = weights.reshape(6, 40)
+    for weights in drawn(sample, 5):
+        table = weights.astype(int).reshape(6, 40)
         assert np.linalg.matrix_rank(table) == 1
         assert table.sum() == 6 * 40
+
+
+def test_a_draw_of_more_than_a_byte_holds_is_counted_in_full(monkeypatch):
+    """Thirty models of one record: a model drawn thirty times, its record twenty."""
+    sample = make_sample(0, 10, 10, targets=30)
+    monkeypatch.setattr(bootstrap, "_drawn", lambda n, rng: np.append(n, np.zeros(n - 1, dtype=int)))
+    (weights,) = drawn(sample, 1)
+    assert weights.max() == 30 * 20
 
 
 def test_band_holds_the_curve_and_narrows_with_the_sample():
@@ -52,7 +85,7 @@ def test_band_holds_the_curve_and_narrows_with_the_sample():
     widths = []
     for n in (200, 3200):
         sample = make_sample(0, n, n)
-        lo, hi = roc_band(sample, grid, 200, stream(0))
+        lo, hi = resample(sample, grid, 200, stream(0)).band()
         own = [sample.roc.at_fpr(a).tpr for a in grid]
         assert (lo <= own).all() and (own <= hi).all()
         assert lo[-1] == hi[-1] == 1
@@ -64,7 +97,7 @@ def test_pairing_takes_out_what_both_share():
     sample = make_sample(0, 400, 400)
     noise = 0.1 * stream(1).standard_normal(800)
     other = dataclasses.replace(sample, scores=sample.scores - 0.3 * sample.members + noise)
-    found = paired_difference(sample, other, auc, 300, stream(0))
+    found = difference_of_auc(sample, other, 300)
     assert found.value == sample.roc.auc - other.roc.auc
     assert 0 < found.lo <= found.value <= found.hi
     apart = make_sample(9, 400, 400, d=0.7).roc.auc
@@ -72,25 +105,46 @@ def test_pairing_takes_out_what_both_share():
 
 
 @pytest.mark.parametrize("targets", [1, 4])
-def test_the_order_of_the_second_sample_does_not_matter(targets):
+def test_differences_are_those_of_the_same_draws(targets):
     a = make_sample(0, 50, 50, targets=targets)
     b = dataclasses.replace(a, scores=make_sample(1, 50, 50, targets=targets).scores)
-    shuffled = b.at(stream(5).permutation(b.scores.size))
-    one, other = (paired_difference(a, s, tpr_at(0.1), 50, stream(0)) for s in (b, shuffled))
-    assert one == other
+    one, other = (resample(s, GRID, 40, stream(0)) for s in (a, b))
+    by_auc, by_tpr = paired_differences(one, other, 0.9)
+    for found, gaps in zip(
+        [by_auc, *by_tpr], [one.aucs - other.aucs, *(one.tprs - other.tprs).T], strict=True
+    ):
+        lo, hi = np.quantile(gaps, [0.05, 0.95])
+        assert found[1:] == pytest.approx((min(lo, found.value), max(hi, found.value)))
+    assert [d.value for d in by_tpr] == [a.roc.at_fpr(f).tpr - b.roc.at_fpr(f).tpr for f in GRID]
+
+
+def test_fewer_fpr_can_be_kept():
+    whole = resample(make_sample(0), GRID, 5, stream(0))
+    part = whole.at(0.3, 0.05)
+    assert part.fpr.tolist() == [0.3, 0.05]
+    assert part.tprs.tolist() == whole.tprs[:, [2, 1]].tolist()
+    assert part.own.tpr.tolist() == whole.own.tpr[[2, 1]].tolist()
+    with pytest.raises(ValueError, match=r"0\.2"):
+        whole.at(0.2)
 
 
 def test_a_sample_differs_from_itself_by_nothing():
     sample = make_sample(0, targets=4)
-    assert paired_difference(sample, sample, auc, 20, stream(0)) == (0, 0, 0)
+    assert difference_of_auc(sample, sample) == (0, 0, 0)
 
 
 def test_unlike_samples_cannot_be_paired():
-    with pytest.raises(InputError, match="same models, records and members"):
-        paired_difference(make_sample(0), make_sample(1), auc, 10, stream(0))
+    sample = make_sample(0, targets=4)
+    others = [
+        make_sample(1, targets=4),
+        dataclasses.replace(sample, record=sample.record + 1),
+        dataclasses.replace(sample, model=sample.model + 1),
+    ]
+    for other in others:
+        with pytest.raises(InputError, match="same models, records and members"):
+            difference_of_auc(sample, other)
 
 
 def test_the_seed_decides_everything():
-    sample = make_sample(0)
-    bands = [roc_band(sample, np.array([0.1]), 20, stream(s)) for s in (0, 0, 1)]
+    bands = [resample(make_sample(0), GRID, 20, stream(s)).band()[0].tolist() for s in (0, 0, 1)]
     assert bands[0] == bands[1] != bands[2]

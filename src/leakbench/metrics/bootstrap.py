@@ -1,7 +1,13 @@
-"""Resampling models and records, for curves and for paired differences: one sort, then a cumulative sum a resample."""
+"""Resampling models and records, for curves and for paired differences: one sort, then two cumulative sums a resample.
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
+A stream draws the same models and records in every sample of the same pairs, so that each sample is resampled once and
+any two of them can be compared.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,10 +15,10 @@ from numpy.typing import NDArray
 from ..errors import InputError
 from ..types import Array
 from .base import Sample
-from .roc import allowed
+from .roc import allowances
 
 Counts = NDArray[np.int64]
-Statistic = Callable[[Counts, Counts], float]  # of cumulative TP and FP counts, thresholds descending
+Weights = NDArray[np.integer[Any]]
 
 
 class Difference(NamedTuple):
@@ -23,135 +29,160 @@ class Difference(NamedTuple):
     hi: float
 
 
+class WeightedRoc(NamedTuple):
+    """The ROC of weighted scores: `auc`, and `tpr` [G] at each FPR asked for."""
+
+    auc: float
+    tpr: Array
+
+
 class Presorted:
-    """A sample sorted once, so that any integer weights give its weighted ROC by two cumulative sums."""
+    """A sample sorted once, so that any integer weights give its weighted ROC by two cumulative sums.
+
+    Members [n1] and non-members [n0] stand apart, each by falling score.
+    """
 
     def __init__(self, sample: Sample) -> None:
-        self.order = np.argsort(sample.roc.step, kind="stable")
-        self.members = sample.members[self.order]
-        self.ends = np.cumsum(np.bincount(sample.roc.step)) - 1
+        order = np.argsort(sample.roc.step, kind="stable")
+        member = sample.members[order]
+        self.inside, self.outside = order[member], order[~member]
+        step1, step0 = sample.roc.step[self.inside], sample.roc.step[self.outside]
+        self.above = np.append(np.searchsorted(step1, step0), step1.size)  # members above each non-member
+        self.least = np.searchsorted(step0, step1)  # non-members above each member
+        most = np.searchsorted(step0, step1, side="right")  # ... or level with it
+        self.most = None if np.array_equal(self.least, most) else most
 
-    def counts(self, weights: Counts) -> tuple[Counts, Counts]:
-        """Weighted TP and FP [J] at every distinct score, for weights [n] in the sample's order."""
-        w = weights[self.order]
-        tp = np.cumsum(w * self.members)[self.ends]
-        return tp, np.cumsum(w)[self.ends] - tp
+    def roc(self, weights: Weights, fpr: Array) -> WeightedRoc | None:
+        """The ROC for weights [n] in the sample's order; None without a member or without a non-member.
 
-
-def auc(tp: Counts, fp: Counts) -> float:
-    """The AUC of cumulative counts, ties as one half."""
-    pairs = 2 * int(tp[-1]) * int(fp[-1])
-    return int((np.diff(fp, prepend=0) * (tp + np.append(0, tp[:-1]))).sum()) / pairs
-
-
-def tpr_at(fpr: float) -> Statistic:
-    """The statistic "largest TPR whose FPR is at most `fpr`"."""
-    return lambda tp, fp: float(_tprs(tp, fp, np.array([fpr]))[0])
-
-
-def _tprs(tp: Counts, fp: Counts, grid: Array) -> Array:
-    limits = [allowed(a, int(fp[-1])) for a in grid]
-    return np.asarray(np.append(0, tp)[np.searchsorted(fp, limits, side="right")] / tp[-1])
+        The AUC counts ties as one half; the TPR is the largest whose FPR is at most the one asked for.
+        """
+        weight1 = weights[self.inside]
+        tp, fp = _summed(weight1), _summed(weights[self.outside])
+        n1, n0 = int(tp[-1]), int(fp[-1])
+        if not n1 or not n0:
+            return None
+        beaten_by = fp[self.least] if self.most is None else fp[self.least] + fp[self.most]
+        lost, pairs = int(weight1 @ beaten_by) * (2 if self.most is None else 1), 2 * n1 * n0
+        beyond = np.searchsorted(fp[1:], allowances(fpr, n0), side="right")
+        return WeightedRoc((pairs - lost) / pairs, tp[self.above[beyond]] / n1)
 
 
-def resample_weights(sample: Sample, resamples: int, rng: np.random.Generator) -> Iterator[Counts]:
-    """How often each score is drawn [n], for each resample.
+def _summed(weights: Weights) -> Counts:
+    """[n + 1]: the sum of the weights before each place."""
+    out = np.zeros(weights.size + 1, dtype=np.int64)
+    np.cumsum(weights, dtype=np.int64, out=out[1:])
+    return out
+
+
+@dataclass(frozen=True, eq=False)
+class Resampled:
+    """The ROC of a sample, and of R resamples of it: little enough to keep it for every attack on every defence."""
+
+    pairs: str  # tells which models, records and members were resampled
+    n_members: int
+    n_nonmembers: int
+    fpr: Array  # [G]
+    own: WeightedRoc
+    aucs: Array  # [R]
+    tprs: Array  # [R, G]
+
+    def at(self, *fpr: float) -> "Resampled":
+        """The same with the TPR at these of its FPR alone. Raises ValueError if one is not there."""
+        kept = [self.fpr.tolist().index(a) for a in fpr]
+        own = WeightedRoc(self.own.auc, self.own.tpr[kept])
+        return replace(self, fpr=self.fpr[kept], own=own, tprs=self.tprs[:, kept])
+
+    def band(self, level: float = 0.95) -> tuple[Array, Array]:
+        """Pointwise percentile band (lo, hi) of the TPR [G], for drawing; it always holds the sample's own curve.
+
+        A number to quote takes its interval from `tpr_interval`.
+        """
+        lo, hi = np.quantile(self.tprs, [(1 - level) / 2, (1 + level) / 2], axis=0)
+        return np.minimum(lo, self.own.tpr), np.maximum(hi, self.own.tpr)
+
+
+def resample(sample: Sample, fpr: Array, resamples: int, rng: np.random.Generator) -> Resampled:
+    """The AUC, and the TPR at each of `fpr` [G], of the sample and of so many resamples.
 
     One target: members and non-members are drawn with replacement, each as many as there are. Several: models and
     records are, and a score is drawn as often as its model times as its record (the pigeonhole bootstrap, Owen 2007,
-    which errs on the wide side).
+    which errs on the wide side). A resample without members or without non-members is drawn again.
     """
+    presorted, fpr = Presorted(sample), np.asarray(fpr, dtype=np.float64)
+    own = presorted.roc(np.ones(sample.scores.size, dtype=np.uint8), fpr)
+    assert own is not None  # the sample's ROC would have refused
+    rocs: list[WeightedRoc] = []
+    for weights in draws(sample, rng):
+        if len(rocs) == resamples:
+            break
+        drawn = presorted.roc(weights, fpr)
+        rocs += [] if drawn is None else [drawn]
+    aucs, tprs = np.array([roc.auc for roc in rocs]), np.array([roc.tpr for roc in rocs])
+    return Resampled(_pairs(sample), sample.n_members, sample.n_nonmembers, fpr, own, aucs, tprs)
+
+
+def paired_differences(
+    a: Resampled, b: Resampled, level: float = 0.95
+) -> tuple[Difference, list[Difference]]:
+    """AUC(a) - AUC(b), and TPR(a) - TPR(b) at each FPR, with percentile intervals.
+
+    Raises InputError unless both were drawn from the same models, records and members, in the same order and as
+    often, and hold the same FPR. The streams must have been the same too.
+    """
+    if a.pairs != b.pairs or a.aucs.size != b.aucs.size or not np.array_equal(a.fpr, b.fpr):
+        raise InputError("a paired difference needs the same models, records and members in both samples")
+    tpr = zip(a.own.tpr - b.own.tpr, (a.tprs - b.tprs).T, strict=True)
+    return _difference(a.own.auc - b.own.auc, a.aucs - b.aucs, level), [
+        _difference(float(value), drawn, level) for value, drawn in tpr
+    ]
+
+
+def _difference(value: float, drawn: Array, level: float) -> Difference:
+    lo, hi = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
+    return Difference(value, min(value, float(lo)), max(value, float(hi)))
+
+
+def _pairs(sample: Sample) -> str:
+    digest = hashlib.blake2b(digest_size=16)
+    for array in (sample.model, sample.record, sample.members):
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
+
+
+def draws(sample: Sample, rng: np.random.Generator) -> Iterator[Weights]:
+    """How often each score is drawn [n], resample after resample without end."""
     draw = _strata(sample) if sample.model.min() == sample.model.max() else _pigeonhole(sample)
-    for _ in range(resamples):
-        weights = draw(rng)
-        while not (weights[sample.members].any() and weights[~sample.members].any()):
-            weights = draw(rng)
-        yield weights
+    while True:
+        yield draw(rng)
 
 
 def _drawn(n: int, rng: np.random.Generator) -> Counts:
     return np.bincount(rng.integers(0, n, n), minlength=n)
 
 
-def _strata(sample: Sample) -> Callable[[np.random.Generator], Counts]:
+def _strata(sample: Sample) -> Callable[[np.random.Generator], Weights]:
     groups = np.flatnonzero(sample.members), np.flatnonzero(~sample.members)
 
-    def draw(rng: np.random.Generator) -> Counts:
+    def draw(rng: np.random.Generator) -> Weights:
         weights = np.empty(sample.scores.size, dtype=np.int64)
         for group in groups:
             weights[group] = _drawn(group.size, rng)
-        return weights
+        return weights.astype(np.min_scalar_type(int(weights.max())))
 
     return draw
 
 
-def _pigeonhole(sample: Sample) -> Callable[[np.random.Generator], Counts]:
+def _pigeonhole(sample: Sample) -> Callable[[np.random.Generator], Weights]:
     models, model = np.unique(sample.model, return_inverse=True)
     records, record = np.unique(sample.record, return_inverse=True)
-    return lambda rng: _drawn(models.size, rng)[model] * _drawn(records.size, rng)[record]
 
+    def draw(rng: np.random.Generator) -> Weights:
+        of_model, of_record = _drawn(models.size, rng), _drawn(records.size, rng)
+        small = np.min_scalar_type(
+            int(of_model.max()) * int(of_record.max())
+        )  # a table that stays in the cache
+        weights: Weights = of_model.astype(small)[model] * of_record.astype(small)[record]
+        return weights
 
-def roc_band(
-    sample: Sample, grid_fpr: Array, resamples: int, rng: np.random.Generator, level: float = 0.95
-) -> tuple[Array, Array]:
-    """Pointwise percentile band (lo, hi) of the TPR at each FPR of `grid_fpr` [G], for drawing.
-
-    It always holds the sample's own curve. A number to quote takes its interval from `tpr_interval`.
-    """
-    presorted = Presorted(sample)
-    curves = [_tprs(*presorted.counts(w), grid_fpr) for w in resample_weights(sample, resamples, rng)]
-    lo, hi = np.quantile(curves, [(1 - level) / 2, (1 + level) / 2], axis=0)
-    own = _tprs(sample.roc.tp, sample.roc.fp, grid_fpr)
-    return np.minimum(lo, own), np.maximum(hi, own)
-
-
-def paired_differences(
-    sample_a: Sample,
-    sample_b: Sample,
-    statistics: Sequence[Statistic],
-    resamples: int,
-    rng: np.random.Generator,
-    level: float = 0.95,
-) -> list[Difference]:
-    """statistic(a) - statistic(b) with a percentile interval, for each of `statistics`.
-
-    The same models and records are drawn in both samples, and one draw serves all statistics (`auc`,
-    `tpr_at(fpr)`). Raises InputError unless both samples hold the same (model, record) pairs with the same
-    membership; their order may differ.
-    """
-    in_a, in_b = (np.lexsort((s.record, s.model)) for s in (sample_a, sample_b))
-    if any(
-        not np.array_equal(a[in_a], b[in_b])
-        for a, b in (
-            (sample_a.model, sample_b.model),
-            (sample_a.record, sample_b.record),
-            (sample_a.members, sample_b.members),
-        )
-    ):
-        raise InputError("a paired difference needs the same models, records and members in both samples")
-    sorted_a, sorted_b = Presorted(sample_a), Presorted(sample_b)
-    weights_b = np.empty(sample_b.scores.size, dtype=np.int64)
-    drawn = []
-    for weights in resample_weights(sample_a, resamples, rng):
-        weights_b[in_b] = weights[in_a]
-        counts_a, counts_b = sorted_a.counts(weights), sorted_b.counts(weights_b)
-        drawn.append([statistic(*counts_a) - statistic(*counts_b) for statistic in statistics])
-    limits = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2], axis=0)
-    roc_a, roc_b = sample_a.roc, sample_b.roc
-    values = [statistic(roc_a.tp, roc_a.fp) - statistic(roc_b.tp, roc_b.fp) for statistic in statistics]
-    return [
-        Difference(value, min(value, float(lo)), max(value, float(hi)))
-        for value, lo, hi in zip(values, *limits, strict=True)
-    ]
-
-
-def paired_difference(
-    sample_a: Sample,
-    sample_b: Sample,
-    statistic: Statistic,
-    resamples: int,
-    rng: np.random.Generator,
-    level: float = 0.95,
-) -> Difference:
-    """`paired_differences` of a single statistic."""
-    return paired_differences(sample_a, sample_b, [statistic], resamples, rng, level)[0]
+    return draw

@@ -22,7 +22,7 @@ from .advantage import Advantage
 from .auc import Auc
 from .balanced_accuracy import BalancedAccuracy
 from .base import Estimate, Metric, Sample
-from .bootstrap import auc, paired_difference, tpr_at
+from .bootstrap import paired_differences, resample
 from .intervals import Limits, clopper_pearson
 from .tpr_at_fpr import TprAtFpr
 
@@ -149,12 +149,11 @@ def _checks(study: Study, rng: np.random.Generator) -> Iterator[tuple[str, float
         )
         other = dataclasses.replace(sample, scores=weaker.d * sample.members + noise)
         by_tpr = study.above(-special.ndtri(0.1), True) - weaker.above(-special.ndtri(0.1), True)
-        for name, statistic, truth in (
-            ("auc, paired", auc, study.auc() - weaker.auc()),
-            ("tpr@fpr=0.1, paired", tpr_at(0.1), by_tpr),
-        ):
-            difference = paired_difference(sample, other, statistic, RESAMPLES, rng, NOMINAL)
-            yield name, difference.lo, truth, difference.hi
+        seed = int(rng.integers(2**63))
+        first, second = (resample(s, np.array([0.1]), RESAMPLES, stream(seed)) for s in (sample, other))
+        by_auc, (difference,) = paired_differences(first, second, NOMINAL)
+        yield "auc, paired", by_auc.lo, study.auc() - weaker.auc(), by_auc.hi
+        yield "tpr@fpr=0.1, paired", difference.lo, by_tpr, difference.hi
         return
     for metric in METRICS_SHOWN:
         if metric.applies(sample) is None:

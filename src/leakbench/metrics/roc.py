@@ -113,7 +113,12 @@ def allowed(fpr: float, n0: int) -> int:
     >>> allowed(0.29, 100)
     29
     """
-    return int(np.floor(fpr * n0 * (1 + 1e-12)))
+    return int(allowances(np.array([fpr]), n0)[0])
+
+
+def allowances(fpr: Array, n0: int) -> Counts:
+    """`allowed` of each FPR [G]."""
+    return np.floor(fpr * n0 * (1 + 1e-12)).astype(np.int64)
 
 
 def best_threshold(scores: Array, members: Bools) -> float:
