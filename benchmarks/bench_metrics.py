@@ -68,7 +68,7 @@ def bench_bootstrap(resamples: int = 1000, tried: int = 10) -> None:
     grid = np.geomspace(1e-5, 1, 100)
     fast = line(
         f"bootstrap of a ROC of 100,000 scores, {resamples} resamples: presorted",
-        seconds(lambda: resample(sample, grid, resamples, stream(0)), 3),
+        seconds(lambda: resample([sample], grid, resamples, 0), 3),
     )
     presorted = Presorted(sample)
     slow = []

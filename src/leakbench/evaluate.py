@@ -1,6 +1,6 @@
 """From attacked models to rows: every attack, metric and slice, with intervals, and the best of many corrected."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -156,9 +156,9 @@ def _worst_slice(case: Case, attack: str, parts: Mapping[str, Sample]) -> Iterat
     candidates = {name: part for name, part in parts.items() if name != "all" and _halves_suffice(auc, part)}
     if len(candidates) < 2:
         return
-    worst = max(candidates, key=lambda name: _value(auc, candidates[name].at(candidates[name].select)))
+    worst = max(candidates, key=lambda name: auc.value(candidates[name].choosing))
     part = candidates[worst]
-    yield from _rows(case, auc, part.at(~part.select), attack=attack, slice="worst", selected=worst)
+    yield from _rows(case, auc, part.rest, attack=attack, slice="worst", selected=worst)
 
 
 def _strongest(attacked: Attacked) -> Iterator[Row]:
@@ -167,9 +167,9 @@ def _strongest(attacked: Attacked) -> Iterator[Row]:
         candidates = {a: s for a, s in attacked.samples.items() if _halves_suffice(metric, s)}
         if len(candidates) < 2:
             continue
-        best = max(candidates, key=lambda a: _value(metric, candidates[a].at(candidates[a].select)))
+        best = max(candidates, key=lambda a: metric.value(candidates[a].choosing))
         sample = candidates[best]
-        yield from _rows(attacked.case, metric, sample.at(~sample.select), attack=BEST, selected=best)
+        yield from _rows(attacked.case, metric, sample.rest, attack=BEST, selected=best)
 
 
 def _suffices(metric: Metric, sample: Sample) -> bool:
@@ -177,22 +177,18 @@ def _suffices(metric: Metric, sample: Sample) -> bool:
 
 
 def _halves_suffice(metric: Metric, sample: Sample) -> bool:
-    return all(_suffices(metric, sample.at(half)) for half in (sample.select, ~sample.select))
-
-
-def _value(metric: Metric, sample: Sample) -> float:
-    return metric.estimate(sample).value
+    return _suffices(metric, sample.choosing) and _suffices(metric, sample.rest)
 
 
 def resamples(attacked: Attacked, seed: int) -> dict[str, Resampled]:
     """Every attack's sample resampled, for its curve; more often if it is to be compared with other defences'."""
     often = CURVE_RESAMPLES if attacked.case.adaptive is None else COMPARED_RESAMPLES
-    return {a: _resampled(s, [*DIFFERENCE_FPR, *CURVE_FPR], often, seed) for a, s in attacked.samples.items()}
+    return _resampled(attacked.samples, np.array([*DIFFERENCE_FPR, *CURVE_FPR]), often, seed)
 
 
-def _resampled(sample: Sample, fpr: Sequence[float] | Array, often: int, seed: int) -> Resampled:
-    """One stream for all: samples of the same pairs are resampled alike."""
-    return resample(sample, np.asarray(fpr), often, stream(seed, "resample"))
+def _resampled(samples: Mapping[str, Sample], fpr: Array, often: int, seed: int) -> dict[str, Resampled]:
+    """One stream for all: samples of the same pairs are resampled alike, within a case and between cases."""
+    return dict(zip(samples, resample(list(samples.values()), fpr, often, seed), strict=True))
 
 
 def curves(attacked: Attacked, resampled: Mapping[str, Resampled]) -> Iterator[Curve]:
@@ -217,7 +213,7 @@ def slice_curves(
         sample = attacked.samples[attack]
         for name in (name for name in masks if name in shown):
             part = sample.at(masks[name][sample.model, sample.record])
-            resampled = _resampled(part, CURVE_FPR, CURVE_RESAMPLES, seed)
+            (resampled,) = resample([part], CURVE_FPR[1::2], CURVE_RESAMPLES, seed)
             yield _curve(attacked.case, attack, part, resampled, CURVE_FPR[1::2], name)
 
 

@@ -19,11 +19,11 @@ GRID = np.array([0.0, 0.05, 0.3, 1.0])
 
 
 def drawn(sample: Sample, times: int) -> list[np.ndarray]:
-    return list(itertools.islice(draws(sample, stream(0)), times))
+    return list(itertools.islice(draws(sample, stream(0, "resample")), times))
 
 
 def difference_of_auc(a: Sample, b: Sample, resamples: int = 50) -> Difference:
-    return paired_differences(*(resample(s, GRID, resamples, stream(0)) for s in (a, b)))[0]
+    return paired_differences(*resample([a, b], GRID, resamples, 0))[0]
 
 
 @pytest.mark.parametrize("targets", [1, 6])
@@ -42,7 +42,7 @@ def test_weighted_sums_equal_a_naive_resample(targets, step):
 @pytest.mark.parametrize("step", [0.0, 0.4])
 def test_resampled_are_the_sample_s_own_roc_and_those_of_its_draws(targets, step):
     sample = make_sample(0, 60, 90, step=step, targets=targets)
-    found = resample(sample, GRID, 10, stream(0))
+    (found,) = resample([sample], GRID, 10, 0)
     assert found.own.auc == sample.roc.auc
     assert found.own.tpr.tolist() == [sample.roc.at_fpr(fpr).tpr for fpr in GRID]
     for weights, auc, tpr in zip(drawn(sample, 10), found.aucs, found.tprs, strict=True):
@@ -51,11 +51,8 @@ def test_resampled_are_the_sample_s_own_roc_and_those_of_its_draws(targets, step
 
 
 def test_a_resample_without_members_is_drawn_again():
-    few = make_sample(0, 1, 1, targets=2)
-    assert any(not w[few.members].any() for w in drawn(few, 50))
-    found = resample(few, GRID, 50, stream(0))
-    assert found.aucs.size == 50
-    assert np.isfinite(found.aucs).all()
+    few = make_sample(0, 1, 1, targets=2)  # one draw in four has one record alone, or one model
+    assert all(w[few.members].any() and w[~few.members].any() for w in drawn(few, 50))
 
 
 def test_one_target_keeps_its_numbers_of_members_and_nonmembers():
@@ -73,11 +70,10 @@ def test_several_targets_draw_models_times_records():
 
 
 def test_a_draw_of_more_than_a_byte_holds_is_counted_in_full(monkeypatch):
-    """Thirty models of one record: a model drawn thirty times, its record twenty."""
-    sample = make_sample(0, 10, 10, targets=30)
-    monkeypatch.setattr(bootstrap, "_drawn", lambda n, rng: np.append(n, np.zeros(n - 1, dtype=int)))
-    (weights,) = drawn(sample, 1)
-    assert weights.max() == 30 * 20
+    """Thirty models, each drawn thirty times, of twenty records, each drawn twenty times."""
+    monkeypatch.setattr(bootstrap, "_drawn", lambda n, rng: np.full(n, n))
+    (weights,) = drawn(make_sample(0, 10, 10, targets=30), 1)
+    assert (weights == 30 * 20).all()
 
 
 def test_band_holds_the_curve_and_narrows_with_the_sample():
@@ -85,7 +81,7 @@ def test_band_holds_the_curve_and_narrows_with_the_sample():
     widths = []
     for n in (200, 3200):
         sample = make_sample(0, n, n)
-        lo, hi = resample(sample, grid, 200, stream(0)).band()
+        lo, hi = resample([sample], grid, 200, 0)[0].band()
         own = [sample.roc.at_fpr(a).tpr for a in grid]
         assert (lo <= own).all() and (own <= hi).all()
         assert lo[-1] == hi[-1] == 1
@@ -108,7 +104,7 @@ def test_pairing_takes_out_what_both_share():
 def test_differences_are_those_of_the_same_draws(targets):
     a = make_sample(0, 50, 50, targets=targets)
     b = dataclasses.replace(a, scores=make_sample(1, 50, 50, targets=targets).scores)
-    one, other = (resample(s, GRID, 40, stream(0)) for s in (a, b))
+    one, other = resample([a, b], GRID, 40, 0)
     by_auc, by_tpr = paired_differences(one, other, 0.9)
     for found, gaps in zip(
         [by_auc, *by_tpr], [one.aucs - other.aucs, *(one.tprs - other.tprs).T], strict=True
@@ -118,8 +114,18 @@ def test_differences_are_those_of_the_same_draws(targets):
     assert [d.value for d in by_tpr] == [a.roc.at_fpr(f).tpr - b.roc.at_fpr(f).tpr for f in GRID]
 
 
+def test_what_else_is_resampled_changes_no_draw():
+    """Samples of two kinds of pairs in one call, each as if it stood alone."""
+    samples = [make_sample(seed, targets=targets) for seed, targets in ((0, 1), (0, 4), (1, 1))]
+    together = resample([samples[0], samples[1], samples[0], samples[2]], GRID, 7, 3)
+    for found, sample in zip(together, [samples[0], samples[1], samples[0], samples[2]], strict=True):
+        (alone,) = resample([sample], GRID, 7, 3)
+        assert found.aucs.tolist() == alone.aucs.tolist()
+        assert found.pairs == alone.pairs
+
+
 def test_fewer_fpr_can_be_kept():
-    whole = resample(make_sample(0), GRID, 5, stream(0))
+    (whole,) = resample([make_sample(0)], GRID, 5, 0)
     part = whole.at(0.3, 0.05)
     assert part.fpr.tolist() == [0.3, 0.05]
     assert part.tprs.tolist() == whole.tprs[:, [2, 1]].tolist()
@@ -146,5 +152,5 @@ def test_unlike_samples_cannot_be_paired():
 
 
 def test_the_seed_decides_everything():
-    bands = [resample(make_sample(0), GRID, 20, stream(s)).band()[0].tolist() for s in (0, 0, 1)]
+    bands = [resample([make_sample(0)], GRID, 20, seed)[0].band()[0].tolist() for seed in (0, 0, 1)]
     assert bands[0] == bands[1] != bands[2]

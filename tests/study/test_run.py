@@ -1,5 +1,6 @@
 """A whole study on real digits, small enough for every test run."""
 
+import gc
 import json
 import os
 import signal
@@ -7,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+import weakref
 from concurrent.futures import CancelledError
 from pathlib import Path
 
@@ -14,8 +16,10 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from leakbench import running
 from leakbench.data.load import load
 from leakbench.errors import InputError
+from leakbench.evaluate import attack_all
 from leakbench.key import content_key
 from leakbench.models import Workshop
 from leakbench.progress import Silent
@@ -50,6 +54,28 @@ def _one(results: Results, **where: object) -> float:
     rows = results.find(slice="all", target="all", **where)
     assert len(rows) == 1, (where, len(rows))
     return rows[0].value
+
+
+def test_scores_of_a_defence_are_dropped_when_it_is_done(
+    store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On 60,000 records they would be gigabytes: what is kept for comparisons is little."""
+    alive: list[weakref.ref[object]] = []
+    most = 0
+
+    def watched(*args: object) -> object:
+        nonlocal most
+        gc.collect()
+        most = max(most, sum(each() is not None for each in alive))
+        attacked = attack_all(*args)
+        alive.append(weakref.ref(attacked))
+        return attacked
+
+    monkeypatch.setattr(running, "attack_all", watched)
+    monkeypatch.setattr(os, "cpu_count", lambda: 1)
+    run(Study.of(TABLE), store)
+    assert len(alive) == 4 + 3
+    assert most <= 1
 
 
 def test_every_defence_has_every_attack_both_ways(results: Results) -> None:

@@ -18,6 +18,9 @@ class Auc(Metric):
     source: ClassVar[str] = "DeLong, DeLong and Clarke-Pearson 1988, Biometrics 44"
     chance: ClassVar[float | None] = 0.5
 
+    def value(self, sample: Sample) -> float:
+        return sample.roc.auc
+
     def estimate(self, sample: Sample, level: float = 0.95) -> Estimate:
         lo, hi = auc_interval(sample, level)
         return Estimate(sample.roc.auc, lo, hi, sample.n_members, sample.n_nonmembers, {})

@@ -46,9 +46,14 @@ class Sample:
         return self.at(~self.members)
 
     @cached_property
-    def held_out(self) -> tuple["Sample", float]:
-        """The half that chose no threshold, and the threshold of the largest TPR - FPR on the other half."""
-        return self.at(~self.select), self.at(self.select).roc.best().threshold
+    def choosing(self) -> "Sample":
+        """The half on which thresholds and the strongest attack are chosen."""
+        return self.at(self.select)
+
+    @cached_property
+    def rest(self) -> "Sample":
+        """The half that chose nothing."""
+        return self.at(~self.select)
 
     @property
     def n_members(self) -> int:
@@ -106,6 +111,10 @@ class Metric(Plugin):
     def applies(self, sample: Sample) -> str | None:
         """None if the metric can be computed, else the reason why not (it goes into the report)."""
         return missing_group(sample)
+
+    def value(self, sample: Sample) -> float:
+        """The value alone, which may be had without the work of its interval."""
+        return self.estimate(sample).value
 
     def estimate(self, sample: Sample, level: float = 0.95) -> Estimate:
         """The value with an interval of the given confidence level."""

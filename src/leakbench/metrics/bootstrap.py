@@ -1,18 +1,20 @@
 """Resampling models and records, for curves and for paired differences: one sort, then two cumulative sums a resample.
 
-A stream draws the same models and records in every sample of the same pairs, so that each sample is resampled once and
+A seed draws the same models and records in every sample of the same pairs, so that each sample is resampled once and
 any two of them can be compared.
 """
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
+from ..seeds import stream
 from ..types import Array
 from .base import Sample
 from .roc import allowances
@@ -52,16 +54,14 @@ class Presorted:
         most = np.searchsorted(step0, step1, side="right")  # ... or level with it
         self.most = None if np.array_equal(self.least, most) else most
 
-    def roc(self, weights: Weights, fpr: Array) -> WeightedRoc | None:
-        """The ROC for weights [n] in the sample's order; None without a member or without a non-member.
+    def roc(self, weights: Weights, fpr: Array) -> WeightedRoc:
+        """The ROC for weights [n] in the sample's order, not all 0 for members, nor for non-members.
 
         The AUC counts ties as one half; the TPR is the largest whose FPR is at most the one asked for.
         """
         weight1 = weights[self.inside]
         tp, fp = _summed(weight1), _summed(weights[self.outside])
         n1, n0 = int(tp[-1]), int(fp[-1])
-        if not n1 or not n0:
-            return None
         beaten_by = fp[self.least] if self.most is None else fp[self.least] + fp[self.most]
         lost, pairs = int(weight1 @ beaten_by) * (2 if self.most is None else 1), 2 * n1 * n0
         beyond = np.searchsorted(fp[1:], allowances(fpr, n0), side="right")
@@ -102,24 +102,34 @@ class Resampled:
         return np.minimum(lo, self.own.tpr), np.maximum(hi, self.own.tpr)
 
 
-def resample(sample: Sample, fpr: Array, resamples: int, rng: np.random.Generator) -> Resampled:
-    """The AUC, and the TPR at each of `fpr` [G], of the sample and of so many resamples.
+def resample(samples: Sequence[Sample], fpr: Array, resamples: int, seed: int) -> list[Resampled]:
+    """The AUC, and the TPR at each of `fpr` [G], of each sample and of so many resamples of it.
 
     One target: members and non-members are drawn with replacement, each as many as there are. Several: models and
     records are, and a score is drawn as often as its model times as its record (the pigeonhole bootstrap, Owen 2007,
-    which errs on the wide side). A resample without members or without non-members is drawn again.
+    which errs on the wide side). A resample without members or without non-members is drawn again. Samples of the
+    same pairs are drawn alike, in this call and in others of the same seed.
     """
-    presorted, fpr = Presorted(sample), np.asarray(fpr, dtype=np.float64)
-    own = presorted.roc(np.ones(sample.scores.size, dtype=np.uint8), fpr)
-    assert own is not None  # the sample's ROC would have refused
-    rocs: list[WeightedRoc] = []
-    for weights in draws(sample, rng):
-        if len(rocs) == resamples:
-            break
-        drawn = presorted.roc(weights, fpr)
-        rocs += [] if drawn is None else [drawn]
-    aucs, tprs = np.array([roc.auc for roc in rocs]), np.array([roc.tpr for roc in rocs])
-    return Resampled(_pairs(sample), sample.n_members, sample.n_nonmembers, fpr, own, aucs, tprs)
+    alike: dict[str, list[int]] = {}
+    for place, sample in enumerate(samples):
+        alike.setdefault(_pairs(sample), []).append(place)
+    found: dict[int, Resampled] = {}
+    for pairs, places in alike.items():
+        group = [samples[place] for place in places]
+        found |= zip(places, _resampled(group, pairs, fpr, resamples, stream(seed, "resample")), strict=True)
+    return [found[place] for place in range(len(samples))]
+
+
+def _resampled(
+    samples: list[Sample], pairs: str, fpr: Array, resamples: int, rng: np.random.Generator
+) -> Iterator[Resampled]:
+    """Of samples of the same pairs: each draw serves all of them."""
+    presorted = [Presorted(sample) for sample in samples]
+    rocs = [[each.roc(w, fpr) for each in presorted] for w in islice(draws(samples[0], rng), resamples)]
+    for sample, each, drawn in zip(samples, presorted, zip(*rocs, strict=True), strict=True):
+        own = each.roc(np.ones(sample.scores.size, dtype=np.uint8), fpr)
+        aucs, tprs = np.array([roc.auc for roc in drawn]), np.array([roc.tpr for roc in drawn])
+        yield Resampled(pairs, sample.n_members, sample.n_nonmembers, fpr, own, aucs, tprs)
 
 
 def paired_differences(
@@ -128,7 +138,7 @@ def paired_differences(
     """AUC(a) - AUC(b), and TPR(a) - TPR(b) at each FPR, with percentile intervals.
 
     Raises InputError unless both were drawn from the same models, records and members, in the same order and as
-    often, and hold the same FPR. The streams must have been the same too.
+    often, and hold the same FPR. The seeds must have been the same too.
     """
     if a.pairs != b.pairs or a.aucs.size != b.aucs.size or not np.array_equal(a.fpr, b.fpr):
         raise InputError("a paired difference needs the same models, records and members in both samples")
@@ -154,7 +164,10 @@ def draws(sample: Sample, rng: np.random.Generator) -> Iterator[Weights]:
     """How often each score is drawn [n], resample after resample without end."""
     draw = _strata(sample) if sample.model.min() == sample.model.max() else _pigeonhole(sample)
     while True:
-        yield draw(rng)
+        weights = draw(rng)
+        drawn = weights > 0
+        if (drawn & sample.members).any() and (drawn & ~sample.members).any():
+            yield weights
 
 
 def _drawn(n: int, rng: np.random.Generator) -> Counts:

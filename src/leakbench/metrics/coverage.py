@@ -150,7 +150,7 @@ def _checks(study: Study, rng: np.random.Generator) -> Iterator[tuple[str, float
         other = dataclasses.replace(sample, scores=weaker.d * sample.members + noise)
         by_tpr = study.above(-special.ndtri(0.1), True) - weaker.above(-special.ndtri(0.1), True)
         seed = int(rng.integers(2**63))
-        first, second = (resample(s, np.array([0.1]), RESAMPLES, stream(seed)) for s in (sample, other))
+        first, second = resample([sample, other], np.array([0.1]), RESAMPLES, seed)
         by_auc, (difference,) = paired_differences(first, second, NOMINAL)
         yield "auc, paired", by_auc.lo, study.auc() - weaker.auc(), by_auc.hi
         yield "tpr@fpr=0.1, paired", difference.lo, by_tpr, difference.hi

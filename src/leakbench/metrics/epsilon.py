@@ -66,7 +66,7 @@ def epsilon_lower_bound(sample: Sample, delta: float = 0.0, level: float = 0.95)
     Source:  Kairouz, Oh and Viswanath 2015, theorem 2.1, arXiv 1311.0776
     Raises:  InputError if a half lacks members or non-members, or delta is not in [0, 1).
     """
-    choosing, rest = sample.at(sample.select), sample.at(~sample.select)
+    choosing, rest = sample.choosing, sample.rest
     problem = missing_group(choosing) or missing_group(rest)
     if problem or not 0 <= delta < 1:
         raise InputError(f"each half {problem}" if problem else f"delta must be in [0, 1), got {delta}")

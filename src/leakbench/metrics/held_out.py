@@ -13,12 +13,11 @@ class HeldOutThreshold(Metric):
 
     def applies(self, sample: Sample) -> str | None:
         """Both halves must have members and non-members."""
-        choosing, measuring = sample.at(sample.select), sample.at(~sample.select)
-        return missing_group(choosing, " in the half that chooses the threshold") or missing_group(
-            measuring, " in the half that is measured"
+        return missing_group(sample.choosing, " in the half that chooses the threshold") or missing_group(
+            sample.rest, " in the half that is measured"
         )
 
     def rates(self, sample: Sample, level: float) -> tuple[Rates, Sample, float]:
         """TPR, FPR and their difference with its interval, the half that they rest on, and the threshold."""
-        rest, threshold = sample.held_out
+        rest, threshold = sample.rest, sample.choosing.roc.best().threshold
         return difference_interval(rest, rest.scores >= threshold, level), rest, threshold

@@ -39,6 +39,9 @@ class TprAtFpr(Metric):
             return f"an FPR of {self.fpr:g} needs at least {needed} non-members, got {sample.n_nonmembers}"
         return super().applies(sample)
 
+    def value(self, sample: Sample) -> float:
+        return sample.roc.at_fpr(self.fpr).tpr
+
     def estimate(self, sample: Sample, level: float = 0.95) -> Estimate:
         point = sample.roc.at_fpr(self.fpr)
         lo, hi = tpr_interval(sample, self.fpr, level)
