@@ -28,11 +28,35 @@ def _attacked(models: Models, *attacks: str):
 def test_a_difference_needs_what_its_metric_needs(n: int, measured: list[str]) -> None:
     members = (np.arange(n) < n // 2)[None]
     plain, defended = (_attacked(_models(n, members, seed), "loss") for seed in (0, 1))
-    kept = (comparable(attacked, resamples(attacked, 0)) for attacked in (defended, plain))
+    kept = (comparable(attacked, resamples(attacked, 0), 0) for attacked in (defended, plain))
     found = sorted(row.metric.removesuffix("-difference") for row in differences("none", *kept))
     assert found == measured
     rows = {row.metric for row in measure(plain, slices(plain.case.models, (0,))) if row.slice == "all"}
     assert rows >= set(measured)
+
+
+def test_the_strongest_attack_is_compared_with_the_strongest_on_the_other() -> None:
+    """One attack finds nothing on the defence, the other is stronger there than without: together it leaks less."""
+    n, rng = 2000, np.random.default_rng(0)
+    members = (np.arange(n) < n // 2)[None]
+    strength = {"plain": {"loss": 2.0, "confidence": 0.2}, "defended": {"loss": 0.0, "confidence": 0.8}}
+    kept = {}
+    for name, d in strength.items():
+        case = _attacked(_models(n, members), "loss", "confidence")
+        for attack, sample in case.samples.items():
+            scores = rng.normal(size=n) + d[attack] * sample.members
+            case.samples[attack] = replace(sample, scores=scores)
+        kept[name] = case, comparable(case, resamples(case, 0), 0)
+    rows = {(r.attack, r.metric): r for r in differences("defended", kept["defended"][1], kept["plain"][1])}
+    assert rows["confidence", "auc-difference"].lo > 0.1
+    best = rows[BEST, "auc-difference"]
+    assert (best.selected, best.detail) == ("confidence", {"baseline_attack": "loss"})
+    own, other = (
+        kept[k][0].samples[a].rest.roc.auc for k, a in (("defended", "confidence"), ("plain", "loss"))
+    )
+    assert best.value == own - other
+    assert best.lo < best.value < best.hi < -0.1
+    assert best.n_members + best.n_nonmembers == n // 2
 
 
 def test_an_attack_that_scores_no_member_is_left_out_with_the_reason() -> None:

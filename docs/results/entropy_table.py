@@ -41,18 +41,18 @@ def section(results: Results, name: str) -> str:
 
 
 def effect(results: Results) -> list[str]:
-    """One line a defence: the strongest attacks, and what is gained on no defence by the attack strongest on it."""
+    """One line a defence: the strongest attacks, and what is gained on the strongest on no defence."""
     view = View(results)
     low = view.low_tpr or "tpr@fpr=0.01"
     out = head("defence", "accuracy", "calibration error", "labels changed", "strongest: AUC",
                f"strongest: {low}", "AUC if it ignores the defence", "AUC, change on no defence")  # fmt: skip
     for defence in view.defences:
         about = _about(defence)
-        (best,) = results.find(metric="auc", attack="best", adaptive=True, **about)
         cells = [results.find(metric=m, **about) for m in ("accuracy", "calibration_error", "label_changes")]
-        cells += [[best], results.find(metric=low, attack="best", adaptive=True, **about)]
+        best = {"attack": "best", "adaptive": True, **about}
+        cells += [results.find(metric=m, **best) for m in ("auc", low)]
         cells += [results.find(metric="auc", attack="best", shadows="none", **about)]
-        cells += [results.find(metric="auc-difference", attack=best.selected, adaptive=True, **about)]
+        cells += [[r for r in results.find(metric="auc-difference", **best) if r.against is None]]
         out.append(line(defence, *map(cell, cells)))
     return out
 

@@ -42,7 +42,7 @@ def matched(results: Results) -> list[str]:
     for c in comparisons(View(results)):
         changes = (cell([row] if row else []) for row in (c.accuracy, c.auc, c.tpr))
         accuracy, auc, tpr = changes
-        out.append(line(c.defence, c.against, accuracy, c.attack or "", auc, tpr, c.words))
+        out.append(line(c.defence, c.against, accuracy, c.who, auc, tpr, c.words))
     return out
 
 

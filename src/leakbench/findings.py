@@ -9,10 +9,9 @@ from numpy.typing import NDArray
 
 from .attacks import Attack
 from .errors import InputError
-from .evaluate import FEWEST, Attacked, comparable, curves, measure, resamples, slice_curves
+from .evaluate import FEWEST, Attacked, Comparable, comparable, curves, measure, resamples, slice_curves
 from .exposed import exposure, most_exposed
 from .flags import flags
-from .metrics.bootstrap import Resampled
 from .registry import Plugin
 from .results import Curve, ExposedRecord, Exposure, Flag, Row
 from .slices import slices
@@ -38,7 +37,7 @@ class Findings:
     records: list[ExposedRecord]
     exposures: list[Exposure]
     notes: list[str]
-    comparable: dict[str, Resampled]  # by attack; none where it is shown for comparison only
+    comparable: Comparable  # empty where it is shown for comparison only
 
 
 def findings(attacked: Attacked, names: Names, seed: int) -> Findings:
@@ -50,13 +49,13 @@ def findings(attacked: Attacked, names: Names, seed: int) -> Findings:
     rows = list(measure(attacked, masks))
     raised = list(flags(attacked, rows))
     if case.adaptive is False:
-        return Findings(rows, [], raised, [], [], attacked.notes, {})
+        return Findings(rows, [], raised, [], [], attacked.notes, Comparable({}, {}))
     found = exposure(attacked, seed, names.records, names.classes)
     exposures = [] if found is None else [found]
     shown = [record for each in exposures for record in most_exposed(each, names.images)]
     resampled = resamples(attacked, seed)
     drawn = [*curves(attacked, resampled), *slice_curves(attacked, masks, rows, seed)]
-    kept = comparable(attacked, resampled)
+    kept = comparable(attacked, resampled, seed)
     return Findings(rows, drawn, raised, shown, exposures, attacked.notes, kept)
 
 

@@ -53,7 +53,9 @@ class Row:
     against: str | None = None  # a difference at matched accuracy: the defence compared with
     selected: str | None = None  # what was chosen, where the number is the best of many
     unit: str | None = None  # "s", "ms", ...; None for a fraction
-    detail: dict[str, Any] = field(default_factory=dict)  # realised FPR, counts, threshold
+    detail: dict[str, Any] = field(
+        default_factory=dict
+    )  # realised FPR, counts, threshold; the baseline's attack
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ def drawn(sample: Sample, times: int) -> list[np.ndarray]:
 
 
 def difference_of_auc(a: Sample, b: Sample, resamples: int = 50) -> Difference:
-    return paired_differences(*resample([a, b], GRID, resamples, 0))[0]
+    return paired_differences(*resample([a, b], GRID, resamples, 0))["auc"]
 
 
 @pytest.mark.parametrize("targets", [1, 6])
@@ -105,13 +105,13 @@ def test_differences_are_those_of_the_same_draws(targets):
     a = make_sample(0, 50, 50, targets=targets)
     b = dataclasses.replace(a, scores=make_sample(1, 50, 50, targets=targets).scores)
     one, other = resample([a, b], GRID, 40, 0)
-    by_auc, by_tpr = paired_differences(one, other, 0.9)
-    for found, gaps in zip(
-        [by_auc, *by_tpr], [one.aucs - other.aucs, *(one.tprs - other.tprs).T], strict=True
-    ):
-        lo, hi = np.quantile(gaps, [0.05, 0.95])
-        assert found[1:] == pytest.approx((min(lo, found.value), max(hi, found.value)))
-    assert [d.value for d in by_tpr] == [a.roc.at_fpr(f).tpr - b.roc.at_fpr(f).tpr for f in GRID]
+    differences = paired_differences(one, other, 0.9)
+    assert list(differences) == ["auc", "tpr@fpr=0", "tpr@fpr=0.05", "tpr@fpr=0.3", "tpr@fpr=1"]
+    gaps = [one.aucs - other.aucs, *(one.tprs - other.tprs).T]
+    values = [a.roc.auc - b.roc.auc, *(a.roc.at_fpr(f).tpr - b.roc.at_fpr(f).tpr for f in GRID)]
+    for found, drawn_gaps, value in zip(differences.values(), gaps, values, strict=True):
+        lo, hi = np.quantile(drawn_gaps, [0.05, 0.95])
+        assert found == pytest.approx((value, min(lo, value), max(hi, value)))
 
 
 def test_what_else_is_resampled_changes_no_draw():

@@ -132,20 +132,18 @@ def _resampled(
         yield Resampled(pairs, sample.n_members, sample.n_nonmembers, fpr, own, aucs, tprs)
 
 
-def paired_differences(
-    a: Resampled, b: Resampled, level: float = 0.95
-) -> tuple[Difference, list[Difference]]:
-    """AUC(a) - AUC(b), and TPR(a) - TPR(b) at each FPR, with percentile intervals.
+def paired_differences(a: Resampled, b: Resampled, level: float = 0.95) -> dict[str, Difference]:
+    """AUC(a) - AUC(b), and TPR(a) - TPR(b) at each FPR, with percentile intervals, by the metric's label.
 
     Raises InputError unless both were drawn from the same models, records and members, in the same order and as
     often, and hold the same FPR. The seeds must have been the same too.
     """
     if a.pairs != b.pairs or a.aucs.size != b.aucs.size or not np.array_equal(a.fpr, b.fpr):
         raise InputError("a paired difference needs the same models, records and members in both samples")
-    tpr = zip(a.own.tpr - b.own.tpr, (a.tprs - b.tprs).T, strict=True)
-    return _difference(a.own.auc - b.own.auc, a.aucs - b.aucs, level), [
-        _difference(float(value), drawn, level) for value, drawn in tpr
-    ]
+    found = {"auc": _difference(a.own.auc - b.own.auc, a.aucs - b.aucs, level)}
+    for fpr, value, drawn in zip(a.fpr, a.own.tpr - b.own.tpr, (a.tprs - b.tprs).T, strict=True):
+        found[f"tpr@fpr={fpr:g}"] = _difference(float(value), drawn, level)
+    return found
 
 
 def _difference(value: float, drawn: Array, level: float) -> Difference:

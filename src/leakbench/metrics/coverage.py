@@ -151,9 +151,9 @@ def _checks(study: Study, rng: np.random.Generator) -> Iterator[tuple[str, float
         by_tpr = study.above(-special.ndtri(0.1), True) - weaker.above(-special.ndtri(0.1), True)
         seed = int(rng.integers(2**63))
         first, second = resample([sample, other], np.array([0.1]), RESAMPLES, seed)
-        by_auc, (difference,) = paired_differences(first, second, NOMINAL)
-        yield "auc, paired", by_auc.lo, study.auc() - weaker.auc(), by_auc.hi
-        yield "tpr@fpr=0.1, paired", difference.lo, by_tpr, difference.hi
+        truths = {"auc": study.auc() - weaker.auc(), "tpr@fpr=0.1": by_tpr}
+        for name, difference in paired_differences(first, second, NOMINAL).items():
+            yield f"{name}, paired", difference.lo, truths[name], difference.hi
         return
     for metric in METRICS_SHOWN:
         if metric.applies(sample) is None:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from ..results import Row
+from ..results import BEST, Row
 from .numbers import DIFFERENCE, finite, metric_title, rate
 from .tables import Cell, Column, Table
 from .view import View, distinct
@@ -13,7 +13,10 @@ MIXED = "leaks less by one measure, more by the other"
 
 @dataclass(frozen=True)
 class Comparison:
-    """A defence and the baseline at its accuracy, both under the attack that is strongest on the defence."""
+    """A defence and the baseline at its accuracy, each under the attack that is strongest on it.
+
+    Where there was no choice of attacks, both are under the one that is.
+    """
 
     defence: str
     against: str
@@ -27,6 +30,14 @@ class Comparison:
         """Which of the two leaks less, by the paired differences whose intervals leave zero out."""
         signs = {_sign(self.auc), _sign(self.tpr)} - {0}
         return MIXED if len(signs) > 1 else {-1: LESS, 1: MORE}.get(sum(signs), UNTOLD)
+
+    @property
+    def who(self) -> str:
+        """The attack on the defence, and the one on the baseline where that is another."""
+        if self.auc is None or self.attack != BEST:
+            return self.attack or ""
+        own, other = self.auc.selected, self.auc.detail.get("baseline_attack")
+        return str(own) if own == other else f"{own}; {other} on the baseline"
 
     @property
     def unmatched(self) -> str:
@@ -100,7 +111,7 @@ def _line(view: View, c: Comparison, metric: str | None) -> list[Cell]:
     accuracies = [Cell.of(view.row("accuracy", d)) for d in both]
     aucs = [Cell.of(view.known("auc", d, c.attack)) for d in both]
     return [
-        Cell(c.defence, f"by {c.attack}" if c.attack else ""),
+        Cell(c.defence, f"by {c.who}" if c.who else ""),
         Cell(c.against),
         Cell(c.verdict, c.unmatched),
         *accuracies,

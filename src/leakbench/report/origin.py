@@ -21,9 +21,10 @@ def origins(view: View) -> Table:
 def _line(view: View, defence: str, rows: list[Row]) -> list[Cell]:
     parts = {r.metric: r for r in rows}
     attack = rows[0].attack
+    who = rows[0].selected or attack
     twin = next((str(r.detail["twin"]) for r in rows if r.detail.get("twin")), "")
     return [
-        Cell(defence, f"by {attack}" if attack else ""),
+        Cell(defence, f"by {who}" if who else ""),
         Cell(twin),
         Cell.of(view.known("auc", defence, attack)),
         *(Cell.of(parts.get(m)) for m in ORIGINS),

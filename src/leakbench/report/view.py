@@ -227,7 +227,10 @@ class View:
         return next((m for m in (*sorted(resolved, key=lambda m: rate(m) or 0.0), "auc") if m in known), None)
 
     def difference(self, defence: str) -> Row | None:
-        """The paired difference to the undefended model under the attack that is strongest on the defence."""
+        """The paired difference to the undefended model, each under the attack that is strongest on it.
+
+        Where there was no choice of attacks, under the one that is strongest on the defence.
+        """
         for standing in self.standings.get(defence, [])[:1]:
             for attack in (standing.attack, standing.attack_name):
                 row = self.row(f"{self.paired}{DIFFERENCE}", defence, attack, standing.adaptive)
