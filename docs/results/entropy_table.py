@@ -84,8 +84,14 @@ def outputs(results: Results) -> list[str]:
 
 
 def costs(results: Results) -> list[str]:
-    """As ratios to no defence, and the size of what is kept."""
-    return _by_defence(results, [(m, {"metric": m, "slice": "all"}) for m in (*COSTS, "parameters")])
+    """As ratios to no defence, and the number of weights that are kept."""
+    out = head("defence", *COSTS, "parameters")
+    for defence in View(results).defences:
+        about = _about(defence)
+        (parameters,) = results.find(metric="parameters", **about)
+        ratios = (cell(results.find(metric=m, **about)) for m in COSTS)
+        out.append(line(defence, *ratios, f"{parameters.value:,.0f}"))
+    return out
 
 
 def correlations(results: Results) -> list[str]:

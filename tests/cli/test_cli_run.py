@@ -104,7 +104,7 @@ def test_without_torch_one_line_says_what_to_install(study):
 
 @pytest.mark.skipif(os.name == "nt", reason="signals are POSIX's")
 def test_ctrl_c_leaves_the_store_whole_and_says_how_to_go_on(study):
-    changes = ("stages.0.epochs=30", "design.models=12", 'defences=["none"]')
+    changes = ("stages.0.epochs=60", "design.models=12", "group_size=1", 'defences=["none"]')
     given = [*arguments(study), *(word for change in changes for word in ("--set", change))]
     running = subprocess.Popen(
         [sys.executable, "-m", "leakbench", *given], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
