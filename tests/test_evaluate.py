@@ -8,7 +8,8 @@ import pytest
 import leakbench
 from leakbench.attacks import ATTACKS
 from leakbench.errors import InputError
-from leakbench.evaluate import Case, attack_all, comparable, differences, measure, resamples
+from leakbench.evaluate import Case, attack_all, measure
+from leakbench.paired import comparable, differences, resamples
 from leakbench.results import BEST
 from leakbench.slices import slices
 from leakbench.types import Models, Signals
@@ -57,6 +58,24 @@ def test_the_strongest_attack_is_compared_with_the_strongest_on_the_other() -> N
     assert best.value == own - other
     assert best.lo < best.value < best.hi < -0.1
     assert best.n_members + best.n_nonmembers == n // 2
+
+
+def test_strongest_attacks_that_score_other_records_are_not_compared() -> None:
+    n = 2000
+    members = (np.arange(n) < n // 2)[None]
+    kept = []
+    for strongest, part in (("loss", slice(None)), ("confidence", slice(0, None, 2))):
+        case = _attacked(_models(n, members), "loss", "confidence")
+        for attack, sample in case.samples.items():
+            scores = np.random.default_rng(0).normal(size=n) + 2.0 * (attack == strongest) * sample.members
+            scored = np.zeros(n, dtype=bool)
+            scored[part if attack == strongest else slice(None)] = True
+            case.samples[attack] = replace(sample, scores=scores).at(scored)
+        kept.append(comparable(case, resamples(case, 0), 0))
+    kept[1].attacks.pop("confidence")
+    rows = list(differences("defended", *kept))
+    assert {r.attack for r in rows} == {"loss"}
+    assert {r.attack for r in differences("defended", kept[0], kept[0])} == {"loss", "confidence", BEST}
 
 
 def test_an_attack_that_scores_no_member_is_left_out_with_the_reason() -> None:

@@ -2,14 +2,13 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from .attacks import Attack
 from .metrics import Metric, Sample
 from .metrics.base import missing_group
-from .metrics.bootstrap import Difference, Resampled, paired_differences, resample
+from .metrics.bootstrap import Resampled, resample
 from .metrics.standard import STANDARD
 from .results import BEST, Curve, Row
 from .scoring import Scores, applicable, score_targets
@@ -26,9 +25,7 @@ RANKING_METRICS = (
 )  # by which a strongest attack is chosen
 CURVE_FPR = np.unique(np.concatenate([[0.0], np.logspace(-5, 0, 81)]))
 FEWEST = 20  # members and non-members below which a slice is not measured
-DIFFERENCE_FPR = (0.01, 0.001)
-DIFFERENCES = ("auc", *(f"tpr@fpr={fpr:g}" for fpr in DIFFERENCE_FPR))
-COMPARED_RESAMPLES, CURVE_RESAMPLES = 400, 100
+CURVE_RESAMPLES = 100
 MOST_SLICE_CURVES = 30  # drawn for each case
 
 
@@ -125,7 +122,7 @@ def measure(attacked: Attacked, masks: Mapping[str, Bools]) -> Iterator[Row]:
 
 
 def _rows(case: Case, metric: Metric, sample: Sample, **about: str) -> Iterator[Row]:
-    if not _suffices(metric, sample):
+    if not suffices(metric, sample):
         return
     e = metric.estimate(sample)
     yield Row(
@@ -165,38 +162,28 @@ def _worst_slice(case: Case, attack: str, parts: Mapping[str, Sample]) -> Iterat
 
 def _strongest(attacked: Attacked) -> Iterator[Row]:
     """The strongest attack by each ranking metric, chosen on one half and measured on the other."""
-    for label, best in _chosen(attacked).items():
+    for label, best in chosen(attacked).items():
         rest = attacked.samples[best].rest
         yield from _rows(attacked.case, BY_LABEL[label], rest, attack=BEST, selected=best)
 
 
-def _chosen(attacked: Attacked) -> dict[str, str]:
+def chosen(attacked: Attacked) -> dict[str, str]:
     """By ranking metric: the attack that is strongest on the half that chooses; none if there is no choice."""
-    chosen = {}
+    found = {}
     for metric in (BY_LABEL[label] for label in RANKING_METRICS):
         candidates = {a: s for a, s in attacked.samples.items() if _halves_suffice(metric, s)}
         if len(candidates) > 1:
-            chosen[metric.label] = max(candidates, key=lambda a: metric.value(candidates[a].choosing))
-    return chosen
+            found[metric.label] = max(candidates, key=lambda a: metric.value(candidates[a].choosing))
+    return found
 
 
-def _suffices(metric: Metric, sample: Sample) -> bool:
+def suffices(metric: Metric, sample: Sample) -> bool:
+    """Whether the sample can resolve the metric."""
     return min(sample.n_members, sample.n_nonmembers) >= FEWEST and metric.applies(sample) is None
 
 
 def _halves_suffice(metric: Metric, sample: Sample) -> bool:
-    return _suffices(metric, sample.choosing) and _suffices(metric, sample.rest)
-
-
-def resamples(attacked: Attacked, seed: int) -> dict[str, Resampled]:
-    """Every attack's sample resampled, for its curve; more often if it is to be compared with other defences'."""
-    often = CURVE_RESAMPLES if attacked.case.adaptive is None else COMPARED_RESAMPLES
-    return _resampled(attacked.samples, np.array([*DIFFERENCE_FPR, *CURVE_FPR]), often, seed)
-
-
-def _resampled(samples: Mapping[str, Sample], fpr: Array, often: int, seed: int) -> dict[str, Resampled]:
-    """One stream for all: samples of the same pairs are resampled alike, within a case and between cases."""
-    return dict(zip(samples, resample(list(samples.values()), fpr, often, seed), strict=True))
+    return suffices(metric, sample.choosing) and suffices(metric, sample.rest)
 
 
 def curves(attacked: Attacked, resampled: Mapping[str, Resampled]) -> Iterator[Curve]:
@@ -234,58 +221,4 @@ def _curve(
     tpr, fpr = drawn.own.tpr, drawn.fpr
     return Curve(
         case.defence, attack, case.adaptive, fpr.tolist(), tpr.tolist(), lo.tolist(), hi.tolist(), part
-    )
-
-
-@dataclass(frozen=True, eq=False)
-class Comparable:
-    """What a case keeps for paired differences: AUC and the TPR that its samples can resolve, in every resample."""
-
-    attacks: dict[str, Resampled]
-    best: dict[
-        str, tuple[str, Resampled]
-    ]  # by metric: the strongest attack, on the half that did not choose it
-
-
-def comparable(attacked: Attacked, resampled: Mapping[str, Resampled], seed: int) -> Comparable:
-    """Of every attack, and of those that are strongest by a metric of which differences are told."""
-    kept = {a: s for a, s in attacked.samples.items() if _suffices(BY_LABEL["auc"], s)}
-    attacks = {
-        a: resampled[a].at(*(f for f in DIFFERENCE_FPR if _suffices(BY_LABEL[f"tpr@fpr={f:g}"], sample)))
-        for a, sample in kept.items()
-    }
-    chosen = {m: a for m, a in _chosen(attacked).items() if m in DIFFERENCES}
-    rests = {a: attacked.samples[a].rest for a in dict.fromkeys(chosen.values())}
-    rest = _resampled(rests, np.array(DIFFERENCE_FPR), COMPARED_RESAMPLES, seed)
-    return Comparable(attacks, {metric: (attack, rest[attack]) for metric, attack in chosen.items()})
-
-
-def differences(defence: str, defended: Comparable, baseline: Comparable) -> Iterator[Row]:
-    """Paired differences of a defence from another, or from none: the same records, members and seeds.
-
-    Of every attack that both were met with; and of the strongest attack on the one from the strongest on the other.
-    """
-    for attack in (a for a in defended.attacks if a in baseline.attacks):
-        sample = defended.attacks[attack]
-        found = paired_differences(sample, baseline.attacks[attack])
-        for metric in (m for m in DIFFERENCES if m in found):
-            yield _difference(defence, metric, found[metric], sample, attack=attack)
-    for metric in (m for m in defended.best if m in baseline.best):
-        (attack, sample), (other, others) = defended.best[metric], baseline.best[metric]
-        found = paired_differences(sample, others)
-        about = {"attack": BEST, "selected": attack, "detail": {"baseline_attack": other}}
-        yield _difference(defence, metric, found[metric], sample, **about)
-
-
-def _difference(defence: str, metric: str, found: Difference, sample: Resampled, **about: Any) -> Row:
-    return Row(
-        metric=f"{metric}-difference",
-        value=found.value,
-        lo=found.lo,
-        hi=found.hi,
-        n_members=sample.n_members,
-        n_nonmembers=sample.n_nonmembers,
-        defence=defence,
-        adaptive=True,
-        **about,
     )

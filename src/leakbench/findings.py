@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from .attacks import Attack
 from .errors import InputError
-from .evaluate import FEWEST, Attacked, Comparable, comparable, curves, measure, resamples, slice_curves
+from .evaluate import FEWEST, Attacked, curves, measure, slice_curves
 from .exposed import exposure, most_exposed
 from .flags import flags
+from .paired import Comparable, comparable, resamples
 from .registry import Plugin
 from .results import Curve, ExposedRecord, Exposure, Flag, Row
 from .slices import slices

@@ -17,13 +17,14 @@ from .correlations import rank_correlations
 from .data.dataset import Dataset
 from .data.designs import Split
 from .data.load import load
-from .evaluate import Case, attack_all, differences
+from .evaluate import Case, attack_all
 from .findings import Findings, Names, findings, method_boxes, require_rows
 from .flags import privacy_flags
 from .footprint import Footprints
 from .generated import look_at_generators
 from .models import Answers, Workshop
 from .outputs import Answered, answered
+from .paired import differences
 from .progress import Progress, Silent
 from .provenance import Clock, provenance
 from .released import Released, release

@@ -1,0 +1,82 @@
+"""Paired differences: what a case keeps for them, and their rows."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .evaluate import BY_LABEL, CURVE_FPR, CURVE_RESAMPLES, Attacked, chosen, suffices
+from .metrics import Sample
+from .metrics.bootstrap import Difference, Resampled, paired_differences, resample
+from .results import BEST, Row
+from .types import Array
+
+DIFFERENCE_FPR = (0.01, 0.001)
+DIFFERENCES = ("auc", *(f"tpr@fpr={fpr:g}" for fpr in DIFFERENCE_FPR))
+COMPARED_RESAMPLES = 400
+
+
+def resamples(attacked: Attacked, seed: int) -> dict[str, Resampled]:
+    """Every attack's sample resampled, for its curve; more often if it is to be compared with other defences'."""
+    often = CURVE_RESAMPLES if attacked.case.adaptive is None else COMPARED_RESAMPLES
+    return _resampled(attacked.samples, np.array([*DIFFERENCE_FPR, *CURVE_FPR]), often, seed)
+
+
+def _resampled(samples: Mapping[str, Sample], fpr: Array, often: int, seed: int) -> dict[str, Resampled]:
+    """One stream for all: samples of the same pairs are resampled alike, within a case and between cases."""
+    return dict(zip(samples, resample(list(samples.values()), fpr, often, seed), strict=True))
+
+
+@dataclass(frozen=True, eq=False)
+class Comparable:
+    """What a case keeps for paired differences: AUC and the TPR that its samples can resolve, in every resample."""
+
+    attacks: dict[str, Resampled]
+    best: dict[str, tuple[str, Resampled]]  # by metric: the strongest attack, where it was not chosen
+
+
+def comparable(attacked: Attacked, resampled: Mapping[str, Resampled], seed: int) -> Comparable:
+    """Of every attack, and of those that are strongest by a metric of which differences are told."""
+    kept = {a: s for a, s in attacked.samples.items() if suffices(BY_LABEL["auc"], s)}
+    attacks = {
+        a: resampled[a].at(*(f for f in DIFFERENCE_FPR if suffices(BY_LABEL[f"tpr@fpr={f:g}"], sample)))
+        for a, sample in kept.items()
+    }
+    best = {m: a for m, a in chosen(attacked).items() if m in DIFFERENCES}
+    rests = {a: attacked.samples[a].rest for a in dict.fromkeys(best.values())}
+    rest = _resampled(rests, np.array(DIFFERENCE_FPR), COMPARED_RESAMPLES, seed)
+    return Comparable(attacks, {metric: (attack, rest[attack]) for metric, attack in best.items()})
+
+
+def differences(defence: str, defended: Comparable, baseline: Comparable) -> Iterator[Row]:
+    """Paired differences of a defence from another, or from none: the same records, members and seeds.
+
+    Of every attack that both were met with; and of the strongest attack on the one from the strongest on the other,
+    where these two score the same records.
+    """
+    for attack in (a for a in defended.attacks if a in baseline.attacks):
+        sample = defended.attacks[attack]
+        found = paired_differences(sample, baseline.attacks[attack])
+        for metric in (m for m in DIFFERENCES if m in found):
+            yield _difference(defence, metric, found[metric], sample, attack=attack)
+    for metric in (m for m in defended.best if m in baseline.best):
+        (attack, sample), (other, others) = defended.best[metric], baseline.best[metric]
+        if sample.pairs == others.pairs:
+            found = paired_differences(sample, others)
+            about = {"attack": BEST, "selected": attack, "detail": {"baseline_attack": other}}
+            yield _difference(defence, metric, found[metric], sample, **about)
+
+
+def _difference(defence: str, metric: str, found: Difference, sample: Resampled, **about: Any) -> Row:
+    return Row(
+        metric=f"{metric}-difference",
+        value=found.value,
+        lo=found.lo,
+        hi=found.hi,
+        n_members=sample.n_members,
+        n_nonmembers=sample.n_nonmembers,
+        defence=defence,
+        adaptive=True,
+        **about,
+    )
