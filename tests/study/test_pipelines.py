@@ -214,10 +214,10 @@ def test_samples_and_layers_are_kept(results: Results) -> None:
     assert Results.from_dict(json.loads(json.dumps(results.to_dict()))).samples == results.samples
 
 
-def test_public_records_must_be_there() -> None:
+def test_public_records_must_be_there(tmp_path: Path) -> None:
     table = TABLE | {"data": {"name": "digits", "records": 700}}
     with pytest.raises(InputError, match="needs public records, and 'digits' has none; set `public`"):
-        run(Study.of(table), "unused-store-that-must-not-be-made")
+        run(Study.of(table), tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -73,7 +73,7 @@ def test_scores_of_a_defence_are_dropped_when_it_is_done(
 
     monkeypatch.setattr(running, "attack_all", watched)
     monkeypatch.setattr(os, "cpu_count", lambda: 1)
-    run(Study.of(TABLE), store)
+    run(Study.of(TABLE | {"attacks": ["loss", "lira"]}), store)
     assert len(alive) == 4 + 3
     assert most <= 1
 
