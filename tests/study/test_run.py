@@ -56,6 +56,11 @@ def _one(results: Results, **where: object) -> float:
     return rows[0].value
 
 
+def test_a_study_whose_attacks_cannot_run_says_why(store: Path) -> None:
+    with pytest.raises(InputError, match="no attack can run: scores was left out: it needs ready scores"):
+        run(Study.of(TABLE | {"attacks": ["scores"]}), store)
+
+
 def test_scores_of_a_defence_are_dropped_when_it_is_done(
     store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
