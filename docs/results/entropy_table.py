@@ -16,7 +16,7 @@ from table import provenance_line
 from leakbench.report.view import View
 from leakbench.results import Results, Row
 
-BY_NAME = ("loss", "entropy", "logistic_regression", "mlp", "knn", "random_forest", "rmia", "lira")
+BY_NAME = ("loss", "entropy", "logistic_regression", "mlp", "knn", "random_forest", "base", "rmia", "lira")
 SLICES = ("correct=yes", "correct=no")
 COSTS = ("train_cost_ratio", "extra_data_ratio", "latency_ratio_batch_1", "latency_ratio_batch_1024")
 
