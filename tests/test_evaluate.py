@@ -8,7 +8,8 @@ import pytest
 import leakbench
 from leakbench.attacks import ATTACKS
 from leakbench.errors import InputError
-from leakbench.evaluate import Case, attack_all, measure
+from leakbench.evaluate import Attacked, Case, attack_all, informed, measure
+from leakbench.findings import Names, findings
 from leakbench.paired import comparable, differences, resamples
 from leakbench.results import BEST
 from leakbench.slices import slices
@@ -51,13 +52,55 @@ def test_the_strongest_attack_is_compared_with_the_strongest_on_the_other() -> N
     rows = {(r.attack, r.metric): r for r in differences("defended", kept["defended"][1], kept["plain"][1])}
     assert rows["confidence", "auc-difference"].lo > 0.1
     best = rows[BEST, "auc-difference"]
-    assert (best.selected, best.detail) == ("confidence", {"baseline_attack": "loss"})
+    assert (best.selected, best.detail) == (
+        "confidence",
+        {"baseline_attack": "loss", "baseline_shadows": None},
+    )
     own, other = (
         kept[k][0].samples[a].rest.roc.auc for k, a in (("defended", "confidence"), ("plain", "loss"))
     )
     assert best.value == own - other
     assert best.lo < best.value < best.hi < -0.1
     assert best.n_members + best.n_nonmembers == n // 2
+
+
+def _both(strength: dict[str, tuple[float, float]]) -> list[Attacked]:
+    """Who knows a defence and who ignores it, where each attack's scores of members are higher by so much."""
+    n = 2000
+    members = (np.arange(n) < n // 2)[None]
+    both = []
+    for k, adaptive in enumerate((True, False)):
+        attacked = _attacked(_models(n, members), *strength)
+        shadows = None if adaptive else "none"
+        case = replace(attacked.case, defence="defended", adaptive=adaptive, shadows=shadows)
+        noise = np.random.default_rng(0).normal(size=n)
+        samples = {
+            a: replace(s, scores=noise + strength[a][k] * s.members) for a, s in attacked.samples.items()
+        }
+        both.append(replace(attacked, case=case, samples=samples))
+    return both
+
+
+def test_who_knows_a_defence_may_ignore_it() -> None:
+    """The strongest of both attackers, its slices and its curve; every other row stays that of one of them."""
+    knows, ignores = informed(*_both({"loss": (0.5, 0.1), "confidence": (0.2, 1.0)}))
+    found = [findings(each, Names(), 0) for each in (knows, ignores)]
+    best = next(r for r in found[0].rows if (r.attack, r.metric) == (BEST, "auc"))
+    assert (best.selected, best.adaptive, best.shadows) == ("confidence", True, "none")
+    assert best.value == ignores.samples["confidence"].rest.roc.auc
+    assert found[0].comparable.best["auc"][1].own.auc == best.value
+    sliced = {r.attack for r in found[1].rows if r.slice != "all"}
+    assert sliced == {c.attack for c in found[1].curves} == {"confidence"}
+    assert all(r.adaptive is False and r.shadows == "none" for r in found[1].rows)
+    own = [r for r in found[0].rows if r.attack != BEST]
+    assert all(r.adaptive and r.shadows is None for r in own)
+
+
+def test_who_knows_a_defence_ignores_it_only_where_that_is_better() -> None:
+    knows, ignores = informed(*_both({"loss": (1.0, 1.0), "confidence": (0.2, 0.9)}))
+    assert {(s.attack, s.shadows) for s in knows.strongest.values()} == {("loss", None)}
+    found = findings(ignores, Names(), 0)
+    assert not found.curves and {r.slice for r in found.rows} == {"all"}
 
 
 def test_strongest_attacks_that_score_other_records_are_not_compared() -> None:

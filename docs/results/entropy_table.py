@@ -51,7 +51,7 @@ def effect(results: Results) -> list[str]:
         cells = [results.find(metric=m, **about) for m in ("accuracy", "calibration_error", "label_changes")]
         best = {"attack": "best", "adaptive": True, **about}
         cells += [results.find(metric=m, **best) for m in ("auc", low)]
-        cells += [results.find(metric="auc", attack="best", shadows="none", **about)]
+        cells += [results.find(metric="auc", attack="best", adaptive=False, shadows="none", **about)]
         cells += [[r for r in results.find(metric="auc-difference", **best) if r.against is None]]
         out.append(line(defence, *map(cell, cells)))
     return out
@@ -110,7 +110,10 @@ def draw(results: Results, path: Path) -> None:
     entropy = {r.defence: r for r in results.find(metric="entropy_mean", **about)}
     defences = sorted(entropy, key=lambda defence: entropy[defence].value)
     knows = {r.defence: r for r in results.find(metric="auc", attack="best", adaptive=True, **about)}
-    ignores = {r.defence: r for r in results.find(metric="auc", attack="best", shadows="none", **about)}
+    ignores = {
+        r.defence: r
+        for r in results.find(metric="auc", attack="best", adaptive=False, shadows="none", **about)
+    }
     fig = Figure(figsize=(9.5, 1.2 + 0.2 * len(defences)), layout="constrained")
     left, right = fig.subplots(1, 2, sharey=True, width_ratios=(1, 2))
     _dots(left, defences, entropy, fmt="oC0")

@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from leakbench.report.matched import comparisons
+from leakbench.report.numbers import strongest_title
 from leakbench.report.view import View
 from leakbench.results import Results, Row
 
@@ -31,7 +32,7 @@ def cell(rows: list[Row]) -> str:
     row = rows[0]
     if row.metric == "epsilon" and not math.isfinite(row.value):
         return "infinite"
-    which = f" ({row.selected})" if row.selected else ""
+    which = f" ({strongest_title(row)})" if row.selected else ""
     limits = f" [{row.lo:.3f}, {row.hi:.3f}]" if row.lo is not None and row.hi is not None else ""
     return f"{row.value:.3f}{limits}{which}"
 

@@ -43,14 +43,11 @@ def defences(results: Results) -> list[str]:
 
 
 def origins(results: Results) -> list[str]:
-    """How much of the AUC above 1/2 came by way of the generator, under the attack strongest on the defence."""
-    out = head("defence", "twin", "under", "by way of the generator", "in the weights")
-    for defence in dict.fromkeys(r.defence for r in results.find(metric="leakage_in_weights")):
-        (best,) = results.find(defence=defence, attack="best", metric="auc", slice="all", adaptive=True)
-        about = {"defence": defence, "attack": best.selected}
-        (weights,) = results.find(metric="leakage_in_weights", **about)
-        (generator,) = results.find(metric="leakage_from_generator", **about)
-        out.append(line(defence, weights.detail["twin"], best.selected, cell([generator]), cell([weights])))
+    """How much of the strongest attack's AUC above 1/2 came by way of the generator."""
+    out = head("defence", "twin", "by way of the generator", "in the weights")
+    for weights in results.find(metric="leakage_in_weights", attack="best"):
+        (generator,) = results.find(metric="leakage_from_generator", attack="best", defence=weights.defence)
+        out.append(line(weights.defence, weights.detail["twin"], cell([generator]), cell([weights])))
     return out
 
 
@@ -95,7 +92,7 @@ def cross(results: Results) -> list[str]:
         return []
     out = head("victim", "shadow models: its own defence", "none", *others)
     for victim in dict.fromkeys(r.defence for r in rows if r.shadows in others):
-        by = {r.shadows: r for r in rows if r.defence == victim}
+        by = {None if r.adaptive else r.shadows: r for r in rows if r.defence == victim}
         out.append(line(victim, *(cell([by[s]] if s in by else []) for s in (None, "none", *others))))
     return out
 

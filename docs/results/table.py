@@ -5,6 +5,7 @@ Run: python docs/results/table.py FOLDER [FOLDER ...]
 
 import sys
 
+from leakbench.report.numbers import strongest_title
 from leakbench.results import Results, Row
 
 ATTACKS = ("lira", "rmia", "base", "loss", "gap")
@@ -52,7 +53,7 @@ def _cell(results: Results, **where: object) -> str:
     if not rows:
         return "–"
     row = rows[0]
-    which = f" ({row.selected})" if row.selected else ""
+    which = f" ({strongest_title(row)})" if row.selected else ""
     return f"{row.value:.3f} [{row.lo:.3f}, {row.hi:.3f}]{which}"
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from .results import Row
+from .results import UNDEFENDED, Row
 from .train.recipe import Generate, Recipe
 from .trial import Trial
 
@@ -20,7 +20,7 @@ def matched_in_accuracy(trials: Sequence[Trial], frontier: Sequence[str]) -> dic
     """
     accuracy = {trial.defence.label: float(np.mean(trial.test_correct)) for trial in trials}
     found = {}
-    for label in (label for label in accuracy if frontier and label not in frontier and label != "none"):
+    for label in (label for label in accuracy if frontier and label not in frontier and label != UNDEFENDED):
         enough = [other for other in frontier if accuracy[other] >= accuracy[label] - TOLERANCE]
         found[label] = (
             enough[0] if enough else min(frontier, key=lambda o: abs(accuracy[o] - accuracy[label]))

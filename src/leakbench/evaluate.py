@@ -1,7 +1,9 @@
 """From attacked models to rows: every attack, metric and slice, with intervals, and the best of many corrected."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -10,7 +12,7 @@ from .metrics import Metric, Sample
 from .metrics.base import missing_group
 from .metrics.bootstrap import Resampled, resample
 from .metrics.standard import STANDARD
-from .results import BEST, Curve, Row
+from .results import BEST, UNDEFENDED, Curve, Row
 from .scoring import Scores, applicable, score_targets
 from .seeds import stream
 from .types import Array, Bools, Models
@@ -48,12 +50,45 @@ class Case:
 
 @dataclass(frozen=True, eq=False)
 class Attacked:
-    """A case and what each attack scored on it."""
+    """A case and what each attack scored on it.
+
+    Who knows a defence may still leave it out of his shadow models, and sometimes does better so: a defence that
+    blurs the shadow models' answers blurs what they teach. So `ignoring` stands for the strongest attack too.
+    """
 
     case: Case
     scores: dict[str, Scores]
     samples: dict[str, Sample]
     notes: list[str]
+    ignoring: Mapping[str, Sample] = field(default_factory=dict)  # of who knows: scored as one who ignores
+    leading: Collection[str] = ()  # of who ignores: the attacks that are strongest among all of both
+
+    @property
+    def in_detail(self) -> dict[str, Sample]:
+        """What is measured on slices and drawn: all of who knows the defence, the leading ones of who ignores it."""
+        known = self.case.adaptive is not False
+        return {a: s for a, s in self.samples.items() if known or a in self.leading}
+
+    @cached_property
+    def strongest(self) -> dict[str, "Strongest"]:
+        """By ranking metric the attack that is strongest on the half that chooses; none if there is no choice."""
+        own = [Strongest(a, s, self.case.shadows) for a, s in self.samples.items()]
+        ignoring = [Strongest(a, s, UNDEFENDED) for a, s in self.ignoring.items()]
+        found = {}
+        for metric in (BY_LABEL[label] for label in RANKING_METRICS):
+            if sum(_halves_suffice(metric, each.sample) for each in own) > 1:
+                candidates = [each for each in (*own, *ignoring) if _halves_suffice(metric, each.sample)]
+                found[metric.label] = max(candidates, key=lambda each: metric.value(each.sample.choosing))
+        return found
+
+
+@dataclass(frozen=True, eq=False)
+class Strongest:
+    """An attack that was chosen as the strongest, or might be."""
+
+    attack: str
+    sample: Sample
+    shadows: str | None  # as in Row
 
 
 def attack_all(
@@ -112,7 +147,8 @@ def _sample(case: Case, scores: Scores, half: Bools) -> Sample:
 def measure(attacked: Attacked, masks: Mapping[str, Bools]) -> Iterator[Row]:
     """The rows of a case: every attack on every slice, each target alone, the strongest attack, the worst slice."""
     for attack, sample in attacked.samples.items():
-        parts = {name: sample.at(mask[sample.model, sample.record]) for name, mask in masks.items()}
+        on = masks if attack in attacked.in_detail else {"all": masks["all"]}
+        parts = {name: sample.at(mask[sample.model, sample.record]) for name, mask in on.items()}
         for name, part in parts.items():
             for label in BY_LABEL if name == "all" else SLICE_METRICS:
                 yield from _rows(attacked.case, BY_LABEL[label], part, attack=attack, slice=name)
@@ -121,7 +157,7 @@ def measure(attacked: Attacked, masks: Mapping[str, Bools]) -> Iterator[Row]:
     yield from _strongest(attacked)
 
 
-def _rows(case: Case, metric: Metric, sample: Sample, **about: str) -> Iterator[Row]:
+def _rows(case: Case, metric: Metric, sample: Sample, **about: Any) -> Iterator[Row]:
     if not suffices(metric, sample):
         return
     e = metric.estimate(sample)
@@ -134,9 +170,8 @@ def _rows(case: Case, metric: Metric, sample: Sample, **about: str) -> Iterator[
         n_nonmembers=e.n_nonmembers,
         defence=case.defence,
         adaptive=case.adaptive,
-        shadows=case.shadows,
         detail=e.detail,
-        **about,
+        **{"shadows": case.shadows, **about},
     )
 
 
@@ -162,19 +197,16 @@ def _worst_slice(case: Case, attack: str, parts: Mapping[str, Sample]) -> Iterat
 
 def _strongest(attacked: Attacked) -> Iterator[Row]:
     """The strongest attack by each ranking metric, chosen on one half and measured on the other."""
-    for label, best in chosen(attacked).items():
-        rest = attacked.samples[best].rest
-        yield from _rows(attacked.case, BY_LABEL[label], rest, attack=BEST, selected=best)
+    for label, best in attacked.strongest.items():
+        about = {"attack": BEST, "selected": best.attack, "shadows": best.shadows}
+        yield from _rows(attacked.case, BY_LABEL[label], best.sample.rest, **about)
 
 
-def chosen(attacked: Attacked) -> dict[str, str]:
-    """By ranking metric: the attack that is strongest on the half that chooses; none if there is no choice."""
-    found = {}
-    for metric in (BY_LABEL[label] for label in RANKING_METRICS):
-        candidates = {a: s for a, s in attacked.samples.items() if _halves_suffice(metric, s)}
-        if len(candidates) > 1:
-            found[metric.label] = max(candidates, key=lambda a: metric.value(candidates[a].choosing))
-    return found
+def informed(knows: Attacked, ignores: Attacked) -> list[Attacked]:
+    """Both attackers of a defence, once the one who knows it has seen what ignoring it would score."""
+    knows = replace(knows, ignoring=ignores.samples)
+    strongest = knows.strongest.values()
+    return [knows, replace(ignores, leading={s.attack for s in strongest if s.shadows == UNDEFENDED})]
 
 
 def suffices(metric: Metric, sample: Sample) -> bool:
@@ -188,7 +220,7 @@ def _halves_suffice(metric: Metric, sample: Sample) -> bool:
 
 def curves(attacked: Attacked, resampled: Mapping[str, Resampled]) -> Iterator[Curve]:
     """The ROC of every attack with a pointwise bootstrap band, on a logarithmic grid of FPR."""
-    for attack, sample in attacked.samples.items():
+    for attack, sample in attacked.in_detail.items():
         yield _curve(attacked.case, attack, sample, resampled[attack])
 
 
@@ -200,12 +232,13 @@ def slice_curves(
     Of more than `MOST_SLICE_CURVES` slices those whose AUC lies highest, by the lower limit of its interval.
     """
     rows = [r for r in rows if r.target == "all"]
-    strongest = {r.selected for r in rows if r.attack == BEST} or set(attacked.samples)
-    for attack in (a for a in attacked.samples if a in strongest):
+    best = [r for r in rows if r.attack == BEST]
+    drawn = {r.selected for r in best if r.shadows == attacked.case.shadows} if best else attacked.samples
+    for attack in (a for a in attacked.in_detail if a in drawn):
         parts = [r for r in rows if (r.attack, r.metric) == (attack, "auc") and r.slice in masks]
         parts = sorted((r for r in parts if r.slice != "all"), key=lambda r: -(r.lo or 0.0))
         shown = {r.slice for r in parts[:MOST_SLICE_CURVES]}
-        sample = attacked.samples[attack]
+        sample = attacked.in_detail[attack]
         for name in (name for name in masks if name in shown):
             part = sample.at(masks[name][sample.model, sample.record])
             (resampled,) = resample([part], CURVE_FPR[1::2], CURVE_RESAMPLES, seed)

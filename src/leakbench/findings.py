@@ -45,17 +45,15 @@ def findings(attacked: Attacked, names: Names, seed: int) -> Findings:
     """Measure an attacked case."""
     case = attacked.case
     masks = slices(case.models, case.targets, names.classes, names.groups)
-    if case.adaptive is False:  # shown for comparison only
-        masks = {"all": masks["all"]}
     rows = list(measure(attacked, masks))
     raised = list(flags(attacked, rows))
-    if case.adaptive is False:
-        return Findings(rows, [], raised, [], [], attacked.notes, Comparable({}, {}))
+    resampled = resamples(attacked, seed)
+    drawn = [*curves(attacked, resampled), *slice_curves(attacked, masks, rows, seed)]
+    if case.adaptive is False:  # shown for comparison only
+        return Findings(rows, drawn, raised, [], [], attacked.notes, Comparable({}, {}))
     found = exposure(attacked, seed, names.records, names.classes)
     exposures = [] if found is None else [found]
     shown = [record for each in exposures for record in most_exposed(each, names.images)]
-    resampled = resamples(attacked, seed)
-    drawn = [*curves(attacked, resampled), *slice_curves(attacked, masks, rows, seed)]
     kept = comparable(attacked, resampled, seed)
     return Findings(rows, drawn, raised, shown, exposures, attacked.notes, kept)
 

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
-from .evaluate import BY_LABEL, CURVE_FPR, CURVE_RESAMPLES, Attacked, chosen, suffices
+from .evaluate import BY_LABEL, CURVE_FPR, CURVE_RESAMPLES, Attacked, Strongest, suffices
 from .metrics import Sample
 from .metrics.bootstrap import Difference, Resampled, paired_differences, resample
 from .results import BEST, Row
@@ -15,15 +15,16 @@ from .types import Array
 DIFFERENCE_FPR = (0.01, 0.001)
 DIFFERENCES = ("auc", *(f"tpr@fpr={fpr:g}" for fpr in DIFFERENCE_FPR))
 COMPARED_RESAMPLES = 400
+Key = TypeVar("Key")
 
 
 def resamples(attacked: Attacked, seed: int) -> dict[str, Resampled]:
     """Every attack's sample resampled, for its curve; more often if it is to be compared with other defences'."""
-    often = CURVE_RESAMPLES if attacked.case.adaptive is None else COMPARED_RESAMPLES
-    return _resampled(attacked.samples, np.array([*DIFFERENCE_FPR, *CURVE_FPR]), often, seed)
+    often = COMPARED_RESAMPLES if attacked.case.adaptive else CURVE_RESAMPLES
+    return _resampled(attacked.in_detail, np.array([*DIFFERENCE_FPR, *CURVE_FPR]), often, seed)
 
 
-def _resampled(samples: Mapping[str, Sample], fpr: Array, often: int, seed: int) -> dict[str, Resampled]:
+def _resampled(samples: Mapping[Key, Sample], fpr: Array, often: int, seed: int) -> dict[Key, Resampled]:
     """One stream for all: samples of the same pairs are resampled alike, within a case and between cases."""
     return dict(zip(samples, resample(list(samples.values()), fpr, often, seed), strict=True))
 
@@ -33,7 +34,7 @@ class Comparable:
     """What a case keeps for paired differences: AUC and the TPR that its samples can resolve, in every resample."""
 
     attacks: dict[str, Resampled]
-    best: dict[str, tuple[str, Resampled]]  # by metric: the strongest attack, where it was not chosen
+    best: dict[str, tuple[Strongest, Resampled]]  # by metric: the strongest attack, where it was not chosen
 
 
 def comparable(attacked: Attacked, resampled: Mapping[str, Resampled], seed: int) -> Comparable:
@@ -43,10 +44,10 @@ def comparable(attacked: Attacked, resampled: Mapping[str, Resampled], seed: int
         a: resampled[a].at(*(f for f in DIFFERENCE_FPR if suffices(BY_LABEL[f"tpr@fpr={f:g}"], sample)))
         for a, sample in kept.items()
     }
-    best = {m: a for m, a in chosen(attacked).items() if m in DIFFERENCES}
-    rests = {a: attacked.samples[a].rest for a in dict.fromkeys(best.values())}
+    best = {m: b for m, b in attacked.strongest.items() if m in DIFFERENCES}
+    rests = {(b.attack, b.shadows): b.sample.rest for b in best.values()}
     rest = _resampled(rests, np.array(DIFFERENCE_FPR), COMPARED_RESAMPLES, seed)
-    return Comparable(attacks, {metric: (attack, rest[attack]) for metric, attack in best.items()})
+    return Comparable(attacks, {metric: (b, rest[b.attack, b.shadows]) for metric, b in best.items()})
 
 
 def differences(defence: str, defended: Comparable, baseline: Comparable) -> Iterator[Row]:
@@ -61,11 +62,12 @@ def differences(defence: str, defended: Comparable, baseline: Comparable) -> Ite
         for metric in (m for m in DIFFERENCES if m in found):
             yield _difference(defence, metric, found[metric], sample, attack=attack)
     for metric in (m for m in defended.best if m in baseline.best):
-        (attack, sample), (other, others) = defended.best[metric], baseline.best[metric]
+        (best, sample), (other, others) = defended.best[metric], baseline.best[metric]
         if sample.pairs == others.pairs:
             found = paired_differences(sample, others)
-            about = {"attack": BEST, "selected": attack, "detail": {"baseline_attack": other}}
-            yield _difference(defence, metric, found[metric], sample, **about)
+            about = {"attack": BEST, "selected": best.attack, "shadows": best.shadows}
+            detail = {"baseline_attack": other.attack, "baseline_shadows": other.shadows}
+            yield _difference(defence, metric, found[metric], sample, **about, detail=detail)
 
 
 def _difference(defence: str, metric: str, found: Difference, sample: Resampled, **about: Any) -> Row:

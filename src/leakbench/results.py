@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 SCHEMA = "leakbench-report/1"
 BEST = "best"  # the attack name of rows about the strongest attack
+UNDEFENDED = "none"  # the defence of models that nothing defends
 OUTPUTS = (
     "entropy_mean",
     "entropy_members",
@@ -49,7 +50,9 @@ class Row:
     defence: str = "none"  # the study's label
     target: str = "all"  # "all" pools every target; else the target's index
     adaptive: bool | None = None  # False: the shadow models ignored the defence
-    shadows: str | None = None  # the defence of the shadow models, where it is not that of the target
+    shadows: str | None = (
+        None  # the shadow models' defence, where it is another ("none" too if `adaptive`: "best")
+    )
     against: str | None = None  # a difference at matched accuracy: the defence compared with
     selected: str | None = None  # what was chosen, where the number is the best of many
     unit: str | None = None  # "s", "ms", ...; None for a fraction

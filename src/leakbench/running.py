@@ -17,7 +17,7 @@ from .correlations import rank_correlations
 from .data.dataset import Dataset
 from .data.designs import Split
 from .data.load import load
-from .evaluate import Case, attack_all
+from .evaluate import Case, attack_all, informed
 from .findings import Findings, Names, findings, method_boxes, require_rows
 from .flags import privacy_flags
 from .footprint import Footprints
@@ -29,7 +29,7 @@ from .progress import Progress, Silent
 from .provenance import Clock, provenance
 from .released import Released, release
 from .remembered import Remembered
-from .results import Results, Row
+from .results import UNDEFENDED, Results, Row
 from .signals.views import parse_views
 from .store import Store
 from .study import Protected, Study
@@ -118,7 +118,7 @@ def make_trials(study: Study, workshop: Workshop, progress: Progress) -> list[Tr
         trials.append(
             Trial(defence, recipe, own, workshop.dataset, workshop.split, owner, made.get(defence.label))
         )
-    return sorted(trials, key=lambda trial: trial.defence.label != "none")
+    return sorted(trials, key=lambda trial: trial.defence.label != UNDEFENDED)
 
 
 def release_all(
@@ -141,34 +141,49 @@ def attack_trials(
 ) -> tuple[dict[str, Findings], list[Findings]]:
     """Attack every defence as one who knows it does, then as one who ignores it, or takes it for another.
 
-    Returns what the adaptive attackers found, by defence, and what the others did. A case's scores and statistics
-    are dropped when it is done: memory does not grow with the number of defences.
+    Returns what the adaptive attackers found, by defence, and what the others did. A defence's scores and
+    statistics are dropped when it is done: memory does not grow with the number of defences.
     """
     by_label, targets = {t.defence.label: t for t in trials}, trials[0].split.targets
-    taken_for = [(label, label) for label in by_label]
-    undefended = trials[0].known()
-    if len(undefended.members) > 1:
-        crossed = list(itertools.permutations(study.file.cross, 2))
-        ignoring = list(by_label)[1:] if study.file.non_adaptive else []
-        taken_for += [(label, "none") for label in ignoring if (label, "none") not in crossed]
-        taken_for += crossed
-    progress.stage("attacks", len(taken_for) * len(study.attacks))
+    undefended, seed = trials[0].known(), study.file.seed
+    taken_for = _taken_for(study, list(by_label), len(undefended.members))
+    progress.stage("attacks", len(study.attacks) * sum(len(others) for _, others in taken_for))
 
-    def work(pair: tuple[str, str], advance: Callable[[], None]) -> Findings:
-        label, other = pair
+    def case(label: str, other: str) -> Case:
         if label == other:
-            case = Case(label, by_label[label].known(), targets, adaptive=True)
-        else:
-            reference = undefended if other == "none" else by_label[other].known()
-            case = Case(label, by_label[label].released(), targets, False, reference, other)
-        attacked = attack_all(case, study.attacks, study.file.seed, advance, score)
-        found = findings(attacked, names, study.file.seed)
-        if pair == taken_for[0]:
-            require_rows(attacked, found)
+            return Case(label, by_label[label].known(), targets, adaptive=True)
+        reference = undefended if other == UNDEFENDED else by_label[other].known()
+        return Case(label, by_label[label].released(), targets, False, reference, other)
+
+    def work(item: tuple[str, list[str]], advance: Callable[[], None]) -> list[Findings]:
+        label, others = item
+        attacked = [attack_all(case(label, o), study.attacks, seed, advance, score) for o in others]
+        if others == [label, UNDEFENDED]:
+            attacked = informed(*attacked)
+        found = [findings(each, names, seed) for each in attacked]
+        if item == taken_for[0]:
+            require_rows(attacked[0], found[0])
         return found
 
     done = in_threads(work, taken_for, progress)
-    return dict(zip(by_label, done, strict=False)), done[len(by_label) :]
+    adaptive, ignoring = {}, []
+    for (label, others), found in zip(taken_for, done, strict=True):
+        for other, each in zip(others, found, strict=True):
+            if label == other:
+                adaptive[label] = each
+            else:
+                ignoring.append(each)
+    return adaptive, ignoring
+
+
+def _taken_for(study: Study, labels: list[str], n_models: int) -> list[tuple[str, list[str]]]:
+    """Each defence with what its attackers take it for: first itself, and none if one ignores it; then others."""
+    if n_models == 1:
+        return [(label, [label]) for label in labels]
+    crossed = list(itertools.permutations(study.file.cross, 2))
+    ignored = set(labels) if study.file.non_adaptive else {label for label, o in crossed if o == UNDEFENDED}
+    own = [(d, [d, UNDEFENDED] if d in ignored and d != UNDEFENDED else [d]) for d in labels]
+    return own + [(label, [other]) for label, other in crossed if other != UNDEFENDED]
 
 
 def compare_trials(
@@ -178,14 +193,14 @@ def compare_trials(
     by_label = {trial.defence.label: trial for trial in trials}
     matched = matched_in_accuracy(trials, study.file.frontier)
     twins = public_twins(trials)
-    pairs = [(label, "none") for label in list(by_label)[1:]]
+    pairs = [(label, UNDEFENDED) for label in list(by_label)[1:]]
     pairs += [pair for pair in [*matched.items(), *twins.items()] if pair not in pairs]
     progress.stage("comparison", len(pairs))
     compared = {}
     for label, other in pairs:
         compared[label, other] = list(differences(label, found[label].comparable, found[other].comparable))
         progress.advance()
-    rows = [row for label, other in pairs if other == "none" for row in compared[label, other]]
+    rows = [row for label, other in pairs if other == UNDEFENDED for row in compared[label, other]]
     for label, other in matched.items():
         rows += [replace(row, against=other) for row in compared[label, other]]
         rows.append(accuracy_difference(by_label[label], by_label[other]))

@@ -5,6 +5,8 @@ import dataclasses
 import pytest
 
 from leakbench.report.numbers import chance, metric_title, rate, show, slice_title
+from leakbench.report.plots import roc
+from leakbench.report.tables import glance, leakage
 from leakbench.report.view import View
 from leakbench.report.wording import change, summary, verdict
 from leakbench.results import Results, Row
@@ -125,6 +127,31 @@ def test_the_strongest_attack_is_the_one_chosen_on_the_other_half() -> None:
     alone = View(audit_of(rows[0], dataclasses.replace(rows[1], attack="lira")))
     assert alone.standings["none"][0].attack_name == "lucky"
     assert "does not allow for that choice" in summary(alone)[1]
+
+
+def test_a_strongest_attack_that_ignores_the_defence_is_named_and_drawn_so() -> None:
+    results = example.run()
+    undefended = {"adaptive": True, "shadows": "none"}
+    rows = [
+        dataclasses.replace(r, **undefended)
+        if (r.attack, r.defence, r.adaptive) == ("best", "label_smoothing", True)
+        else r
+        for r in results.rows
+    ]
+    curve = next(c for c in results.curves if (c.defence, c.attack) == ("label_smoothing", "rmia"))
+    other = dataclasses.replace(curve, adaptive=False)
+    shown = dataclasses.replace(results, rows=rows, curves=[*results.curves, other])
+    view = View(shown)
+    standing = view.standings["label_smoothing"][0]
+    assert (standing.attack_title, standing.drawn_as) == ("rmia, undefended shadows", ("rmia", False))
+    assert view.standings["label_smoothing"][1].attack_title == "rmia"
+    assert "by rmia, undefended shadows" in str(glance(view).lines)
+    assert "rmia, undefended shadows" in roc(view, "label_smoothing")
+    assert "undefended shadows" not in roc(View(results), "label_smoothing")
+    lines = [
+        line for line in leakage(view).lines if (line[0].text, line[1].text) == ("label_smoothing", "best")
+    ]
+    assert len(lines) == 2  # that of who knows the defence and that of who ignores it
 
 
 def test_defences_are_judged_by_the_paired_difference() -> None:

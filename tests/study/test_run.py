@@ -80,7 +80,7 @@ def test_scores_of_a_defence_are_dropped_when_it_is_done(
     monkeypatch.setattr(os, "cpu_count", lambda: 1)
     run(Study.of(TABLE | {"attacks": ["loss", "lira"]}), store)
     assert len(alive) == 4 + 3
-    assert most <= 1
+    assert most <= 2  # the one who knows the defence, and the one who ignores it
 
 
 def test_every_defence_has_every_attack_both_ways(results: Results) -> None:

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from ..results import BEST, Row
-from .numbers import DIFFERENCE, finite, metric_title, rate
+from ..results import BEST, UNDEFENDED, Row
+from .numbers import DIFFERENCE, attack_title, finite, metric_title, rate, strongest_title
 from .tables import Cell, Column, Table
 from .view import View, distinct
 
@@ -36,8 +36,10 @@ class Comparison:
         """The attack on the defence, and the one on the baseline where that is another."""
         if self.auc is None or self.attack != BEST:
             return self.attack or ""
-        own, other = self.auc.selected, self.auc.detail.get("baseline_attack")
-        return str(own) if own == other else f"{own}; {other} on the baseline"
+        theirs = self.auc.detail
+        own = strongest_title(self.auc)
+        other = attack_title(theirs["baseline_attack"], theirs["baseline_shadows"] == UNDEFENDED)
+        return own if own == other else f"{own}; {other} on the baseline"
 
     @property
     def unmatched(self) -> str:

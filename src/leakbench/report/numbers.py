@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import TypeGuard
 
-from ..results import CORRELATIONS, Row
+from ..results import CORRELATIONS, UNDEFENDED, Row
 
 MISSING = "–"
 INFINITE = "∞"
@@ -212,6 +212,17 @@ def slice_title(name: str) -> str:
     if name.startswith("group:"):
         return f"{key} = {value}"
     return f"{key} {value}".strip().replace("%", " %")
+
+
+def attack_title(attack: str, undefended: bool) -> str:
+    """An attack, and whether its attacker knows the defence yet leaves it out of his shadow models."""
+    return f"{attack}, undefended shadows" if undefended else attack
+
+
+def strongest_title(row: Row) -> str:
+    """The attack that was chosen as the strongest; empty where none was."""
+    undefended = row.adaptive is True and row.shadows == UNDEFENDED
+    return attack_title(row.selected, undefended) if row.selected else ""
 
 
 def attacker_title(adaptive: bool | None) -> str:

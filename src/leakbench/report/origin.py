@@ -1,7 +1,7 @@
 """Where the leakage of a defence that trains on synthetic records comes from."""
 
 from ..results import Row
-from .numbers import metric_title
+from .numbers import metric_title, strongest_title
 from .tables import Cell, Column, Table
 from .view import ORIGINS, View, distinct
 
@@ -21,7 +21,7 @@ def origins(view: View) -> Table:
 def _line(view: View, defence: str, rows: list[Row]) -> list[Cell]:
     parts = {r.metric: r for r in rows}
     attack = rows[0].attack
-    who = rows[0].selected or attack
+    who = strongest_title(rows[0]) or attack
     twin = next((str(r.detail["twin"]) for r in rows if r.detail.get("twin")), "")
     return [
         Cell(defence, f"by {who}" if who else ""),

@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
-from ..results import BEST, Curve, Row
+from ..results import Curve, Row
 from .labels import LETTER
-from .numbers import chance, finite, metric_title, show, slice_title
+from .numbers import attack_title, chance, finite, metric_title, show, slice_title
 from .svg import FAINT, FONT, INK, MUTED, PAPER, colour, figure, inline, place, plain
 from .tradeoff import rate_axis, tradeoff
 from .view import FEW, View, is_thin
@@ -36,17 +36,14 @@ def roc(view: View, defence: str) -> Markup | None:
     axes.plot([floor, 1], [floor, 1], color=MUTED, linewidth=1, linestyle=(0, (1, 2)))
     leading = _leading(view, defence, curves)
     for c in curves:
-        if c not in leading and c.adaptive is not False:
+        if c is not leading:
             _line(axes, c, floor, color=FAINT, linewidth=0.8)
     tone = colour(view.defences.index(defence))
     _shade(axes, view.nonmembers(defence), floor)
-    for c in reversed(leading):
-        dashes = (0, (4, 2)) if c.adaptive is False else "solid"
-        if c.adaptive is not False:
-            x, lo, hi = _clip(c.fpr, floor), _clip(c.lo, floor), _clip(c.hi, floor)
-            axes.fill_between(x, lo, hi, step="post", color=tone, alpha=0.18, linewidth=0)
-        _line(axes, c, floor, color=tone, linewidth=1.2 if c.adaptive is False else 2, linestyle=dashes)
-    _key(axes, leading, sum(c.adaptive is not False for c in curves) - 1, tone)
+    x, lo, hi = (_clip(limits, floor) for limits in (leading.fpr, leading.lo, leading.hi))
+    axes.fill_between(x, lo, hi, step="post", color=tone, alpha=0.18, linewidth=0)
+    _line(axes, leading, floor, color=tone, linewidth=2)
+    _key(axes, leading, len(curves) - 1, tone)
     told = ", ".join(show(s.main).phrase for s in view.standings.get(defence, []))
     return inline(
         made, f"roc-{view.defences.index(defence)}", f"ROC of {len(curves)} attacks on {defence}: {told}"
@@ -120,15 +117,10 @@ def _floor(view: View) -> float:
     return min(0.1, max(1e-7, smallest))
 
 
-def _leading(view: View, defence: str, curves: list[Curve]) -> list[Curve]:
-    """The curve of the strongest attack, for each kind of attacker."""
-    found = []
-    for standing in view.standings.get(defence, []):
-        names = (BEST, standing.attack_name) if standing.attack == BEST else (standing.attack,)
-        found += [c for name in names for c in curves if (c.attack, c.adaptive) == (name, standing.adaptive)][
-            :1
-        ]
-    return found or curves[:1]
+def _leading(view: View, defence: str, curves: list[Curve]) -> Curve:
+    """The curve of the strongest attack."""
+    shown = [standing.drawn_as for standing in view.standings.get(defence, [])[:1]]
+    return next((c for c in curves if (c.attack, c.adaptive) in shown), curves[0])
 
 
 def _clip(values: list[float], floor: float) -> list[float]:
@@ -150,12 +142,9 @@ def _shade(axes: "Axes", n: int | None, floor: float) -> None:
     )
 
 
-def _key(axes: "Axes", leading: list[Curve], others: int, tone: str) -> None:
+def _key(axes: "Axes", leading: Curve, others: int, tone: str) -> None:
     """What the lines are, in the corner that no ROC above chance enters."""
-    kinds = {True: " (adaptive)", False: " (non-adaptive)", None: ""}
-    lines = [
-        (f"{c.attack}{kinds[c.adaptive]}", tone, "--" if c.adaptive is False else "-", 2) for c in leading
-    ]
+    lines = [(attack_title(leading.attack, leading.adaptive is False), tone, "-", 2)]
     if others > 0:
         lines.append((f"{others} other attack{'s' * (others > 1)}", MUTED, "-", 1))
     lines.append(("chance", MUTED, ":", 1))

@@ -17,6 +17,7 @@ from .numbers import (
     metric_title,
     show,
     slice_title,
+    strongest_title,
 )
 from .view import View, crossed, distinct, is_thin
 
@@ -109,7 +110,7 @@ def _by_defence(view: View) -> Table:
     for defence in view.defences:
         each = {s.adaptive: s for s in view.standings[defence]}
         first = next(iter(each.values()), None)
-        attack = f"by {first.attack_name}" if first else ""
+        attack = f"by {first.attack_title}" if first else ""
         line = [Cell(defence, attack), Cell.of(view.row("accuracy", defence))]
         standings = [each.get(kind) for kind in kinds]
         line += [Cell.of(s.auc if s else None) for s in standings]
@@ -143,7 +144,7 @@ def _strength(line: dict[str, Row], metric: str) -> tuple[bool, float]:
 def _attack_cell(line: dict[str, Row]) -> Cell:
     """The attack's name, and below it what was chosen as the best: one attack for each metric."""
     row = next(iter(line.values()))
-    chosen = distinct(r.selected for r in line.values() if r.selected) if row.attack == BEST else []
+    chosen = distinct(strongest_title(r) for r in line.values() if r.selected) if row.attack == BEST else []
     return Cell(row.attack or MISSING, ", ".join(chosen) if row.slice != "worst" else "")
 
 
@@ -158,7 +159,9 @@ def leakage(view: View) -> Table:
     metrics = distinct(r.metric for r in rows)
     lines: dict[tuple[object, ...], dict[str, Row]] = {}
     for r in rows:
-        lines.setdefault((r.defence, r.attack, r.adaptive, r.shadows, r.slice, r.target), {})[r.metric] = r
+        lines.setdefault(
+            (r.defence, r.attack, r.adaptive, r.shadows if crossed(r) else None, r.slice, r.target), {}
+        )[r.metric] = r
     ranks = {
         name: k for names in (view.defences, [BEST, *view.attacks]) for k, name in enumerate(distinct(names))
     }

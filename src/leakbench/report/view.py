@@ -7,10 +7,10 @@ from typing import TypeVar
 
 from scipy.special import ndtri
 
-from ..results import BEST, CORRELATIONS, OUTPUTS, Results, Row
-from .numbers import DIFFERENCE, chance, finite, rate
+from ..results import BEST, CORRELATIONS, OUTPUTS, UNDEFENDED, Results, Row
+from .numbers import DIFFERENCE, chance, finite, rate, strongest_title
 
-BASELINE = "none"
+BASELINE = UNDEFENDED
 GENERATOR = "generator"  # the slice of rows about synthetic records alone
 ORIGINS = ("leakage_from_generator", "leakage_in_weights")
 FEW = 10  # fewer false positives than this at an FPR, or records a side, say little
@@ -97,8 +97,19 @@ class Standing:
     @property
     def attack_name(self) -> str:
         """What the strongest attack is called."""
-        row = self.tpr or self.auc
+        row = self.main
         return row.selected if self.corrected and row is not None and row.selected else self.attack
+
+    @property
+    def attack_title(self) -> str:
+        """The same, and whether its shadow models leave the defence out though the attacker knows it."""
+        return self.attack if self.main is None else strongest_title(self.main) or self.attack
+
+    @property
+    def drawn_as(self) -> tuple[str, bool | None]:
+        """The attack and the kind of attacker whose curve and whose slices show it."""
+        ignores = self.main is not None and self.main.shadows == UNDEFENDED
+        return self.attack_name, False if ignores else self.adaptive
 
     @property
     def main(self) -> Row | None:
@@ -286,8 +297,8 @@ class View:
     def sliced(self, defence: str, metric: str) -> list[Row]:
         """The strongest attack on all records and on each slice; where slices chose none, the one chosen on all."""
         for standing in self.standings.get(defence, [])[:1]:
-            for attack in (standing.attack, standing.attack_name):
-                rows = self._series.get((metric, defence, attack, standing.adaptive), [])
+            for attack, kind in ((standing.attack, standing.adaptive), standing.drawn_as):
+                rows = self._series.get((metric, defence, attack, kind), [])
                 if len(rows) > 1:
                     return rows
         return []

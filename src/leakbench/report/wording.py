@@ -120,10 +120,10 @@ def _finds(view: View, standing: Standing) -> str:
         return (
             f"{standing.single.attack} reaches an AUC of {show(standing.single).phrase}, above chance, .5, even if its"
             " interval is widened to allow for the number of attacks; the attack that was chosen as the strongest on"
-            f" one half of the data ({standing.attack_name}) is not shown to beat chance on the other."
+            f" one half of the data ({standing.attack_title}) is not shown to beat chance on the other."
         )
     kind = "strongest attack that ignores the defence" if standing.adaptive is False else "strongest attack"
-    who = f"the {kind} ({standing.attack_name})"
+    who = f"the {kind} ({standing.attack_title})"
     auc = f"an AUC of {show(standing.auc).phrase}" if standing.auc is not None else ""
     if standing.tpr is None or view.low_fpr is None:
         if standing.leaks:
