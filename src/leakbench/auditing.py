@@ -8,7 +8,7 @@ from .errors import InputError
 from .evaluate import Case, attack_all
 from .findings import Names, findings, method_boxes, require_rows
 from .outputs import answered
-from .progress import Progress, Silent
+from .progress import Progress, Silent, Timed
 from .provenance import Clock, provenance
 from .results import Results
 from .signals.files import AuditInput, from_arrays, read
@@ -40,10 +40,10 @@ def audit(
 
     Raises InputError, naming what must be, what was got and what to do.
     """
-    clock = Clock()
+    clock, timed = Clock(), Timed(progress or Silent())
     given = _given(source, arrays)
     chosen = make_attacks(attacks)
-    return _audit(given, chosen, seed, title, progress or Silent(), clock)
+    return _audit(given, chosen, seed, title, timed, clock)
 
 
 def _given(source: str | Path | Mapping[str, Any] | None, arrays: dict[str, Any]) -> AuditInput:
@@ -60,7 +60,7 @@ def _audit(
     attacks: Mapping[str, Any],
     seed: int,
     title: str | None,
-    progress: Progress,
+    progress: Timed,
     clock: Clock,
 ) -> Results:
     case = Case("none", given.models, given.targets)
@@ -82,7 +82,7 @@ def _audit(
         flags=found.flags,
         records=found.records,
         methods=method_boxes({a: attacks[a] for a in attacked.scores}),
-        provenance=provenance(clock, seed, data),
+        provenance=provenance(clock, seed, data, progress.parts),
         notes=[*given.notes, *found.notes],
         distributions=answers.distributions,
         exposures=found.exposures,

@@ -38,6 +38,44 @@ class Silent:
         """Nothing."""
 
 
+class Timed:
+    """Shows another progress, and keeps the seconds of every stage: on the wall, and of all threads' processors."""
+
+    def __init__(self, shown: Progress) -> None:
+        self.shown, self.parts = shown, dict[str, dict[str, float]]()
+        self._name: str | None = "data"
+        self._began = _now()
+
+    def stage(self, name: str, total: int) -> None:
+        """Begin a stage; time spent before the first one went into reading the data."""
+        self._note()
+        self._name = name
+        self.shown.stage(name, total)
+
+    def advance(self, n: int = 1) -> None:
+        """`n` more steps of the current stage are done."""
+        self.shown.advance(n)
+
+    def done(self) -> None:
+        """The job is over."""
+        self._note()
+        self._name = None
+        self.shown.done()
+
+    def _note(self) -> None:
+        """The time since the last note goes to the stage that ends; stages of one name are added up."""
+        now = _now()
+        if self._name is not None:
+            part = self.parts.setdefault(self._name, dict.fromkeys(now, 0.0))
+            for clock in now:
+                part[clock] = round(part[clock] + now[clock] - self._began[clock], 2)
+        self._began = now
+
+
+def _now() -> dict[str, float]:
+    return {"seconds": time.perf_counter(), "cpu_seconds": time.process_time()}
+
+
 class Lines:
     """Plain lines, at most one every `interval` seconds: for log files and pipes."""
 

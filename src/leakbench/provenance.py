@@ -33,10 +33,13 @@ class Clock:
         }
 
 
-def provenance(clock: Clock, seed: int, data: dict[str, Any]) -> dict[str, Any]:
-    """What a reader needs to get the same numbers again."""
+def provenance(
+    clock: Clock, seed: int, data: dict[str, Any], parts: dict[str, dict[str, float]]
+) -> dict[str, Any]:
+    """What a reader needs to get the same numbers again, and how long each part of the work took."""
     return {
         **clock.read(),
+        "parts": parts,
         "command": command(sys.argv),
         "seed": seed,
         "data": data,

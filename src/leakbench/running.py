@@ -25,7 +25,7 @@ from .generated import look_at_generators
 from .models import Answers, Workshop
 from .outputs import Answered, answered
 from .paired import differences
-from .progress import Progress, Silent
+from .progress import Progress, Silent, Timed
 from .provenance import Clock, provenance
 from .released import Released, release
 from .remembered import Remembered
@@ -49,7 +49,7 @@ def run(study: Study, store: str | Path = "leakbench-store", progress: Progress 
     Models and their answers are kept in `store`: a run that was stopped continues where it was, and a study that
     changes one defence trains only that one. Raises InputError or StoreError with one clear line.
     """
-    clock, progress = Clock(), progress or Silent()
+    clock, progress = Clock(), Timed(progress or Silent())
     dataset = load(study.file.data)
     split = study.design.split(dataset, study.file.seed)
     workshop = Workshop(dataset, split, study.file.seed, Store(store), study.file.group_size)
@@ -88,7 +88,7 @@ def run(study: Study, store: str | Path = "leakbench-store", progress: Progress 
             {label: attack for label, attack in study.attacks.items() if label in used},
             {part.name: part for trial in trials for part in trial.defence.parts} | made.generators,
         ),
-        provenance=provenance(clock, study.file.seed, dataset.describe()),
+        provenance=provenance(clock, study.file.seed, dataset.describe(), progress.parts),
         study=study.describe(),
         notes=sorted({note for f in found for note in f.notes}),
         samples=made.samples,

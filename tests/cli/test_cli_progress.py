@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from leakbench import progress
-from leakbench.progress import Lines, Silent, progress_on, remaining
+from leakbench.progress import Lines, Silent, Timed, progress_on, remaining
 
 
 @pytest.fixture
@@ -51,6 +51,28 @@ def test_a_new_stage_starts_its_own_clock(clock):
 @pytest.mark.parametrize(("elapsed", "steps", "total"), [(1.0, 0, 4), (1.0, 4, 4), (1.0, 5, 4), (0.0, 0, 0)])
 def test_no_time_is_told_where_none_is_known(elapsed, steps, total):
     assert remaining(elapsed, steps, total) == ""
+
+
+def test_every_stage_is_timed_and_shown(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(progress.time, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(progress.time, "process_time", lambda: 2 * now[0])
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    stream = io.StringIO()
+    timed = Timed(Lines(stream, interval=0.0))
+    for name, seconds in (("training", 3.0), ("attacks", 5.0), ("training", 7.0)):
+        timed.stage(name, 1)
+        now[0] += seconds
+        timed.advance()
+    timed.done()
+    now[0] += 11.0
+    timed.done()
+    assert timed.parts == {
+        "data": {"seconds": 0.0, "cpu_seconds": 0.0},
+        "training": {"seconds": 10.0, "cpu_seconds": 20.0},
+        "attacks": {"seconds": 5.0, "cpu_seconds": 10.0},
+    }
+    assert "attacks: 1 of 1" in stream.getvalue()
 
 
 def test_silent_says_nothing(capsys):
