@@ -188,8 +188,26 @@ def test_the_summary_of_many_defences_groups_them(view: View) -> None:
     assert any(t.endswith("stop_at-8 and stop_at-16 leak less than no defence.") for t in told)
     (told_beside,) = (t for t in told if "the baseline at their accuracy" in t)
     assert "synthshield-0.3 and synthshield-0.5 are not told apart from the baseline" in told_beside
-    assert verdict(view).startswith("dp_sgd-noisy reduces leakage most")
+    assert verdict(view).startswith(
+        "Of the defences that leak less than the baseline at their accuracy, dp_sgd-noisy reduces leakage most"
+    )
     assert verdict(view).endswith("Beside stop_at-2, the baseline at its accuracy, it leaks less.")
+
+
+def test_the_head_names_a_defence_that_is_worth_its_accuracy(view: View) -> None:
+    """Not synthshield-0.7, which takes more off but leaks more than the baseline that is as accurate."""
+
+    def told(*left_out: str) -> str:
+        rows = [r for r in view.results.rows if r.defence not in left_out]
+        return verdict(View(replace(view.results, rows=rows)))
+
+    one = told("dp_sgd-noisy")
+    assert "at their accuracy, synthshield_public-0.5 reduces leakage most" in one
+    none = told("dp_sgd-noisy", "synthshield_public-0.5")
+    assert none.startswith(
+        "No defence is shown to leak less than the baseline at its accuracy. synthshield-0.7"
+    )
+    assert none.endswith("Beside stop_at-4, the baseline at its accuracy, it leaks more.")
 
 
 def test_a_baseline_is_never_the_defence_that_reduces_leakage_most(view: View) -> None:

@@ -36,9 +36,10 @@ class Comparison:
         """The attack on the defence, and the one on the baseline where that is another."""
         if self.auc is None or self.attack != BEST:
             return self.attack or ""
-        theirs = self.auc.detail
-        own = strongest_title(self.auc)
-        other = attack_title(theirs["baseline_attack"], theirs["baseline_shadows"] == UNDEFENDED)
+        own, theirs = strongest_title(self.auc), self.auc.detail
+        if "baseline_attack" not in theirs:
+            return own
+        other = attack_title(str(theirs["baseline_attack"]), theirs.get("baseline_shadows") == UNDEFENDED)
         return own if own == other else f"{own}; {other} on the baseline"
 
     @property

@@ -19,6 +19,8 @@ BESIDE = {
     MIXED: "leaks less by one measure and more by the other than",
     UNTOLD: "is not told apart from",
 }
+OF_THOSE_WORTH_IT = "Of the defences that leak less than the baseline at their accuracy, "
+NONE_WORTH_IT = "No defence is shown to leak less than the baseline at its accuracy. "
 PLURALS = {"leaks": "leak", "is": "are"}
 
 
@@ -39,11 +41,19 @@ def verdict(view: View) -> str:
     reduced = {d: found for d, found in helpful.items() if found is not None}
     if not reduced:
         return "No defence is shown to reduce what the undefended model gives away."
-    best = min(reduced, key=lambda d: reduced[d][1].value - reduced[d][0].value)
+    matched = {c.defence: c for c in comparisons(view)}
+    worth = [d for d in reduced if d in matched and matched[d].verdict == LESS]
+    best = min(worth or reduced, key=lambda d: reduced[d][1].value - reduced[d][0].value)
+    lead = ""
+    if matched:
+        lead = OF_THOSE_WORTH_IT if worth else NONE_WORTH_IT
     still = "It still leaks." if mains[best].leaks else "No attack is shown to beat chance on it."
-    beside = [c for c in comparisons(view) if c.defence == best]
-    told = [f"Beside {c.against}, the baseline at its accuracy, it {c.words}." for c in beside]
-    return " ".join([f"{best} reduces leakage most: {_instead(*reduced[best])}. {still}", *told])
+    beside = [
+        f"Beside {c.against}, the baseline at its accuracy, it {c.words}."
+        for d, c in matched.items()
+        if d == best
+    ]
+    return " ".join([f"{lead}{best} reduces leakage most: {_instead(*reduced[best])}. {still}", *beside])
 
 
 def summary(view: View) -> list[str]:
