@@ -1,7 +1,9 @@
 """Trained models and their answers, each made once: found in the store, or made and put there."""
 
 import hashlib
+import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -15,16 +17,18 @@ from .defences.owner import Owner, Records
 from .executors.local import LocalExecutor
 from .generators import Synthetic
 from .key import content_key
-from .progress import Progress
+from .progress import Progress, Silent, watched
 from .seeds import derive
-from .store import Entry, Store
+from .store import Entry, Made, Store
 from .study import Query
 from .train.job import Job, Trained, groups
 from .train.query import answering, query, query_noise
 from .train.recipe import Generate, Recipe
+from .train.recipe.waves import waves
 from .train.stages import synthetic, train_group
 from .types import PerModel
 
+FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0  # seconds until another process's work is looked at again
 WEIGHTS, MASKS, TRACES = "weights.safetensors", "masks.safetensors", "traces.npy"
 
 
@@ -69,29 +73,42 @@ class Workshop:
         """The jobs that the store does not hold yet."""
         return [job for job in self.jobs(recipe) if self._model(job) is None]
 
-    def train(self, recipe: Recipe, progress: Progress) -> list[Entry]:
-        """The models of a recipe, trained where the store has none.
+    def train(self, recipes: Sequence[Recipe], progress: Progress) -> None:
+        """Train the models that the store does not hold, one process or several on the same store.
 
         Each is kept after every stage that trains, so that no stage is run twice: not after a stop, and not for
-        another defence that begins with the same stages.
+        another recipe that begins with the same stages. What another process has claimed is waited for.
         """
-        begun: dict[int, list[Job]] = {}
-        for job in self.missing(recipe):
-            begun.setdefault(self._stages_done(job), []).append(job)
-        batches = [batch for jobs in begun.values() for batch in groups(jobs, self.group_size)]
+        asked = [job for recipe in dict.fromkeys(recipes) for job in self.missing(recipe)]
+        folders = [self.store.folder("models", self.spec(job)) for job in asked]
+        with watched(folders, progress):
+            for wave in waves(recipes):
+                pause = FIRST_PAUSE
+                while jobs := [job for recipe in wave for job in self.missing(recipe)]:
+                    done = sum(LocalExecutor().map(self.work, groups(jobs, self.group_size)))
+                    pause = FIRST_PAUSE if done else min(2 * pause, LONGEST_PAUSE)
+                    if not done:
+                        time.sleep(pause)
 
-        def keep(job: Job, number: int, trained: Trained) -> None:
-            self._keep(job, number, trained)
-            if number == len(recipe.stages) - 1:
-                progress.advance()
+    def work(self, batch: Sequence[Job]) -> int:
+        """Train those of a group that nobody else has claimed; how many that were."""
+        with ExitStack() as claims:
+            mine = [j for j in batch if claims.enter_context(self.store.claim("models", self.spec(j)))]
+            mine = [job for job in mine if self._model(job) is None]  # another may just have made it
+            begun: dict[int, list[Job]] = {}
+            for job in mine:
+                begun.setdefault(self._stages_done(job), []).append(job)
+            for jobs in begun.values():
+                done = [self._begun(job) for job in jobs]
+                train_group(self.dataset, jobs, done=done, keep=self._keep, make=self.synthetic)
+        return len(mine)
 
-        def work(batch: Sequence[Job]) -> None:
-            done = [self._begun(job) for job in batch]
-            train_group(self.dataset, batch, done=done, keep=keep, make=self.synthetic)
-
-        for _ in LocalExecutor().map(work, batches):
-            pass
-        return [self._found[content_key(self.spec(job))] for job in self.jobs(recipe)]
+    def models(self, recipe: Recipe) -> list[Entry]:
+        """The models of a recipe, trained where the store has none."""
+        self.train([recipe], Silent())
+        found = [self._model(job) for job in self.jobs(recipe)]
+        assert None not in found
+        return [entry for entry in found if entry is not None]
 
     def synthetic(self, job: Job, number: int) -> Synthetic:
         """The synthetic records of a stage of a job; made once for all recipes that make the same."""
@@ -107,12 +124,12 @@ class Workshop:
         key = content_key(spec)
         if key in self._shared:
             return self._shared[key]
-        entry = self.store.get("synthetic", spec)
-        if entry is None:
+
+        def make() -> Made:
             made = synthetic(self.dataset, job, number)
-            entry = self.store.put(
-                "synthetic", spec, {"x.npy": made.x, "y.npy": made.y}, {"seconds": made.seconds}
-            )
+            return {"x.npy": made.x, "y.npy": made.y}, {"seconds": made.seconds}
+
+        entry = self.store.once("synthetic", spec, make)
         made = Synthetic(
             np.array(entry.array("x.npy")), np.array(entry.array("y.npy")), entry.meta["seconds"]
         )
@@ -123,8 +140,10 @@ class Workshop:
     def ask(self, recipe: Recipe, asked: Query, progress: Progress) -> Answers:
         """The answers of every model of a recipe on the records at stake, then on the test part."""
         rows = np.concatenate([self.split.records, self.dataset.parts["test"]])
-        entries = self.train(recipe, progress)
-        signals = [self._answer(recipe, entry, rows, asked) for entry in entries]
+        entries, signals = self.models(recipe), []
+        for entry in entries:
+            signals.append(self._answer(recipe, entry, rows, asked))
+            progress.advance()
 
         def per_model(name: str) -> PerModel:
             first = signals[0].array(name)
@@ -193,11 +212,7 @@ class Workshop:
             "views": list(asked.views),
             "noise": [asked.noise, asked.noise_scale] if asked.noise else [],
         }
-        entry = self.store.get("signals", spec)
-        if entry is None:
-            files = self._ask_one(recipe, model, rows, asked)
-            entry = self.store.put("signals", spec, files, {})
-        return entry
+        return self.store.once("signals", spec, lambda: (self._ask_one(recipe, model, rows, asked), {}))
 
     def _ask_one(self, recipe: Recipe, model: Entry, rows: Indices, asked: Query) -> dict[str, Any]:
         weights, classes = model.tensors(WEIGHTS), len(self.dataset.classes)

@@ -3,6 +3,10 @@
 import os
 import sys
 import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Event, Thread
 from typing import TYPE_CHECKING, Protocol, TextIO
 
 if TYPE_CHECKING:
@@ -74,6 +78,31 @@ class Timed:
 
 def _now() -> dict[str, float]:
     return {"seconds": time.perf_counter(), "cpu_seconds": time.process_time()}
+
+
+@contextmanager
+def watched(folders: Sequence[Path], progress: Progress, every: float = 0.25) -> Iterator[None]:
+    """Advances by one for each of the folders that comes to be there, whoever makes it, until the block ends."""
+    over, left = Event(), list(folders)
+
+    def look() -> None:
+        there = [folder for folder in left if folder.is_dir()]
+        left[:] = [folder for folder in left if folder not in there]
+        if there:
+            progress.advance(len(there))
+
+    def keep_looking() -> None:
+        while not over.wait(every):
+            look()
+
+    thread = Thread(target=keep_looking, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+        look()
 
 
 class Lines:

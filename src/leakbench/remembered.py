@@ -7,7 +7,7 @@ import numpy as np
 
 from .attacks.base import Attack, TrainedAttack
 from .scoring import SCORING_VERSION, Scores, score_targets
-from .store import Entry, Store
+from .store import Made, Payload, Store
 from .types import Models
 
 
@@ -37,14 +37,14 @@ class Remembered:
             "targets": list(map(int, targets)),
             "seed": seed,
         }
-        entry = self.store.get("scores", spec)
-        if entry is None:
-            entry = self._keep(spec, score_targets(attack, models, targets, seed, reference))
+
+        def make() -> Made:
+            scores = score_targets(attack, models, targets, seed, reference)
+            files: dict[str, Payload] = {"scores.npy": scores.scores}
+            if scores.decided is not None:
+                files["decided.npy"] = scores.decided
+            return files, {"decides": scores.decided is not None}
+
+        entry = self.store.once("scores", spec, make)
         decided = np.array(entry.array("decided.npy")) if entry.meta["decides"] else None
         return Scores(np.array(entry.array("scores.npy")), decided, attack.describe())
-
-    def _keep(self, spec: dict[str, object], scores: Scores) -> Entry:
-        files: dict[str, np.ndarray] = {"scores.npy": scores.scores}
-        if scores.decided is not None:
-            files["decided.npy"] = scores.decided
-        return self.store.put("scores", spec, files, {"decides": scores.decided is not None})

@@ -108,6 +108,8 @@ def make_trials(study: Study, workshop: Workshop, progress: Progress) -> list[Tr
     for recipe in distinct:
         rehearse(workshop.dataset, recipe)
     progress.stage("training", sum(len(workshop.missing(recipe)) for recipe in distinct))
+    workshop.train(distinct, progress)
+    progress.stage("queries", sum(len(workshop.jobs(recipe)) for recipe in distinct))
     answers = {recipe: workshop.ask(recipe, study.file.query, progress) for recipe in distinct}
     made = release_all(study.defences, recipes, answers, workshop, progress)
     trials = []

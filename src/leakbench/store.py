@@ -13,16 +13,20 @@ import re
 import secrets
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
 from .errors import StoreError
 from .key import canonical, content_key
+
+if TYPE_CHECKING:
+    from filelock import FileLock
 
 SCHEMA = "leakbench-store-1"
 JOB = "job.json"
@@ -31,6 +35,7 @@ _ONE_HEADER = Lock()
 DAY = 86_400.0  # seconds after which a temporary folder of another machine is taken for left over
 
 Payload = bytes | np.ndarray[Any, Any] | Mapping[str, np.ndarray[Any, Any]]
+Made = tuple[Mapping[str, Payload], Mapping[str, Any]]  # files and meta of an entry
 
 
 @dataclass(frozen=True)
@@ -56,16 +61,17 @@ class Entry:
 
 
 class Store:
-    """A folder of entries. Several processes may use it at once.
+    """A folder of entries. Several processes may use it at once, and claim what they are about to make.
 
     Raises StoreError if the folder cannot be made or written to. Opening removes what killed runs left over.
     """
 
     def __init__(self, root: str | Path) -> None:
         self.root = Path(root)
-        self._temporary = self.root / "tmp"
+        self._temporary, self._locks = self.root / "tmp", self.root / "locks"
         try:
             self._temporary.mkdir(parents=True, exist_ok=True)
+            self._locks.mkdir(exist_ok=True)
             self._make_folder().rmdir()
             self._sweep()
         except OSError as error:
@@ -76,7 +82,7 @@ class Store:
 
         Raises StoreError if it is damaged or belongs to another spec: what differs, and how to remove it.
         """
-        path = self.root / kind / content_key(spec)
+        path = self.folder(kind, spec)
         if not path.is_dir():
             return None
         entry = _verified(path)
@@ -96,7 +102,7 @@ class Store:
         """
         for name in files:
             _check_name(name)
-        path = self.root / kind / content_key(spec)
+        path = self.folder(kind, spec)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             folder = self._make_folder()
@@ -114,6 +120,34 @@ class Store:
             shutil.rmtree(folder, ignore_errors=True)  # gone already where the rename succeeded
         entry = self.get(kind, spec)
         assert entry is not None
+        return entry
+
+    def folder(self, kind: str, spec: Mapping[str, Any]) -> Path:
+        """Where the entry of `spec` is, if there is one."""
+        return self.root / kind / content_key(spec)
+
+    @contextmanager
+    def claim(self, kind: str, spec: Mapping[str, Any], wait: bool = False) -> Iterator[bool]:
+        """Whether this thread alone is to make an entry, until the block ends or its process dies.
+
+        False where another has claimed it, unless it is to `wait` for that one's end.
+        """
+        try:
+            lock = _acquired(self._locks / f"{kind}-{content_key(spec)}", wait)
+        except OSError as error:
+            raise _unwritable(self.root, error) from None
+        try:
+            yield lock is not None
+        finally:
+            if lock is not None:
+                lock.release()
+
+    def once(self, kind: str, spec: Mapping[str, Any], make: Callable[[], Made]) -> Entry:
+        """The entry of `spec`; made and put where there is none, by one process while others wait for it."""
+        entry = self.get(kind, spec)
+        if entry is None:
+            with self.claim(kind, spec, wait=True):
+                entry = self.get(kind, spec) or self.put(kind, spec, *make())
         return entry
 
     def entries(self, kind: str) -> Iterator[Entry]:
@@ -135,6 +169,23 @@ class Store:
             owner = re.fullmatch(rf"{re.escape(platform.node())}_(\d+)_\w+", folder.name)
             if (owner and not _alive(int(owner[1]))) or _age(folder) > DAY:
                 shutil.rmtree(folder, ignore_errors=True)
+        for path in self._locks.iterdir():
+            lock = _acquired(path, wait=False)
+            if lock is not None:
+                path.unlink(missing_ok=True)  # who waits for it sees that it is gone, and makes it anew
+                lock.release()
+
+
+def _acquired(path: Path, wait: bool) -> "FileLock | None":
+    """The lock at `path`; None where another has it, unless it is to be waited for. It ends with its process."""
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(path)
+    try:
+        lock.acquire(blocking=wait)
+    except Timeout:
+        return None
+    return lock
 
 
 def _job_text(spec: Mapping[str, Any], meta: Mapping[str, Any], files: Mapping[str, str]) -> str:

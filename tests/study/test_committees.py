@@ -9,7 +9,6 @@ import leakbench.models
 from leakbench.data.load import load
 from leakbench.errors import InputError
 from leakbench.models import Workshop
-from leakbench.progress import Silent
 from leakbench.results import Results
 from leakbench.running import run
 from leakbench.store import Store
@@ -75,7 +74,7 @@ def test_sizes_and_costs_count_every_network_and_every_pass(results: Results) ->
 
 def test_what_the_store_holds_of_a_committee_is_each_of_its_networks(results: Results, store: Path) -> None:
     workshop, rows = _workshop(store), np.arange(100)
-    entry = workshop.train(_recipe("ensemble"), Silent())[0]
+    entry = workshop.models(_recipe("ensemble"))[0]
     (log,), weights = entry.meta["stages"], entry.tensors("weights.safetensors")
     assert log["epochs"] == len(log["epoch_seconds"]) == 3 * 10  # what training costs is reckoned from
     own = [
@@ -101,7 +100,7 @@ def test_a_stop_between_committee_and_student_loses_nothing(
 
     monkeypatch.setattr(Workshop, "_keep", stop)
     with pytest.raises(KeyboardInterrupt):
-        _workshop(tmp_path).train(recipe, Silent())
+        _workshop(tmp_path).models(recipe)
     monkeypatch.setattr(Workshop, "_keep", whole)
     begun: list[int] = []
 
@@ -110,9 +109,9 @@ def test_a_stop_between_committee_and_student_loses_nothing(
         train(dataset, jobs, **options)
 
     monkeypatch.setattr("leakbench.models.train_group", seen)
-    again = _workshop(tmp_path).train(recipe, Silent())
+    again = _workshop(tmp_path).models(recipe)
     assert begun == [1] * 4
-    for a, b in zip(again, _workshop(store).train(recipe, Silent()), strict=True):
+    for a, b in zip(again, _workshop(store).models(recipe), strict=True):
         for name, weights in a.tensors("weights.safetensors").items():
             np.testing.assert_allclose(weights, b.tensors("weights.safetensors")[name], atol=1e-5)
 
@@ -120,9 +119,7 @@ def test_a_stop_between_committee_and_student_loses_nothing(
 def test_stages_that_recipes_share_are_run_once(results: Results, store: Path) -> None:
     """The teacher of `knowledge_distillation` is the model of `none`: its log, times included, is the same."""
     workshop = _workshop(store)
-    plain, student = (
-        workshop.train(_recipe(label), Silent()) for label in ("none", "knowledge_distillation")
-    )
+    plain, student = (workshop.models(_recipe(label)) for label in ("none", "knowledge_distillation"))
     assert [e.meta["stages"][0] for e in plain] == [e.meta["stages"][0] for e in student]
 
 

@@ -8,7 +8,6 @@ import pytest
 
 from leakbench.data.load import load
 from leakbench.models import TRACES, Workshop
-from leakbench.progress import Silent
 from leakbench.running import run
 from leakbench.store import Store
 from leakbench.study import Study
@@ -30,7 +29,7 @@ def test_a_model_that_is_gone_on_with_keeps_its_traces(tmp_path: Path) -> None:
 
     def made(recipe):
         workshop = Workshop(dataset, split, 0, Store(tmp_path))
-        return [np.array(entry.array(TRACES)) for entry in workshop.train(recipe, Silent())]
+        return [np.array(entry.array(TRACES)) for entry in workshop.models(recipe)]
 
     first = made(study.recipe)
     assert all(traces.shape == (3, split.members[m].sum()) for m, traces in enumerate(first))
@@ -45,7 +44,7 @@ def test_a_study_says_how_much_loss_its_members_lost(tmp_path: Path) -> None:
     results = run(study, tmp_path)
     dataset = load(study.file.data)
     workshop = Workshop(dataset, study.design.split(dataset, 0), 0, Store(tmp_path))
-    kept = [np.array(entry.array(TRACES), float) for entry in workshop.train(study.recipe, Silent())]
+    kept = [np.array(entry.array(TRACES), float) for entry in workshop.models(study.recipe)]
     expected = np.mean([np.subtract(*np.percentile(one, [75, 25], axis=0)).mean() for one in kept])
     found = {row.defence: row.value for row in results.find(metric="loss_trace_iqr")}
     assert found == {"none": pytest.approx(expected), "temperature": pytest.approx(expected)}

@@ -12,7 +12,6 @@ import leakbench.models
 from leakbench.data.load import load
 from leakbench.errors import InputError
 from leakbench.models import Workshop
-from leakbench.progress import Silent
 from leakbench.results import Results
 from leakbench.running import run
 from leakbench.store import Store
@@ -70,7 +69,7 @@ def workshop(results: Results, store: Path) -> Workshop:
 def _entries(workshop: Workshop, label: str) -> list:
     study = Study.of(TABLE)
     recipe = next(d for d in study.defences if d.label == label).recipe(study.recipe)
-    return workshop.train(recipe, Silent())
+    return workshop.models(recipe)
 
 
 def test_every_shadow_model_went_through_the_victims_stages(results: Results, workshop: Workshop) -> None:
@@ -120,10 +119,10 @@ def test_a_stop_between_stages_loses_nothing(workshop: Workshop, tmp_path: Path,
 
     monkeypatch.setattr(Workshop, "_keep", stop)
     with pytest.raises(KeyboardInterrupt):
-        fresh.train(recipe, Silent())
+        fresh.models(recipe)
     monkeypatch.setattr(Workshop, "_keep", whole)
     again = Workshop(workshop.dataset, workshop.split, 0, Store(tmp_path))
-    for a, b in zip(again.train(recipe, Silent()), _entries(workshop, "synthshield"), strict=True):
+    for a, b in zip(again.models(recipe), _entries(workshop, "synthshield"), strict=True):
         for name, weights in a.tensors("weights.safetensors").items():
             np.testing.assert_allclose(weights, b.tensors("weights.safetensors")[name], atol=1e-5)
 
@@ -134,7 +133,7 @@ def test_a_run_goes_on_at_the_last_stage_that_is_kept(
     study = Study.of(TABLE | {"frontier": [], "cross": [], "defences": [{"name": "pruning", "rounds": 2}]})
     recipe = study.defences[1].recipe(study.recipe)
     half = Workshop(workshop.dataset, workshop.split, 0, Store(tmp_path))
-    half.train(recipe.until(2), Silent())
+    half.models(recipe.until(2))
     begun: list[int] = []
     whole = leakbench.models.train_group
 
@@ -143,7 +142,7 @@ def test_a_run_goes_on_at_the_last_stage_that_is_kept(
         whole(dataset, jobs, **options)
 
     monkeypatch.setattr("leakbench.models.train_group", seen)
-    Workshop(workshop.dataset, workshop.split, 0, Store(tmp_path)).train(recipe, Silent())
+    Workshop(workshop.dataset, workshop.split, 0, Store(tmp_path)).models(recipe)
     assert begun == [3] * 8
 
 

@@ -1,0 +1,110 @@
+"""Several runs on one store share the work: nothing is trained twice, and what a dead one left is taken over."""
+
+import threading
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import leakbench.models
+from leakbench.data.load import load
+from leakbench.key import content_key
+from leakbench.models import Workshop
+from leakbench.progress import Silent, watched
+from leakbench.store import Store
+from leakbench.study import Study
+from leakbench.train.job import Job
+
+TABLE = {
+    "data": {"name": "digits", "records": 300},
+    "design": {"name": "random_half", "models": 4},
+    "architecture": {"hidden": [16]},
+    "stages": [{"epochs": 5}],
+    "defences": ["none", "label_smoothing", {"name": "pruning", "sparsity": 0.5}],
+    "group_size": 1,
+}
+
+
+def _workshop(store: Path) -> Workshop:
+    study = Study.of(TABLE)
+    dataset = load(study.file.data)
+    return Workshop(dataset, study.design.split(dataset, 0), 0, Store(store), study.file.group_size)
+
+
+RECIPES = [defence.recipe(Study.of(TABLE).recipe) for defence in Study.of(TABLE).defences]
+
+
+@pytest.fixture
+def trained(monkeypatch: pytest.MonkeyPatch) -> Counter[tuple[str, int]]:
+    """How often each stage of each model was trained, by thread."""
+    counts: Counter[tuple[str, int]] = Counter()
+    whole = leakbench.models.train_group
+
+    def counting(dataset: object, jobs: Sequence[Job], **rest: object) -> object:
+        for job in jobs:
+            counts[content_key(job.describe("")), threading.get_ident()] += 1
+        return whole(dataset, jobs, **rest)
+
+    monkeypatch.setattr("leakbench.models.train_group", counting)
+    return counts
+
+
+def test_two_runs_train_every_model_once(tmp_path: Path, trained: Counter[tuple[str, int]]) -> None:
+    workshops = [_workshop(tmp_path) for _ in range(2)]
+    threads = [threading.Thread(target=w.train, args=(RECIPES, Silent())) for w in workshops]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    jobs = {job for job, _ in trained}
+    assert len(jobs) == len(RECIPES) * 4
+    assert set(trained.values()) == {1} and len(trained) == len(jobs)
+    assert len({thread for _, thread in trained}) == 2
+    alone = _workshop(tmp_path.with_name("alone"))
+    for recipe in RECIPES:
+        for a, b in zip(workshops[1].models(recipe), alone.models(recipe), strict=True):
+            for name, weights in a.tensors("weights.safetensors").items():
+                assert np.array_equal(weights, b.tensors("weights.safetensors")[name])
+
+
+def test_what_another_run_leaves_undone_is_taken_over(
+    tmp_path: Path, trained: Counter[tuple[str, int]]
+) -> None:
+    workshop, other = _workshop(tmp_path), Store(tmp_path)
+    spec = workshop.spec(workshop.jobs(RECIPES[0])[1])
+    held, let_go = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with other.claim("models", spec) as mine:
+            assert mine
+            held.set()
+            let_go.wait(30)
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    held.wait(30)
+    run = threading.Thread(target=workshop.train, args=(RECIPES[:1], Silent()))
+    run.start()
+    run.join(2)
+    assert run.is_alive() and len(trained) == 3  # it waits for the one that is claimed
+    let_go.set()
+    run.join(30)
+    holder.join()
+    assert not run.is_alive() and len(trained) == 4
+    assert len(workshop.models(RECIPES[0])) == 4
+
+
+def test_progress_follows_the_store_whoever_fills_it(tmp_path: Path) -> None:
+    class Counting(Silent):
+        steps = 0
+
+        def advance(self, n: int = 1) -> None:
+            self.steps += n
+
+    progress, folders = Counting(), [tmp_path / str(k) for k in range(5)]
+    with watched(folders, progress, every=0.01):
+        for folder in folders[:3]:
+            folder.mkdir()
+    assert progress.steps == 3
