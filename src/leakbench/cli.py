@@ -128,7 +128,8 @@ def run(
     """Train, defend and attack what a study file describes.
 
     Every model is kept in the store as soon as it is trained. A run that was stopped continues where it was,
-    and a study that changes one defence trains only that one.
+    and a study that changes one defence trains only that one. Runs on one store share the work: start a second
+    one, and each trains what the other has not begun.
 
     \b
     Examples:
