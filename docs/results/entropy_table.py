@@ -1,7 +1,7 @@
-"""Print the section of an entropy study, and draw its picture, from the folders that `leakbench run` wrote.
+"""Print the sections of entropy studies, and draw their pictures, from the folders that `leakbench run` wrote.
 
 Run: python docs/results/entropy_table.py FOLDER [FOLDER ...]
-The picture goes beside this file, under the folder's name.
+First comes what goes with leakage in all of them. A picture goes beside this file, under its folder's name.
 """
 
 import sys
@@ -94,6 +94,19 @@ def costs(results: Results) -> list[str]:
     return out
 
 
+def together(every: Sequence[Results]) -> list[str]:
+    """One line a predictor, one column a study: Spearman's rho with LiRA's AUC; a star: better than mean entropy."""
+    prefix, suffix = "rank_correlation[", ",auc]"
+    found = [{r.metric: r for r in results.rows if r.metric.startswith(prefix)} for results in every]
+    out = head("predictor", *(results.title for results in every))
+    for metric in (m for m in found[0] if m.endswith(suffix)):
+        rows = [rows[metric] for rows in found]
+        stars = ["\\*" if "entropy_mean" in row.detail["weaker"] else "" for row in rows]
+        name = metric.removeprefix(prefix).removesuffix(suffix)
+        out.append(line(name, *(cell([row]) + star for row, star in zip(rows, stars, strict=True))))
+    return out
+
+
 def correlations(results: Results) -> list[str]:
     """Spearman's rho of each predictor with AUC and TPR; what is shown to be a worse predictor."""
     rows = [r for r in results.rows if r.metric.startswith("rank_correlation[")]
@@ -151,7 +164,8 @@ def _about(defence: str) -> dict[str, str]:
 
 
 if __name__ == "__main__":
-    for folder in map(Path, sys.argv[1:]):
-        loaded = Results.load(folder)
-        draw(loaded, PICTURES / f"{folder.name}.svg")
-        print(section(loaded, folder.name))
+    studies = {folder.name: Results.load(folder) for folder in map(Path, sys.argv[1:])}
+    print("\n".join(together(list(studies.values()))) + "\n")
+    for name, results in studies.items():
+        draw(results, PICTURES / f"{name}.svg")
+        print(section(results, name))

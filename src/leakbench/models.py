@@ -79,10 +79,10 @@ class Workshop:
         Each is kept after every stage that trains, so that no stage is run twice: not after a stop, and not for
         another recipe that begins with the same stages. What another process has claimed is waited for.
         """
-        asked = [job for recipe in dict.fromkeys(recipes) for job in self.missing(recipe)]
-        folders = [self.store.folder("models", self.spec(job)) for job in asked]
+        missing = {recipe: self.missing(recipe) for recipe in dict.fromkeys(recipes)}
+        folders = [self.store.folder("models", self.spec(job)) for jobs in missing.values() for job in jobs]
         with watched(folders, progress):
-            for wave in waves(recipes):
+            for wave in waves([recipe for recipe, jobs in missing.items() if jobs]):
                 pause = FIRST_PAUSE
                 while jobs := [job for recipe in wave for job in self.missing(recipe)]:
                     done = sum(LocalExecutor().map(self.work, groups(jobs, self.group_size)))

@@ -1,5 +1,6 @@
 """Several runs on one store share the work: nothing is trained twice, and what a dead one left is taken over."""
 
+import shutil
 import threading
 from collections import Counter
 from collections.abc import Sequence
@@ -94,6 +95,22 @@ def test_what_another_run_leaves_undone_is_taken_over(
     holder.join()
     assert not run.is_alive() and len(trained) == 4
     assert len(workshop.models(RECIPES[0])) == 4
+
+
+def test_a_beginning_is_not_trained_again_for_what_is_there(
+    tmp_path: Path, trained: Counter[tuple[str, int]]
+) -> None:
+    study = Study.of(
+        TABLE | {"defences": [{"name": "pruning", "sparsity": s, "label": f"{s}"} for s in (0.3, 0.5)]}
+    )
+    pruned = [d.recipe(study.recipe) for d in study.defences if d.label != "none"]
+    workshop = _workshop(tmp_path)
+    workshop.train(pruned, Silent())
+    assert len(trained) == 3 * 4
+    for job in workshop.jobs(study.recipe):
+        shutil.rmtree(workshop.store.folder("models", workshop.spec(job)))
+    _workshop(tmp_path).train(pruned, Silent())
+    assert set(trained.values()) == {1} and len(trained) == 3 * 4
 
 
 def test_progress_follows_the_store_whoever_fills_it(tmp_path: Path) -> None:
