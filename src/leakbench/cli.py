@@ -15,6 +15,7 @@ from .errors import InputError, LeakbenchError, unknown
 
 if TYPE_CHECKING:
     from .registry import Registry
+    from .study import Study
 
 USAGE_ERROR: type[BaseException] = typer.BadParameter.__bases__[
     0
@@ -23,6 +24,7 @@ STOPPED = 130  # what a shell expects of a command that Ctrl-C ended
 EXTRAS = {  # optional packages: what for, and the extra that brings them
     "torch": ("training", "train"),
     "safetensors": ("training", "train"),
+    "filelock": ("training", "train"),
     "torchvision": ("this architecture", "prune"),
     "torch_pruning": ("structured pruning", "prune"),
     "opacus": ("DP-SGD", "dp"),
@@ -41,6 +43,18 @@ Out = Annotated[
     typer.Option(
         metavar="DIR", help="Folder for report.html, report.json, results.parquet and records.parquet."
     ),
+]
+
+
+StudyPath = Annotated[
+    str, typer.Argument(metavar="STUDY", help="The study, a TOML file.", show_default=False)
+]
+StoreFolder = Annotated[
+    str, typer.Option("--store", metavar="DIR", help="Where trained models and their answers are kept.")
+]
+Changes = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the study; may be given several times."),
 ]
 
 
@@ -111,25 +125,22 @@ def root(
 
 @app.command()
 def run(
-    study: Annotated[
-        str, typer.Argument(metavar="STUDY", help="The study, a TOML file.", show_default=False)
-    ],
+    study: StudyPath,
     out: Out,
-    store: Annotated[
-        str, typer.Option(metavar="DIR", help="Where trained models and their answers are kept.")
-    ] = "leakbench-store",
-    changes: Annotated[
-        list[str] | None,
+    store: StoreFolder = "leakbench-store",
+    changes: Changes = None,
+    processes: Annotated[
+        int | None,
         typer.Option(
-            "--set", metavar="KEY=VALUE", help="Change a key of the study; may be given several times."
+            metavar="N", min=1, help="Processes that train.", show_default="what a short measurement favours"
         ),
     ] = None,
 ) -> None:
     """Train, defend and attack what a study file describes.
 
     Every model is kept in the store as soon as it is trained. A run that was stopped continues where it was,
-    and a study that changes one defence trains only that one. Runs on one store share the work: start a second
-    one, and each trains what the other has not begun.
+    and a study that changes one defence trains only that one. `leakbench work` helps from other terminals and
+    other machines.
 
     \b
     Examples:
@@ -143,10 +154,52 @@ def run(
     check_folder(store, "--store")
     progress = terminal.progress()
     try:
-        results = leakbench.run(leakbench.Study.load(study, changes or ()), store, progress)
+        results = leakbench.run(leakbench.Study.load(study, changes or ()), store, progress, processes)
     finally:
         progress.done()
     terminal.show(results, results.save(out))
+
+
+@app.command()
+def work(
+    study: StudyPath,
+    store: StoreFolder = "leakbench-store",
+    changes: Changes = None,
+) -> None:
+    """Help a run of the same study on the same store.
+
+    Trains and asks what no other process has begun, here or on another machine, and ends when every model is
+    there. The run may begin before or after; whatever a helper leaves undone, the run does itself.
+
+    \b
+    Examples:
+      leakbench work study.toml --store /shared/store
+      leakbench work study.toml --store /shared/store --set seed=1
+    """
+    import leakbench
+
+    from .running import work as help_with
+
+    check_folder(store, "--store")
+    given = leakbench.Study.load(study, changes or ()) if study != "-" else _told()
+    help_with(given, store)
+
+
+def _told() -> "Study":
+    """The study that another process writes to this one's input; when that one is gone, so is this."""
+    import json
+    import os
+    from threading import Thread
+
+    from .study import Study
+
+    def end() -> None:
+        sys.stdin.read()
+        os._exit(1)
+
+    told = json.loads(sys.stdin.readline())
+    Thread(target=end, daemon=True).start()
+    return Study.of(told)
 
 
 @app.command()

@@ -1,7 +1,6 @@
 """Trained models and their answers, each made once: found in the store, or made and put there."""
 
 import hashlib
-import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -14,12 +13,11 @@ from numpy.typing import NDArray
 from .data.dataset import Dataset, Indices
 from .data.designs import Split
 from .defences.owner import Owner, Records
-from .executors.local import LocalExecutor
 from .generators import Synthetic
 from .key import content_key
 from .progress import Progress, Silent, watched
 from .seeds import derive
-from .store import Entry, Made, Store
+from .store import Entry, Made, Store, until_done
 from .study import Query
 from .train.job import Job, Trained, groups
 from .train.query import answering, query, query_noise
@@ -28,7 +26,6 @@ from .train.recipe.waves import waves
 from .train.stages import synthetic, train_group
 from .types import PerModel
 
-FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0  # seconds until another process's work is looked at again
 WEIGHTS, MASKS, TRACES = "weights.safetensors", "masks.safetensors", "traces.npy"
 
 
@@ -83,14 +80,15 @@ class Workshop:
         folders = [self.store.folder("models", self.spec(job)) for jobs in missing.values() for job in jobs]
         with watched(folders, progress):
             for wave in waves([recipe for recipe, jobs in missing.items() if jobs]):
-                pause = FIRST_PAUSE
-                while jobs := [job for recipe in wave for job in self.missing(recipe)]:
-                    done = sum(LocalExecutor().map(self.work, groups(jobs, self.group_size)))
-                    pause = FIRST_PAUSE if done else min(2 * pause, LONGEST_PAUSE)
-                    if not done:
-                        time.sleep(pause)
+                self._train_wave(wave)
 
-    def work(self, batch: Sequence[Job]) -> int:
+    def _train_wave(self, wave: Sequence[Recipe]) -> None:
+        def left() -> list[Job]:
+            return [job for recipe in wave for job in self.missing(recipe)]
+
+        until_done(lambda: sum(map(self._train_group, groups(left(), self.group_size))), lambda: not left())
+
+    def _train_group(self, batch: Sequence[Job]) -> int:
         """Train those of a group that nobody else has claimed; how many that were."""
         with ExitStack() as claims:
             mine = [j for j in batch if claims.enter_context(self.store.claim("models", self.spec(j)))]
@@ -140,10 +138,11 @@ class Workshop:
     def ask(self, recipe: Recipe, asked: Query, progress: Progress) -> Answers:
         """The answers of every model of a recipe on the records at stake, then on the test part."""
         rows = np.concatenate([self.split.records, self.dataset.parts["test"]])
-        entries, signals = self.models(recipe), []
-        for entry in entries:
-            signals.append(self._answer(recipe, entry, rows, asked))
-            progress.advance()
+        entries = self.models(recipe)
+        specs = [self._asked(entry, rows, asked) for entry in entries]
+        signals = self.store.shared(
+            "signals", specs, lambda m: (self._answers(recipe, entries[m], rows, asked), {}), progress.advance
+        )
 
         def per_model(name: str) -> PerModel:
             first = signals[0].array(name)
@@ -205,16 +204,16 @@ class Workshop:
         traces = np.array(entry.array(TRACES)) if (entry.path / TRACES).exists() else None
         return Trained(entry.tensors(WEIGHTS), masks, entry.meta["stages"], traces)
 
-    def _answer(self, recipe: Recipe, model: Entry, rows: Indices, asked: Query) -> Entry:
-        spec = {
+    def _asked(self, model: Entry, rows: Indices, asked: Query) -> dict[str, Any]:
+        """What determines a model's answers."""
+        return {
             "model": model.path.name,
             "rows": hashlib.sha256(rows.tobytes()).hexdigest(),
             "views": list(asked.views),
             "noise": [asked.noise, asked.noise_scale] if asked.noise else [],
         }
-        return self.store.once("signals", spec, lambda: (self._ask_one(recipe, model, rows, asked), {}))
 
-    def _ask_one(self, recipe: Recipe, model: Entry, rows: Indices, asked: Query) -> dict[str, Any]:
+    def _answers(self, recipe: Recipe, model: Entry, rows: Indices, asked: Query) -> dict[str, Any]:
         weights, classes = model.tensors(WEIGHTS), len(self.dataset.classes)
         about = (self.dataset.x, classes, recipe.architecture, weights, rows)
         normal = {"mean": self.dataset.mean, "std": self.dataset.std}

@@ -5,10 +5,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from .defences.owner import Owner
 from .models import Answers, Workshop
 from .progress import Progress
 from .signals.axes import Numbers
-from .store import Entry, Made
+from .store import Made, Payload
 from .study import Protected
 from .train.recipe import Recipe
 from .types import PerModel
@@ -28,10 +29,17 @@ def release(
     workshop: Workshop, defence: Protected, recipe: Recipe, answers: Answers, progress: Progress
 ) -> Released:
     """The released answers of every model of a recipe, each with its own owner."""
-    entries = []
-    for m in range(len(answers.entries)):
-        entries.append(_released(workshop, defence, recipe, answers, m))
-        progress.advance()
+    owners = [workshop.owner(recipe, m, entry) for m, entry in enumerate(answers.entries)]
+    parts = [part.describe() for part in defence.parts]
+    specs = [
+        {"signals": signals.path.name, "defence": parts, "seed": owner.seed}
+        for signals, owner in zip(answers.signals, owners, strict=True)
+    ]
+
+    def make(m: int) -> Made:
+        return _released(defence, owners[m], answers, m), {}
+
+    entries = workshop.store.shared("released", specs, make, progress.advance)
 
     def seen(m: int) -> Numbers:
         return entries[m].array(SEEN)
@@ -50,22 +58,12 @@ def _answers(asked: Answers, load: Callable[[int], Numbers]) -> Answers:
     return replace(asked, logits=logits, noisy=noisy)
 
 
-def _released(workshop: Workshop, defence: Protected, recipe: Recipe, answers: Answers, m: int) -> Entry:
-    """The stored answers of model m to all views and noisy copies at once, in float64: not a tie is added."""
-    owner = workshop.owner(recipe, m, answers.entries[m])
-    spec = {
-        "signals": answers.signals[m].path.name,
-        "defence": [part.describe() for part in defence.parts],
-        "seed": owner.seed,
-    }
-
-    def make() -> Made:
-        logits = answers.logits[m].astype(np.float64)
-        if answers.noisy is not None:
-            logits = np.concatenate([logits, answers.noisy[m].astype(np.float64)])
-        files = {SEEN: defence.release(owner)(logits)}
-        if defence.asked > 1:
-            files[KNOWN] = defence.observed(owner)(logits)
-        return files, {}
-
-    return workshop.store.once("released", spec, make)
+def _released(defence: Protected, owner: Owner, answers: Answers, m: int) -> dict[str, Payload]:
+    """The answers of model m to all views and noisy copies at once, in float64: not a tie is added."""
+    logits = answers.logits[m].astype(np.float64)
+    if answers.noisy is not None:
+        logits = np.concatenate([logits, answers.noisy[m].astype(np.float64)])
+    files: dict[str, Payload] = {SEEN: defence.release(owner)(logits)}
+    if defence.asked > 1:
+        files[KNOWN] = defence.observed(owner)(logits)
+    return files

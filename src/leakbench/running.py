@@ -18,12 +18,14 @@ from .data.dataset import Dataset
 from .data.designs import Split
 from .data.load import load
 from .evaluate import Case, attack_all, informed
+from .executors.local import LocalExecutor
 from .findings import Findings, Names, findings, method_boxes, require_rows
 from .flags import privacy_flags
 from .footprint import Footprints
 from .generated import look_at_generators
 from .models import Answers, Workshop
 from .outputs import Answered, answered
+from .pace import processes_that_pay
 from .paired import differences
 from .progress import Progress, Silent, Timed
 from .provenance import Clock, provenance
@@ -39,21 +41,30 @@ from .train.stages import rehearse
 from .trial import Trial
 from .utility import accuracy_difference, cost, utility
 
+LOST = "a helper process ended early, and its work was done without it: {}"
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-def run(study: Study, store: str | Path = "leakbench-store", progress: Progress | None = None) -> Results:
+def run(
+    study: Study,
+    store: str | Path = "leakbench-store",
+    progress: Progress | None = None,
+    processes: int | None = None,
+) -> Results:
     """Run a study and return everything that it found.
 
     Models and their answers are kept in `store`: a run that was stopped continues where it was, and a study that
-    changes one defence trains only that one. Raises InputError or StoreError with one clear line.
+    changes one defence trains only that one. They are made by as many `processes` as promise to be fastest, or as
+    many as are given; the numbers are the same. Raises InputError or StoreError with one clear line.
     """
     clock, progress = Clock(), Timed(progress or Silent())
-    dataset = load(study.file.data)
-    split = study.design.split(dataset, study.file.seed)
-    workshop = Workshop(dataset, split, study.file.seed, Store(store), study.file.group_size)
-    trials = make_trials(study, workshop, progress)
+    workshop = open_workshop(study, store)
+    dataset, split = workshop.dataset, workshop.split
+    recipes = rehearsed(study, dataset)
+    executor = LocalExecutor(processes or processes_that_pay(workshop, list(recipes.values())))
+    with executor.helping(study.describe(), workshop.store.root):
+        trials = make_trials(study, workshop, recipes, progress)
     adaptive, others = attack_trials(
         study, trials, _names(dataset, split), progress, Remembered(workshop.store)
     )
@@ -90,7 +101,9 @@ def run(study: Study, store: str | Path = "leakbench-store", progress: Progress 
         ),
         provenance=provenance(clock, study.file.seed, dataset.describe(), progress.parts),
         study=study.describe(),
-        notes=sorted({note for f in found for note in f.notes}),
+        notes=sorted(
+            {note for f in found for note in f.notes} | {LOST.format(said) for said in executor.lost}
+        ),
         samples=made.samples,
         layers=[layer for trial in trials for layer in sizes.layers(trial, trials[0])],
         distributions=[each for answers in released for each in answers.distributions],
@@ -98,15 +111,34 @@ def run(study: Study, store: str | Path = "leakbench-store", progress: Progress 
     )
 
 
-def make_trials(study: Study, workshop: Workshop, progress: Progress) -> list[Trial]:
-    """The models of every defence, the undefended ones first; two defences with one recipe share theirs."""
+def work(study: Study, store: str | Path) -> None:
+    """Help runs of this study on this store, until the models and their answers are made. Raises as `run`."""
+    workshop = open_workshop(study, store)
+    make_trials(study, workshop, rehearsed(study, workshop.dataset), Silent())
+
+
+def open_workshop(study: Study, store: str | Path) -> Workshop:
+    """The data of a study, its split, and the store."""
+    dataset, seed = load(study.file.data), study.file.seed
+    return Workshop(dataset, study.design.split(dataset, seed), seed, Store(store), study.file.group_size)
+
+
+def rehearsed(study: Study, dataset: Dataset) -> dict[str, Recipe]:
+    """The recipes by label of their defence, when nothing is left that would be refused after hours of training."""
     recipes = {defence.label: defence.recipe(study.recipe) for defence in study.defences}
     for view in parse_views(study.file.query.views):
-        view(workshop.dataset.x[:1])  # tables have no flips: better said now than after the training
-    public_rows(workshop.dataset, any(defence.needs_public for defence in study.defences))
-    distinct = list(dict.fromkeys([study.recipe, *recipes.values()]))
-    for recipe in distinct:
-        rehearse(workshop.dataset, recipe)
+        view(dataset.x[:1])  # tables have no flips
+    public_rows(dataset, any(defence.needs_public for defence in study.defences))
+    for recipe in dict.fromkeys(recipes.values()):
+        rehearse(dataset, recipe)
+    return recipes
+
+
+def make_trials(
+    study: Study, workshop: Workshop, recipes: Mapping[str, Recipe], progress: Progress
+) -> list[Trial]:
+    """The models of every defence, the undefended ones first; two defences with one recipe share theirs."""
+    distinct = list(dict.fromkeys(recipes.values()))
     progress.stage("training", sum(len(workshop.missing(recipe)) for recipe in distinct))
     workshop.train(distinct, progress)
     progress.stage("queries", sum(len(workshop.jobs(recipe)) for recipe in distinct))

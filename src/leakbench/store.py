@@ -13,7 +13,7 @@ import re
 import secrets
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +32,7 @@ SCHEMA = "leakbench-store-1"
 JOB = "job.json"
 # NumPy parses an array's header as Python source, in which threads of CPython 3.11 disturb each other (gh-106905):
 _ONE_HEADER = Lock()
+FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0  # seconds until it is looked again whether others are done
 DAY = 86_400.0  # seconds after which a temporary folder of another machine is taken for left over
 
 Payload = bytes | np.ndarray[Any, Any] | Mapping[str, np.ndarray[Any, Any]]
@@ -150,6 +151,33 @@ class Store:
                 entry = self.get(kind, spec) or self.put(kind, spec, *make())
         return entry
 
+    def shared(
+        self,
+        kind: str,
+        specs: Sequence[Mapping[str, Any]],
+        make: Callable[[int], Made],
+        advance: Callable[[], None],
+    ) -> list[Entry]:
+        """The entry of every spec; of those that are not there, each process makes what no other has claimed."""
+        found: dict[int, Entry] = {}
+
+        def work() -> int:
+            before = len(found)
+            for i in (i for i in range(len(specs)) if i not in found):
+                entry = self.get(kind, specs[i])
+                if entry is None:
+                    with self.claim(kind, specs[i]) as mine:
+                        entry = self.get(kind, specs[i]) or (
+                            self.put(kind, specs[i], *make(i)) if mine else None
+                        )
+                if entry is not None:
+                    found[i] = entry
+                    advance()
+            return len(found) - before
+
+        until_done(work, lambda: len(found) == len(specs))
+        return [found[i] for i in range(len(specs))]
+
     def entries(self, kind: str) -> Iterator[Entry]:
         """Every entry of a kind, verified. Raises StoreError at the first that is damaged or misplaced."""
         for path in sorted((self.root / kind).glob("*")):
@@ -174,6 +202,17 @@ class Store:
             if lock is not None:
                 path.unlink(missing_ok=True)  # who waits for it sees that it is gone, and makes it anew
                 lock.release()
+
+
+def until_done(work: Callable[[], int], done: Callable[[], bool]) -> None:
+    """Repeat `work`, which tells how much it did. While it finds all that is left claimed by others, it rests."""
+    pause = FIRST_PAUSE
+    while not done():
+        if work():
+            pause = FIRST_PAUSE
+        else:
+            time.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE)
 
 
 def _acquired(path: Path, wait: bool) -> "FileLock | None":

@@ -215,9 +215,16 @@ class Study:
         return make_attacks(self.file.attacks)
 
     def describe(self) -> dict[str, Any]:
-        """The study as plain data, defaults filled in: what a study file holds."""
-        described: dict[str, Any] = plain(self.file)
+        """The study as plain data, defaults filled in: what a study file holds, and what makes it again."""
+        described: dict[str, Any] = _given(plain(self.file))
         return described
+
+
+def _given(value: Any) -> Any:
+    """Plain data without the keys that are None: a study file has no word for it, and leaves them out."""
+    if isinstance(value, dict):
+        return {key: _given(each) for key, each in value.items() if each is not None}
+    return [_given(each) for each in value] if isinstance(value, list) else value
 
 
 def make_attacks(specs: str | Sequence[str | Mapping[str, Any]]) -> dict[str, Attack]:

@@ -1,5 +1,6 @@
 """Study files: what is right is read whole, what is wrong gets one clear line."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -120,3 +121,10 @@ def test_defences_compose_in_the_order_given() -> None:
     assert both.label == "both"
     assert both.recipe(study.recipe).stages[0].loss.smoothing == 0.1
     assert both.changes_output
+
+
+@pytest.mark.parametrize("path", sorted(STUDIES.rglob("*.toml")), ids=lambda path: path.stem)
+def test_a_study_is_made_again_from_what_it_says_of_itself(path: Path) -> None:
+    """Helper processes are told their study so."""
+    study = Study.load(path)
+    assert Study.of(json.loads(json.dumps(study.describe()))).file == study.file

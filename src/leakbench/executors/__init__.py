@@ -1,1 +1,1 @@
-"""Where groups of training jobs run."""
+"""Who else works on a run."""

@@ -1,15 +1,17 @@
-"""What runs functions over items: here, or on other processes or machines."""
+"""What brings others to work on the same store."""
 
-from collections.abc import Callable, Iterable, Iterator
-from typing import Protocol, TypeVar
-
-Item = TypeVar("Item")
-Result = TypeVar("Result")
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any, Protocol
 
 
 class Executor(Protocol):
-    """Anything with this `map`: the results in the order of the items, each as soon as it is there."""
+    """Anything with this `helping`.
 
-    def map(self, fn: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
-        """fn of each item."""
+    Work is shared through the store alone: every process makes what no other has claimed. So a helper may come late,
+    fail or be lost, and the result is the same; what it had begun is begun again by someone else.
+    """
+
+    def helping(self, study: dict[str, Any], store: Path) -> AbstractContextManager[object]:
+        """While the block runs, others run `leakbench work` on this study and this store."""
         ...

@@ -51,7 +51,7 @@ def train_group(
     report = progress or (lambda fraction: None)
     generate = make or (lambda job, number: synthetic(dataset, job, number))
     before = done or [None] * len(jobs)
-    size = _at_once(dataset, jobs[0])
+    size = models_at_once(dataset, jobs[0])
     trained: list[Trained] = []
 
     def partly(fraction: float) -> None:
@@ -247,7 +247,7 @@ def _joined(model: Model, masks: dict[str, Tensor]) -> dict[str, Tensor]:
     return before | {name: mask & before.get(name, torch.tensor(True)) for name, mask in masks.items()}
 
 
-def _at_once(dataset: Dataset, job: Job) -> int:
+def models_at_once(dataset: Dataset, job: Job) -> int:
     """How many models are stacked: what was fastest on a CPU. It changes nothing beyond floating point."""
     model = start(dataset, job)
     if not stackable([model.network], job.recipe.training[0], dataset.x.shape[1:]):

@@ -1,0 +1,72 @@
+"""Helper processes: they do the work of a run, change none of its numbers, and end with it."""
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+from leakbench.executors.local import LocalExecutor
+from leakbench.models import Workshop
+from leakbench.progress import Silent
+from leakbench.running import make_trials, open_workshop, rehearsed
+from leakbench.study import Study
+
+TABLE = {
+    "data": {"name": "digits", "records": 300},
+    "design": {"name": "random_half", "models": 4},
+    "architecture": {"hidden": [16]},
+    "stages": [{"epochs": 5}],
+    "defences": ["none", "label_smoothing", {"name": "laplace_noise", "scale": 0.1}],
+    "attacks": ["loss"],
+}
+KINDS = {"models": 8, "signals": 8, "released": 4}
+
+
+def _entries(store: Path) -> dict[str, int]:
+    return {kind: len(list((store / kind).glob("*"))) for kind in KINDS}
+
+
+def _weights(workshop: Workshop, study: Study) -> list[np.ndarray]:
+    recipes = dict.fromkeys(rehearsed(study, workshop.dataset).values())
+    entries = [entry for recipe in recipes for entry in workshop.models(recipe)]
+    return [w for entry in entries for w in entry.tensors("weights.safetensors").values()]
+
+
+def test_a_helper_makes_models_and_answers_to_the_last_bit(tmp_path: Path) -> None:
+    study, executor = Study.of(TABLE), LocalExecutor(2)
+    helped, alone = (open_workshop(study, tmp_path / name) for name in ("helped", "alone"))
+    until = time.monotonic() + 60
+    with executor.helping(study.describe(), helped.store.root):
+        while _entries(helped.store.root) != KINDS and time.monotonic() < until:
+            time.sleep(0.1)
+    assert _entries(helped.store.root) == KINDS
+    assert executor.lost == []
+    make_trials(study, alone, rehearsed(study, alone.dataset), Silent())
+    for a, b in zip(_weights(helped, study), _weights(alone, study), strict=True):
+        assert np.array_equal(a, b)
+
+
+def test_a_helper_that_fails_is_told(tmp_path: Path) -> None:
+    executor = LocalExecutor(2)
+    with executor.helping(Study.of(TABLE).describe() | {"seed": "none"}, tmp_path) as (helper,):
+        helper.wait(60)
+    (said,) = executor.lost
+    assert "seed" in said
+
+
+def test_a_helper_ends_when_its_run_is_gone(tmp_path: Path) -> None:
+    endless = Study.of(TABLE | {"stages": [{"epochs": 1_000_000}]})
+    command = [sys.executable, "-m", "leakbench", "work", "-", "--store", str(tmp_path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL) as helper:
+        assert helper.stdin is not None
+        helper.stdin.write(json.dumps(endless.describe()).encode() + b"\n")
+        helper.stdin.flush()
+        until = time.monotonic() + 60
+        while not any((tmp_path / "locks").glob("*")) and time.monotonic() < until:
+            time.sleep(0.05)  # until it has begun to train
+        assert helper.poll() is None
+        helper.stdin.close()
+        assert helper.wait(timeout=10) == 1
