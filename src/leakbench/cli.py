@@ -135,6 +135,12 @@ def run(
             metavar="N", min=1, help="Processes that train.", show_default="what a short measurement favours"
         ),
     ] = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run", help="Only tell what is left to do, and how long and how much it would take."
+        ),
+    ] = False,
 ) -> None:
     """Train, defend and attack what a study file describes.
 
@@ -145,6 +151,7 @@ def run(
     \b
     Examples:
       leakbench run studies/digits-demo.toml --out report
+      leakbench run study.toml --out report --dry-run
       leakbench run study.toml --out quick --set stages.0.epochs=5 --set seed=1
       leakbench run study.toml --out report --set 'defences=["temperature"]'
     """
@@ -152,6 +159,11 @@ def run(
 
     check_folder(out, "--out")
     check_folder(store, "--store")
+    if dry_run:
+        from .forecast import forecast
+
+        terminal.show_forecast(forecast(leakbench.Study.load(study, changes or ()), store))
+        return
     progress = terminal.progress()
     try:
         results = leakbench.run(leakbench.Study.load(study, changes or ()), store, progress, processes)

@@ -95,7 +95,7 @@ class Workshop:
             mine = [job for job in mine if self._model(job) is None]  # another may just have made it
             begun: dict[int, list[Job]] = {}
             for job in mine:
-                begun.setdefault(self._stages_done(job), []).append(job)
+                begun.setdefault(self.stages_done(job), []).append(job)
             for jobs in begun.values():
                 done = [self._begun(job) for job in jobs]
                 train_group(self.dataset, jobs, done=done, keep=self._keep, make=self.synthetic)
@@ -137,11 +137,10 @@ class Workshop:
 
     def ask(self, recipe: Recipe, asked: Query, progress: Progress) -> Answers:
         """The answers of every model of a recipe on the records at stake, then on the test part."""
-        rows = np.concatenate([self.split.records, self.dataset.parts["test"]])
         entries = self.models(recipe)
-        specs = [self._asked(entry, rows, asked) for entry in entries]
+        specs = [self._asked(entry.path.name, asked) for entry in entries]
         signals = self.store.shared(
-            "signals", specs, lambda m: (self._answers(recipe, entries[m], rows, asked), {}), progress.advance
+            "signals", specs, lambda m: (self._answers(recipe, entries[m], asked), {}), progress.advance
         )
 
         def per_model(name: str) -> PerModel:
@@ -150,6 +149,15 @@ class Workshop:
 
         noisy = per_model("noisy.npy") if asked.noise else None
         return Answers(per_model("logits.npy"), noisy, asked.noise_scale, entries, signals)
+
+    @property
+    def rows(self) -> Indices:
+        """What every model is asked about: the records at stake, then the test part."""
+        return np.concatenate([self.split.records, self.dataset.parts["test"]])
+
+    def answered(self, job: Job, asked: Query) -> bool:
+        """Whether the store holds the answers of a job's model."""
+        return self.store.folder("signals", self._asked(content_key(self.spec(job)), asked)).is_dir()
 
     def owner(self, recipe: Recipe, m: int, model: Entry) -> Owner:
         """Model m of a recipe in the hands of a defender."""
@@ -189,13 +197,13 @@ class Workshop:
             self._found[key] = entry
         return self._found.get(key)
 
-    def _stages_done(self, job: Job) -> int:
+    def stages_done(self, job: Job) -> int:
         """How many of the job's stages the store holds the model of."""
         return next((n + 1 for n in reversed(job.recipe.kept) if self._model(job.until(n)) is not None), 0)
 
     def _begun(self, job: Job) -> Trained | None:
         """What the store holds of a job that is not finished."""
-        stages = self._stages_done(job)
+        stages = self.stages_done(job)
         if not stages:
             return None
         entry = self._model(job.until(stages - 1))
@@ -204,17 +212,17 @@ class Workshop:
         traces = np.array(entry.array(TRACES)) if (entry.path / TRACES).exists() else None
         return Trained(entry.tensors(WEIGHTS), masks, entry.meta["stages"], traces)
 
-    def _asked(self, model: Entry, rows: Indices, asked: Query) -> dict[str, Any]:
-        """What determines a model's answers."""
+    def _asked(self, model: str, asked: Query) -> dict[str, Any]:
+        """What determines the answers of the model of this key."""
         return {
-            "model": model.path.name,
-            "rows": hashlib.sha256(rows.tobytes()).hexdigest(),
+            "model": model,
+            "rows": hashlib.sha256(self.rows.tobytes()).hexdigest(),
             "views": list(asked.views),
             "noise": [asked.noise, asked.noise_scale] if asked.noise else [],
         }
 
-    def _answers(self, recipe: Recipe, model: Entry, rows: Indices, asked: Query) -> dict[str, Any]:
-        weights, classes = model.tensors(WEIGHTS), len(self.dataset.classes)
+    def _answers(self, recipe: Recipe, model: Entry, asked: Query) -> dict[str, Any]:
+        weights, classes, rows = model.tensors(WEIGHTS), len(self.dataset.classes), self.rows
         about = (self.dataset.x, classes, recipe.architecture, weights, rows)
         normal = {"mean": self.dataset.mean, "std": self.dataset.std}
         files = {"logits.npy": query(*about, asked.views, **normal)}

@@ -1,16 +1,19 @@
-"""How fast models train with one thread and with all, and so how many processes pay."""
+"""How fast models train, from samples of the work itself; and so how many processes pay."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 
+import numpy as np
 import torch
 from threadpoolctl import threadpool_limits
 
+from .data.dataset import Indices
 from .executors.local import cores
 from .models import Workshop
 from .train.job import Job
-from .train.recipe import Recipe
+from .train.recipe import Recipe, Train
 from .train.stages import models_at_once, train_group
 
 BATCHES = 4  # of the one epoch that is timed
@@ -25,35 +28,48 @@ def processes_that_pay(workshop: Workshop, recipes: Sequence[Recipe]) -> int:
     missing = [job for recipe in recipes for job in workshop.missing(recipe)]
     if cores() == 1 or len(missing) < 2:
         return 1
-    job = missing[0]
-    group = _short(missing[: min(workshop.group_size, models_at_once(workshop.dataset, job))])
+    first = missing[0].recipe
+    size = min(workshop.group_size, models_at_once(workshop.dataset, missing[0]))
+    alike = [job.until(first.kept[0]) for job in missing if job.recipe == first][:size]
+    group = shortened(alike, BATCHES, epochs=1)
     _seconds(workshop, group, cores())  # the first time is slower
     all_threads, one_thread = (_seconds(workshop, group, threads) for threads in (cores(), 1))
-    growth = len(job.members) / len(group[0].members) * sum(stage.epochs for stage in job.recipe.training)
+    growth = len(alike[0].members) / len(group[0].members) * sum(s.epochs for s in first.training)
     alone = all_threads / len(group) * growth * len(missing)
     together = STARTING + alone * one_thread / (all_threads * cores())
     return cores() if together < alone else 1
 
 
-def _short(jobs: Sequence[Job]) -> list[Job]:
-    """Jobs of the same recipe as the first, on a few batches of their records for one epoch."""
+def shortened(jobs: Sequence[Job], batches: int, epochs: int) -> list[Job]:
+    """The same jobs, but on so many batches of their records, and every stage for at most so many epochs."""
     recipe = jobs[0].recipe
-    stage = recipe.training[0]
-    short = replace(recipe, stages=(replace(stage, epochs=1),))
-    return [
-        replace(job, recipe=short, members=job.members[: BATCHES * stage.batch_size])
-        for job in jobs
-        if job.recipe == recipe
-    ]
+    stages = tuple(
+        replace(s, epochs=min(epochs, s.epochs)) if isinstance(s, Train) else s for s in recipe.stages
+    )
+    short = replace(recipe, stages=stages)
+    size = batches * max(stage.batch_size for stage in recipe.training)
+    return [replace(job, recipe=short, members=_spread(job.members, size)) for job in jobs]
 
 
-def _seconds(workshop: Workshop, jobs: Sequence[Job], threads: int) -> float:
+@contextmanager
+def threads(n: int) -> Iterator[None]:
+    """All linear algebra of the block in n threads."""
     before = torch.get_num_threads()
-    torch.set_num_threads(threads)
+    torch.set_num_threads(n)
     try:
-        with threadpool_limits(threads):
-            began = time.perf_counter()
-            train_group(workshop.dataset, jobs)
-            return time.perf_counter() - began
+        with threadpool_limits(n):
+            yield
     finally:
         torch.set_num_threads(before)
+
+
+def _spread(rows: Indices, size: int) -> Indices:
+    """At most `size` of the rows, evenly spread: of sorted records not one class alone."""
+    return rows if len(rows) <= size else rows[np.linspace(0, len(rows) - 1, size).astype(np.int64)]
+
+
+def _seconds(workshop: Workshop, jobs: Sequence[Job], n: int) -> float:
+    with threads(n):
+        began = time.perf_counter()
+        train_group(workshop.dataset, jobs)
+        return time.perf_counter() - began

@@ -180,8 +180,8 @@ def attack_trials(
     """
     by_label, targets = {t.defence.label: t for t in trials}, trials[0].split.targets
     undefended, seed = trials[0].known(), study.file.seed
-    taken_for = _taken_for(study, list(by_label), len(undefended.members))
-    progress.stage("attacks", len(study.attacks) * sum(len(others) for _, others in taken_for))
+    pairs = taken_for(study, list(by_label), len(undefended.members))
+    progress.stage("attacks", len(study.attacks) * sum(len(others) for _, others in pairs))
 
     def case(label: str, other: str) -> Case:
         if label == other:
@@ -195,13 +195,13 @@ def attack_trials(
         if others == [label, UNDEFENDED]:
             attacked = informed(*attacked)
         found = [findings(each, names, seed) for each in attacked]
-        if item == taken_for[0]:
+        if item == pairs[0]:
             require_rows(attacked[0], found[0])
         return found
 
-    done = in_threads(work, taken_for, progress)
+    done = in_threads(work, pairs, progress)
     adaptive, ignoring = {}, []
-    for (label, others), found in zip(taken_for, done, strict=True):
+    for (label, others), found in zip(pairs, done, strict=True):
         for other, each in zip(others, found, strict=True):
             if label == other:
                 adaptive[label] = each
@@ -210,7 +210,7 @@ def attack_trials(
     return adaptive, ignoring
 
 
-def _taken_for(study: Study, labels: list[str], n_models: int) -> list[tuple[str, list[str]]]:
+def taken_for(study: Study, labels: list[str], n_models: int) -> list[tuple[str, list[str]]]:
     """Each defence with what its attackers take it for: first itself, and none if one ignores it; then others."""
     if n_models == 1:
         return [(label, [label]) for label in labels]

@@ -1,5 +1,6 @@
 """What the command line shows: tables, flags and progress. rich is imported when something is shown."""
 
+import math
 import os
 import sys
 from collections.abc import Sequence
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from .forecast import Work
     from .progress import Progress
     from .registry import Registry
     from .results import Flag, Results
@@ -54,6 +56,53 @@ def show_made(made: "Made", file: Path) -> None:
     console = _console()
     console.print(table)
     console.print(f"\nrecords: {file}", markup=False, highlight=False, soft_wrap=True)
+
+
+def show_forecast(work: "Sequence[Work]") -> None:
+    """What is left to do, and what it takes, line by line and together."""
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    table.add_column("Work")
+    for title in ("Pieces", "Left", "Time", "Disk"):
+        table.add_column(title, justify="right")
+    for each in work:
+        time = "not measured" if each.seconds is None else duration(each.seconds)
+        rest = ("-", "-") if not each.left else (time, size(each.disk) if each.disk else "-")
+        table.add_row(each.what, str(each.pieces), str(each.left), *rest)
+    unknown = " and what was not measured" if any(each.seconds is None and each.left for each in work) else ""
+    console = _console()
+    console.print(table)
+    seconds, disk = sum(each.seconds or 0.0 for each in work), sum(each.disk for each in work)
+    height = size(max(each.memory for each in work))
+    told = f"about {duration(seconds)}{unknown}; {size(disk)} of disk; up to {height} of memory"
+    console.print(f"\n{told}", markup=False, highlight=False)
+
+
+def duration(seconds: float) -> str:
+    """In the unit that people would use.
+
+    >>> duration(4.2), duration(200), duration(9000)
+    ('5 s', '3 min 20 s', '2 h 30 min')
+    """
+    whole = math.ceil(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def size(n: float) -> str:
+    """Bytes in the unit that people would use.
+
+    >>> size(512), size(3_200_000), size(4.5e9)
+    ('512 B', '3 MB', '4.5 GB')
+    """
+    for unit, factor in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if n >= factor:
+            return f"{n / factor:.{int(unit == 'GB')}f} {unit}"
+    return f"{n:.0f} B"
 
 
 def show_methods(registry: "Registry[Any]") -> None:

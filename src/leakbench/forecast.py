@@ -1,0 +1,164 @@
+"""What a run would do, before it does it: what the store holds, what is to be made, how long and how much it takes.
+
+Times and sizes come from samples of the work itself, run here and now: two short epochs of every recipe, answers to
+some records, every attack on made-up answers about fewer records. They grow with the records, and with the number of
+models or of cases.
+"""
+
+import time
+import tracemalloc
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from .evaluate import Case, attack_all
+from .executors.local import cores
+from .findings import Names, findings
+from .models import Workshop
+from .pace import processes_that_pay, shortened, threads
+from .running import open_workshop, rehearsed, taken_for
+from .seeds import stream
+from .study import Query, Study
+from .train.job import Trained
+from .train.query import query
+from .train.recipe import Generate, Recipe, Stage, Train
+from .train.recipe.waves import waves
+from .train.stages import models_at_once, train_group
+from .types import Models, Signals
+
+EPOCHS, BATCHES = 2, 4  # of a sample of training
+ASKED, ATTACKED = 1024, 500  # records in a sample of answers, and in a sample of attacks
+
+
+@dataclass(frozen=True)
+class Work:
+    """One kind of work: how many pieces there are, how many are left, and what these take; None: not measured."""
+
+    what: str
+    pieces: int
+    left: int
+    seconds: float | None = 0.0
+    disk: float = 0.0  # bytes that stay
+    memory: float = 0.0  # bytes at the height
+
+
+def forecast(study: Study, store: str | Path) -> list[Work]:
+    """The work of a study in its order. Nothing is put into the store.
+
+    Raises InputError for what `run` would refuse before it trains, LeakbenchError where a loss diverges.
+    """
+    workshop = open_workshop(study, store)
+    labels: dict[Recipe, list[str]] = {}
+    for label, recipe in rehearsed(study, workshop.dataset).items():
+        labels.setdefault(recipe, []).append(label)
+    found: list[Work] = []
+    samples: dict[Recipe, Trained] = {}
+    processes = processes_that_pay(workshop, list(labels))
+    with threads(max(1, cores() // processes)):
+        for recipe in (recipe for wave in waves(list(labels)) for recipe in wave):
+            what = ", ".join(labels.get(recipe, ["what several begin with"]))
+            work, samples[recipe] = _training(workshop, recipe, list(samples), processes)
+            found.append(replace(work, what=f"training: {what}"))
+    answers = [_answers(workshop, recipe, study.file.query, samples[recipe]) for recipe in labels]
+    found.append(_together("answers", answers))
+    models = len(workshop.split.members)
+    found += [
+        Work(f"released answers: {d.label}", models, models, None) for d in study.defences if d.made_once
+    ]
+    return [*found, _attacks(study, workshop)]
+
+
+def _training(
+    workshop: Workshop, recipe: Recipe, before: list[Recipe], processes: int
+) -> tuple[Work, Trained]:
+    """The training of a recipe, less the stages that the store holds or that a recipe `before` it ends with."""
+    jobs, missing = workshop.jobs(recipe), workshop.missing(recipe)
+    shared = [n for n in recipe.kept if recipe.until(n) in before]
+    size = min(workshop.group_size, models_at_once(workshop.dataset, jobs[0]))
+    sampled = shortened((missing or jobs)[:size], BATCHES, EPOCHS)
+    trained = train_group(workshop.dataset, sampled)[0]
+    seconds = disk = 0.0
+    for each in missing:
+        first = max([workshop.stages_done(each), *(n + 1 for n in shared)])
+        seconds += sum(
+            _seconds(stage, log, len(each.members) / len(sampled[0].members))
+            for stage, log in list(zip(recipe.stages, trained.log, strict=True))[first:]
+        )
+        kept = sum(n >= first for n in recipe.kept)
+        disk += kept * (_bytes(trained.weights) + _bytes(trained.masks)) + _traces(recipe, len(each.members))
+    return Work("", len(jobs), len(missing), seconds / processes, disk), trained
+
+
+def _seconds(stage: Stage, log: dict[str, Any], growth: float) -> float:
+    """What a stage takes of one model, from the log of its sample with `growth` times fewer members."""
+    on_members = stage.on != "public" if isinstance(stage, Train) else isinstance(stage, Generate)
+    longer = stage.epochs / min(EPOCHS, stage.epochs) if isinstance(stage, Train) else 1.0
+    return float(log["seconds"]) * longer * (growth if on_members else 1.0)
+
+
+def _bytes(arrays: dict[str, np.ndarray]) -> int:
+    return sum(array.nbytes for array in arrays.values())
+
+
+def _traces(recipe: Recipe, members: int) -> int:
+    """Two bytes for each member and epoch of the last stage that notes them."""
+    traced = [stage for stage in recipe.training if stage.traced]
+    return 2 * traced[-1].epochs * members if traced else 0
+
+
+def _answers(workshop: Workshop, recipe: Recipe, asked: Query, sample: Trained) -> Work:
+    """The answers of a recipe's models to all records, from those of a sample to some."""
+    jobs, data, rows = workshop.jobs(recipe), workshop.dataset, workshop.rows
+    left = sum(not workshop.answered(job, asked) for job in jobs)
+    few = rows[:ASKED]
+    began = time.perf_counter()
+    about = (data.x, len(data.classes), recipe.architecture, sample.weights, few)
+    logits = query(*about, asked.views, mean=data.mean, std=data.std)
+    copies = 1 + asked.noise / len(asked.views)
+    growth = left * copies * len(rows) / len(few)
+    return Work("", len(jobs), left, growth * (time.perf_counter() - began), growth * logits.nbytes)
+
+
+def _together(what: str, each: list[Work]) -> Work:
+    return Work(
+        what,
+        sum(work.pieces for work in each),
+        sum(work.left for work in each),
+        sum(work.seconds or 0.0 for work in each),
+        sum(work.disk for work in each),
+    )
+
+
+def _attacks(study: Study, workshop: Workshop) -> Work:
+    """Every attack on every defence with all its numbers, from one case of answers that are drawn at random."""
+    split, classes = workshop.split, len(workshop.dataset.classes)
+    pairs = taken_for(study, [d.label for d in study.defences], len(split.members))
+    cases = sum(len(others) for _, others in pairs)
+    chosen = np.arange(min(ATTACKED, len(split.records)))
+    growth = len(split.records) / len(chosen)
+    rng = stream(study.file.seed, "forecast")
+    outside = int(split.population(workshop.dataset).size / growth)
+    nobody = np.zeros((len(split.members), outside), dtype=bool)
+    views = (len(split.members), len(study.file.query.views))
+
+    def made_up(n: int) -> Signals:
+        logits = rng.normal(size=(*views, n, classes))
+        return Signals(rng.integers(classes, size=n), logits)
+
+    population = Models(made_up(outside), nobody, ~nobody) if outside else None
+    members, audited = split.members[:, chosen], split.audited[:, chosen]
+    models = Models(made_up(len(chosen)), members, audited, population)
+    case = Case("none", models, split.targets, adaptive=True)
+    tracemalloc.start()
+    began = time.perf_counter()
+    with threadpool_limits(1):
+        findings(attack_all(case, study.attacks, study.file.seed), Names(), study.file.seed)
+    seconds = time.perf_counter() - began
+    _, height = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    together = min(cores(), len(pairs))
+    memory = workshop.dataset.x.nbytes + 2 * together * growth * height  # two cases in each thread
+    return Work("attacks", cases, cases, cases * growth * seconds / together, 0.0, memory)

@@ -1,0 +1,65 @@
+"""What a dry run tells is what the run then does."""
+
+from pathlib import Path
+
+import pytest
+
+from leakbench.forecast import Work, forecast
+from leakbench.running import run
+from leakbench.study import Study
+from leakbench.terminal import show_forecast
+
+TABLE = {
+    "data": {"name": "digits", "records": 300},
+    "design": {"name": "random_half", "models": 4},
+    "architecture": {"hidden": [128]},
+    "stages": [{"epochs": 5}],
+    "defences": [
+        "temperature",
+        {"name": "pruning", "label": "pruned", "sparsity": 0.5},
+        {"name": "pruning", "label": "pruned-0.8", "sparsity": 0.8},
+    ],
+    "attacks": ["loss", "lira"],
+}
+
+
+def _disk(store: Path, *kinds: str) -> int:
+    files = (f for kind in kinds for f in (store / kind).rglob("*") if f.is_file() and f.name != "job.json")
+    return sum(f.stat().st_size for f in files)
+
+
+def test_a_dry_run_makes_nothing_and_tells_what_a_run_makes(tmp_path: Path) -> None:
+    study, store = Study.of(TABLE), tmp_path / "store"
+    before = {work.what: work for work in forecast(study, store)}
+    assert {path.name for path in store.iterdir()} == {"tmp", "locks"}
+    assert {what: (work.pieces, work.left) for what, work in before.items()} == {
+        "training: none, temperature": (4, 4),
+        "training: pruned": (4, 4),
+        "training: pruned-0.8": (4, 4),
+        "answers": (12, 12),
+        "attacks": (7, 7),
+    }
+    assert all(work.seconds is not None and work.seconds > 0 for work in before.values())
+    # what is pruned goes on from the training of `none`, which is told once
+    assert before["training: pruned"].seconds < before["training: none, temperature"].seconds
+    run(study, store)
+    after = {work.what: work for work in forecast(study, store)}
+    for what, work in after.items():
+        assert (work.left == 0) == (what != "attacks"), what
+        assert work.left or (work.seconds, work.disk) == (0, 0)
+    made = sum(work.disk for what, work in before.items() if what.startswith("training"))
+    assert made == pytest.approx(_disk(store, "models"), rel=0.1)
+    assert before["answers"].disk == pytest.approx(_disk(store, "signals"), rel=0.1)
+
+
+def test_the_table_tells_what_was_not_measured(capsys: pytest.CaptureFixture[str]) -> None:
+    show_forecast([
+        Work("training: none", 16, 4, 100.0, 3e6),
+        Work("released answers: memguard", 16, 16, None),
+        Work("answers", 16, 0),
+        Work("attacks", 9, 9, 7300.0, 0.0, 2.5e9),
+    ])  # fmt: skip
+    lines = capsys.readouterr().out.splitlines()
+    assert any("training: none" in line and "1 min 40 s" in line and "3 MB" in line for line in lines)
+    assert any("memguard" in line and "not measured" in line for line in lines)
+    assert lines[-1] == "about 2 h 3 min and what was not measured; 3 MB of disk; up to 2.5 GB of memory"
