@@ -10,7 +10,7 @@ from leakbench import generated
 from leakbench.generated import look_at_generators
 from leakbench.models import Workshop
 from leakbench.progress import Silent
-from leakbench.running import make_trials
+from leakbench.running import make_trials, rehearsed
 from leakbench.store import Store
 from leakbench.study import Study
 
@@ -43,7 +43,9 @@ def test_the_same_generator_is_measured_once(tmp_path: Path, monkeypatch: pytest
 
     dataset = load(study.file.data)
     workshop = Workshop(dataset, study.design.split(dataset, 0), 0, Store(tmp_path))
-    found = look_at_generators(make_trials(study, workshop, Silent()), workshop, Silent())
+    found = look_at_generators(
+        make_trials(study, workshop, rehearsed(study, workshop.dataset), Silent()), workshop, Silent()
+    )
     generators, targets = 2, 4
     assert calls["domias"] == calls["nearest_neighbour"] == generators * targets
     assert calls["nearest"] == generators

@@ -9,7 +9,7 @@ from leakbench.data.load import load
 from leakbench.models import Workshop
 from leakbench.progress import Silent
 from leakbench.results import Row
-from leakbench.running import make_trials
+from leakbench.running import make_trials, rehearsed
 from leakbench.signals.statistics import log_softmax
 from leakbench.store import Store
 from leakbench.study import Study
@@ -40,7 +40,10 @@ def trials(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Trial]:
     dataset = load(study.file.data)
     split = study.design.split(dataset, 0)
     workshop = Workshop(dataset, split, 0, Store(tmp_path_factory.mktemp("store")))
-    return {trial.defence.label: trial for trial in make_trials(study, workshop, Silent())}
+    return {
+        trial.defence.label: trial
+        for trial in make_trials(study, workshop, rehearsed(study, workshop.dataset), Silent())
+    }
 
 
 def _rows(found: object) -> dict[str, Row]:
