@@ -279,6 +279,7 @@ def test_a_view_of_a_table_is_refused_before_training(tmp_path: Path) -> None:
     assert not (tmp_path / "store" / "models").exists()
 
 
+@pytest.mark.slow
 def test_killed_at_any_moment_the_next_run_continues(tmp_path: Path) -> None:
     """kill -9 a few times while it trains; what was finished is kept, and the result is that of an unbroken run."""
     study = tmp_path / "study.toml"
