@@ -15,7 +15,6 @@ from .errors import InputError, LeakbenchError, unknown
 
 if TYPE_CHECKING:
     from .registry import Registry
-    from .study import Study
 
 USAGE_ERROR: type[BaseException] = typer.BadParameter.__bases__[
     0
@@ -190,28 +189,13 @@ def work(
     """
     import leakbench
 
+    from .executors.local import told
     from .running import work as help_with
 
     check_folder(store, "--store")
-    given = leakbench.Study.load(study, changes or ()) if study != "-" else _told()
-    help_with(given, store)
-
-
-def _told() -> "Study":
-    """The study that another process writes to this one's input; when that one is gone, so is this."""
-    import json
-    import os
-    from threading import Thread
-
-    from .study import Study
-
-    def end() -> None:
-        sys.stdin.read()
-        os._exit(1)
-
-    told = json.loads(sys.stdin.readline())
-    Thread(target=end, daemon=True).start()
-    return Study.of(told)
+    help_with(
+        leakbench.Study.of(told()) if study == "-" else leakbench.Study.load(study, changes or ()), store
+    )
 
 
 @app.command()

@@ -12,13 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from .evaluate import Case, attack_all
-from .executors.local import cores
+from .executors.local import cores, threads
 from .findings import Names, findings
 from .models import Workshop
-from .pace import processes_that_pay, shortened, threads
+from .pace import processes_that_pay, shortened
 from .running import open_workshop, rehearsed, taken_for
 from .seeds import stream
 from .study import Query, Study
@@ -154,7 +153,7 @@ def _attacks(study: Study, workshop: Workshop) -> Work:
     case = Case("none", models, split.targets, adaptive=True)
     tracemalloc.start()
     began = time.perf_counter()
-    with threadpool_limits(1):
+    with threads(1):
         findings(attack_all(case, study.attacks, study.file.seed), Names(), study.file.seed)
     seconds = time.perf_counter() - began
     _, height = tracemalloc.get_traced_memory()

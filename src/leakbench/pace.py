@@ -1,16 +1,13 @@
 """How fast models train, from samples of the work itself; and so how many processes pay."""
 
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-import torch
-from threadpoolctl import threadpool_limits
 
 from .data.dataset import Indices
-from .executors.local import cores
+from .executors.local import cores, threads
 from .models import Workshop
 from .train.job import Job
 from .train.recipe import Recipe, Train
@@ -49,18 +46,6 @@ def shortened(jobs: Sequence[Job], batches: int, epochs: int) -> list[Job]:
     short = replace(recipe, stages=stages)
     size = batches * max(stage.batch_size for stage in recipe.training)
     return [replace(job, recipe=short, members=_spread(job.members, size)) for job in jobs]
-
-
-@contextmanager
-def threads(n: int) -> Iterator[None]:
-    """All linear algebra of the block in n threads."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(n)
-    try:
-        with threadpool_limits(n):
-            yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _spread(rows: Indices, size: int) -> Indices:

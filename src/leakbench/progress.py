@@ -144,8 +144,20 @@ def remaining(elapsed: float, steps: int, total: int) -> str:
     """
     if not 0 < steps < total:
         return ""
-    minutes, seconds = divmod(round(elapsed * (total - steps) / steps), 60)
-    return f", about {f'{minutes} min ' if minutes else ''}{seconds} s left"
+    return f", about {duration(elapsed * (total - steps) / steps)} left"
+
+
+def duration(seconds: float) -> str:
+    """In the units that people would use.
+
+    >>> duration(4.2), duration(200), duration(9000)
+    ('4 s', '3 min 20 s', '2 h 30 min')
+    """
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
 class Bars:

@@ -1,6 +1,5 @@
 """What the command line shows: tables, flags and progress. rich is imported when something is shown."""
 
-import math
 import os
 import sys
 from collections.abc import Sequence
@@ -62,6 +61,8 @@ def show_forecast(work: "Sequence[Work]") -> None:
     """What is left to do, and what it takes, line by line and together."""
     from rich.table import Table
 
+    from .progress import duration
+
     table = Table(box=None, pad_edge=False)
     table.add_column("Work")
     for title in ("Pieces", "Left", "Time", "Disk"):
@@ -77,20 +78,6 @@ def show_forecast(work: "Sequence[Work]") -> None:
     height = size(max(each.memory for each in work))
     told = f"about {duration(seconds)}{unknown}; {size(disk)} of disk; up to {height} of memory"
     console.print(f"\n{told}", markup=False, highlight=False)
-
-
-def duration(seconds: float) -> str:
-    """In the unit that people would use.
-
-    >>> duration(4.2), duration(200), duration(9000)
-    ('5 s', '3 min 20 s', '2 h 30 min')
-    """
-    whole = math.ceil(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
 def size(n: float) -> str:

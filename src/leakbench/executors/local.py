@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 from threadpoolctl import threadpool_limits
@@ -25,10 +26,8 @@ class LocalExecutor:
         if self.processes == 1:
             yield []
             return
-        import torch
-
-        threads, before = max(1, cores() // self.processes), torch.get_num_threads()
-        environment = os.environ | {"OMP_NUM_THREADS": str(threads)}
+        each = max(1, cores() // self.processes)
+        environment = os.environ | {"OMP_NUM_THREADS": str(each)}
         command = [sys.executable, "-m", "leakbench", "work", "-", "--store", str(store.resolve())]
         helpers = [
             subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, env=environment)
@@ -37,11 +36,9 @@ class LocalExecutor:
         try:
             for helper in helpers:
                 _tell(helper, study)
-            torch.set_num_threads(threads)
-            with threadpool_limits(threads):
+            with threads(each):
                 yield helpers
         finally:
-            torch.set_num_threads(before)
             for helper in helpers:
                 self._end(helper)
 
@@ -57,6 +54,32 @@ class LocalExecutor:
 def cores() -> int:
     """How many cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@contextmanager
+def threads(n: int) -> Iterator[None]:
+    """All linear algebra of the block in n threads."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(n)
+    try:
+        with threadpool_limits(n):
+            yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def told() -> dict[str, Any]:
+    """The study that a run writes to this helper's input; when the run is gone, so is the helper."""
+
+    def end() -> None:
+        sys.stdin.read()
+        os._exit(1)
+
+    study: dict[str, Any] = json.loads(sys.stdin.readline())
+    Thread(target=end, daemon=True).start()
+    return study
 
 
 def _tell(helper: subprocess.Popen[bytes], study: dict[str, Any]) -> None:
