@@ -48,7 +48,9 @@ class PerClass(TrainedAttack):
         """The thresholds, by class."""
         t, y = features.T
         tau_all = best_threshold(t, members)
-        order = np.argsort(y, kind="stable")
+        order = np.argsort(
+            y.astype(np.min_scalar_type(int(y.max()))), kind="stable"
+        )  # by digits: short words
         classes, starts = np.unique(y[order], return_index=True)
         groups = np.split(order, starts[1:])
         two_sided = [members[g].any() and not members[g].all() for g in groups]

@@ -45,9 +45,8 @@ class Presorted:
     """
 
     def __init__(self, sample: Sample) -> None:
-        order = np.argsort(sample.roc.step, kind="stable")
-        member = sample.members[order]
-        self.inside, self.outside = order[member], order[~member]
+        member = sample.members[sample.order]
+        self.inside, self.outside = sample.order[member], sample.order[~member]
         step1, step0 = sample.roc.step[self.inside], sample.roc.step[self.outside]
         self.above = np.append(np.searchsorted(step1, step0), step1.size)  # members above each non-member
         self.least = np.searchsorted(step0, step1)  # non-members above each member
@@ -59,8 +58,8 @@ class Presorted:
 
         The AUC counts ties as one half; the TPR is the largest whose FPR is at most the one asked for.
         """
-        weight1 = weights[self.inside]
-        tp, fp = _summed(weight1), _summed(weights[self.outside])
+        weight1 = weights.take(self.inside)
+        tp, fp = _summed(weight1), _summed(weights.take(self.outside))
         n1, n0 = int(tp[-1]), int(fp[-1])
         beaten_by = fp[self.least] if self.most is None else fp[self.least] + fp[self.most]
         lost, pairs = int(weight1 @ beaten_by) * (2 if self.most is None else 1), 2 * n1 * n0
@@ -70,7 +69,8 @@ class Presorted:
 
 def _summed(weights: Weights) -> Counts:
     """[n + 1]: the sum of the weights before each place."""
-    out = np.zeros(weights.size + 1, dtype=np.int64)
+    out = np.empty(weights.size + 1, dtype=np.int64)
+    out[0] = 0
     np.cumsum(weights, dtype=np.int64, out=out[1:])
     return out
 

@@ -111,10 +111,11 @@ def _auc_between_models(sample: Sample) -> float:
     auc, pairs = sample.roc.auc, sample.n_members * sample.n_nonmembers
     if sample.model.min() == sample.model.max():
         return auc
-    place = sample.model * sample.roc.thresholds.size + sample.roc.step  # by model, then by falling score
-    order = np.argsort(place)
-    place, model, member = place[order], sample.model[order], sample.members[order].astype(np.int64)
-    ends = np.flatnonzero(np.append(place[1:] != place[:-1], True))
+    model = sample.model[sample.order]
+    few = model.astype(np.min_scalar_type(int(model.max())))  # a short word is sorted by its digits
+    order = sample.order[np.argsort(few, kind="stable")]  # by model, then by falling score
+    model, step, member = sample.model[order], sample.roc.step[order], sample.members[order].astype(np.int64)
+    ends = np.flatnonzero(np.append((step[1:] != step[:-1]) | (model[1:] != model[:-1]), True))
     dtp = np.diff(np.cumsum(member)[ends], prepend=0)
     fp = np.cumsum(1 - member)[ends]  # over this model and all before it
     until = np.cumsum(np.bincount(model, weights=1 - member)).astype(np.int64)[model[ends]]

@@ -34,8 +34,8 @@ class Roc:
     step: NDArray[np.intp]  # [n] where each score stands among the thresholds
 
     @classmethod
-    def of(cls, scores: Array, members: Bools) -> "Roc":
-        """The ROC of scores [n] and membership [n], in O(n log n).
+    def of(cls, scores: Array, members: Bools, order: NDArray[np.intp] | None = None) -> "Roc":
+        """The ROC of scores [n] and membership [n], in O(n log n); O(n) if the falling `order` [n] is known.
 
         Raises InputError unless the scores are finite and both members and non-members are there.
         """
@@ -47,7 +47,7 @@ class Roc:
             raise InputError(f"a ROC needs members and non-members, got {n1} and {n0}; give both")
         if not np.isfinite(scores).all():
             raise InputError("scores must be finite, got NaN or infinity; replace or drop those records")
-        order = np.argsort(-scores)
+        order = np.argsort(-scores) if order is None else order
         descending = scores[order]
         differs = descending[1:] != descending[:-1]
         last = np.flatnonzero(np.append(differs, True))
