@@ -1,7 +1,7 @@
 """Print the figures that docs/design, docs/flags.md and docstrings quote beside docs/coverage.md.
 
-Run: python docs/design/evidence.py [NAME ...]   (without names all: a minute or two; Location-30 is needed for
-`densities`, `copula` and `tree`, statsmodels and pgmpy for the last two)
+Run: python docs/design/evidence.py [NAME ...]   (without names all: some minutes; Location-30 is needed for
+`densities`, `copula` and `tree`, MNIST for `same_bits`, statsmodels and pgmpy for `copula` and `tree`)
 """
 
 import sys
@@ -9,6 +9,7 @@ import time
 import warnings
 from collections.abc import Callable, Sequence
 from functools import partial
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -225,6 +226,46 @@ def tree(columns: int = 100) -> None:
     )
 
 
+def same_bits() -> None:
+    """How far trained weights differ between one thread and two, and between groups of 1, 4 and 8 models."""
+    for name, hidden, batch_size, records in (
+        ("mnist", [128, 64], 1280, 20_000),
+        ("mnist", [256, 128], 64, 2000),
+        ("digits", [64], 32, 600),
+    ):
+        trained = [
+            _weights(n, group, name, hidden, batch_size, records)
+            for n, group in ((1, 8), (2, 8), (1, 4), (2, 4), (1, 1), (2, 1))
+        ]
+        apart = max(
+            float(np.abs(a[key] - b[key]).max())
+            for others in trained[1:]
+            for a, b in zip(trained[0], others, strict=True)
+            for key in a
+        )
+        print(f"{name} {hidden}, batches of {batch_size}, 8 models: weights differ by at most {apart}")
+
+
+def _weights(n: int, group: int, name: str, hidden: list[int], batch_size: int, records: int) -> list[dict]:
+    """The weights of 8 models, trained for two epochs in n threads, in groups of so many."""
+    from leakbench.executors.local import threads
+    from leakbench.running import open_workshop
+    from leakbench.study import Study
+
+    study = Study.of(
+        {
+            "data": {"name": name, "records": records},
+            "design": {"name": "random_half", "models": 8},
+            "architecture": {"hidden": hidden},
+            "stages": [{"epochs": 2, "batch_size": batch_size}],
+            "group_size": group,
+        }
+    )
+    with TemporaryDirectory() as store, threads(n):
+        entries = open_workshop(study, store).models(study.recipe)
+        return [entry.tensors("weights.safetensors") for entry in entries]
+
+
 def _location() -> tuple:
     from leakbench.data.load import load
 
@@ -232,7 +273,7 @@ def _location() -> tuple:
     return dataset, dataset.parts["pool"][:1200]
 
 
-EVIDENCE = (bias, plain_clopper_pearson, unequal_shares, noisy_queries, densities, copula, tree)
+EVIDENCE = (bias, plain_clopper_pearson, unequal_shares, noisy_queries, densities, copula, tree, same_bits)
 
 if __name__ == "__main__":
     for show in EVIDENCE:

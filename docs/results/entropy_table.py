@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from pages import PICTURES, cell, head, line, matched, save
 from table import provenance_line
 
+from leakbench.report.numbers import metric_title
 from leakbench.report.view import View
 from leakbench.results import Results, Row
 
@@ -98,11 +99,11 @@ def together(every: Sequence[Results]) -> list[str]:
     """One line a predictor, one column a study: Spearman's rho with LiRA's AUC; a star: better than mean entropy."""
     prefix, suffix = "rank_correlation[", ",auc]"
     found = [{r.metric: r for r in results.rows if r.metric.startswith(prefix)} for results in every]
-    out = head("predictor", *(results.title for results in every))
+    out = head("predictor", *(results.title.partition(" on ")[2] for results in every))
     for metric in (m for m in found[0] if m.endswith(suffix)):
         rows = [rows[metric] for rows in found]
         stars = ["\\*" if "entropy_mean" in row.detail["weaker"] else "" for row in rows]
-        name = metric.removeprefix(prefix).removesuffix(suffix)
+        name = metric_title(metric.removeprefix(prefix).removesuffix(suffix))
         out.append(line(name, *(cell([row]) + star for row, star in zip(rows, stars, strict=True))))
     return out
 
