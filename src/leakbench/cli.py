@@ -156,16 +156,20 @@ def run(
     """
     import leakbench
 
+    from .log import logged_to
+
     check_folder(out, "--out")
     check_folder(store, "--store")
+    planned = leakbench.Study.load(study, changes or ())
     if dry_run:
         from .forecast import forecast
 
-        terminal.show_forecast(forecast(leakbench.Study.load(study, changes or ()), store))
+        terminal.show_forecast(forecast(planned, store))
         return
     progress = terminal.progress()
     try:
-        results = leakbench.run(leakbench.Study.load(study, changes or ()), store, progress, processes)
+        with logged_to(Path(out) / "log.jsonl"):
+            results = leakbench.run(planned, store, progress, processes)
     finally:
         progress.done()
     terminal.show(results, results.save(out))
@@ -176,6 +180,9 @@ def work(
     study: StudyPath,
     store: StoreFolder = "leakbench-store",
     changes: Changes = None,
+    log: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Append what happens to this file, in JSON lines.")
+    ] = None,
 ) -> None:
     """Help a run of the same study on the same store.
 
@@ -190,12 +197,13 @@ def work(
     import leakbench
 
     from .executors.local import told
+    from .log import logged_to
     from .running import work as help_with
 
     check_folder(store, "--store")
-    help_with(
-        leakbench.Study.of(told()) if study == "-" else leakbench.Study.load(study, changes or ()), store
-    )
+    planned = leakbench.Study.of(told()) if study == "-" else leakbench.Study.load(study, changes or ())
+    with logged_to(log):
+        help_with(planned, store)
 
 
 @app.command()

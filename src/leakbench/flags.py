@@ -1,7 +1,7 @@
 """Flags: what a reader must know before trusting a number. Each has a section of the same code in docs/flags.md."""
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -82,6 +82,15 @@ def privacy_flags(rows: Iterable[Row]) -> Iterator[Flag]:
                 "a stage without noise trains on members, or fits a generator to them: epsilon is infinite"
             )
             yield UNCOVERED.flag(message, row.defence)
+
+
+def diverged_flags(defence: str, lost: Mapping[int, str], models: int, hopeless: bool) -> Iterator[Flag]:
+    """Which models of a defence diverged (`lost`, by number, with seed and reason), and what was done about it."""
+    if lost:
+        what = (
+            "the defence was left out" if hopeless else "left out, of every defence, so that all stay alike"
+        )
+        yield DIVERGED.flag(f"{len(lost)} of {models} models ({'; '.join(lost.values())}): {what}", defence)
 
 
 def _non_adaptive(attacked: Attacked, rows: list[Row]) -> Iterator[Raised]:
@@ -195,6 +204,7 @@ def _counts_tell(attacked: Attacked, rows: list[Row]) -> Iterator[Raised]:
 COPYING = FlagKind("F11", "The generator copies members")
 COLLAPSED = FlagKind("F12", "The generator collapsed")
 UNCOVERED = FlagKind("F13", "DP does not cover all training on members")
+DIVERGED = FlagKind("F14", "Models diverged")
 KINDS = (
     FlagKind("F01", "Non-adaptive shadow models", _non_adaptive),
     FlagKind("F02", "Too few non-members", _too_few),
@@ -209,6 +219,7 @@ KINDS = (
     COPYING,
     COLLAPSED,
     UNCOVERED,
+    DIVERGED,
 )
 
 

@@ -15,11 +15,12 @@ from .data.designs import Split
 from .defences.owner import Owner, Records
 from .generators import Synthetic
 from .key import content_key
+from .log import event
 from .progress import Progress, Silent, watched
 from .seeds import derive
 from .store import Entry, Made, Store, until_done
 from .study import Query
-from .train.job import Job, Trained, groups
+from .train.job import Job, Trained, diverged, groups
 from .train.query import answering, query, query_noise
 from .train.recipe import Generate, Recipe
 from .train.recipe.waves import waves
@@ -58,9 +59,12 @@ class Workshop:
         """One training job for each model of the split. Model m has the same seed under every defence."""
         shared = derive(self.seed, "shared")
         return [
-            Job(recipe, self.split.records[members], dev, derive(self.seed, "model", m), shared)
+            Job(recipe, self.split.records[members], dev, self._seed("model", m), shared)
             for m, (members, dev) in enumerate(zip(self.split.members, self.split.dev, strict=True))
         ]
+
+    def _seed(self, what: str, m: int) -> int:
+        return derive(self.seed, what, self.split.number(m))
 
     def spec(self, job: Job) -> dict[str, Any]:
         """What determines a model: the content of its key."""
@@ -107,6 +111,12 @@ class Workshop:
         found = [self._model(job) for job in self.jobs(recipe)]
         assert None not in found
         return [entry for entry in found if entry is not None]
+
+    def diverged(self, recipe: Recipe) -> dict[int, str]:
+        """Which models of a recipe diverged in their training, with their seed and what is not finite any more."""
+        found = zip(self.jobs(recipe), self.models(recipe), strict=True)
+        lost = {m: (job.seed, diverged(entry.meta["stages"])) for m, (job, entry) in enumerate(found)}
+        return {m: f"seed {seed}: {why}" for m, (seed, why) in lost.items() if why}
 
     def synthetic(self, job: Job, number: int) -> Synthetic:
         """The synthetic records of a stage of a job; made once for all recipes that make the same."""
@@ -175,7 +185,7 @@ class Workshop:
             return answering(*about, mean=data.mean, std=data.std)
 
         return Owner(
-            derive(self.seed, "owner", m),
+            self._seed("owner", m),
             ask,
             members=lambda: records(job.members),
             public=lambda: records(data.parts.get("public", np.empty(0, np.int64))),
@@ -187,7 +197,9 @@ class Workshop:
             files: dict[str, Any] = {WEIGHTS: trained.weights}
             files |= {MASKS: trained.masks} if trained.masks else {}
             files |= {TRACES: trained.traces} if trained.traces is not None else {}
-            self._found[content_key(spec)] = self.store.put("models", spec, files, {"stages": trained.log})
+            key = content_key(spec)
+            self._found[key] = self.store.put("models", spec, files, {"stages": trained.log})
+            event("trained", key=key, seed=job.seed, stage=number, seconds=trained.log[-1]["seconds"])
 
     def _model(self, job: Job) -> Entry | None:
         """The model of a job, if the store holds it."""

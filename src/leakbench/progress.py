@@ -9,6 +9,8 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Protocol, TextIO
 
+from .log import event
+
 if TYPE_CHECKING:
     import rich.progress
 
@@ -43,7 +45,7 @@ class Silent:
 
 
 class Timed:
-    """Shows another progress, and keeps the seconds of every stage: on the wall, and of all threads' processors."""
+    """Shows another progress, logs it, and keeps the seconds of every stage: on the wall, and of all processors."""
 
     def __init__(self, shown: Progress) -> None:
         self.shown, self.parts = shown, dict[str, dict[str, float]]()
@@ -54,6 +56,7 @@ class Timed:
         """Begin a stage; time spent before the first one went into reading the data."""
         self._note()
         self._name = name
+        event("stage", name=name, steps=total)
         self.shown.stage(name, total)
 
     def advance(self, n: int = 1) -> None:
@@ -71,8 +74,10 @@ class Timed:
         now = _now()
         if self._name is not None:
             part = self.parts.setdefault(self._name, dict.fromkeys(now, 0.0))
-            for clock in now:
-                part[clock] = round(part[clock] + now[clock] - self._began[clock], 2)
+            spent = {clock: now[clock] - self._began[clock] for clock in now}
+            event("stage done", name=self._name, **{clock: round(value, 2) for clock, value in spent.items()})
+            for clock, value in spent.items():
+                part[clock] = round(part[clock] + value, 2)
         self._began = now
 
 

@@ -12,6 +12,7 @@ from typing import TypeVar
 import torch
 from threadpoolctl import threadpool_limits
 
+from . import __version__
 from .comparisons import matched_in_accuracy, origin_of_leakage, public_twins
 from .correlations import rank_correlations
 from .data.dataset import Dataset
@@ -23,6 +24,7 @@ from .findings import Findings, Names, findings, method_boxes, require_rows
 from .flags import privacy_flags
 from .footprint import Footprints
 from .generated import look_at_generators
+from .log import event
 from .models import Answers, Workshop
 from .outputs import Answered, answered
 from .pace import processes_that_pay
@@ -35,6 +37,7 @@ from .results import UNDEFENDED, Results, Row
 from .signals.views import parse_views
 from .store import Store
 from .study import Protected, Study
+from .survivors import Survivors, survivors
 from .train.material import public_rows
 from .train.recipe import Recipe
 from .train.stages import rehearse
@@ -59,12 +62,15 @@ def run(
     many as are given; the numbers are the same. Raises InputError or StoreError with one clear line.
     """
     clock, progress = Clock(), Timed(progress or Silent())
+    event("run", title=study.file.title, version=__version__, store=str(store))
     workshop = open_workshop(study, store)
     dataset, split = workshop.dataset, workshop.split
     recipes = rehearsed(study, dataset)
     executor = LocalExecutor(processes or processes_that_pay(workshop, list(recipes.values())))
     with executor.helping(study.describe(), workshop.store.root):
-        trials = make_trials(study, workshop, recipes, progress)
+        left = train_all(workshop, recipes, progress)
+        workshop = left.workshop
+        trials = make_trials(study, workshop, left.recipes, progress)
     adaptive, others = attack_trials(
         study, trials, _names(dataset, split), progress, Remembered(workshop.store)
     )
@@ -93,7 +99,12 @@ def run(
             *rank_correlations([*leaked, *measured], study.file.seed),
         ],
         curves=[curve for f in found for curve in f.curves],
-        flags=[*(flag for f in found for flag in f.flags), *made.flags, *privacy_flags(measured)],
+        flags=[
+            *(flag for f in found for flag in f.flags),
+            *made.flags,
+            *privacy_flags(measured),
+            *left.flags,
+        ],
         records=[record for f in found for record in f.records],
         methods=method_boxes(
             {label: attack for label, attack in study.attacks.items() if label in used},
@@ -102,7 +113,9 @@ def run(
         provenance=provenance(clock, study.file.seed, dataset.describe(), progress.parts),
         study=study.describe(),
         notes=sorted(
-            {note for f in found for note in f.notes} | {LOST.format(said) for said in executor.lost}
+            {note for f in found for note in f.notes}
+            | {LOST.format(said) for said in executor.lost}
+            | set(workshop.store.damaged)
         ),
         samples=made.samples,
         layers=[layer for trial in trials for layer in sizes.layers(trial, trials[0])],
@@ -114,7 +127,8 @@ def run(
 def work(study: Study, store: str | Path) -> None:
     """Help runs of this study on this store, until the models and their answers are made. Raises as `run`."""
     workshop = open_workshop(study, store)
-    make_trials(study, workshop, rehearsed(study, workshop.dataset), Silent())
+    left = train_all(workshop, rehearsed(study, workshop.dataset), Silent())
+    make_trials(study, left.workshop, left.recipes, Silent())
 
 
 def open_workshop(study: Study, store: str | Path) -> Workshop:
@@ -134,18 +148,25 @@ def rehearsed(study: Study, dataset: Dataset) -> dict[str, Recipe]:
     return recipes
 
 
-def make_trials(
-    study: Study, workshop: Workshop, recipes: Mapping[str, Recipe], progress: Progress
-) -> list[Trial]:
-    """The models of every defence, the undefended ones first; two defences with one recipe share theirs."""
+def train_all(workshop: Workshop, recipes: Mapping[str, Recipe], progress: Progress) -> Survivors:
+    """Train the models of every defence, and leave out what diverged."""
     distinct = list(dict.fromkeys(recipes.values()))
     progress.stage("training", sum(len(workshop.missing(recipe)) for recipe in distinct))
     workshop.train(distinct, progress)
+    return survivors(workshop, recipes)
+
+
+def make_trials(
+    study: Study, workshop: Workshop, recipes: Mapping[str, Recipe], progress: Progress
+) -> list[Trial]:
+    """What the models of every defence answer, the undefended ones first; defences of one recipe share theirs."""
+    distinct = list(dict.fromkeys(recipes.values()))
+    defences = [defence for defence in study.defences if defence.label in recipes]
     progress.stage("queries", sum(len(workshop.jobs(recipe)) for recipe in distinct))
     answers = {recipe: workshop.ask(recipe, study.file.query, progress) for recipe in distinct}
-    made = release_all(study.defences, recipes, answers, workshop, progress)
+    made = release_all(defences, recipes, answers, workshop, progress)
     trials = []
-    for defence in study.defences:
+    for defence in defences:
         recipe = recipes[defence.label]
         own = answers[recipe]
         owner = workshop.owner(recipe, 0, own.entries[0])
@@ -214,7 +235,7 @@ def taken_for(study: Study, labels: list[str], n_models: int) -> list[tuple[str,
     """Each defence with what its attackers take it for: first itself, and none if one ignores it; then others."""
     if n_models == 1:
         return [(label, [label]) for label in labels]
-    crossed = list(itertools.permutations(study.file.cross, 2))
+    crossed = list(itertools.permutations((label for label in study.file.cross if label in labels), 2))
     ignored = set(labels) if study.file.non_adaptive else {label for label, o in crossed if o == UNDEFENDED}
     own = [(d, [d, UNDEFENDED] if d in ignored and d != UNDEFENDED else [d]) for d in labels]
     return own + [(label, [other]) for label, other in crossed if other != UNDEFENDED]
@@ -225,7 +246,7 @@ def compare_trials(
 ) -> list[Row]:
     """Paired differences of each defence from none, from the frontier at its accuracy, from its public twin."""
     by_label = {trial.defence.label: trial for trial in trials}
-    matched = matched_in_accuracy(trials, study.file.frontier)
+    matched = matched_in_accuracy(trials, [label for label in study.file.frontier if label in by_label])
     twins = public_twins(trials)
     pairs = [(label, UNDEFENDED) for label in list(by_label)[1:]]
     pairs += [pair for pair in [*matched.items(), *twins.items()] if pair not in pairs]

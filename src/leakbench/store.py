@@ -2,7 +2,8 @@
 
 An entry is a folder `<root>/<kind>/<key>/` with its files and `job.json`: the spec that the key was made
 from, free-form `meta`, and the SHA-256 of every file. Entries are written elsewhere and renamed, so they are
-visible whole or not at all. Each hit is verified. safetensors, npy and JSON only: reading executes nothing.
+visible whole or not at all. Each hit is verified; what is damaged is set aside in `<root>/damaged/`, to be made
+again. safetensors, npy and JSON only: reading executes nothing.
 """
 
 import hashlib
@@ -14,7 +15,7 @@ import secrets
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
@@ -24,6 +25,7 @@ import numpy as np
 
 from .errors import StoreError
 from .key import canonical, content_key
+from .log import WARNING, event
 
 if TYPE_CHECKING:
     from filelock import FileLock
@@ -69,6 +71,7 @@ class Store:
 
     def __init__(self, root: str | Path) -> None:
         self.root = Path(root)
+        self.damaged: list[str] = []  # what was found damaged since it was opened, and where that is now
         self._temporary, self._locks = self.root / "tmp", self.root / "locks"
         try:
             self._temporary.mkdir(parents=True, exist_ok=True)
@@ -79,14 +82,14 @@ class Store:
             raise _unwritable(self.root, error) from None
 
     def get(self, kind: str, spec: Mapping[str, Any]) -> Entry | None:
-        """The entry that was computed from `spec`, or None.
+        """The entry that was computed from `spec`, or None; a damaged one is set aside and named in `damaged`.
 
-        Raises StoreError if it is damaged or belongs to another spec: what differs, and how to remove it.
+        Raises StoreError if it cannot be read, or belongs to another spec: what differs, and how to remove it.
         """
         path = self.folder(kind, spec)
-        if not path.is_dir():
+        entry = self._whole(path)
+        if entry is None:
             return None
-        entry = _verified(path)
         asked = json.loads(canonical(spec))
         if entry.spec != asked:
             what = "; ".join(_differences(asked, entry.spec))
@@ -120,21 +123,54 @@ class Store:
         finally:
             shutil.rmtree(folder, ignore_errors=True)  # gone already where the rename succeeded
         entry = self.get(kind, spec)
-        assert entry is not None
+        if entry is None:
+            raise StoreError(
+                f"{path} is damaged though just written; {_remedy(path)}, and look after its disk"
+            )
+        event("stored", kind=kind, key=path.name)
         return entry
+
+    def _whole(self, path: Path) -> Entry | None:
+        """The entry at `path`; None where there is none, or a damaged one, which is set aside."""
+        if not path.is_dir():
+            return None
+        try:
+            return _verified(path)
+        except _DamagedError:
+            pass  # perhaps another process has found that too, and is about to make it again
+        name = f"{path.parent.name}-{path.name}"
+        with self._locked(f"damaged-{name}", wait=True):
+            try:
+                return _verified(path) if path.is_dir() else None
+            except _DamagedError as error:
+                aside = self.root / "damaged" / f"{name}-{secrets.token_hex(4)}"
+                self._move(path, aside)
+                self.damaged.append(f"{error}; it was set aside as {aside} and made again")
+                event("damaged", WARNING, what=str(error), aside=str(aside))
+                return None
+
+    def _move(self, path: Path, aside: Path) -> None:
+        try:
+            aside.parent.mkdir(exist_ok=True)
+            path.rename(aside)
+        except OSError as error:
+            raise _unwritable(self.root, error) from None
 
     def folder(self, kind: str, spec: Mapping[str, Any]) -> Path:
         """Where the entry of `spec` is, if there is one."""
         return self.root / kind / content_key(spec)
 
-    @contextmanager
-    def claim(self, kind: str, spec: Mapping[str, Any], wait: bool = False) -> Iterator[bool]:
+    def claim(self, kind: str, spec: Mapping[str, Any], wait: bool = False) -> AbstractContextManager[bool]:
         """Whether this thread alone is to make an entry, until the block ends or its process dies.
 
         False where another has claimed it, unless it is to `wait` for that one's end.
         """
+        return self._locked(f"{kind}-{content_key(spec)}", wait)
+
+    @contextmanager
+    def _locked(self, name: str, wait: bool) -> Iterator[bool]:
         try:
-            lock = _acquired(self._locks / f"{kind}-{content_key(spec)}", wait)
+            lock = _acquired(self._locks / name, wait)
         except OSError as error:
             raise _unwritable(self.root, error) from None
         try:
@@ -234,25 +270,32 @@ def _job_text(spec: Mapping[str, Any], meta: Mapping[str, Any], files: Mapping[s
     return json.dumps({**json.loads(text), "sha256": digest}, indent=1, sort_keys=True) + "\n"
 
 
+class _DamagedError(StoreError):
+    """A file of an entry is missing or not as it was written."""
+
+
 def _verified(path: Path) -> Entry:
-    """The entry at `path`. Raises StoreError naming the file that is missing or not as it was written."""
+    """The entry at `path`. Raises _DamagedError naming the file that is missing or not as it was written."""
     try:
         text = (path / JOB).read_text(encoding="utf-8")
         job = json.loads(text)
         whole = text == _job_text(job["spec"], job["meta"], job["files"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
         whole = False
+    except OSError as error:
+        raise StoreError(f"{path / JOB} cannot be read: {error.strerror}; {_remedy(path)}") from None
     if not whole:
-        raise StoreError(f"{path / JOB} is missing or not as it was written; {_remedy(path)}")
+        raise _DamagedError(f"{path / JOB} is missing or not as it was written")
     for name, digest in job["files"].items():
         try:
             found = _digest(path / name)
+        except FileNotFoundError:
+            raise _DamagedError(f"{path / name} is missing") from None
         except OSError as error:
             raise StoreError(f"{path / name} cannot be read: {error.strerror}; {_remedy(path)}") from None
         if found != digest:
-            raise StoreError(
-                f"{path / name} is not as it was written: SHA-256 {found[:12]}, was {digest[:12]}; "
-                f"{_remedy(path)}"
+            raise _DamagedError(
+                f"{path / name} is not as it was written: SHA-256 {found[:12]}, was {digest[:12]}"
             )
     return Entry(path, job["spec"], job["meta"])
 

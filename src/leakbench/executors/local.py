@@ -12,6 +12,8 @@ from typing import Any
 
 from threadpoolctl import threadpool_limits
 
+from ..log import WARNING, event, log_file
+
 
 class LocalExecutor:
     """`processes` on one store, this one among them, each with its share of the cores. It is an `Executor`."""
@@ -29,6 +31,7 @@ class LocalExecutor:
         each = max(1, cores() // self.processes)
         environment = os.environ | {"OMP_NUM_THREADS": str(each)}
         command = [sys.executable, "-m", "leakbench", "work", "-", "--store", str(store.resolve())]
+        command += ["--log", str(log)] if (log := log_file()) else []
         helpers = [
             subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, env=environment)
             for _ in range(self.processes - 1)
@@ -48,7 +51,9 @@ class LocalExecutor:
         helper.kill()
         _, said = helper.communicate()
         if failed:
-            self.lost.append((said.decode(errors="replace").strip().splitlines() or ["nothing"])[-1])
+            last = (said.decode(errors="replace").strip().splitlines() or ["nothing"])[-1]
+            self.lost.append(last)
+            event("helper lost", WARNING, said=last)
 
 
 def cores() -> int:

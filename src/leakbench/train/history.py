@@ -3,8 +3,7 @@
 import math
 
 import numpy as np
-
-from ..errors import LeakbenchError
+from torch.nn import Module
 
 HALF_MAX = float(np.finfo(np.float16).max)
 
@@ -12,32 +11,35 @@ HALF_MAX = float(np.finfo(np.float16).max)
 class History:
     """The losses of one model in one stage, and the rule of early stopping."""
 
-    def __init__(self, seed: int, patience: int | None) -> None:
-        self.seed, self.patience = seed, patience
+    def __init__(self, patience: int | None) -> None:
+        self.patience = patience
         self.train_losses: list[float] = []
         self.dev_losses: list[float] = []
         self.seconds: list[float] = []
+        self.diverged: str | None = None  # what is no longer finite, since when
         self._traces: list[np.ndarray] = []
 
     def add(
         self, train_loss: float, dev_loss: float | None, seconds: float, trace: np.ndarray | None = None
     ) -> None:
-        """Note an epoch, this model's share of its time, and what each record cost (see `traces`).
-
-        Raises LeakbenchError if a loss is not finite.
-        """
+        """Note an epoch, this model's share of its time, and what each record cost (see `traces`)."""
         self.train_losses.append(train_loss)
         self.seconds.append(seconds)
         if dev_loss is not None:
             self.dev_losses.append(dev_loss)
         if trace is not None:
             self._traces.append(np.minimum(trace, HALF_MAX).astype(np.float16))
-        if not math.isfinite(train_loss + (dev_loss or 0.0)):
-            raise diverged(self.seed, f"its loss is {train_loss} after epoch {len(self.train_losses)}")
+        if not (self.diverged or math.isfinite(train_loss + (dev_loss or 0.0))):
+            self.diverged = f"its loss is not finite after epoch {len(self.train_losses)}"
+
+    def end(self, network: Module) -> None:
+        """Look at the weights after the last epoch: a step may have been too far though no loss tells."""
+        if not (self.diverged or all(p.isfinite().all() for p in network.parameters())):
+            self.diverged = "its weights are not finite"
 
     def log(self, stage: str) -> dict[str, object]:
         """The log of the stage; see `Trained`."""
-        return {
+        log = {
             "stage": stage,
             "seconds": sum(self.seconds),
             "epochs": len(self.train_losses),
@@ -45,6 +47,8 @@ class History:
             "dev_losses": self.dev_losses,
             "epoch_seconds": self.seconds,
         }
+        lost = {"train_loss": None, "dev_losses": [], "diverged": self.diverged}
+        return log | lost if self.diverged else log
 
     @property
     def traces(self) -> np.ndarray | None:
@@ -58,16 +62,8 @@ class History:
 
     @property
     def exhausted(self) -> bool:
-        """Whether the dev loss has not improved for `patience` epochs."""
-        if self.patience is None:
-            return False
+        """Whether the dev loss has not improved for `patience` epochs, or will never again."""
+        if self.diverged or self.patience is None:
+            return self.diverged is not None
         best = self.dev_losses.index(min(self.dev_losses))
         return len(self.dev_losses) - 1 - best >= self.patience
-
-
-def diverged(seed: int, what: str) -> LeakbenchError:
-    """The error for a model whose loss or weights are no longer finite."""
-    return LeakbenchError(
-        f"the training of the model with seed {seed} diverged: {what}; "
-        "use a smaller learning rate (optimiser lr in the recipe)"
-    )

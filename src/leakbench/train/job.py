@@ -82,7 +82,8 @@ class Trained:
     The log has one entry a stage: the name of the `stage` and the `seconds` that it took; of a stage that
     trains also `epochs` run, `train_loss` of the last epoch, `dev_losses` of each (none without early stopping),
     and `epoch_seconds`, this model's share of each epoch's time. A committee logs the epochs of all its networks,
-    one network after the other, and the mean of their last `train_loss`.
+    one network after the other, and the mean of their last `train_loss`. A stage in which the model diverged says so
+    under `diverged`, has no `train_loss`, and is the last that was run.
 
     `traces` [epochs, n] are the cross-entropies, in nats, of the job's members in each epoch of the last stage that
     trained on members, in the order of `members`: on the true label, as the batch met the record before the step,
@@ -94,6 +95,11 @@ class Trained:
     masks: dict[str, np.ndarray]
     log: list[dict[str, Any]]
     traces: np.ndarray | None = None
+
+
+def diverged(log: Sequence[dict[str, Any]]) -> str | None:
+    """What is no longer finite of a model with this log, since when; None if all is."""
+    return next((stage["diverged"] for stage in log if "diverged" in stage), None)
 
 
 def groups(jobs: Sequence[Job], size: int) -> list[list[Job]]:

@@ -10,7 +10,7 @@ from torch.nn.functional import cross_entropy
 
 from ..seeds import derive
 from .draws import Draws
-from .history import History, diverged
+from .history import History
 from .material import Material
 from .mixing import Mixing, mixed, mixed_targets, mixup
 from .model import Model, inferred
@@ -23,11 +23,11 @@ from .traces import blank, note
 def train_one(model: Model, material: Material, number: int, report: Callable[[float], None]) -> History:
     """Train a model in place by stage `number` of its recipe; `material` is that of this model alone.
 
-    `report` is called with the epochs done. Raises LeakbenchError if the loss diverges.
+    `report` is called with the epochs done. A model that diverges is trained no further; its history says so.
     """
     stage = model.job.recipe.stages[number]
     assert isinstance(stage, Train)
-    draws, history = Draws(model.seed, number), History(model.seed, stage.patience)
+    draws, history = Draws(model.seed, number), History(stage.patience)
     best = None
     with torch.random.fork_rng(devices=[]):  # dropout inside a module draws from the global stream
         torch.manual_seed(derive(model.seed, number, "dropout"))
@@ -48,8 +48,7 @@ def train_one(model: Model, material: Material, number: int, report: Callable[[f
     if best is not None:
         model.network.load_state_dict(best)
     model.network.eval()
-    if not all(p.isfinite().all() for p in model.network.parameters()):
-        raise diverged(model.seed, "its weights are not finite")
+    history.end(model.network)
     return history
 
 

@@ -13,7 +13,7 @@ from torch.nn.functional import cross_entropy
 
 from .architectures import CNN, MLP, Network
 from .draws import Draws
-from .history import History, diverged
+from .history import History
 from .loop import objective
 from .material import Material
 from .mixing import Mixing, mixed, mixed_targets, mixup
@@ -47,7 +47,7 @@ def train_stack(
 ) -> list[History]:
     """Train the models in place by stage `number` of their recipe; `report` is called with the epochs done.
 
-    Raises LeakbenchError with the seed of a model whose loss diverges.
+    A model that diverges takes nothing with it; its history says so.
     """
     run = _Stage(models, material, number)
     for epoch in range(run.stage.epochs):
@@ -70,7 +70,7 @@ class _Stage:
         self.dropout = models[0].job.recipe.architecture.dropout
         self.dev = torch.stack(material.dev)
         self.draws = [Draws(model.seed, number) for model in models]
-        self.histories = [History(model.seed, self.stage.patience) for model in models]
+        self.histories = [History(self.stage.patience) for model in models]
         self.live = list(range(len(models)))
         self.stack = stacked([model.network for model in models])
         self.optimiser = StackedOptimiser(self.stage.optimiser, self.stack.parameters())
@@ -101,8 +101,7 @@ class _Stage:
         if not self.stage.patience:
             self._hand_over(range(len(self.live)))
         for model, history in zip(self.models, self.histories, strict=True):
-            if not all(p.isfinite().all() for p in model.network.parameters()):
-                raise diverged(history.seed, "its weights are not finite")
+            history.end(model.network)
 
     def _step(self, numbers: Tensor, lr: float, epoch: int, costs: Tensor | None) -> Tensor:
         """One step of each live model on its records `numbers` [L, B]; their losses [L], each record's in `costs`."""

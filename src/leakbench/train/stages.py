@@ -14,7 +14,7 @@ from ..seeds import derive
 from .architectures import Network, unset
 from .committee import network_jobs
 from .heads import fit_head, with_head
-from .job import Job, Trained, check_group, groups
+from .job import Job, Trained, check_group, diverged, groups
 from .loop import train_one
 from .material import material, public_rows
 from .model import Model, inferred, new_network, resume, start
@@ -44,8 +44,8 @@ def train_group(
     """Train the jobs' models, as many at once as pays; they share recipe and counts (see `groups`).
 
     `done` is what there is of each after the same number of stages, None for nothing yet. `progress` is called
-    with the fraction of the group that is done, `keep` with each model after each stage. Raises InputError if
-    the jobs differ or do not fit the data, LeakbenchError with the seed of a model whose loss diverges.
+    with the fraction of the group that is done, `keep` with each model after each stage. A model that diverges goes
+    through no further stage, see `Trained.diverged`. Raises InputError if the jobs differ or do not fit the data.
     """
     check_group(jobs)
     report = progress or (lambda fraction: None)
@@ -114,12 +114,16 @@ def _run_stages(
         for model in models:
             model.synthetic = make(model.job, last)
     for number, stage in enumerate(stages[first:], first):
+        going = [model for model in models if not diverged(model.log)]
+        for model in (model for model in models if model not in going):
+            model.log.append({"stage": stage.stage, "seconds": 0.0})
         if isinstance(stage, Train):
             train = _train_committees if isinstance(stage, Committee) else _train
-            train(dataset, models, number, lambda epochs, over=over: report((over + epochs) / total))
+            if going:
+                train(dataset, going, number, lambda epochs, over=over: report((over + epochs) / total))
             over += stage.epochs
         else:
-            for model in models:
+            for model in going:
                 _step(dataset, model, number, make)
         if keep:
             for model in models:
@@ -190,11 +194,12 @@ def _train_committees(
 
 def _joint_log(logs: list[dict[str, Any]]) -> dict[str, Any]:
     """The log of a committee from those of its networks; see `Trained`."""
-    return {
+    lost = diverged(logs)
+    return ({"diverged": lost} if lost else {}) | {
         "stage": "committee",
         "seconds": sum(log["seconds"] for log in logs),
         "epochs": sum(log["epochs"] for log in logs),
-        "train_loss": sum(log["train_loss"] for log in logs) / len(logs),
+        "train_loss": None if lost else sum(log["train_loss"] for log in logs) / len(logs),
         "dev_losses": [loss for log in logs for loss in log["dev_losses"]],
         "epoch_seconds": [seconds for log in logs for seconds in log["epoch_seconds"]],
     }

@@ -1,5 +1,6 @@
 """Which model trains on which records, and for which records of a model membership is a fair question."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +20,29 @@ class Split:
     audited: Bools  # [M, N] where the record counts as a member or a non-member of model m (not a dev record)
     dev: tuple[Indices, ...]  # [M] rows of the data set for model m's early stopping
     targets: tuple[int, ...]  # the models that are attacked
+    numbers: tuple[int, ...] = ()  # [M] of the models in the whole design, where some were left out
+
+    def number(self, m: int) -> int:
+        """The number of model m in the whole design, by which it is known: its seed comes from it."""
+        return self.numbers[m] if self.numbers else m
+
+    def without(self, lost: Collection[int]) -> "Split":
+        """The same without some models. The partner of one in a complementary pair is no target any more: targets
+        stay in whole pairs, of which one half may choose what the other measures."""
+        kept = [m for m in range(len(self.members)) if m not in lost]
+        alone = {j for j in kept for m in lost if self._complementary(j, m)}
+        return Split(
+            self.records,
+            self.members[kept],
+            self.audited[kept],
+            tuple(self.dev[m] for m in kept),
+            tuple(i for i, m in enumerate(kept) if m in self.targets and m not in alone),
+            tuple(self.number(m) for m in kept),
+        )
+
+    def _complementary(self, j: int, m: int) -> bool:
+        asked = self.audited[j] & self.audited[m]
+        return bool((self.members[j] != self.members[m])[asked].all())
 
     def population(self, dataset: Dataset) -> Indices:
         """Rows of the data set's test part that are not at stake: no model may train on them."""

@@ -1,0 +1,58 @@
+"""A structured log of what runs do: one JSON object a line, to which every process of a run may append."""
+
+import json
+import logging
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from logging import INFO, WARNING
+from pathlib import Path
+from typing import Any
+
+__all__ = ["INFO", "WARNING", "event", "log_file", "logged_to"]
+
+_LOG = logging.getLogger("leakbench")
+_LOG.addHandler(logging.NullHandler())  # who wants it asks for it
+
+
+def event(what: str, level: int = INFO, /, **about: Any) -> None:
+    """Something happened: `about` is plain data."""
+    _LOG.log(level, what, extra={"about": about})
+
+
+class _JsonLines(logging.FileHandler):
+    """Writes each event as one line, at once: several processes may append to one file."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
+        line = {
+            "time": f"{moment}.{int(record.msecs):03d}Z",
+            "level": record.levelname.lower(),
+            "process": os.getpid(),
+            "event": record.getMessage(),
+        }
+        return json.dumps(line | getattr(record, "about", {}), ensure_ascii=False)
+
+
+@contextmanager
+def logged_to(path: str | Path | None) -> Iterator[None]:
+    """While the block runs, events are appended to a file; its folder is made if need be. None: to no file."""
+    if path is None:
+        yield
+        return
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    handler, level = _JsonLines(path, encoding="utf-8"), _LOG.level
+    _LOG.addHandler(handler)
+    _LOG.setLevel(INFO)
+    try:
+        yield
+    finally:
+        _LOG.setLevel(level)
+        _LOG.removeHandler(handler)
+        handler.close()
+
+
+def log_file() -> Path | None:
+    """The file that events go to, if there is one."""
+    return next((Path(h.baseFilename) for h in _LOG.handlers if isinstance(h, _JsonLines)), None)
