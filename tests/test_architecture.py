@@ -12,7 +12,7 @@ import leakbench
 ROOT = Path(leakbench.__file__).parent
 TORCH_SIDE = {
     "train", "executors", "store", "models", "running", "pace", "forecast", "trial", "utility", "footprint",
-    "generated", "generators", "vision",
+    "generated", "generators", "vision", "workers",
 }  # fmt: skip
 LAYERS = {  # a part may import the parts named here, and itself
     "errors": set(),

@@ -143,9 +143,10 @@ def run(
 ) -> None:
     """Train, defend and attack what a study file describes.
 
-    Every model is kept in the store as soon as it is trained. A run that was stopped continues where it was,
-    and a study that changes one defence trains only that one. `leakbench work` helps from other terminals and
-    other machines.
+    Every model is kept in the store as soon as it is trained, and what was found about every defence. A run that
+    was stopped continues where it was, and a study that changes one defence trains and attacks only that one. While
+    it runs, DIR/unfinished holds a report of what there is, and DIR/log.jsonl what happened when. `leakbench work`
+    helps from other terminals and other machines.
 
     \b
     Examples:
@@ -157,6 +158,7 @@ def run(
     import leakbench
 
     from .log import logged_to
+    from .unfinished import Unfinished
 
     check_folder(out, "--out")
     check_folder(store, "--store")
@@ -166,13 +168,15 @@ def run(
 
         terminal.show_forecast(forecast(planned, store))
         return
-    progress = terminal.progress()
+    progress, unfinished = terminal.progress(), Unfinished(out)
     try:
         with logged_to(Path(out) / "log.jsonl"):
-            results = leakbench.run(planned, store, progress, processes)
+            results = leakbench.run(planned, store, progress, processes, unfinished)
     finally:
         progress.done()
-    terminal.show(results, results.save(out))
+    page = results.save(out)
+    unfinished.remove()
+    terminal.show(results, page)
 
 
 @app.command()
@@ -186,8 +190,8 @@ def work(
 ) -> None:
     """Help a run of the same study on the same store.
 
-    Trains and asks what no other process has begun, here or on another machine, and ends when every model is
-    there. The run may begin before or after; whatever a helper leaves undone, the run does itself.
+    Trains, asks and attacks what no other process has begun, here or on another machine, and ends when all is
+    done. The run may begin before or after; whatever a helper leaves undone, the run does itself.
 
     \b
     Examples:

@@ -13,19 +13,20 @@ from typing import Any
 
 import numpy as np
 
+from .attacking import taken_for
 from .evaluate import Case, attack_all
 from .executors.local import cores, threads
 from .findings import Names, findings
 from .models import Workshop
 from .pace import processes_that_pay, shortened
-from .running import open_workshop, rehearsed, taken_for
+from .running import open_workshop, rehearsed
 from .seeds import stream
 from .study import Query, Study
 from .train.job import Trained
 from .train.query import query
 from .train.recipe import Generate, Recipe, Stage, Train
 from .train.recipe.waves import waves
-from .train.stages import models_at_once, train_group
+from .train.stages import train_group
 from .types import Models, Signals
 
 EPOCHS, BATCHES = 2, 4  # of a sample of training
@@ -76,7 +77,7 @@ def _training(
     """The training of a recipe, less the stages that the store holds or that a recipe `before` it ends with."""
     jobs, missing = workshop.jobs(recipe), workshop.missing(recipe)
     shared = [n for n in recipe.kept if recipe.until(n) in before]
-    size = min(workshop.group_size, models_at_once(workshop.dataset, jobs[0]))
+    size = workshop.at_once(jobs[0])
     sampled = shortened((missing or jobs)[:size], BATCHES, EPOCHS)
     trained = train_group(workshop.dataset, sampled)[0]
     seconds = disk = 0.0

@@ -24,7 +24,7 @@ from .train.job import Job, Trained, diverged, groups
 from .train.query import answering, query, query_noise
 from .train.recipe import Generate, Recipe
 from .train.recipe.waves import waves
-from .train.stages import synthetic, train_group
+from .train.stages import models_at_once, synthetic, train_group
 from .types import PerModel
 
 WEIGHTS, MASKS, TRACES = "weights.safetensors", "masks.safetensors", "traces.npy"
@@ -90,7 +90,18 @@ class Workshop:
         def left() -> list[Job]:
             return [job for recipe in wave for job in self.missing(recipe)]
 
-        until_done(lambda: sum(map(self._train_group, groups(left(), self.group_size))), lambda: not left())
+        until_done(lambda: sum(map(self._train_group, self._batches(left()))), lambda: not left())
+
+    def _batches(self, jobs: Sequence[Job]) -> list[list[Job]]:
+        """Groups no larger than are trained at once, so that processes share; the dearest first, so that they end
+        together."""
+        alike = groups(jobs, max(1, len(jobs)))
+        batches = [batch for group in alike for batch in groups(group, self.at_once(group[0]))]
+        return sorted(batches, key=lambda batch: -batch[0].recipe.passes)
+
+    def at_once(self, job: Job) -> int:
+        """How many models like this job's are trained at once."""
+        return min(self.group_size, models_at_once(self.dataset, job))
 
     def _train_group(self, batch: Sequence[Job]) -> int:
         """Train those of a group that nobody else has claimed; how many that were."""
@@ -150,7 +161,10 @@ class Workshop:
         entries = self.models(recipe)
         specs = [self._asked(entry.path.name, asked) for entry in entries]
         signals = self.store.shared(
-            "signals", specs, lambda m: (self._answers(recipe, entries[m], asked), {}), progress.advance
+            "signals",
+            specs,
+            lambda m: (self._answers(recipe, entries[m], asked), {}),
+            lambda m, entry: progress.advance(),
         )
 
         def per_model(name: str) -> PerModel:

@@ -11,7 +11,7 @@ from .executors.local import cores, threads
 from .models import Workshop
 from .train.job import Job
 from .train.recipe import Recipe, Train
-from .train.stages import models_at_once, train_group
+from .train.stages import train_group
 
 BATCHES = 4  # of the one epoch that is timed
 STARTING = 15.0  # seconds until a helper has imported torch and read its data
@@ -20,19 +20,20 @@ STARTING = 15.0  # seconds until a helper has imported torch and read its data
 def processes_that_pay(workshop: Workshop, recipes: Sequence[Recipe]) -> int:
     """One process, or one a core with one thread each: what promises to train the missing models earlier.
 
-    It is measured on a group of the first recipe's models, and taken to be alike for the others.
+    It is measured on a group of the first recipe's models; a pass over the members is taken to be alike for all.
     """
     missing = [job for recipe in recipes for job in workshop.missing(recipe)]
     if cores() == 1 or len(missing) < 2:
         return 1
     first = missing[0].recipe
-    size = min(workshop.group_size, models_at_once(workshop.dataset, missing[0]))
+    size = workshop.at_once(missing[0])
     alike = [job.until(first.kept[0]) for job in missing if job.recipe == first][:size]
     group = shortened(alike, BATCHES, epochs=1)
     _seconds(workshop, group, cores())  # the first time is slower
     all_threads, one_thread = (_seconds(workshop, group, threads) for threads in (cores(), 1))
-    growth = len(alike[0].members) / len(group[0].members) * sum(s.epochs for s in first.training)
-    alone = all_threads / len(group) * growth * len(missing)
+    growth = len(alike[0].members) / len(group[0].members)
+    one_pass = growth * all_threads / (len(group) * group[0].recipe.passes)
+    alone = one_pass * sum(job.recipe.passes for job in missing)
     together = STARTING + alone * one_thread / (all_threads * cores())
     return cores() if together < alone else 1
 

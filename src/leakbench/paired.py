@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from .evaluate import BY_LABEL, CURVE_FPR, CURVE_RESAMPLES, Attacked, Strongest, suffices
+from .evaluate import BY_LABEL, CURVE_FPR, CURVE_RESAMPLES, Attacked, suffices
 from .metrics import Sample
 from .metrics.bootstrap import Difference, Resampled, paired_differences, resample
 from .results import BEST, Row
@@ -30,11 +30,20 @@ def _resampled(samples: Mapping[Key, Sample], fpr: Array, often: int, seed: int)
 
 
 @dataclass(frozen=True, eq=False)
+class Best:
+    """The strongest attack by a metric, resampled where it was not chosen."""
+
+    attack: str
+    shadows: str | None  # as in Row
+    resampled: Resampled
+
+
+@dataclass(frozen=True, eq=False)
 class Comparable:
     """What a case keeps for paired differences: AUC and the TPR that its samples can resolve, in every resample."""
 
     attacks: dict[str, Resampled]
-    best: dict[str, tuple[Strongest, Resampled]]  # by metric: the strongest attack, where it was not chosen
+    best: dict[str, Best]  # by metric
 
 
 def comparable(attacked: Attacked, resampled: Mapping[str, Resampled], seed: int) -> Comparable:
@@ -47,7 +56,8 @@ def comparable(attacked: Attacked, resampled: Mapping[str, Resampled], seed: int
     best = {m: b for m, b in attacked.strongest.items() if m in DIFFERENCES}
     rests = {(b.attack, b.shadows): b.sample.rest for b in best.values()}
     rest = _resampled(rests, np.array(DIFFERENCE_FPR), COMPARED_RESAMPLES, seed)
-    return Comparable(attacks, {metric: (b, rest[b.attack, b.shadows]) for metric, b in best.items()})
+    chosen = {m: Best(b.attack, b.shadows, rest[b.attack, b.shadows]) for m, b in best.items()}
+    return Comparable(attacks, chosen)
 
 
 def differences(defence: str, defended: Comparable, baseline: Comparable) -> Iterator[Row]:
@@ -62,12 +72,12 @@ def differences(defence: str, defended: Comparable, baseline: Comparable) -> Ite
         for metric in (m for m in DIFFERENCES if m in found):
             yield _difference(defence, metric, found[metric], sample, attack=attack)
     for metric in (m for m in defended.best if m in baseline.best):
-        (best, sample), (other, others) = defended.best[metric], baseline.best[metric]
-        if sample.pairs == others.pairs:
-            found = paired_differences(sample, others)
+        best, other = defended.best[metric], baseline.best[metric]
+        if best.resampled.pairs == other.resampled.pairs:
+            found = paired_differences(best.resampled, other.resampled)
             about = {"attack": BEST, "selected": best.attack, "shadows": best.shadows}
             detail = {"baseline_attack": other.attack, "baseline_shadows": other.shadows}
-            yield _difference(defence, metric, found[metric], sample, **about, detail=detail)
+            yield _difference(defence, metric, found[metric], best.resampled, **about, detail=detail)
 
 
 def _difference(defence: str, metric: str, found: Difference, sample: Resampled, **about: Any) -> Row:

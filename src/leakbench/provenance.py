@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -43,7 +44,7 @@ def provenance(
         "command": command(sys.argv),
         "seed": seed,
         "data": data,
-        "versions": {"python": platform.python_version(), **_versions()},
+        "versions": versions(),
         "hardware": _hardware(),
     }
 
@@ -57,6 +58,12 @@ def command(argv: Sequence[str]) -> str:
     program = Path(argv[0])
     own = program.name == "__main__.py" and program.parent.name == "leakbench"  # python -m leakbench
     return shlex.join(["leakbench" if own else program.name, *argv[1:]])
+
+
+@cache
+def versions() -> dict[str, str]:
+    """Python's, this library's, and those of what it computes with."""
+    return {"python": platform.python_version(), **_versions()}
 
 
 def _versions() -> dict[str, str]:

@@ -39,7 +39,7 @@ def release(
     def make(m: int) -> Made:
         return _released(defence, owners[m], answers, m), {}
 
-    entries = workshop.store.shared("released", specs, make, progress.advance)
+    entries = workshop.store.shared("released", specs, make, lambda m, entry: progress.advance())
 
     def seen(m: int) -> Numbers:
         return entries[m].array(SEEN)

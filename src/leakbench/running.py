@@ -1,26 +1,18 @@
 """Run a study: train, query, defend, attack, measure. Read from top to bottom, it is the flow of the design."""
 
-import itertools
-import os
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import CancelledError, ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from threading import Event
-from typing import TypeVar
-
-import torch
-from threadpoolctl import threadpool_limits
 
 from . import __version__
+from .attacking import Attacks
 from .comparisons import matched_in_accuracy, origin_of_leakage, public_twins
 from .correlations import rank_correlations
 from .data.dataset import Dataset
 from .data.designs import Split
 from .data.load import load
-from .evaluate import Case, attack_all, informed
 from .executors.local import LocalExecutor
-from .findings import Findings, Names, findings, method_boxes, require_rows
+from .findings import Findings, Names, method_boxes
 from .flags import privacy_flags
 from .footprint import Footprints
 from .generated import look_at_generators
@@ -31,9 +23,9 @@ from .pace import processes_that_pay
 from .paired import differences
 from .progress import Progress, Silent, Timed
 from .provenance import Clock, provenance
+from .registry import Plugin
 from .released import Released, release
-from .remembered import Remembered
-from .results import UNDEFENDED, Results, Row
+from .results import UNDEFENDED, Distribution, Flag, LayerSize, Results, Row, SyntheticSample
 from .signals.views import parse_views
 from .store import Store
 from .study import Protected, Study
@@ -43,10 +35,9 @@ from .train.recipe import Recipe
 from .train.stages import rehearse
 from .trial import Trial
 from .utility import accuracy_difference, cost, utility
+from .workers import Workers
 
 LOST = "a helper process ended early, and its work was done without it: {}"
-Item = TypeVar("Item")
-Result = TypeVar("Result")
 
 
 def run(
@@ -54,81 +45,77 @@ def run(
     store: str | Path = "leakbench-store",
     progress: Progress | None = None,
     processes: int | None = None,
+    growing: Callable[[Callable[[], Results]], None] | None = None,
 ) -> Results:
     """Run a study and return everything that it found.
 
-    Models and their answers are kept in `store`: a run that was stopped continues where it was, and a study that
-    changes one defence trains only that one. They are made by as many `processes` as promise to be fastest, or as
-    many as are given; the numbers are the same. Raises InputError or StoreError with one clear line.
+    Models, their answers, and what was found about each defence are kept in `store`: a run that was stopped continues
+    where it was, and a study that changes one defence trains and attacks only that one. Models and answers are made by
+    as many `processes` as promise to be fastest, or as many as are given; the numbers are the same. `growing` is
+    called, in some thread, whenever a defence has been attacked, with what gives the results so far. Raises InputError
+    or StoreError with one clear line.
     """
     clock, progress = Clock(), Timed(progress or Silent())
     event("run", title=study.file.title, version=__version__, store=str(store))
     workshop = open_workshop(study, store)
-    dataset, split = workshop.dataset, workshop.split
-    recipes = rehearsed(study, dataset)
+    recipes = rehearsed(study, workshop.dataset)
     executor = LocalExecutor(processes or processes_that_pay(workshop, list(recipes.values())))
     with executor.helping(study.describe(), workshop.store.root):
         left = train_all(workshop, recipes, progress)
-        workshop = left.workshop
-        trials = make_trials(study, workshop, left.recipes, progress)
-    adaptive, others = attack_trials(
-        study, trials, _names(dataset, split), progress, Remembered(workshop.store)
-    )
+        trials = make_trials(study, left.workshop, left.recipes, progress)
+    looked = look_at_trials(study, trials, left.workshop, progress)
+    attacks = _attacks(study, trials, left.workshop, progress)
+    progress.stage("attacks", attacks.steps)
+    there: list[Findings] = []
+
+    def results(found: Sequence[Findings], compared: Sequence[Row], notes: Sequence[str]) -> Results:
+        leaked = [row for f in found for row in f.rows]
+        used = {row.attack for row in leaked}
+        return Results(
+            kind="run",
+            title=study.file.title,
+            rows=[*leaked, *compared, *looked.rows],
+            curves=[curve for f in found for curve in f.curves],
+            flags=[*(flag for f in found for flag in f.flags), *looked.flags, *left.flags],
+            records=[record for f in found for record in f.records],
+            methods=method_boxes(
+                {label: attack for label, attack in study.attacks.items() if label in used},
+                {
+                    **{part.name: part for trial in trials for part in trial.defence.parts},
+                    **looked.generators,
+                },
+            ),
+            provenance=provenance(clock, study.file.seed, workshop.dataset.describe(), progress.parts),
+            study=study.describe(),
+            notes=sorted({note for f in found for note in f.notes} | set(notes)),
+            samples=looked.samples,
+            layers=looked.layers,
+            distributions=looked.distributions,
+            exposures=[exposure for f in found for exposure in f.exposures],
+        )
+
+    def tell(found: list[Findings]) -> None:
+        there.extend(found)
+        if growing:
+            defences = {row.defence for f in there for row in f.rows}
+            note = f"unfinished: {len(defences)} of {len(trials)} defences were attacked so far"
+            growing(lambda: results(list(there), [], [note]))
+
+    adaptive, others = attacks.find(tell)
     compared = compare_trials(study, trials, adaptive, progress)
     found = [*adaptive.values(), *others]
-    progress.stage("utility and cost", len(trials))
-    measured: list[Row] = []
-    sizes = Footprints(workshop)
-    for trial in trials:
-        measured += [*utility(trial), *cost(trial, trials[0], dataset), *sizes.rows(trial, trials[0])]
-        progress.advance()
-    released = look_at_outputs(study, trials, progress)
-    measured += [row for each in released for row in each.rows]
-    made = look_at_generators(trials, workshop, progress)
+    together = rank_correlations([*(row for f in found for row in f.rows), *looked.rows], study.file.seed)
     progress.done()
-    leaked = [row for f in found for row in f.rows]
-    used = {row.attack for row in leaked}
-    return Results(
-        kind="run",
-        title=study.file.title,
-        rows=[
-            *leaked,
-            *compared,
-            *measured,
-            *made.rows,
-            *rank_correlations([*leaked, *measured], study.file.seed),
-        ],
-        curves=[curve for f in found for curve in f.curves],
-        flags=[
-            *(flag for f in found for flag in f.flags),
-            *made.flags,
-            *privacy_flags(measured),
-            *left.flags,
-        ],
-        records=[record for f in found for record in f.records],
-        methods=method_boxes(
-            {label: attack for label, attack in study.attacks.items() if label in used},
-            {part.name: part for trial in trials for part in trial.defence.parts} | made.generators,
-        ),
-        provenance=provenance(clock, study.file.seed, dataset.describe(), progress.parts),
-        study=study.describe(),
-        notes=sorted(
-            {note for f in found for note in f.notes}
-            | {LOST.format(said) for said in executor.lost}
-            | set(workshop.store.damaged)
-        ),
-        samples=made.samples,
-        layers=[layer for trial in trials for layer in sizes.layers(trial, trials[0])],
-        distributions=[each for answers in released for each in answers.distributions],
-        exposures=[exposure for f in found for exposure in f.exposures],
-    )
+    lost = [LOST.format(said) for said in executor.lost]
+    return results(found, [*compared, *together], [*lost, *workshop.store.damaged])
 
 
 def work(study: Study, store: str | Path) -> None:
-    """Help runs of this study on this store, until the models and their answers are made. Raises as `run`."""
+    """Help runs of this study on this store, until every defence has been attacked. Raises as `run`."""
     workshop = open_workshop(study, store)
     left = train_all(workshop, rehearsed(study, workshop.dataset), Silent())
-    make_trials(study, left.workshop, left.recipes, Silent())
+    trials = make_trials(study, left.workshop, left.recipes, Silent())
+    _attacks(study, trials, left.workshop, Silent()).find(lambda found: None)
 
 
 def open_workshop(study: Study, store: str | Path) -> Workshop:
@@ -191,56 +178,6 @@ def release_all(
     }
 
 
-def attack_trials(
-    study: Study, trials: list[Trial], names: Names, progress: Progress, score: Remembered
-) -> tuple[dict[str, Findings], list[Findings]]:
-    """Attack every defence as one who knows it does, then as one who ignores it, or takes it for another.
-
-    Returns what the adaptive attackers found, by defence, and what the others did. A defence's scores and
-    statistics are dropped when it is done: memory does not grow with the number of defences.
-    """
-    by_label, targets = {t.defence.label: t for t in trials}, trials[0].split.targets
-    undefended, seed = trials[0].known(), study.file.seed
-    pairs = taken_for(study, list(by_label), len(undefended.members))
-    progress.stage("attacks", len(study.attacks) * sum(len(others) for _, others in pairs))
-
-    def case(label: str, other: str) -> Case:
-        if label == other:
-            return Case(label, by_label[label].known(), targets, adaptive=True)
-        reference = undefended if other == UNDEFENDED else by_label[other].known()
-        return Case(label, by_label[label].released(), targets, False, reference, other)
-
-    def work(item: tuple[str, list[str]], advance: Callable[[], None]) -> list[Findings]:
-        label, others = item
-        attacked = [attack_all(case(label, o), study.attacks, seed, advance, score) for o in others]
-        if others == [label, UNDEFENDED]:
-            attacked = informed(*attacked)
-        found = [findings(each, names, seed) for each in attacked]
-        if item == pairs[0]:
-            require_rows(attacked[0], found[0])
-        return found
-
-    done = in_threads(work, pairs, progress)
-    adaptive, ignoring = {}, []
-    for (label, others), found in zip(pairs, done, strict=True):
-        for other, each in zip(others, found, strict=True):
-            if label == other:
-                adaptive[label] = each
-            else:
-                ignoring.append(each)
-    return adaptive, ignoring
-
-
-def taken_for(study: Study, labels: list[str], n_models: int) -> list[tuple[str, list[str]]]:
-    """Each defence with what its attackers take it for: first itself, and none if one ignores it; then others."""
-    if n_models == 1:
-        return [(label, [label]) for label in labels]
-    crossed = list(itertools.permutations((label for label in study.file.cross if label in labels), 2))
-    ignored = set(labels) if study.file.non_adaptive else {label for label, o in crossed if o == UNDEFENDED}
-    own = [(d, [d, UNDEFENDED] if d in ignored and d != UNDEFENDED else [d]) for d in labels]
-    return own + [(label, [other]) for label, other in crossed if other != UNDEFENDED]
-
-
 def compare_trials(
     study: Study, trials: list[Trial], found: Mapping[str, Findings], progress: Progress
 ) -> list[Row]:
@@ -264,43 +201,51 @@ def compare_trials(
     return rows
 
 
-def look_at_outputs(study: Study, trials: list[Trial], progress: Progress) -> list[Answered]:
-    """Entropy and predicted risk of what each defence releases."""
-    progress.stage("outputs", len(trials))
+@dataclass(frozen=True, eq=False)
+class Looked:
+    """What is told of defences without an attack."""
 
-    def work(trial: Trial, advance: Callable[[], None]) -> Answered:
-        found = answered(
-            trial.defence.label, trial.released(), trial.split.targets, study.file.seed, trial.traces
-        )
-        advance()
+    rows: list[Row]
+    flags: list[Flag]
+    samples: list[SyntheticSample]
+    layers: list[LayerSize]
+    distributions: list[Distribution]
+    generators: dict[str, Plugin]
+
+
+def look_at_trials(study: Study, trials: list[Trial], workshop: Workshop, progress: Progress) -> Looked:
+    """Utility, cost and size of each defence, entropy and predicted risk of what it releases, its generator."""
+    progress.stage("utility and cost", len(trials))
+    rows: list[Row] = []
+    sizes = Footprints(workshop)
+    for trial in trials:
+        rows += [*utility(trial), *cost(trial, trials[0], workshop.dataset), *sizes.rows(trial, trials[0])]
+        progress.advance()
+    progress.stage("outputs", len(trials))
+    workers = Workers(progress)
+
+    def released(trial: Trial) -> Answered:
+        label, targets = trial.defence.label, trial.split.targets
+        found = answered(label, trial.released(), targets, study.file.seed, trial.traces)
+        workers.advance()
         return found
 
-    return in_threads(work, trials, progress)
+    answers = workers.map(released, trials)
+    made = look_at_generators(trials, workshop, progress)
+    rows += [row for each in answers for row in each.rows]
+    return Looked(
+        [*rows, *made.rows],
+        [*made.flags, *privacy_flags(rows)],
+        made.samples,
+        [layer for trial in trials for layer in sizes.layers(trial, trials[0])],
+        [each for found in answers for each in found.distributions],
+        made.generators,
+    )
 
 
-def in_threads(
-    work: Callable[[Item, Callable[[], None]], Result], items: Sequence[Item], progress: Progress
-) -> list[Result]:
-    """`work(item, advance)` of each item, in order, on all cores: sorting and fitting release Python's lock.
-
-    Each thread keeps to itself: linear algebra that threads too would only make them wait for each other.
-    Once one item has failed, or Ctrl-C was pressed, `advance` ends the others: they stop at their next step.
-    """
-    threads, over = torch.get_num_threads(), Event()
-    pool = ThreadPoolExecutor(os.cpu_count(), initializer=torch.set_num_threads, initargs=(1,))
-
-    def advance() -> None:
-        if over.is_set():
-            raise CancelledError
-        progress.advance()
-
-    try:
-        with threadpool_limits(1):
-            return list(pool.map(lambda item: work(item, advance), items))
-    finally:
-        over.set()
-        pool.shutdown(cancel_futures=True)
-        torch.set_num_threads(threads)
+def _attacks(study: Study, trials: list[Trial], workshop: Workshop, progress: Progress) -> Attacks:
+    names = _names(workshop.dataset, workshop.split)
+    return Attacks(study, trials, names, workshop.store, Workers(progress))
 
 
 def _names(dataset: Dataset, split: Split) -> Names:

@@ -41,6 +41,11 @@ Payload = bytes | np.ndarray[Any, Any] | Mapping[str, np.ndarray[Any, Any]]
 Made = tuple[Mapping[str, Payload], Mapping[str, Any]]  # files and meta of an entry
 
 
+def _one_by_one(one: Callable[[int], None], numbers: Sequence[int]) -> None:
+    for i in numbers:
+        one(i)
+
+
 @dataclass(frozen=True)
 class Entry:
     """A verified entry: its folder, the spec that it was computed from, and what was noted about it."""
@@ -192,23 +197,28 @@ class Store:
         kind: str,
         specs: Sequence[Mapping[str, Any]],
         make: Callable[[int], Made],
-        advance: Callable[[], None],
+        there: Callable[[int, Entry], None],
+        over: Callable[[Callable[[int], None], Sequence[int]], None] = _one_by_one,
     ) -> list[Entry]:
-        """The entry of every spec; of those that are not there, each process makes what no other has claimed."""
+        """The entry of every spec; of those that are not there, each process makes what no other has claimed.
+
+        `there` is called with the number of each spec and its entry as soon as that is there. `over(one, numbers)`
+        calls `one` on each of the numbers; it may do so in threads.
+        """
         found: dict[int, Entry] = {}
+
+        def one(i: int) -> None:
+            entry = self.get(kind, specs[i])
+            if entry is None:
+                with self.claim(kind, specs[i]) as mine:
+                    entry = self.get(kind, specs[i]) or (self.put(kind, specs[i], *make(i)) if mine else None)
+            if entry is not None:
+                found[i] = entry
+                there(i, entry)
 
         def work() -> int:
             before = len(found)
-            for i in (i for i in range(len(specs)) if i not in found):
-                entry = self.get(kind, specs[i])
-                if entry is None:
-                    with self.claim(kind, specs[i]) as mine:
-                        entry = self.get(kind, specs[i]) or (
-                            self.put(kind, specs[i], *make(i)) if mine else None
-                        )
-                if entry is not None:
-                    found[i] = entry
-                    advance()
+            over(one, [i for i in range(len(specs)) if i not in found])
             return len(found) - before
 
         until_done(work, lambda: len(found) == len(specs))

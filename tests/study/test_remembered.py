@@ -1,9 +1,11 @@
 """A study that runs again trains no attacker again, and reads the same numbers."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from leakbench.attacks.logistic_regression import LogisticRegression
@@ -41,10 +43,38 @@ def _rows(table: dict[str, Any], store: Path) -> list[Any]:
 
 
 def test_no_attacker_is_trained_twice(tmp_path: Path, fits: list[int]) -> None:
+    """Another attack beside it: everything is measured again, but what the attacker learned is known."""
     first, trained = _rows(TABLE, tmp_path), len(fits)
     assert trained > 0
-    assert _rows(TABLE, tmp_path) == first
+    more = _rows(TABLE | {"attacks": [*TABLE["attacks"], "gap"]}, tmp_path)
+    own = [row for row in first if row.attack == "logistic_regression"]
+    assert [row for row in more if row.attack == "logistic_regression"] == own and own
     assert len(fits) == trained
+
+
+def test_what_was_found_is_read_again_to_the_last_bit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, asked = run(Study.of(TABLE), tmp_path), []
+    monkeypatch.setattr("leakbench.attacking.attack_all", lambda *about: asked.append(about))
+    again = run(Study.of(TABLE), tmp_path)
+    assert asked == []
+    for what in ("curves", "flags", "records", "notes"):
+        assert getattr(again, what) == getattr(first, what) and (what == "notes" or getattr(first, what))
+    timed = ("train_", "latency_")
+    kept = [[row for row in each.rows if not row.metric.startswith(timed)] for each in (first, again)]
+    assert kept[0] == kept[1]
+    assert any(row.metric == "auc-difference" and row.attack == "best" for row in again.rows)
+    for a, b in zip(first.exposures, again.exposures, strict=True):
+        assert (a.defence, a.attack, a.label, a.by_chance) == (b.defence, b.attack, b.label, b.by_chance)
+        for name in ("record", "vulnerability", "tpr"):
+            assert np.array_equal(getattr(a, name), getattr(b, name), equal_nan=True)
+    (damaged, *_) = (tmp_path / "findings").glob("*/0.json")
+    damaged.write_bytes(damaged.read_bytes().replace(b"auc", b"AUC", 1))
+    monkeypatch.undo()
+    mended = run(Study.of(TABLE), tmp_path)
+    assert [r for r in mended.rows if not r.metric.startswith(timed)] == kept[0]
+    assert [str(damaged) in note for note in mended.notes] == [True]
 
 
 @pytest.mark.parametrize(
@@ -65,7 +95,8 @@ def test_what_changes_the_scores_trains_again(
     trained = len(fits)
     own = _rows(TABLE | change, tmp_path)
     assert len(fits) > trained
-    monkeypatch.setattr("leakbench.running.Remembered", lambda store: score_targets)
+    shutil.rmtree(tmp_path / "findings")
+    monkeypatch.setattr("leakbench.attacking.Remembered", lambda store: score_targets)
     assert own == _rows(TABLE | change, tmp_path)
 
 

@@ -15,8 +15,9 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+import torch
 
-from leakbench import running
+from leakbench import attacking
 from leakbench.data.load import load
 from leakbench.errors import InputError
 from leakbench.evaluate import attack_all
@@ -24,9 +25,10 @@ from leakbench.key import content_key
 from leakbench.models import Workshop
 from leakbench.progress import Silent
 from leakbench.results import CORRELATIONS, Results
-from leakbench.running import in_threads, run
+from leakbench.running import run
 from leakbench.store import Store
 from leakbench.study import Study
+from leakbench.workers import Workers
 
 TABLE = {
     "title": "test",
@@ -76,8 +78,8 @@ def test_scores_of_a_defence_are_dropped_when_it_is_done(
         alive.append(weakref.ref(attacked))
         return attacked
 
-    monkeypatch.setattr(running, "attack_all", watched)
-    monkeypatch.setattr(os, "cpu_count", lambda: 1)
+    monkeypatch.setattr(attacking, "attack_all", watched)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
     run(Study.of(TABLE | {"attacks": ["loss", "lira"]}), store)
     assert len(alive) == 4 + 3
     assert most <= 2  # the one who knows the defence, and the one who ignores it
@@ -182,7 +184,7 @@ def test_each_model_is_verified_once_a_run(
 
     monkeypatch.setattr(Store, "get", counted)
     run(Study.of(TABLE), store)
-    assert len(asked) == len(set(asked)) == 39  # 16 models, their answers, 7 cases of the trained attacker
+    assert len(asked) == len(set(asked)) == 36  # 16 models, their answers, findings about 4 defences
 
 
 def test_a_changed_parameter_never_hits_an_old_entry(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -319,11 +321,10 @@ def _visible(folder: Path) -> list[Path]:
     return [p for p in folder.iterdir() if (p / "job.json").exists()] if folder.exists() else []
 
 
-def test_one_that_fails_ends_the_others_at_their_next_step(monkeypatch):
-    monkeypatch.setattr(os, "cpu_count", lambda: 2)
-    begun, steps = threading.Barrier(2), []
+def test_one_that_fails_ends_the_others_at_their_next_step(two_threads):
+    begun, steps, workers = threading.Barrier(2), [], Workers(Silent())
 
-    def work(item, advance):
+    def work(item):
         begun.wait(timeout=10)
         if item == "fails":
             raise InputError("it must not fail")
@@ -331,8 +332,16 @@ def test_one_that_fails_ends_the_others_at_their_next_step(monkeypatch):
             for step in range(10_000):
                 steps.append(step)
                 time.sleep(0.01)
-                advance()
+                workers.advance()
 
     with pytest.raises(InputError, match="must not fail"):
-        in_threads(work, ["fails", "goes on"], Silent())
+        workers.map(work, ["fails", "goes on"])
     assert len(steps) < 1000
+
+
+@pytest.fixture
+def two_threads():
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)

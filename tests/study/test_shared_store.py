@@ -125,3 +125,15 @@ def test_progress_follows_the_store_whoever_fills_it(tmp_path: Path) -> None:
         for folder in folders[:3]:
             folder.mkdir()
     assert progress.steps == 3
+
+
+def test_a_committee_s_models_are_shared_out_one_by_one_and_first(tmp_path: Path) -> None:
+    """A process that takes all of the dearest models last leaves the others idle."""
+    study = Study.of(TABLE | {"defences": ["none", "selena"], "architecture": {"hidden": [512]}})
+    dataset = load(study.file.data)
+    workshop = Workshop(dataset, study.design.split(dataset, 0), 0, Store(tmp_path))
+    recipes = [defence.recipe(study.recipe) for defence in study.defences]
+    batches = workshop._batches([job for recipe in recipes for job in workshop.jobs(recipe)])
+    costs = [batch[0].recipe.passes for batch in batches]
+    assert costs == sorted(costs, reverse=True) and costs[0] == (25 + 1) * costs[-1]
+    assert [len(batch) for batch in batches] == [1, 1, 1, 1, 4]

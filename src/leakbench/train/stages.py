@@ -253,8 +253,13 @@ def _joined(model: Model, masks: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def models_at_once(dataset: Dataset, job: Job) -> int:
-    """How many models are stacked: what was fastest on a CPU. It changes nothing beyond floating point."""
+    """How many models are stacked: what was fastest on a CPU. It changes nothing beyond floating point.
+
+    The networks of a committee are stacked too, so of these fewer models, or one, are enough.
+    """
     model = start(dataset, job)
     if not stackable([model.network], job.recipe.training[0], dataset.x.shape[1:]):
         return 1
-    return max(1, STACK_BYTES // sum(p.numel() * p.element_size() for p in model.network.parameters()))
+    networks = max(stage.networks for stage in job.recipe.training)
+    size = networks * sum(p.numel() * p.element_size() for p in model.network.parameters())
+    return max(1, STACK_BYTES // size)

@@ -74,6 +74,11 @@ class Recipe:
         return tuple(stage for stage in self.stages if isinstance(stage, Train))
 
     @property
+    def passes(self) -> int:
+        """How often a network sees the members while a model is made: what training it costs, roughly."""
+        return sum(stage.epochs * stage.networks for stage in self.training)
+
+    @property
     def needs_dev(self) -> bool:
         """Whether a stage uses dev records: to stop early, or as an adversary's reference."""
         return any(

@@ -62,6 +62,11 @@ class Train:
             )
 
     @property
+    def networks(self) -> int:
+        """How many networks the stage trains for one model."""
+        return 1
+
+    @property
     def traced(self) -> bool:
         """Whether what each member costs is noted in each epoch: every one must be in it once, and unmixed."""
         return self.on == "members" and not self.privacy and not self.augment.mixup
@@ -92,6 +97,11 @@ class Committee(Train):
     stage: Literal["committee"] = "committee"  # type: ignore[assignment]
     size: int = 25
     leaves_out: int = 0
+
+    @property
+    def networks(self) -> int:
+        """All of the committee."""
+        return self.size
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -1,0 +1,121 @@
+"""Attack every defence of a study: each case once, by whichever process comes to it first."""
+
+import itertools
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from .evaluate import Case, attack_all, informed
+from .findings import Findings, Names, findings, require_rows
+from .kept import packed, spec, unpacked
+from .log import event
+from .remembered import Remembered
+from .results import UNDEFENDED
+from .store import Entry, Made, Store
+from .study import Study
+from .trial import Trial
+from .types import Models
+from .workers import Workers
+
+
+@dataclass(frozen=True, eq=False)
+class Attacks:
+    """The attacks of a study on its trials, the undefended one first.
+
+    An item is a defence with what its attackers take it for; what is found about it is an entry of the store. The
+    scores and statistics of an item are dropped when it is done: memory does not grow with the number of defences.
+    """
+
+    study: Study
+    trials: Sequence[Trial]
+    names: Names
+    store: Store
+    workers: Workers
+    _undefended: Models = field(init=False, repr=False)  # shared by all: its statistics are computed once
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_undefended", self.trials[0].known())
+
+    @property
+    def items(self) -> list[tuple[str, list[str]]]:
+        """See `taken_for`."""
+        labels = [trial.defence.label for trial in self.trials]
+        return taken_for(self.study, labels, len(self._undefended.members))
+
+    @property
+    def steps(self) -> int:
+        """How often the workers advance: once for each attack on each case."""
+        return len(self.study.attacks) * sum(len(others) for _, others in self.items)
+
+    def find(self, tell: Callable[[list[Findings]], None]) -> tuple[dict[str, Findings], list[Findings]]:
+        """What the adaptive attackers found, by defence, and what the others did.
+
+        `tell` is called with the findings of each item as soon as they are there. Raises InputError if no attack can
+        run on the undefended models.
+        """
+        items, made, read = self.items, set[int](), dict[int, list[Findings]]()
+        specs = [spec(self._cases(*item), self.study.attacks, self.names, self._seed) for item in items]
+
+        def make(i: int) -> Made:
+            made.add(i)
+            return packed(self._attacked(*items[i]))
+
+        def there(i: int, entry: Entry) -> None:
+            if i not in made:
+                self.workers.advance(len(self.study.attacks) * len(items[i][1]))
+            read[i] = unpacked(entry)
+            tell(read[i])
+
+        self.store.shared("findings", specs, make, there, self.workers.each)
+        adaptive, ignoring = dict[str, Findings](), list[Findings]()
+        for i, (label, others) in enumerate(items):
+            for other, found in zip(others, read[i], strict=True):
+                if label == other:
+                    adaptive[label] = found
+                else:
+                    ignoring.append(found)
+        return adaptive, ignoring
+
+    def _attacked(self, label: str, others: list[str]) -> list[Findings]:
+        """Attack a defence as one who knows it does, and as one who ignores it, or takes it for another."""
+        began = time.perf_counter()
+        score = Remembered(self.store)
+        attacked = [
+            attack_all(case, self.study.attacks, self._seed, self.workers.advance, score)
+            for case in self._cases(label, others)
+        ]
+        if others == [label, UNDEFENDED]:
+            attacked = informed(*attacked)
+        found = [findings(each, self.names, self._seed) for each in attacked]
+        if label == others[0] == UNDEFENDED:
+            require_rows(attacked[0], found[0])
+        event("attacked", defence=label, taken_for=others, seconds=round(time.perf_counter() - began, 2))
+        return found
+
+    def _cases(self, label: str, others: list[str]) -> list[Case]:
+        return [self._case(label, other) for other in others]
+
+    def _case(self, label: str, other: str) -> Case:
+        by_label = {trial.defence.label: trial for trial in self.trials}
+        targets = self.trials[0].split.targets
+
+        def known(which: str) -> Models:
+            return self._undefended if which == UNDEFENDED else by_label[which].known()
+
+        if label == other:
+            return Case(label, known(label), targets, adaptive=True)
+        return Case(label, by_label[label].released(), targets, False, known(other), other)
+
+    @property
+    def _seed(self) -> int:
+        return self.study.file.seed
+
+
+def taken_for(study: Study, labels: list[str], n_models: int) -> list[tuple[str, list[str]]]:
+    """Each defence with what its attackers take it for: first itself, and none if one ignores it; then others."""
+    if n_models == 1:
+        return [(label, [label]) for label in labels]
+    crossed = list(itertools.permutations((label for label in study.file.cross if label in labels), 2))
+    ignored = set(labels) if study.file.non_adaptive else {label for label, o in crossed if o == UNDEFENDED}
+    own = [(d, [d, UNDEFENDED] if d in ignored and d != UNDEFENDED else [d]) for d in labels]
+    return own + [(label, [other]) for label, other in crossed if other != UNDEFENDED]

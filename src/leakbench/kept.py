@@ -1,0 +1,139 @@
+"""Findings as entries of the store: what was attacked and measured once is read again, by whichever process."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .attacks import Attack
+from .evaluate import Case
+from .findings import Findings, Names
+from .metrics.bootstrap import Resampled, WeightedRoc
+from .paired import Best, Comparable
+from .provenance import versions
+from .results import Curve, ExposedRecord, Exposure, Flag, Row
+from .store import Entry, Made, Payload
+
+CODE = hashlib.sha256(  # of this library's source, as it was imported
+    b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.rglob("*.py")))
+).hexdigest()
+PER_RECORD = ("record", "vulnerability", "tpr")  # arrays of an exposure
+TOLD = {
+    "rows": Row,
+    "curves": Curve,
+    "flags": Flag,
+    "records": ExposedRecord,
+}  # plain data, by field of Findings
+
+
+def spec(cases: Sequence[Case], attacks: Mapping[str, Attack], names: Names, seed: int) -> dict[str, Any]:
+    """What determines the findings of cases that are measured together.
+
+    The code is part of it: after an upgrade, of this library or of those that it computes with, all is measured anew.
+    """
+    return {
+        "cases": [
+            {
+                "defence": case.defence,
+                "adaptive": case.adaptive,
+                "shadows": case.shadows,
+                "models": case.models.identity,
+                "reference": case.reference and case.reference.identity,
+                "targets": list(map(int, case.targets)),
+            }
+            for case in cases
+        ],
+        "attacks": {label: attack.describe() for label, attack in attacks.items()},
+        "classes": None if names.classes is None else list(names.classes),
+        "seed": seed,
+        "code": CODE,
+        "versions": versions(),
+    }
+
+
+def packed(every: Sequence[Findings]) -> Made:
+    """The files of an entry that holds findings."""
+    files: dict[str, Payload] = {}
+    for n, found in enumerate(every):
+        plain: dict[str, Any] = {name: [asdict(x) for x in getattr(found, name)] for name in TOLD}
+        plain["notes"] = found.notes
+        plain["exposures"] = [_about_exposure(exposure) for exposure in found.exposures]
+        plain["attacks"] = [_about(each) | {"attack": a} for a, each in found.comparable.attacks.items()]
+        plain["best"] = [
+            _about(b.resampled) | {"metric": metric, "attack": b.attack, "shadows": b.shadows}
+            for metric, b in found.comparable.best.items()
+        ]
+        files[f"{n}.json"] = json.dumps(plain).encode()
+        resampled = [
+            *found.comparable.attacks.values(),
+            *(b.resampled for b in found.comparable.best.values()),
+        ]
+        files[f"{n}.safetensors"] = {
+            **{
+                f"{i}.{name}": array
+                for i, each in enumerate(resampled)
+                for name, array in _arrays(each).items()
+            },
+            **{
+                f"exposure.{i}.{name}": getattr(exposure, name)
+                for i, exposure in enumerate(found.exposures)
+                for name in PER_RECORD
+            },
+        }
+    return files, {"findings": len(every)}
+
+
+def unpacked(entry: Entry) -> list[Findings]:
+    """The findings that an entry holds."""
+    return [_unpacked(entry, n) for n in range(entry.meta["findings"])]
+
+
+def _unpacked(entry: Entry, n: int) -> Findings:
+    plain = json.loads((entry.path / f"{n}.json").read_bytes())
+    arrays = entry.tensors(f"{n}.safetensors")
+    told = {name: [kind(**x) for x in plain[name]] for name, kind in TOLD.items()}
+    about = [*plain["attacks"], *plain["best"]]
+    resampled = [_resampled(each, arrays, i) for i, each in enumerate(about)]
+    own, rest = resampled[: len(plain["attacks"])], resampled[len(plain["attacks"]) :]
+    comparable = Comparable(
+        {each["attack"]: r for each, r in zip(plain["attacks"], own, strict=True)},
+        {
+            each["metric"]: Best(each["attack"], each["shadows"], r)
+            for each, r in zip(plain["best"], rest, strict=True)
+        },
+    )
+    exposures = [
+        Exposure(**each | {name: arrays[f"exposure.{i}.{name}"] for name in PER_RECORD})
+        for i, each in enumerate(plain["exposures"])
+    ]
+    return Findings(**told, notes=plain["notes"], exposures=exposures, comparable=comparable)
+
+
+def _about_exposure(exposure: Exposure) -> dict[str, Any]:
+    label = None if exposure.label is None else list(exposure.label)
+    return {
+        "defence": exposure.defence,
+        "attack": exposure.attack,
+        "label": label,
+        "by_chance": exposure.by_chance,
+    }
+
+
+def _about(resampled: Resampled) -> dict[str, Any]:
+    names = ("pairs", "n_members", "n_nonmembers")
+    return {name: getattr(resampled, name) for name in names} | {"auc": resampled.own.auc}
+
+
+def _arrays(resampled: Resampled) -> dict[str, np.ndarray]:
+    names = ("fpr", "aucs", "tprs")
+    return {name: getattr(resampled, name) for name in names} | {"tpr": resampled.own.tpr}
+
+
+def _resampled(about: Mapping[str, Any], arrays: Mapping[str, np.ndarray], i: int) -> Resampled:
+    mine = {name: arrays[f"{i}.{name}"] for name in ("fpr", "aucs", "tprs", "tpr")}
+    own = WeightedRoc(about["auc"], mine.pop("tpr"))
+    return Resampled(about["pairs"], about["n_members"], about["n_nonmembers"], own=own, **mine)
