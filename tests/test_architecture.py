@@ -35,7 +35,7 @@ LAYERS = {  # a part may import the parts named here, and itself
     "log": set(),
     "store": {"errors", "key", "log"},
     "train": {"data", "errors", "generators", "key", "registry", "seeds", "signals", "vision"},
-    "executors": {"log"},
+    "executors": {"data", "errors", "log", "running", "store", "study"},
     "scoring": {"attacks", "errors", "metrics", "seeds", "types"},
     "report": {"errors", "results"},
 }

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from . import __version__, terminal
-from .errors import InputError, LeakbenchError, unknown
+from .errors import InputError, LeakbenchError, require, unknown
 
 if TYPE_CHECKING:
+    from .executors.base import Executor
     from .registry import Registry
 
 USAGE_ERROR: type[BaseException] = typer.BadParameter.__bases__[
@@ -28,6 +29,7 @@ EXTRAS = {  # optional packages: what for, and the extra that brings them
     "torch_pruning": ("structured pruning", "prune"),
     "opacus": ("DP-SGD", "dp"),
     "diffusers": ("this generator", "generators"),
+    "ray": ("a Ray cluster", "ray"),
 }
 
 app = typer.Typer(
@@ -131,9 +133,22 @@ def run(
     processes: Annotated[
         int | None,
         typer.Option(
-            metavar="N", min=1, help="Processes that train.", show_default="what a short measurement favours"
+            metavar="N",
+            min=1,
+            help="Processes that train; with ray, the helpers.",
+            show_default="what a short measurement favours, or has room",
         ),
     ] = None,
+    executor: Annotated[
+        str, typer.Option(metavar="NAME", help="Where helpers run: local, or ray.")
+    ] = "local",
+    address: Annotated[
+        str, typer.Option(metavar="ADDRESS", help="The Ray cluster, as host:port or auto.")
+    ] = "auto",
+    cpus: Annotated[int, typer.Option(metavar="N", min=1, help="CPUs of each Ray helper.")] = 1,
+    gpus: Annotated[
+        float, typer.Option(metavar="N", min=0, help="GPUs of each Ray helper, or a share of one.")
+    ] = 0,
     dry_run: Annotated[
         bool,
         typer.Option(
@@ -152,6 +167,7 @@ def run(
     Examples:
       leakbench run studies/digits-demo.toml --out report
       leakbench run study.toml --out report --dry-run
+      leakbench run study.toml --out report --store /shared/store --executor ray --address head:6379
       leakbench run study.toml --out quick --set stages.0.epochs=5 --set seed=1
       leakbench run study.toml --out report --set 'defences=["temperature"]'
     """
@@ -163,6 +179,7 @@ def run(
     check_folder(out, "--out")
     check_folder(store, "--store")
     planned = leakbench.Study.load(study, changes or ())
+    helping = _executor(executor, address, processes, cpus, gpus)
     if dry_run:
         from .forecast import forecast
 
@@ -171,7 +188,7 @@ def run(
     progress, unfinished = terminal.progress(), Unfinished(out)
     try:
         with logged_to(Path(out) / "log.jsonl"):
-            results = leakbench.run(planned, store, progress, processes, unfinished)
+            results = leakbench.run(planned, store, progress, processes, helping, unfinished)
     finally:
         progress.done()
     page = results.save(out)
@@ -403,6 +420,18 @@ def selfcheck() -> None:
         typer.echo(f"error: {failed} of {len(found)} checks failed; do not trust this installation", err=True)
         raise typer.Exit(1)
     typer.echo(f"all {len(found)} checks passed")
+
+
+def _executor(name: str, address: str, helpers: int | None, cpus: int, gpus: float) -> "Executor | None":
+    """What brings helpers; None for processes of this machine."""
+    if name == "local":
+        return None
+    if name != "ray":
+        raise unknown("executor", name, ("local", "ray"))
+    require("ray")
+    from .executors.ray import RayExecutor
+
+    return RayExecutor(address, cpus, gpus, helpers)
 
 
 def check_folder(folder: str, option: str) -> None:

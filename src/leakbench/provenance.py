@@ -45,7 +45,7 @@ def provenance(
         "seed": seed,
         "data": data,
         "versions": versions(),
-        "hardware": _hardware(),
+        "hardware": hardware(),
     }
 
 
@@ -71,7 +71,8 @@ def _versions() -> dict[str, str]:
     return {name: installed[name] for name in PACKAGES if name in installed}
 
 
-def _hardware() -> dict[str, Any]:
+def hardware() -> dict[str, Any]:
+    """System, processor, and how many cores it has."""
     return {
         "system": f"{platform.system()} {platform.machine()}",
         "processor": _processor(),

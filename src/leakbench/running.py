@@ -1,5 +1,6 @@
 """Run a study: train, query, defend, attack, measure. Read from top to bottom, it is the flow of the design."""
 
+import platform
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,6 +12,8 @@ from .correlations import rank_correlations
 from .data.dataset import Dataset
 from .data.designs import Split
 from .data.load import load
+from .errors import LeakbenchError
+from .executors.base import Executor
 from .executors.local import LocalExecutor
 from .findings import Findings, Names, method_boxes
 from .flags import privacy_flags
@@ -45,22 +48,24 @@ def run(
     store: str | Path = "leakbench-store",
     progress: Progress | None = None,
     processes: int | None = None,
+    executor: Executor | None = None,
     growing: Callable[[Callable[[], Results]], None] | None = None,
 ) -> Results:
     """Run a study and return everything that it found.
 
     Models, their answers, and what was found about each defence are kept in `store`: a run that was stopped continues
     where it was, and a study that changes one defence trains and attacks only that one. Models and answers are made by
-    as many `processes` as promise to be fastest, or as many as are given; the numbers are the same. `growing` is
-    called, in some thread, whenever a defence has been attacked, with what gives the results so far. Raises InputError
-    or StoreError with one clear line.
+    as many `processes` as promise to be fastest, or as many as are given, or by those that an `executor` brings; the
+    numbers are the same. `growing` is called, in some thread, whenever a defence has been attacked, with what gives
+    the results so far. Raises InputError or StoreError with one clear line.
     """
     clock, progress = Clock(), Timed(progress or Silent())
     event("run", title=study.file.title, version=__version__, store=str(store))
     workshop = open_workshop(study, store)
     recipes = rehearsed(study, workshop.dataset)
-    executor = LocalExecutor(processes or processes_that_pay(workshop, list(recipes.values())))
-    with executor.helping(study.describe(), workshop.store.root):
+    if executor is None:
+        executor = LocalExecutor(processes or processes_that_pay(workshop, list(recipes.values())))
+    with executor.helping(study.describe(), workshop.store.root, workshop.dataset):
         left = train_all(workshop, recipes, progress)
         trials = make_trials(study, left.workshop, left.recipes, progress)
     looked = look_at_trials(study, trials, left.workshop, progress)
@@ -110,17 +115,28 @@ def run(
     return results(found, [*compared, *together], [*lost, *workshop.store.damaged])
 
 
-def work(study: Study, store: str | Path) -> None:
-    """Help runs of this study on this store, until every defence has been attacked. Raises as `run`."""
-    workshop = open_workshop(study, store)
+def work(
+    study: Study, store: str | Path, identity: str | None = None, dataset: Dataset | None = None
+) -> None:
+    """Help runs of this study on this store, until every defence has been attacked.
+
+    A run that sends this elsewhere hands over its `dataset`, and the `identity` of its store. Raises as `run` does, and
+    LeakbenchError if the store here is another one.
+    """
+    workshop = open_workshop(study, store, dataset)
+    if identity not in (None, workshop.store.identity):
+        raise LeakbenchError(
+            f"the store must be the one of the run, but {store} on {platform.node()} is another; "
+            "give a folder that all machines see under the same path"
+        )
     left = train_all(workshop, rehearsed(study, workshop.dataset), Silent())
     trials = make_trials(study, left.workshop, left.recipes, Silent())
     _attacks(study, trials, left.workshop, Silent()).find(lambda found: None)
 
 
-def open_workshop(study: Study, store: str | Path) -> Workshop:
-    """The data of a study, its split, and the store."""
-    dataset, seed = load(study.file.data), study.file.seed
+def open_workshop(study: Study, store: str | Path, dataset: Dataset | None = None) -> Workshop:
+    """The data of a study, its split, and the store. A `dataset` is the study's own, read before."""
+    dataset, seed = dataset or load(study.file.data), study.file.seed
     return Workshop(dataset, study.design.split(dataset, seed), seed, Store(store), study.file.group_size)
 
 

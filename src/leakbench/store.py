@@ -83,6 +83,7 @@ class Store:
             self._locks.mkdir(exist_ok=True)
             self._make_folder().rmdir()
             self._sweep()
+            self.identity = self._identified()
         except OSError as error:
             raise _unwritable(self.root, error) from None
 
@@ -231,6 +232,17 @@ class Store:
             if content_key(entry.spec) != path.name:
                 raise StoreError(f"{path} holds the entry {content_key(entry.spec)}; {_remedy(path)}")
             yield entry
+
+    def _identified(self) -> str:
+        """What tells this store from others, for processes that must be sure to see the same one."""
+        path = self.root / "store.json"
+        with self._locked("store", wait=True):
+            if not path.exists():
+                path.write_text(json.dumps({"schema": SCHEMA, "identity": secrets.token_hex(8)}) + "\n")
+            try:
+                return str(json.loads(path.read_text())["identity"])
+            except (ValueError, KeyError, TypeError):
+                raise StoreError(f"{path} is not as it was written; remove it and run again") from None
 
     def _make_folder(self) -> Path:
         folder = self._temporary / f"{platform.node()}_{os.getpid()}_{secrets.token_hex(8)}"

@@ -2,10 +2,6 @@
 
 import gc
 import json
-import os
-import signal
-import subprocess
-import sys
 import threading
 import time
 import weakref
@@ -279,46 +275,6 @@ def test_a_view_of_a_table_is_refused_before_training(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="tables have only the view 'identity'"):
         run(Study.of(table), tmp_path / "store")
     assert not (tmp_path / "store" / "models").exists()
-
-
-@pytest.mark.slow
-def test_killed_at_any_moment_the_next_run_continues(tmp_path: Path) -> None:
-    """kill -9 a few times while it trains; what was finished is kept, and the result is that of an unbroken run."""
-    study = tmp_path / "study.toml"
-    study.write_text(
-        'data = {name = "digits", records = 600}\ndesign = {name = "random_half", models = 8}\n'
-        'attacks = ["loss", "lira"]\ndefences = ["label_smoothing"]\ngroup_size = 2\n'
-        "architecture = {hidden = [32]}\n[[stages]]\nepochs = 12\n"
-    )
-    command = [sys.executable, "-m", "leakbench", "run", str(study), "--store", str(tmp_path / "store")]
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    rng = np.random.default_rng(0)
-    models = tmp_path / "store" / "models"
-    for n in (1, 3, 6):
-        process = subprocess.Popen(
-            [*command, "--out", str(tmp_path / "out")],
-            env=environment,
-            stderr=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-        )
-        deadline = time.time() + 60
-        while process.poll() is None and len(_visible(models)) < n and time.time() < deadline:
-            time.sleep(0.01)
-        time.sleep(rng.uniform(0, 0.1))
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        assert not (tmp_path / "out").exists() or not list((tmp_path / "out").glob("*.html"))
-    kept = {entry.name: entry.stat().st_mtime_ns for entry in _visible(models)}
-    assert kept
-    broken = run(Study.load(study), tmp_path / "store")
-    assert {name: (models / name).stat().st_mtime_ns for name in kept} == kept
-    whole = run(Study.load(study), tmp_path / "fresh")
-    values = [[r.value for r in found.rows if r.unit is None] for found in (broken, whole)]
-    assert values[0] == values[1]
-
-
-def _visible(folder: Path) -> list[Path]:
-    return [p for p in folder.iterdir() if (p / "job.json").exists()] if folder.exists() else []
 
 
 def test_one_that_fails_ends_the_others_at_their_next_step(two_threads):

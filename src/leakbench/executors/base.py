@@ -4,6 +4,8 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol
 
+from ..data.dataset import Dataset
+
 
 class Executor(Protocol):
     """Anything with this `helping`.
@@ -12,6 +14,8 @@ class Executor(Protocol):
     fail or be lost, and the result is the same; what it had begun is begun again by someone else.
     """
 
-    def helping(self, study: dict[str, Any], store: Path) -> AbstractContextManager[object]:
-        """While the block runs, others run `leakbench work` on this study and this store."""
+    lost: list[str]  # what helpers said that ended before their work did
+
+    def helping(self, study: dict[str, Any], store: Path, dataset: Dataset) -> AbstractContextManager[object]:
+        """While the block runs, others run `leakbench work` on this study, whose data is given, and this store."""
         ...

@@ -12,6 +12,7 @@ from typing import Any
 
 from threadpoolctl import threadpool_limits
 
+from ..data.dataset import Dataset
 from ..log import WARNING, event, log_file
 
 
@@ -23,8 +24,13 @@ class LocalExecutor:
         self.lost: list[str] = []  # what helpers said that ended before their work did
 
     @contextmanager
-    def helping(self, study: dict[str, Any], store: Path) -> Iterator[list[subprocess.Popen[bytes]]]:
-        """While the block runs, the others help; then they are ended, as they are when this process dies."""
+    def helping(
+        self, study: dict[str, Any], store: Path, dataset: Dataset | None = None
+    ) -> Iterator[list[subprocess.Popen[bytes]]]:
+        """While the block runs, the others help; then they are ended, as they are when this process dies.
+
+        They read the data set themselves.
+        """
         if self.processes == 1:
             yield []
             return

@@ -1,0 +1,53 @@
+"""Measure ratios against the forms that other tools use, and write them to docs/benchmarks.md.
+
+Run: python benchmarks/run.py [NAME ...]   with the names of files beside this one; without names all. Sections that
+are not run stay as they are. Needs MNIST, CIFAR-10 and Location-30 in the folder that LEAKBENCH_DATA names, and a
+machine with nothing else to do. A benchmark is no test: no ratio is too small to be written.
+"""
+
+import importlib
+import re
+import sys
+from pathlib import Path
+
+from ratios import HEAD
+
+from leakbench.provenance import hardware, versions
+
+NAMES = ("training", "queries", "stages", "attacks", "metrics", "pages")
+PAGE = Path(__file__).parent.parent / "docs" / "benchmarks.md"
+
+
+def main(names: list[str]) -> None:
+    """Run the benchmarks of these names, and put each table where the last one was."""
+    page = PAGE.read_text()
+    for name in names or NAMES:
+        lines = [*HEAD]
+        print("\n".join(HEAD))
+        for ratio in importlib.import_module(name).ratios():
+            print(ratio.line, flush=True)
+            lines.append(ratio.line)
+        page = replaced(page, name, "\n".join([*lines, "", f"Measured on {machine()}."]))
+        PAGE.write_text(page)
+
+
+def replaced(page: str, name: str, table: str) -> str:
+    """The page with another table between the marks of `name`."""
+    begin, end = f"<!-- {name} -->", f"<!-- end of {name} -->"
+    found = re.search(f"{begin}.*{end}", page, re.DOTALL)
+    if found is None:
+        raise SystemExit(f"{PAGE} must hold {begin} and {end}; put them where the table belongs")
+    return f"{page[: found.start()]}{begin}\n\n{table}\n\n{end}{page[found.end() :]}"
+
+
+def machine() -> str:
+    """Hardware and versions, in a line."""
+    about, found = hardware(), versions()
+    numeric = ("python", "numpy", "scipy", "scikit-learn", "torch")
+    return f"{about['processor']}, {about['cores']} cores; " + ", ".join(
+        f"{n} {found[n]}" for n in numeric if n in found
+    )
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

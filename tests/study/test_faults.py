@@ -1,0 +1,143 @@
+"""Runs that are killed, disks that fill, bits that flip: nothing that was finished is lost, nothing wrong is read."""
+
+import json
+import os
+import resource
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from leakbench.results import Results, Row
+from leakbench.running import run
+from leakbench.store import Store
+from leakbench.study import Study
+
+TABLE = {
+    "data": {"name": "digits", "records": 400},
+    "design": {"name": "random_half", "models": 4},
+    "architecture": {"hidden": [16]},
+    "stages": [{"epochs": 4}],
+    "defences": ["none", "label_smoothing", {"name": "laplace_noise", "scale": 0.1}],
+    "attacks": ["loss", "lira", "logistic_regression"],
+}
+STUDY = """
+data = {name = "digits", records = 600}
+design = {name = "random_half", models = 8}
+attacks = ["loss", "lira", "logistic_regression"]
+defences = ["label_smoothing", "rounding"]
+group_size = 2
+architecture = {hidden = [32]}
+[[stages]]
+epochs = 40
+"""
+KINDS = ("models", "signals", "released", "findings")
+
+
+def _timeless(rows: list[Row]) -> list[Row]:
+    return [row for row in rows if not row.metric.startswith(("train_", "latency_"))]
+
+
+def _entries(store: Path) -> dict[Path, int]:
+    """When each entry was made."""
+    files = [path for kind in KINDS for path in (store / kind).glob("*/job.json")]
+    return {path: path.stat().st_mtime_ns for path in files}
+
+
+def _command(tmp_path: Path, out: str = "out") -> list[str]:
+    study = tmp_path / "study.toml"
+    study.write_text(STUDY)
+    folders = ["--store", str(tmp_path / "store"), "--out", str(tmp_path / out)]
+    return [sys.executable, "-m", "leakbench", "run", str(study), *folders, "--processes", "2"]
+
+
+@pytest.mark.slow
+def test_killed_at_fifty_random_moments_it_ends_as_if_it_had_not_been(tmp_path: Path) -> None:
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    whole = Study.of(Study.load(_write(tmp_path)).describe())
+    expected = run(whole, tmp_path / "fresh")
+    began = time.monotonic()
+    subprocess.run(
+        [part.replace("store", "measured") for part in _command(tmp_path, "measured-out")],
+        env=environment,
+        check=True,
+        capture_output=True,
+    )
+    takes, rng, store = time.monotonic() - began, np.random.default_rng(0), tmp_path / "store"
+    kept: dict[Path, int] = {}
+    for _ in range(50):
+        process = subprocess.Popen(
+            _command(tmp_path), env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        time.sleep(rng.uniform(0.3, 1.0) * takes)
+        process.kill()
+        process.wait()
+        now = _entries(store)
+        assert kept.items() <= now.items()
+        kept = now
+    assert all(list(Store(store).entries(kind)) for kind in KINDS if kind != "released")
+    results = run(whole, store)
+    assert results.notes == expected.notes  # no entry was damaged
+    assert _timeless(results.rows) == _timeless(expected.rows)
+    assert kept.items() <= _entries(store).items()
+    lines = [json.loads(line) for line in (tmp_path / "out" / "log.jsonl").read_text().splitlines()]
+    made = Counter((line["kind"], line["key"]) for line in lines if line["event"] == "stored")
+    assert set(made.values()) == {1}
+
+
+def _write(tmp_path: Path) -> Path:
+    path = tmp_path / "study.toml"
+    path.write_text(STUDY)
+    return path
+
+
+def test_a_disk_that_fills_stops_it_cleanly_and_it_goes_on_with_room(tmp_path: Path) -> None:
+    """A limit on the size of a file stands in for a full disk: models fit below it, answers do not."""
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (26_000, 26_000))
+
+    stopped = subprocess.run(
+        _command(tmp_path), preexec_fn=limit, capture_output=True, text=True, check=False, timeout=120
+    )
+    store = tmp_path / "store"
+    assert stopped.returncode == 2, stopped.stderr
+    said = stopped.stderr.strip().splitlines()[-1]
+    assert said.startswith(f"error: the store {store} cannot be written: File too large; ")
+    assert "Traceback" not in stopped.stderr
+    kept = _entries(store)
+    assert len(kept) == 16 and not list(store.glob("signals/*"))
+    assert not (tmp_path / "out" / "report.html").exists()
+    results = run(Study.load(_write(tmp_path)), store)
+    assert kept.items() <= _entries(store).items()
+    assert results.find(attack="lira", metric="auc", defence="rounding")
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Results]:
+    store = tmp_path_factory.mktemp("store")
+    return store, run(Study.of(TABLE), store)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_flipped_bit_is_named_and_only_that_entry_is_made_again(
+    done: tuple[Path, Results], kind: str
+) -> None:
+    store, results = done
+    before = _entries(store)
+    file = max((store / kind).glob("*/*"), key=lambda path: path.stat().st_size)
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+    again = run(Study.of(TABLE), store)
+    assert _timeless(again.rows) == _timeless(results.rows)
+    (note,) = [note for note in again.notes if note not in results.notes]
+    assert note.startswith(f"{file} is not as it was written") and "made again" in note
+    after = _entries(store)
+    assert after.keys() == before.keys()
+    assert [path.parent for path in before if before[path] != after[path]] == [file.parent]
+    assert not [note for note in run(Study.of(TABLE), store).notes if "not as it was written" in note]
