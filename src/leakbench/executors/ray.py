@@ -8,7 +8,7 @@ from typing import Any
 
 from ..data.dataset import Dataset
 from ..errors import InputError, LeakbenchError, require
-from ..log import WARNING, event
+from ..log import WARNING, event, log_file, logged_to
 from ..store import Store
 
 
@@ -40,7 +40,14 @@ class RayExecutor:
             count = self.helpers or self._room(ray.cluster_resources())
             resources = {"num_cpus": self.cpus, "num_gpus": self.gpus, "max_retries": -1}
             task = ray.remote(**resources)(_help)
-            about = study, str(store.resolve()), Store(store).identity, ray.put(dataset)
+            log = log_file()
+            about = (
+                study,
+                str(store.resolve()),
+                Store(store).identity,
+                ray.put(dataset),
+                log and str(log.resolve()),
+            )
             tasks = [task.remote(*about) for _ in range(count)]
             event("helpers", executor="ray", tasks=count, **self._share)
             yield tasks
@@ -92,9 +99,10 @@ def _connect(address: str) -> None:
         ) from None
 
 
-def _help(study: dict[str, Any], store: str, identity: str, dataset: Dataset) -> None:
-    """What a task does, on its machine."""
+def _help(study: dict[str, Any], store: str, identity: str, dataset: Dataset, log: str | None) -> None:
+    """What a task does, on its machine. It logs where the run does, if that folder is there too."""
     from leakbench.running import work
     from leakbench.study import Study
 
-    work(Study.of(study), store, identity, dataset)
+    with logged_to(log if log and Path(log).parent.is_dir() else None):
+        work(Study.of(study), store, identity, dataset)
