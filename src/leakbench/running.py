@@ -68,29 +68,50 @@ def run(
     with executor.helping(study.describe(), workshop.store.root, workshop.dataset):
         left = train_all(workshop, recipes, progress)
         trials = make_trials(study, left.workshop, left.recipes, progress)
-    looked = look_at_trials(study, trials, left.workshop, progress)
-    attacks = _attacks(study, trials, left.workshop, progress)
-    progress.stage("attacks", attacks.steps)
-    there: list[Findings] = []
+        looked = look_at_trials(study, trials, left.workshop, progress)
+        outcome = Outcome(study, trials, looked, left, clock, progress)
+        tell = outcome.teller(growing) if growing else _say_nothing
+        adaptive, ignoring = attack_trials(study, trials, left.workshop, progress, tell)
+    costs = cost_trials(trials, left.workshop, progress)  # which takes times, so alone on the machine
+    compared = compare_trials(study, trials, adaptive, progress)
+    found = [*adaptive.values(), *ignoring]
+    measured = [*(row for f in found for row in f.rows), *looked.rows]
+    together = rank_correlations(measured, study.file.seed)
+    progress.done()
+    lost = [LOST.format(said) for said in executor.lost]
+    return outcome.results(found, [*compared, *costs, *together], [*lost, *workshop.store.damaged])
 
-    def results(found: Sequence[Findings], compared: Sequence[Row], notes: Sequence[str]) -> Results:
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """All that a run knows beside what its attackers find."""
+
+    study: Study
+    trials: Sequence[Trial]
+    looked: "Looked"
+    left: Survivors
+    clock: Clock
+    progress: Timed
+
+    def results(self, found: Sequence[Findings], others: Sequence[Row], notes: Sequence[str]) -> Results:
+        """The results with what was found by the attackers, `others` rows, and notes."""
+        study, looked = self.study, self.looked
         leaked = [row for f in found for row in f.rows]
         used = {row.attack for row in leaked}
+        parts = {part.name: part for trial in self.trials for part in trial.defence.parts}
+        data, parts_of_time = self.trials[0].dataset.describe(), self.progress.parts
         return Results(
             kind="run",
             title=study.file.title,
-            rows=[*leaked, *compared, *looked.rows],
+            rows=[*leaked, *others, *looked.rows],
             curves=[curve for f in found for curve in f.curves],
-            flags=[*(flag for f in found for flag in f.flags), *looked.flags, *left.flags],
+            flags=[*(flag for f in found for flag in f.flags), *looked.flags, *self.left.flags],
             records=[record for f in found for record in f.records],
             methods=method_boxes(
                 {label: attack for label, attack in study.attacks.items() if label in used},
-                {
-                    **{part.name: part for trial in trials for part in trial.defence.parts},
-                    **looked.generators,
-                },
+                {**parts, **looked.generators},
             ),
-            provenance=provenance(clock, study.file.seed, workshop.dataset.describe(), progress.parts),
+            provenance=provenance(self.clock, study.file.seed, data, parts_of_time),
             study=study.describe(),
             notes=sorted({note for f in found for note in f.notes} | set(notes)),
             samples=looked.samples,
@@ -99,20 +120,22 @@ def run(
             exposures=[exposure for f in found for exposure in f.exposures],
         )
 
-    def tell(found: list[Findings]) -> None:
-        there.extend(found)
-        if growing:
-            defences = {row.defence for f in there for row in f.rows}
-            note = f"unfinished: {len(defences)} of {len(trials)} defences were attacked so far"
-            growing(lambda: results(list(there), [], [note]))
+    def teller(self, growing: Callable[[Callable[[], Results]], None]) -> Callable[[list[Findings]], None]:
+        """Takes what was found about one defence after the other, and each time offers the results so far."""
+        there: list[Findings] = []
 
-    adaptive, others = attacks.find(tell)
-    compared = compare_trials(study, trials, adaptive, progress)
-    found = [*adaptive.values(), *others]
-    together = rank_correlations([*(row for f in found for row in f.rows), *looked.rows], study.file.seed)
-    progress.done()
-    lost = [LOST.format(said) for said in executor.lost]
-    return results(found, [*compared, *together], [*lost, *workshop.store.damaged])
+        def tell(found: list[Findings]) -> None:
+            there.extend(found)
+            so_far = list(there)
+            defences = {row.defence for f in so_far for row in f.rows}
+            note = f"unfinished: {len(defences)} of {len(self.trials)} defences were attacked so far"
+            growing(lambda: self.results(so_far, [], [note]))
+
+        return tell
+
+
+def _say_nothing(found: list[Findings]) -> None:
+    """For who waits for the end."""
 
 
 def work(
@@ -131,7 +154,7 @@ def work(
         )
     left = train_all(workshop, rehearsed(study, workshop.dataset), Silent())
     trials = make_trials(study, left.workshop, left.recipes, Silent())
-    _attacks(study, trials, left.workshop, Silent()).find(lambda found: None)
+    attack_trials(study, trials, left.workshop, Silent(), _say_nothing)
 
 
 def open_workshop(study: Study, store: str | Path, dataset: Dataset | None = None) -> Workshop:
@@ -230,12 +253,12 @@ class Looked:
 
 
 def look_at_trials(study: Study, trials: list[Trial], workshop: Workshop, progress: Progress) -> Looked:
-    """Utility, cost and size of each defence, entropy and predicted risk of what it releases, its generator."""
-    progress.stage("utility and cost", len(trials))
+    """Utility and size of each defence, entropy and predicted risk of what it releases, its generator."""
+    progress.stage("utility", len(trials))
     rows: list[Row] = []
     sizes = Footprints(workshop)
     for trial in trials:
-        rows += [*utility(trial), *cost(trial, trials[0], workshop.dataset), *sizes.rows(trial, trials[0])]
+        rows += [*utility(trial), *sizes.rows(trial, trials[0])]
         progress.advance()
     progress.stage("outputs", len(trials))
     workers = Workers(progress)
@@ -259,9 +282,28 @@ def look_at_trials(study: Study, trials: list[Trial], workshop: Workshop, progre
     )
 
 
-def _attacks(study: Study, trials: list[Trial], workshop: Workshop, progress: Progress) -> Attacks:
+def cost_trials(trials: list[Trial], workshop: Workshop, progress: Progress) -> list[Row]:
+    """What each defence costs in training, in records and in time for an answer."""
+    progress.stage("cost", len(trials))
+    rows: list[Row] = []
+    for trial in trials:
+        rows += cost(trial, trials[0], workshop.dataset)
+        progress.advance()
+    return rows
+
+
+def attack_trials(
+    study: Study,
+    trials: list[Trial],
+    workshop: Workshop,
+    progress: Progress,
+    tell: Callable[[list[Findings]], None],
+) -> tuple[dict[str, Findings], list[Findings]]:
+    """Attack every defence, as one who knows it does and as one who ignores it; see `Attacks.find`."""
     names = _names(workshop.dataset, workshop.split)
-    return Attacks(study, trials, names, workshop.store, Workers(progress))
+    attacks = Attacks(study, trials, names, workshop.store, Workers(progress))
+    progress.stage("attacks", attacks.steps)
+    return attacks.find(tell)
 
 
 def _names(dataset: Dataset, split: Split) -> Names:
