@@ -97,14 +97,16 @@ class Attacks:
 
     def _case(self, label: str, other: str) -> Case:
         by_label = {trial.defence.label: trial for trial in self.trials}
-        targets = self.trials[0].split.targets
+        split = self.trials[0].split
+        numbers = tuple(map(split.number, split.targets))
 
         def known(which: str) -> Models:
             return self._undefended if which == UNDEFENDED else by_label[which].known()
 
         if label == other:
-            return Case(label, known(label), targets, adaptive=True)
-        return Case(label, by_label[label].released(), targets, False, known(other), other)
+            return Case(label, known(label), split.targets, adaptive=True, numbers=numbers)
+        released = by_label[label].released()
+        return Case(label, released, split.targets, False, known(other), other, numbers)
 
     @property
     def _seed(self) -> int:

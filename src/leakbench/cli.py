@@ -143,12 +143,18 @@ def run(
         str, typer.Option(metavar="NAME", help="Where helpers run: local, or ray.")
     ] = "local",
     address: Annotated[
-        str, typer.Option(metavar="ADDRESS", help="The Ray cluster, as host:port or auto.")
-    ] = "auto",
-    cpus: Annotated[int, typer.Option(metavar="N", min=1, help="CPUs of each Ray helper.")] = 1,
+        str | None,
+        typer.Option(metavar="ADDRESS", help="The Ray cluster, as host:port.", show_default="the one around"),
+    ] = None,
+    cpus: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="CPUs of each Ray helper.", show_default="1")
+    ] = None,
     gpus: Annotated[
-        float, typer.Option(metavar="N", min=0, help="GPUs of each Ray helper, or a share of one.")
-    ] = 0,
+        float | None,
+        typer.Option(
+            metavar="N", min=0, help="GPUs of each Ray helper, or a share of one.", show_default="0"
+        ),
+    ] = None,
     dry_run: Annotated[
         bool,
         typer.Option(
@@ -179,12 +185,12 @@ def run(
     check_folder(out, "--out")
     check_folder(store, "--store")
     planned = leakbench.Study.load(study, changes or ())
-    helping = _executor(executor, address, processes, cpus, gpus)
     if dry_run:
         from .forecast import forecast
 
         terminal.show_forecast(forecast(planned, store))
         return
+    helping = _executor(executor, address, processes, cpus, gpus)
     progress, unfinished = terminal.progress(), Unfinished(out)
     try:
         with logged_to(Path(out) / "log.jsonl"):
@@ -422,16 +428,20 @@ def selfcheck() -> None:
     typer.echo(f"all {len(found)} checks passed")
 
 
-def _executor(name: str, address: str, helpers: int | None, cpus: int, gpus: float) -> "Executor | None":
+def _executor(
+    name: str, address: str | None, helpers: int | None, cpus: int | None, gpus: float | None
+) -> "Executor | None":
     """What brings helpers; None for processes of this machine."""
     if name == "local":
+        if (address, cpus, gpus) != (None, None, None):
+            raise InputError("--address, --cpus and --gpus are about a Ray cluster; add --executor ray")
         return None
     if name != "ray":
         raise unknown("executor", name, ("local", "ray"))
     require("ray")
     from .executors.ray import RayExecutor
 
-    return RayExecutor(address, cpus, gpus, helpers)
+    return RayExecutor(address or "auto", cpus or 1, gpus or 0.0, helpers)
 
 
 def check_folder(folder: str, option: str) -> None:

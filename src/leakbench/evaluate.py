@@ -41,6 +41,7 @@ class Case:
     adaptive: bool | None = None
     reference: Models | None = None  # the shadow models of an attacker who ignores the defence
     shadows: str | None = None  # the defence that these went through
+    numbers: tuple[int, ...] = ()  # what the targets are called, where not by their place among the models
 
     @property
     def members(self) -> Bools:
@@ -178,7 +179,7 @@ def _rows(case: Case, metric: Metric, sample: Sample, **about: Any) -> Iterator[
 def _each_target(case: Case, attack: str, sample: Sample) -> Iterator[Row]:
     if len(case.targets) == 1:
         return
-    for t, target in enumerate(case.targets):
+    for t, target in enumerate(case.numbers or case.targets):
         yield from _rows(
             case, BY_LABEL["auc"], sample.at(sample.model == t), attack=attack, target=str(target)
         )

@@ -44,10 +44,13 @@ def spec(cases: Sequence[Case], attacks: Mapping[str, Attack], names: Names, see
                 "models": case.models.identity,
                 "reference": case.reference and case.reference.identity,
                 "targets": list(map(int, case.targets)),
+                "numbers": list(map(int, case.numbers)),
             }
             for case in cases
         ],
-        "attacks": {label: attack.describe() for label, attack in attacks.items()},
+        "attacks": [
+            [label, attack.describe()] for label, attack in attacks.items()
+        ],  # their order decides ties
         "classes": None if names.classes is None else list(names.classes),
         "seed": seed,
         "code": CODE,

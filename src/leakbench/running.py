@@ -4,6 +4,7 @@ import platform
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from threading import Lock
 
 from . import __version__
 from .attacking import Attacks
@@ -57,7 +58,9 @@ def run(
     where it was, and a study that changes one defence trains and attacks only that one. Models and answers are made by
     as many `processes` as promise to be fastest, or as many as are given, or by those that an `executor` brings; the
     numbers are the same. `growing` is called, in some thread, whenever a defence has been attacked, with what gives
-    the results so far. Raises InputError or StoreError with one clear line.
+    the results so far. Raises LeakbenchError with one clear line: InputError for what the study asks, StoreError where
+    the store cannot be used, others where too many models diverge or an executor finds no helpers; ModuleNotFoundError
+    for an optional package that the study needs.
     """
     clock, progress = Clock(), Timed(progress or Silent())
     event("run", title=study.file.title, version=__version__, store=str(store))
@@ -122,11 +125,12 @@ class Outcome:
 
     def teller(self, growing: Callable[[Callable[[], Results]], None]) -> Callable[[list[Findings]], None]:
         """Takes what was found about one defence after the other, and each time offers the results so far."""
-        there: list[Findings] = []
+        there, one_at_a_time = list[Findings](), Lock()
 
         def tell(found: list[Findings]) -> None:
-            there.extend(found)
-            so_far = list(there)
+            with one_at_a_time:
+                there.extend(found)
+                so_far = list(there)
             defences = {row.defence for f in so_far for row in f.rows}
             note = f"unfinished: {len(defences)} of {len(self.trials)} defences were attacked so far"
             growing(lambda: self.results(so_far, [], [note]))

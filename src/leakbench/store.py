@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from filelock import FileLock
 
 SCHEMA = "leakbench-store-1"
-JOB = "job.json"
+JOB, WHY = "job.json", "why.txt"  # of an entry; of one that was set aside
 # NumPy parses an array's header as Python source, in which threads of CPython 3.11 disturb each other (gh-106905):
 _ONE_HEADER = Lock()
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0  # seconds until it is looked again whether others are done
@@ -76,7 +76,6 @@ class Store:
 
     def __init__(self, root: str | Path) -> None:
         self.root = Path(root)
-        self.damaged: list[str] = []  # what was found damaged since it was opened, and where that is now
         self._temporary, self._locks = self.root / "tmp", self.root / "locks"
         try:
             self._temporary.mkdir(parents=True, exist_ok=True)
@@ -84,6 +83,7 @@ class Store:
             self._make_folder().rmdir()
             self._sweep()
             self.identity = self._identified()
+            self._damaged_before = {path.name for path in self._aside()}
         except OSError as error:
             raise _unwritable(self.root, error) from None
 
@@ -150,17 +150,26 @@ class Store:
                 return _verified(path) if path.is_dir() else None
             except _DamagedError as error:
                 aside = self.root / "damaged" / f"{name}-{secrets.token_hex(4)}"
-                self._move(path, aside)
-                self.damaged.append(f"{error}; it was set aside as {aside} and made again")
-                event("damaged", WARNING, what=str(error), aside=str(aside))
+                self._set_aside(path, aside, f"{error}; it was set aside as {aside}, to be made again")
                 return None
 
-    def _move(self, path: Path, aside: Path) -> None:
+    def _set_aside(self, path: Path, aside: Path, why: str) -> None:
         try:
             aside.parent.mkdir(exist_ok=True)
             path.rename(aside)
+            (aside / WHY).write_text(why, encoding="utf-8")
         except OSError as error:
             raise _unwritable(self.root, error) from None
+        event("damaged", WARNING, why=why)
+
+    def _aside(self) -> list[Path]:
+        return sorted((self.root / "damaged").glob("*"))
+
+    @property
+    def damaged(self) -> list[str]:
+        """What was found damaged since the store was opened, by whichever process, and where that is now."""
+        found = [path for path in self._aside() if path.name not in self._damaged_before]
+        return [(path / WHY).read_text(encoding="utf-8") for path in found if (path / WHY).exists()]
 
     def folder(self, kind: str, spec: Mapping[str, Any]) -> Path:
         """Where the entry of `spec` is, if there is one."""
@@ -186,7 +195,10 @@ class Store:
                 lock.release()
 
     def once(self, kind: str, spec: Mapping[str, Any], make: Callable[[], Made]) -> Entry:
-        """The entry of `spec`; made and put where there is none, by one process while others wait for it."""
+        """The entry of `spec`; made and put where there is none, by one process while others wait for it.
+
+        Raises StoreError as `get` and `put` do, as `shared` does.
+        """
         entry = self.get(kind, spec)
         if entry is None:
             with self.claim(kind, spec, wait=True):
@@ -228,7 +240,10 @@ class Store:
     def entries(self, kind: str) -> Iterator[Entry]:
         """Every entry of a kind, verified. Raises StoreError at the first that is damaged or misplaced."""
         for path in sorted((self.root / kind).glob("*")):
-            entry = _verified(path)
+            try:
+                entry = _verified(path)
+            except _DamagedError as error:
+                raise StoreError(f"{error}; {_remedy(path)}") from None
             if content_key(entry.spec) != path.name:
                 raise StoreError(f"{path} holds the entry {content_key(entry.spec)}; {_remedy(path)}")
             yield entry
@@ -239,10 +254,11 @@ class Store:
         with self._locked("store", wait=True):
             if not path.exists():
                 path.write_text(json.dumps({"schema": SCHEMA, "identity": secrets.token_hex(8)}) + "\n")
-            try:
-                return str(json.loads(path.read_text())["identity"])
-            except (ValueError, KeyError, TypeError):
-                raise StoreError(f"{path} is not as it was written; remove it and run again") from None
+            (self._locks / "store").unlink(missing_ok=True)  # needed no more, by nobody
+        try:
+            return str(json.loads(path.read_text())["identity"])
+        except (ValueError, KeyError, TypeError):
+            raise StoreError(f"{path} is not as it was written; remove it and run again") from None
 
     def _make_folder(self) -> Path:
         folder = self._temporary / f"{platform.node()}_{os.getpid()}_{secrets.token_hex(8)}"

@@ -6,9 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 from threading import Lock
 
+from .log import WARNING, event
 from .results import Results
 
 SHARE = 0.05  # of the time that may go into reports before the last one
+FIRST = 10.0  # seconds before which none is written: the run may be over by then
 
 
 class Unfinished:
@@ -16,19 +18,24 @@ class Unfinished:
 
     def __init__(self, out: str | Path) -> None:
         self.folder = Path(out) / "unfinished"
-        self._next = 0.0
+        self._next = time.monotonic() + FIRST
         self._writing = Lock()
 
     def __call__(self, so_far: Callable[[], Results]) -> None:
-        """Write a report, if the last one is long enough ago and no other thread is about it."""
+        """Write a report, if the last one is long enough ago and no other thread is about it.
+
+        One that cannot be written is logged, and ends nothing: the run's own report may be hours away.
+        """
         if time.monotonic() < self._next or not self._writing.acquire(blocking=False):
             return
+        began = time.monotonic()
         try:
-            began = time.monotonic()
             so_far().save(self.folder)
+        except Exception as error:
+            event("no report so far", WARNING, why=f"{type(error).__name__}: {error}")
+        finally:
             ended = time.monotonic()
             self._next = ended + (ended - began) / SHARE
-        finally:
             self._writing.release()
 
     def remove(self) -> None:

@@ -1,7 +1,7 @@
 """Threads over parts of a study that share nothing but what they read."""
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import CancelledError, ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, CancelledError, ThreadPoolExecutor, wait
 from threading import Event
 from typing import TypeVar
 
@@ -32,12 +32,16 @@ class Workers:
         self.progress.advance(n)
 
     def map(self, work: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
-        """`work` on each item, in order."""
+        """`work` on each item; the results in their order. Raises what `work` raised first."""
         threads = torch.get_num_threads()
         pool = ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,))
         try:
             with threadpool_limits(1):
-                return list(pool.map(work, items))
+                futures = [pool.submit(work, item) for item in items]
+                done, _ = wait(futures, return_when=FIRST_EXCEPTION)
+                for future in done:
+                    future.result()
+                return [future.result() for future in futures]
         except BaseException:
             self._over.set()
             raise

@@ -148,3 +148,42 @@ def test_a_split_without_a_model_keeps_targets_in_whole_pairs() -> None:
     assert np.array_equal(left.members, split.members[[0, 1, 2, 4, 5]])
     again = left.without({0})
     assert again.numbers == (1, 2, 4, 5) and [again.number(m) for m in again.targets] == [4, 5]
+
+
+@pytest.mark.parametrize("design", [{"name": "disjoint", "shadows": 5}, {"name": "single", "shadows": 4}])
+def test_a_shadow_model_may_diverge_under_any_design(
+    tmp_path: Path, poison: Poison, design: dict[str, object]
+) -> None:
+    poison(lambda job: _smoothed(job) and job.seed == SEEDS[3])
+    data = {"name": "digits", "records": 1200}
+    table = TABLE | {"data": data, "design": design, "attacks": ["loss", "lira_offline"]}
+    results = run(Study.of(table), tmp_path)
+    assert [defence for defence, _ in _flags(results)] == ["label_smoothing"]
+    assert results.find(defence="label_smoothing", attack="loss", metric="auc", adaptive=True)
+
+
+def test_a_defence_whose_only_target_diverged_is_left_out(tmp_path: Path, poison: Poison) -> None:
+    poison(lambda job: _smoothed(job) and job.seed == SEEDS[0])
+    table = TABLE | {"design": {"name": "single", "shadows": 4}, "attacks": ["loss", "lira_offline"]}
+    results = run(Study.of(table), tmp_path)
+    ((defence, message),) = _flags(results)
+    assert defence == "label_smoothing" and "the defence was left out" in message
+    assert results.find(defence="none", attack="loss", metric="auc", adaptive=True)
+
+
+def test_a_committee_with_a_diverged_network_has_diverged(tmp_path: Path, poison: Poison) -> None:
+    network = derive(SEEDS[1], 0, "network", 2)
+    poison(lambda job: job.seed == network)
+    selena = {"name": "selena", "size": 4, "leaves_out": 2}
+    results = run(Study.of(TABLE | {"defences": ["none", selena], "stages": [{"epochs": 3}]}), tmp_path)
+    assert [defence for defence, _ in _flags(results)] == ["selena"]
+    assert str(SEEDS[1]) in _flags(results)[0][1]
+    again = run(Study.of(TABLE | {"defences": ["none", selena], "stages": [{"epochs": 3}]}), tmp_path)
+    assert _flags(again) == _flags(results)
+
+
+def test_targets_keep_the_numbers_of_the_design(tmp_path: Path, poison: Poison) -> None:
+    poison(lambda job: _smoothed(job) and job.seed == SEEDS[2])
+    results = run(Study.of(TABLE), tmp_path)
+    rows = results.find(defence="none", attack="loss", metric="auc", slice="all", adaptive=True)
+    assert [row.target for row in rows if row.target != "all"] == ["0", "1", "4", "5", "6", "7"]

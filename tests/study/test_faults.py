@@ -136,7 +136,7 @@ def test_a_flipped_bit_is_named_and_only_that_entry_is_made_again(
     again = run(Study.of(TABLE), store)
     assert _timeless(again.rows) == _timeless(results.rows)
     (note,) = [note for note in again.notes if note not in results.notes]
-    assert note.startswith(f"{file} is not as it was written") and "made again" in note
+    assert note.startswith(f"{file} is not as it was written") and "to be made again" in note
     after = _entries(store)
     assert after.keys() == before.keys()
     assert [path.parent for path in before if before[path] != after[path]] == [file.parent]

@@ -31,7 +31,7 @@ def _disk(store: Path, *kinds: str) -> int:
 def test_a_dry_run_makes_nothing_and_tells_what_a_run_makes(tmp_path: Path) -> None:
     study, store = Study.of(TABLE), tmp_path / "store"
     before = {work.what: work for work in forecast(study, store)}
-    assert {path.name for path in store.iterdir()} == {"tmp", "locks"}
+    assert {path.name for path in store.iterdir()} == {"tmp", "locks", "store.json"}
     assert {what: (work.pieces, work.left) for what, work in before.items()} == {
         "training: none, temperature": (4, 4),
         "training: pruned": (4, 4),

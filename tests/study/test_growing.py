@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from leakbench.log import logged_to
 from leakbench.results import Results
 from leakbench.running import run
 from leakbench.study import Study
@@ -24,6 +25,7 @@ TABLE = {
 def test_results_grow_as_defences_are_attacked(tmp_path: Path) -> None:
     seen: list[Results] = []
     results = run(Study.of(TABLE), tmp_path / "store", growing=lambda so_far: seen.append(so_far()))
+    seen.sort(key=lambda each: len(each.rows))
     assert len(seen) == 3
     attacked = [{row.defence for row in each.find(metric="auc", attack="lira")} for each in seen]
     assert [len(defences) for defences in attacked] == [1, 2, 3]
@@ -79,13 +81,24 @@ def test_two_threads_do_not_write_at_once(tmp_path: Path) -> None:
     assert slow.written == 1
 
 
-def test_a_report_that_cannot_be_written_lets_the_next_one_try(tmp_path: Path) -> None:
-    unfinished, slow = Unfinished(tmp_path), _Slow()
+def test_a_report_that_cannot_be_written_is_logged_and_ends_nothing(tmp_path: Path) -> None:
+    unfinished, log = Unfinished(tmp_path), tmp_path / "log.jsonl"
 
     def fails() -> Results:
         raise OSError("full")
 
-    with pytest.raises(OSError, match="full"):
+    with logged_to(log):
         unfinished(fails)
-    unfinished(lambda: slow)  # type: ignore[arg-type, return-value]
-    assert slow.written == 1
+    assert "OSError: full" in log.read_text()
+
+
+def test_none_is_written_in_the_first_seconds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("leakbench.unfinished.FIRST", 10.0)
+    slow = _Slow()
+    Unfinished(tmp_path)(lambda: slow)  # type: ignore[arg-type, return-value]
+    assert slow.written == 0
+
+
+@pytest.fixture(autouse=True)
+def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("leakbench.unfinished.FIRST", 0.0)

@@ -65,7 +65,7 @@ def test_a_helper_ends_when_its_run_is_gone(tmp_path: Path) -> None:
         helper.stdin.write(json.dumps(endless.describe()).encode() + b"\n")
         helper.stdin.flush()
         until = time.monotonic() + 60
-        while not any((tmp_path / "locks").glob("*")) and time.monotonic() < until:
+        while not any((tmp_path / "locks").glob("models-*")) and time.monotonic() < until:
             time.sleep(0.05)  # until it has begun to train
         assert helper.poll() is None
         helper.stdin.close()

@@ -4,11 +4,12 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from threading import Thread
-from typing import Any
+from typing import IO, Any
 
 from threadpoolctl import threadpool_limits
 
@@ -38,26 +39,25 @@ class LocalExecutor:
         environment = os.environ | {"OMP_NUM_THREADS": str(each)}
         command = [sys.executable, "-m", "leakbench", "work", "-", "--store", str(store.resolve())]
         command += ["--log", str(log)] if (log := log_file()) else []
-        helpers = [
-            subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, env=environment)
-            for _ in range(self.processes - 1)
-        ]
-        try:
-            for helper in helpers:
+        with ExitStack() as at_the_end:
+            helpers = []
+            for _ in range(self.processes - 1):
+                said = at_the_end.enter_context(tempfile.TemporaryFile())  # a pipe would fill unread
+                helper = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=said, env=environment)
+                at_the_end.callback(self._end, helper, said)
                 _tell(helper, study)
+                helpers.append(helper)
             with threads(each):
                 yield helpers
-        finally:
-            for helper in helpers:
-                self._end(helper)
 
-    def _end(self, helper: subprocess.Popen[bytes]) -> None:
+    def _end(self, helper: subprocess.Popen[bytes], said: IO[bytes]) -> None:
         """End a helper. What it was making is lost with it, and made again by whoever comes to it."""
         failed = helper.poll() not in (None, 0)
         helper.kill()
-        _, said = helper.communicate()
+        helper.communicate()
         if failed:
-            last = (said.decode(errors="replace").strip().splitlines() or ["nothing"])[-1]
+            said.seek(0)
+            last = (said.read().decode(errors="replace").strip().splitlines() or ["nothing"])[-1]
             self.lost.append(last)
             event("helper lost", WARNING, said=last)
 

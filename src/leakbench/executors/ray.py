@@ -30,10 +30,13 @@ class RayExecutor:
     def helping(self, study: dict[str, Any], store: Path, dataset: Dataset) -> Iterator[list[Any]]:
         """While the block runs, the tasks help; then they are ended. The data set is put into the object store once.
 
-        Raises LeakbenchError where no cluster answers, ModuleNotFoundError without Ray.
+        Raises LeakbenchError where no cluster answers, InputError where no helper fits on it, ModuleNotFoundError
+        without Ray.
         """
         require("ray")
         import ray
+
+        self.lost.clear()
 
         _connect(self.address)
         try:

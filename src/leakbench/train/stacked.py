@@ -93,8 +93,7 @@ class _Stage:
         traces = [None] * len(self.live) if costs is None else costs.numpy()
         for k, loss, dev_loss, trace in zip(self.live, losses, dev_losses, traces, strict=True):
             self.histories[k].add(loss, dev_loss, seconds, trace)
-        if self.stage.patience:
-            self._stop_early()
+        self._take_out()
 
     def finish(self) -> None:
         """Hand the last weights over; a stage with patience handed over each model's best already."""
@@ -158,9 +157,10 @@ class _Stage:
             total += losses.view(rows.shape).sum(dim=1)
         return (total / dev.shape[1]).tolist()
 
-    def _stop_early(self) -> None:
-        """Hand over the weights that are the best so far, and go on without the models that are done."""
-        self._hand_over(i for i, k in enumerate(self.live) if self.histories[k].improved)
+    def _take_out(self) -> None:
+        """Hand over the weights that are the best so far, and go on without the models that are done or diverged."""
+        if self.stage.patience:
+            self._hand_over(i for i, k in enumerate(self.live) if self.histories[k].improved)
         going = [i for i, k in enumerate(self.live) if not self.histories[k].exhausted]
         if len(going) < len(self.live):
             self.live = [self.live[i] for i in going]

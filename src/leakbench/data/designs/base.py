@@ -42,7 +42,7 @@ class Split:
 
     def _complementary(self, j: int, m: int) -> bool:
         asked = self.audited[j] & self.audited[m]
-        return bool((self.members[j] != self.members[m])[asked].all())
+        return bool(asked.any() and (self.members[j] != self.members[m])[asked].all())
 
     def population(self, dataset: Dataset) -> Indices:
         """Rows of the data set's test part that are not at stake: no model may train on them."""
