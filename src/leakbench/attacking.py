@@ -4,6 +4,7 @@ import itertools
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from .evaluate import Case, attack_all, informed
 from .findings import Findings, Names, findings, require_rows
@@ -47,6 +48,17 @@ class Attacks:
         """How often the workers advance: once for each attack on each case."""
         return len(self.study.attacks) * sum(len(others) for _, others in self.items)
 
+    @property
+    def left(self) -> int:
+        """How many cases the store holds no findings about."""
+        pairs = zip(self.items, self._specs, strict=True)
+        return sum(len(others) for (_, others), s in pairs if not self.store.folder("findings", s).is_dir())
+
+    @property
+    def _specs(self) -> list[dict[str, Any]]:
+        """What determines the findings about each item."""
+        return [spec(self._cases(*i), self.study.attacks, self.names, self._seed) for i in self.items]
+
     def find(self, tell: Callable[[list[Findings]], None]) -> tuple[dict[str, Findings], list[Findings]]:
         """What the adaptive attackers found, by defence, and what the others did.
 
@@ -54,7 +66,6 @@ class Attacks:
         run on the undefended models.
         """
         items, made, read = self.items, set[int](), dict[int, list[Findings]]()
-        specs = [spec(self._cases(*item), self.study.attacks, self.names, self._seed) for item in items]
 
         def make(i: int) -> Made:
             made.add(i)
@@ -66,7 +77,7 @@ class Attacks:
             read[i] = unpacked(entry)
             tell(read[i])
 
-        self.store.shared("findings", specs, make, there, self.workers.each)
+        self.store.shared("findings", self._specs, make, there, self.workers.each)
         adaptive, ignoring = dict[str, Findings](), list[Findings]()
         for i, (label, others) in enumerate(items):
             for other, found in zip(others, read[i], strict=True):

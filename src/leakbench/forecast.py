@@ -7,6 +7,7 @@ models or of cases.
 
 import time
 import tracemalloc
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,9 +20,11 @@ from .executors.local import cores, threads
 from .findings import Names, findings
 from .models import Workshop
 from .pace import processes_that_pay, shortened
-from .running import open_workshop, rehearsed
+from .progress import Silent
+from .released import unreleased
+from .running import attacks_on, make_trials, open_workshop, rehearsed, train_all
 from .seeds import stream
-from .study import Query, Study
+from .study import Protected, Query, Study
 from .train.job import Trained
 from .train.query import query
 from .train.recipe import Generate, Recipe, Stage, Train
@@ -48,11 +51,12 @@ class Work:
 def forecast(study: Study, store: str | Path) -> list[Work]:
     """The work of a study in its order. Nothing is put into the store.
 
-    Raises InputError for what `run` would refuse before it trains, LeakbenchError where a loss diverges.
+    Raises InputError for what `run` would refuse before it trains.
     """
     workshop = open_workshop(study, store)
+    recipes = rehearsed(study, workshop.dataset)
     labels: dict[Recipe, list[str]] = {}
-    for label, recipe in rehearsed(study, workshop.dataset).items():
+    for label, recipe in recipes.items():
         labels.setdefault(recipe, []).append(label)
     found: list[Work] = []
     samples: dict[Recipe, Trained] = {}
@@ -64,11 +68,33 @@ def forecast(study: Study, store: str | Path) -> list[Work]:
             found.append(replace(work, what=f"training: {what}"))
     answers = [_answers(workshop, recipe, study.file.query, samples[recipe]) for recipe in labels]
     found.append(_together("answers", answers))
-    models = len(workshop.split.members)
+    answered = not any(work.left for work in found)
     found += [
-        Work(f"released answers: {d.label}", models, models, None) for d in study.defences if d.made_once
+        _releases(workshop, d, recipes[d.label], study.file.query, answered)
+        for d in study.defences
+        if d.made_once
     ]
-    return [*found, _attacks(study, workshop)]
+    attacks = _attacks(study, workshop, processes)
+    if not any(work.left for work in found):
+        left = _not_attacked(study, workshop, recipes)
+        attacks = replace(attacks, left=left, seconds=(attacks.seconds or 0.0) * left / attacks.pieces)
+    return [*found, attacks]
+
+
+def _releases(workshop: Workshop, defence: Protected, recipe: Recipe, asked: Query, answered: bool) -> Work:
+    """The released answers of a defence; how long they take is not measured."""
+    models = len(workshop.split.members)
+    left = models
+    if answered:
+        left = unreleased(workshop, defence, recipe, workshop.ask(recipe, asked, Silent()))
+    return Work(f"released answers: {defence.label}", models, left, None if left else 0.0)
+
+
+def _not_attacked(study: Study, workshop: Workshop, recipes: Mapping[str, Recipe]) -> int:
+    """How many cases are left to attack, of models that are all there."""
+    left = train_all(workshop, recipes, Silent())
+    trials = make_trials(study, left.workshop, left.recipes, Silent())
+    return attacks_on(study, trials, left.workshop, Silent()).left
 
 
 def _training(
@@ -132,7 +158,7 @@ def _together(what: str, each: list[Work]) -> Work:
     )
 
 
-def _attacks(study: Study, workshop: Workshop) -> Work:
+def _attacks(study: Study, workshop: Workshop, processes: int) -> Work:
     """Every attack on every defence with all its numbers, from one case of answers that are drawn at random."""
     split, classes = workshop.split, len(workshop.dataset.classes)
     pairs = taken_for(study, [d.label for d in study.defences], len(split.members))
@@ -160,5 +186,7 @@ def _attacks(study: Study, workshop: Workshop) -> Work:
     _, height = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     together = min(cores(), len(pairs))
-    memory = workshop.dataset.x.nbytes + 2 * together * growth * height  # two cases in each thread
+    memory = (
+        processes * workshop.dataset.x.nbytes + 2 * together * growth * height
+    )  # two cases in each thread
     return Work("attacks", cases, cases, cases * growth * seconds / together, 0.0, memory)

@@ -1,7 +1,8 @@
 """Answers as they are released where that needs the model's owner, or long: made once, and kept in the store."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -29,12 +30,8 @@ def release(
     workshop: Workshop, defence: Protected, recipe: Recipe, answers: Answers, progress: Progress
 ) -> Released:
     """The released answers of every model of a recipe, each with its own owner."""
-    owners = [workshop.owner(recipe, m, entry) for m, entry in enumerate(answers.entries)]
-    parts = [part.describe() for part in defence.parts]
-    specs = [
-        {"signals": signals.path.name, "defence": parts, "seed": owner.seed}
-        for signals, owner in zip(answers.signals, owners, strict=True)
-    ]
+    owners = _owners(workshop, recipe, answers)
+    specs = _specs(defence, owners, answers)
 
     def make(m: int) -> Made:
         return _released(defence, owners[m], answers, m), {}
@@ -48,6 +45,25 @@ def release(
         return entries[m].array(KNOWN) if defence.asked > 1 else defence.inverse(entries[m].array(SEEN))
 
     return Released(_answers(answers, seen), _answers(answers, known))
+
+
+def unreleased(workshop: Workshop, defence: Protected, recipe: Recipe, answers: Answers) -> int:
+    """How many models' released answers the store lacks."""
+    specs = _specs(defence, _owners(workshop, recipe, answers), answers)
+    return sum(not workshop.store.folder("released", spec).is_dir() for spec in specs)
+
+
+def _owners(workshop: Workshop, recipe: Recipe, answers: Answers) -> list[Owner]:
+    return [workshop.owner(recipe, m, entry) for m, entry in enumerate(answers.entries)]
+
+
+def _specs(defence: Protected, owners: Sequence[Owner], answers: Answers) -> list[dict[str, Any]]:
+    """What determines each model's released answers."""
+    parts = [part.describe() for part in defence.parts]
+    return [
+        {"signals": signals.path.name, "defence": parts, "seed": owner.seed}
+        for signals, owner in zip(answers.signals, owners, strict=True)
+    ]
 
 
 def _answers(asked: Answers, load: Callable[[int], Numbers]) -> Answers:

@@ -304,10 +304,15 @@ def attack_trials(
     tell: Callable[[list[Findings]], None],
 ) -> tuple[dict[str, Findings], list[Findings]]:
     """Attack every defence, as one who knows it does and as one who ignores it; see `Attacks.find`."""
-    names = _names(workshop.dataset, workshop.split)
-    attacks = Attacks(study, trials, names, workshop.store, Workers(progress))
+    attacks = attacks_on(study, trials, workshop, progress)
     progress.stage("attacks", attacks.steps)
     return attacks.find(tell)
+
+
+def attacks_on(study: Study, trials: list[Trial], workshop: Workshop, progress: Progress) -> Attacks:
+    """The attacks of a study, ready to begin."""
+    names = _names(workshop.dataset, workshop.split)
+    return Attacks(study, trials, names, workshop.store, Workers(progress))
 
 
 def _names(dataset: Dataset, split: Split) -> Names:

@@ -43,12 +43,26 @@ def test_a_dry_run_makes_nothing_and_tells_what_a_run_makes(tmp_path: Path) -> N
     run(study, store)
     after = {work.what: work for work in forecast(study, store)}
     for what, work in after.items():
-        assert (work.left == 0) == (what != "attacks"), what
-        assert work.left or (work.seconds, work.disk) == (0, 0)
+        assert (work.left, work.seconds, work.disk) == (0, 0, 0), what
     # what is pruned goes on from the training of `none`, which is told once
     made = sum(work.disk for what, work in before.items() if what.startswith("training"))
     assert made == pytest.approx(_disk(store, "models"), rel=0.1)
     assert before["answers"].disk == pytest.approx(_disk(store, "signals"), rel=0.1)
+
+
+def test_what_is_left_after_a_change_is_told(tmp_path: Path) -> None:
+    noise = {"name": "laplace_noise", "scale": 0.1}
+    table = TABLE | {"defences": ["none", noise], "attacks": ["loss"]}
+    run(Study.of(table), tmp_path)
+    done = {work.what: work.left for work in forecast(Study.of(table), tmp_path)}
+    assert set(done.values()) == {0} and "released answers: laplace_noise" in done
+    again = forecast(Study.of(table | {"attacks": ["loss", "gap"]}), tmp_path)
+    assert {work.what: work.left for work in again if work.left} == {"attacks": 3}
+    wider = forecast(Study.of(table | {"defences": ["none", noise | {"scale": 0.2}]}), tmp_path)
+    assert {work.what: work.left for work in wider if work.left} == {
+        "released answers: laplace_noise": 4,
+        "attacks": 3,
+    }
 
 
 def test_the_table_tells_what_was_not_measured(capsys: pytest.CaptureFixture[str]) -> None:
