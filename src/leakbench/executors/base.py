@@ -14,7 +14,10 @@ class Executor(Protocol):
     fail or be lost, and the result is the same; what it had begun is begun again by someone else.
     """
 
-    lost: list[str]  # what helpers said that ended before their work did
+    @property
+    def lost(self) -> list[str]:
+        """What helpers said that ended before their work did."""
+        ...
 
     def helping(self, study: dict[str, Any], store: Path, dataset: Dataset) -> AbstractContextManager[object]:
         """While the block runs, others run `leakbench work` on this study, whose data is given, and this store."""
