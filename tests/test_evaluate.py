@@ -88,7 +88,7 @@ def test_who_knows_a_defence_may_ignore_it() -> None:
     best = next(r for r in found[0].rows if (r.attack, r.metric) == (BEST, "auc"))
     assert (best.selected, best.adaptive, best.shadows) == ("confidence", True, "none")
     assert best.value == ignores.samples["confidence"].rest.roc.auc
-    assert found[0].comparable.best["auc"][1].own.auc == best.value
+    assert found[0].comparable.best["auc"].resampled.own.auc == best.value
     sliced = {r.attack for r in found[1].rows if r.slice != "all"}
     assert sliced == {c.attack for c in found[1].curves} == {"confidence"}
     assert all(r.adaptive is False and r.shadows == "none" for r in found[1].rows)

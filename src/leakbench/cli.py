@@ -173,7 +173,7 @@ def run(
     Examples:
       leakbench run studies/digits-demo.toml --out report
       leakbench run study.toml --out report --dry-run
-      leakbench run study.toml --out report --store /shared/store --executor ray --address head:6379
+      leakbench run study.toml --out report --executor ray --processes 16
       leakbench run study.toml --out quick --set stages.0.epochs=5 --set seed=1
       leakbench run study.toml --out report --set 'defences=["temperature"]'
     """

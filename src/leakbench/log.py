@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import TextIOWrapper
 from logging import INFO, WARNING
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,11 @@ def event(what: str, level: int = INFO, /, **about: Any) -> None:
 
 
 class _JsonLines(logging.FileHandler):
-    """Writes each event as one line, at once: several processes may append to one file."""
+    """Writes each event as one line, at once: several processes may append to one file, made with the first."""
+
+    def _open(self) -> TextIOWrapper:
+        Path(self.baseFilename).parent.mkdir(parents=True, exist_ok=True)
+        return super()._open()
 
     def format(self, record: logging.LogRecord) -> str:
         moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
@@ -37,12 +42,11 @@ class _JsonLines(logging.FileHandler):
 
 @contextmanager
 def logged_to(path: str | Path | None) -> Iterator[None]:
-    """While the block runs, events are appended to a file; its folder is made if need be. None: to no file."""
+    """While the block runs, events are appended to a file, made with its folder for the first. None: to no file."""
     if path is None:
         yield
         return
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
-    handler, level = _JsonLines(path, encoding="utf-8"), _LOG.level
+    handler, level = _JsonLines(path, encoding="utf-8", delay=True), _LOG.level
     _LOG.addHandler(handler)
     _LOG.setLevel(INFO)
     try:

@@ -63,9 +63,9 @@ def run(
     for an optional package that the study needs.
     """
     clock, progress = Clock(), Timed(progress or Silent())
-    event("run", title=study.file.title, version=__version__, store=str(store))
     workshop = open_workshop(study, store)
     recipes = rehearsed(study, workshop.dataset)
+    event("run", title=study.file.title, version=__version__, store=str(store))
     if executor is None:
         executor = LocalExecutor(processes or processes_that_pay(workshop, list(recipes.values())))
     with executor.helping(study.describe(), workshop.store.root, workshop.dataset):

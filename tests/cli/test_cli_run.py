@@ -123,7 +123,7 @@ def test_ctrl_c_leaves_the_store_whole_and_says_how_to_go_on(study):
     done = models(study)
     assert 0 < len(done) < 12
     kept = {name: (study.parent / "store" / "models" / name / "job.json").stat().st_mtime_ns for name in done}
-    assert not (study.parent / "report").exists()
+    assert not (study.parent / "report" / "report.html").exists()
     assert main(given) == 0
     after = {
         name: (study.parent / "store" / "models" / name / "job.json").stat().st_mtime_ns for name in done

@@ -69,11 +69,13 @@ def _kill(node: subprocess.Popen[bytes]) -> None:
 
 
 def _free_port() -> int:
-    for port in range(21_000, 22_000):  # Ray's own workers take 10,002 to 19,999
-        with socket.socket() as each:
-            if each.connect_ex((HOST, port)):
-                return port
-    raise AssertionError("no port is free")
+    """Ray's own workers take 10,002 to 19,999."""
+    return next(port for port in range(21_000, 22_000) if not _answers(port))
+
+
+def _answers(port: int) -> bool:
+    with socket.socket() as each:
+        return each.connect_ex((HOST, port)) == 0
 
 
 @pytest.fixture
@@ -81,7 +83,7 @@ def cluster() -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     """The address of a cluster of two nodes, and the second of them."""
     port = _free_port()
     with _node("--head", f"--port={port}", "--include-dashboard=false"):
-        _wait_for(lambda: not socket.socket().connect_ex((HOST, port)), 60)
+        _wait_for(lambda: _answers(port), 60)
         with _node(f"--address={HOST}:{port}") as second:
             yield f"{HOST}:{port}", second
 

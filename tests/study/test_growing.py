@@ -27,7 +27,7 @@ def test_results_grow_as_defences_are_attacked(tmp_path: Path) -> None:
     results = run(Study.of(TABLE), tmp_path / "store", growing=lambda so_far: seen.append(so_far()))
     seen.sort(key=lambda each: len(each.rows))
     assert len(seen) == 3
-    attacked = [{row.defence for row in each.find(metric="auc", attack="lira")} for each in seen]
+    attacked = [{row.defence for row in each.find(metric="auc", attack="loss")} for each in seen]
     assert [len(defences) for defences in attacked] == [1, 2, 3]
     for n, each in enumerate(seen, 1):
         assert f"unfinished: {n} of 3 defences were attacked so far" in each.notes
@@ -39,7 +39,7 @@ def test_results_grow_as_defences_are_attacked(tmp_path: Path) -> None:
         page = each.save(tmp_path / f"after {n}")
         assert "unfinished: " in page.read_text(encoding="utf-8")
     assert not any("unfinished" in note for note in results.notes)
-    final = [row for row in results.rows if row.metric == "auc" and row.attack == "lira"]
+    final = [row for row in results.rows if row.metric == "auc" and row.attack == "loss"]
     assert [row for row in seen[-1].rows if row in final] != []
     assert {row.defence for row in results.find(metric="auc-difference")} == {
         "label_smoothing",

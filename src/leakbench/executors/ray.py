@@ -1,5 +1,6 @@
 """Helpers that are tasks of a Ray cluster, whose machines see the store under the same path."""
 
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -93,9 +94,12 @@ class RayExecutor:
 def _connect(address: str) -> None:
     import ray
 
+    host, _, port = address.rpartition(":")
     try:
+        if host and port.isdigit():  # Ray itself goes on trying for minutes
+            socket.create_connection((host, int(port)), timeout=10).close()
         ray.init(address=address, log_to_driver=False, configure_logging=False)
-    except (ConnectionError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError) as error:
         said = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise LeakbenchError(
             f"no Ray cluster answers at {address}: {said}; start one with `ray start`"
