@@ -48,10 +48,10 @@ def _entries(store: Path) -> dict[Path, int]:
     return {path: path.stat().st_mtime_ns for path in files}
 
 
-def _command(tmp_path: Path, out: str = "out") -> list[str]:
+def _command(tmp_path: Path, out: str = "out", store: str = "store") -> list[str]:
     study = tmp_path / "study.toml"
     study.write_text(STUDY)
-    folders = ["--store", str(tmp_path / "store"), "--out", str(tmp_path / out)]
+    folders = ["--store", str(tmp_path / store), "--out", str(tmp_path / out)]
     return [sys.executable, "-m", "leakbench", "run", str(study), *folders, "--processes", "2"]
 
 
@@ -62,7 +62,7 @@ def test_killed_at_fifty_random_moments_it_ends_as_if_it_had_not_been(tmp_path: 
     expected = run(whole, tmp_path / "fresh")
     began = time.monotonic()
     subprocess.run(
-        [part.replace("store", "measured") for part in _command(tmp_path, "measured-out")],
+        _command(tmp_path, "measured-out", "measured"),
         env=environment,
         check=True,
         capture_output=True,
