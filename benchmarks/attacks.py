@@ -35,7 +35,7 @@ def lira_world(rng: np.random.Generator) -> Models:
     signals = Signals(
         np.zeros(RECORDS, dtype=np.int64), np.stack([phi, np.zeros_like(phi)], axis=-1)[:, None]
     )
-    signals.statistic("logodds")
+    signals.statistics("logodds", range(MODELS))
     return Models(signals, members, np.ones_like(members))
 
 
@@ -55,7 +55,7 @@ def lira() -> Ratio:
     """Every one of 64 models as target, against a loop over records with `scipy.stats.norm`."""
     models = lira_world(np.random.default_rng(0))
     attack = ATTACKS.make({"name": "lira", "variance": "example"})
-    phi = models.signals.statistic("logodds")[:, 0]
+    phi = models.signals.statistics("logodds", range(MODELS))[:, 0]
     targets, records = LOOPED
 
     def fresh() -> Array:

@@ -8,13 +8,14 @@ machine with nothing else to do. A benchmark is no test: no ratio is too small t
 import importlib
 import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from ratios import HEAD
 
 from leakbench.provenance import hardware, versions
 
-NAMES = ("training", "queries", "stages", "attacks", "metrics", "pages")
+NAMES = ("training", "queries", "stages", "attacks", "metrics", "pages", "sizes")
 PAGE = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 
 
@@ -22,13 +23,23 @@ def main(names: list[str]) -> None:
     """Run the benchmarks of these names, and put each table where the last one was."""
     page = PAGE.read_text()
     for name in names or NAMES:
-        lines = [*HEAD]
-        print("\n".join(HEAD))
-        for ratio in importlib.import_module(name).ratios():
-            print(ratio.line, flush=True)
-            lines.append(ratio.line)
+        lines = []
+        for line in measured(name):
+            print(line, flush=True)
+            lines.append(line)
         page = replaced(page, name, "\n".join([*lines, "", f"Measured on {machine()}."]))
         PAGE.write_text(page)
+
+
+def measured(name: str) -> Iterator[str]:
+    """The lines of a section: those that the benchmark gives, or a table of its ratios."""
+    benchmark = importlib.import_module(name)
+    if hasattr(benchmark, "lines"):
+        yield from benchmark.lines()
+        return
+    yield from HEAD
+    for ratio in benchmark.ratios():
+        yield ratio.line
 
 
 def replaced(page: str, name: str, table: str) -> str:

@@ -105,7 +105,7 @@ def test_labels_alone_have_entropy_0_and_a_loss(classes: int, zero: float) -> No
 
 def test_what_cannot_be_computed_has_no_rows() -> None:
     models = made()
-    losses = np.asarray(models.signals.statistic("loss"))
+    losses = np.asarray(models.signals.statistics("loss"))
     few = Models(models.signals, models.members, models.audited & (np.arange(300) < 30))
     assert set(rows(Models(Signals(losses=losses), models.members, models.audited))) == {
         "js_cross_entropy", "tail_absence@fnr=0.01",

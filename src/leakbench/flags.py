@@ -236,5 +236,6 @@ def _clearly_above(high: Row, low: Row) -> bool:
 def _accuracy(models: Models, chosen: Sequence[int] | NDArray[np.intp]) -> float:
     """Mean accuracy of the models `chosen` on their non-members; NaN, which raises no flag, if they have none."""
     outside = ~models.members[chosen] & models.audited[chosen]
-    correct = models.signals.statistic("correct")[chosen].mean(axis=1)
-    return float(correct[outside].mean()) if outside.any() else float("nan")
+    each = (models.signals.statistic("correct", int(m)).mean(axis=0) for m in chosen)
+    right = sum(float(correct[there].sum()) for correct, there in zip(each, outside, strict=True))
+    return right / outside.sum() if outside.any() else float("nan")

@@ -74,7 +74,8 @@ def answered(
     for statistic in ("entropy", "loss"):
         if not signals.offers(statistic):
             continue
-        pairs = Pairs(signals.statistic(statistic)[chosen, 0], members, audited)
+        values = np.stack([signals.statistic(statistic, m)[0] for m in chosen])
+        pairs = Pairs(values, members, audited)
         if statistic == "entropy":
             found.rows.extend(_entropies(defence, pairs, _log_classes(released)))
         edges = _edges(statistic, released)

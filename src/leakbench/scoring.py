@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from .attacks._statistic import mid_quantile
 from .attacks.base import Attack, Scorer, TrainedAttack
+from .metrics.pooled import PooledScores
 from .metrics.roc import best_threshold
 from .seeds import stream
 from .types import Array, Bools, Models, Shadows, Target
@@ -219,7 +220,7 @@ class _Thresholds:
 
     def __init__(self, attack: Attack, source: Models, seed: int) -> None:
         self.attack, self.source, self.seed = attack, source, seed
-        self._own: tuple[Array, Bools, NDArray[np.intp]] | None = None
+        self._own_scores = PooledScores(self._own, len(source.members))
 
     def fixed_for(self, m: int, shadows: Shadows) -> float | None:
         """The threshold for target m: the method's own, else the best on shadow models, else None."""
@@ -228,25 +229,13 @@ class _Thresholds:
         if not shadows.indices.size:
             return None
         if self.attack.shadows == "none" and not isinstance(self.attack, TrainedAttack):
-            return self._on_own_scores(shadows)
+            return self._own_scores.best_threshold([int(j) for j in shadows.indices])
         return self._on_pseudo_target(m, shadows)
 
-    def _on_own_scores(self, shadows: Shadows) -> float | None:
-        """Best balanced accuracy over the shadow models' scores, which need no shadow models themselves."""
-        scores, members, model = self._sorted_scores()
-        keep = np.isin(np.arange(len(self.source.members)), shadows.indices)[model]
-        return _best(scores[keep], members[keep])
-
-    def _sorted_scores(self) -> tuple[Array, Bools, NDArray[np.intp]]:
-        """Score, membership and model of every audited record of every model, sorted once."""
-        if self._own is None:
-            everything = range(len(self.source.members))
-            rows = [self.attack.score(self.source.target(j), None, self._rng(j)) for j in everything]
-            model, record = np.nonzero(self.source.audited)
-            scores = np.stack(rows)[model, record]
-            order = np.argsort(-scores)
-            self._own = scores[order], self.source.members[model, record][order], model[order]
-        return self._own
+    def _own(self, j: int) -> tuple[Array, Bools]:
+        """Scores of model j, which need no shadow models themselves, and its membership, where it is audited."""
+        scores, audited = self.attack.score(self.source.target(j), None, self._rng(j)), self.source.audited[j]
+        return scores[audited], self.source.members[j][audited]
 
     def _on_pseudo_target(self, m: int, shadows: Shadows) -> float | None:
         """Best balanced accuracy on one shadow model, attacked with the rest of them."""
@@ -257,12 +246,8 @@ class _Thresholds:
             return None
         scores = _score(self.attack, self.attack.score, self.source, j, rest, self._rng(j))
         known = np.isfinite(scores)
-        return _best(scores[known], self.source.members[j][known])
+        members = self.source.members[j][known]
+        return best_threshold(scores[known], members) if members.any() and not members.all() else None
 
     def _rng(self, j: int) -> np.random.Generator:
         return stream(self.seed, self.attack.name, j, "threshold")
-
-
-def _best(scores: Array, members: Bools) -> float | None:
-    """The threshold of the best balanced accuracy; None without both members and non-members."""
-    return best_threshold(scores, members) if members.any() and not members.all() else None

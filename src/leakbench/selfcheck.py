@@ -82,7 +82,7 @@ def gap_identity(seed: int) -> Iterator[Check]:
     """The gap attack's balanced accuracy is exactly 1/2 + (train accuracy - test accuracy) / 2."""
     models = _models(stream(seed, "gap"), n_models=1, n_records=4000, shift=1.5)
     measured = _gap(models, seed)
-    correct, members = models.signals.statistic("correct")[0, 0], models.members[0]
+    correct, members = models.signals.statistic("correct", 0)[0], models.members[0]
     expected = 0.5 + (correct[members].mean() - correct[~members].mean()) / 2
     yield Check(
         "gap attack: balanced accuracy = 1/2 + gap/2", expected, measured, abs(expected - measured) < 1e-12

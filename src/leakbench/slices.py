@@ -28,12 +28,12 @@ def slices(
             name = class_names[c] if class_names is not None else str(c)
             found[f"class={name}"] = np.broadcast_to(signals.labels == c, shape)
     if signals.offers("correct"):
-        correct = (
-            signals.statistic("correct")[list(targets)].mean(axis=1) >= 0.5
-        )  # [T, N], majority over views
+        correct = np.stack(
+            [signals.statistic("correct", m).mean(axis=0) >= 0.5 for m in targets]
+        )  # by most views
         found |= {"correct=yes": correct, "correct=no": ~correct}
     if signals.offers("loss"):
-        percentile = np.stack([_percentile(signals.statistic("loss")[m].mean(axis=0)) for m in targets])
+        percentile = np.stack([_percentile(signals.statistic("loss", m).mean(axis=0)) for m in targets])
         for low, high in pairwise(LOSS_CUTS):
             found[f"loss={low}-{high}%"] = (low <= percentile) & (percentile < high)
     for group, values in (groups or {}).items():

@@ -4,7 +4,7 @@ Axes: M models, V views of a query, N records, C classes. Membership is bool [M,
 = more likely a member*. No type that an attack receives holds the target's membership.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import InputError
+from .recent import Recent
 from .signals.axes import Numbers
 from .signals.sensitivity import sensitivity
 from .signals.statistics import FROM_LOSS, LABEL_FREE, STATISTICS
@@ -55,11 +56,11 @@ class Signals:
 
     labels: Labels | None = None  # [N]
     logits: ByModel | None = None  # [M, V, N, C]
-    losses: Numbers | None = None  # [M, V, N]
-    scores: Numbers | None = None  # [M, V, N]
+    losses: ByModel | None = None  # [M, V, N]
+    scores: ByModel | None = None  # [M, V, N]
     noisy: ByModel | None = None  # [M, K, N, C]
     noise_scale: float = 1e-3
-    _cache: dict[str, Array] = field(default_factory=dict, repr=False)
+    _recent: Recent = field(default_factory=Recent, repr=False)
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -85,31 +86,32 @@ class Signals:
         known = self.labels is not None or statistic in LABEL_FREE
         return self.logits is not None and statistic in STATISTICS and known
 
-    def statistic(self, name: str) -> Array:
-        """The statistic `name` [M, V, N] in float64; computed once, a model at a time, and read-only.
+    def statistic(self, name: str, m: int) -> Array:
+        """The statistic `name` of model m [V, N] in float64, read-only.
 
+        Of a statistic that is asked for again as much is kept as `recent.KEPT` bytes hold.
         Raises InputError if it cannot be computed from what is here.
         """
-        if name not in self._cache:
-            if name in ("labels", "logits", "sensitivity") or not self.offers(name):
-                raise InputError(f"the statistic {name!r} cannot be computed from these signals")
-            value = self._compute(name)
-            value.setflags(write=False)
-            self._cache[name] = value
-        return self._cache[name]
+        return self._recent.get(name, m, lambda: self._compute(name, m))
 
-    def _compute(self, name: str) -> Array:
+    def statistics(self, name: str, models: Iterable[int] | None = None) -> Array:
+        """The statistic `name` of some models, or of all [M, V, N]: all in memory at once."""
+        chosen = range(self.shape[0]) if models is None else models
+        return np.stack([self.statistic(name, int(m)) for m in chosen])
+
+    def _compute(self, name: str, m: int) -> Array:
+        if name in ("labels", "logits", "sensitivity") or not self.offers(name):
+            raise InputError(f"the statistic {name!r} cannot be computed from these signals")
         if name == "score":
-            return np.array(self.scores, dtype=np.float64)
+            assert self.scores is not None
+            return np.array(self.scores[m], dtype=np.float64)
         if not self._from_logits(name):
-            losses = np.asarray(self.losses)
+            assert self.losses is not None
+            losses = np.asarray(self.losses[m])
             return FROM_LOSS[name](losses.astype(np.float64), float(np.finfo(losses.dtype).eps) / 2)
         assert self.logits is not None
         labels = self.labels if self.labels is not None else np.zeros(self.shape[2], dtype=np.int64)
-        out = np.empty(self.shape)
-        for m, logits in enumerate(self.logits):
-            out[m] = STATISTICS[name](np.asarray(logits, dtype=np.float64), labels)
-        return out
+        return STATISTICS[name](np.asarray(self.logits[m], dtype=np.float64), labels)
 
     def sensitivity(self, m: int) -> Array:
         """How much the probabilities of model m change with the record, for each class [N, C].
@@ -139,14 +141,17 @@ class Moments(NamedTuple):
         return Moments(n, mean, np.where(n > 1, np.maximum(m2, 0.0), 0.0))
 
     @staticmethod
-    def over(values: Array, chosen: Bools) -> "Moments":
-        """The moments of values [M, V, N] over the models `chosen` [M, N] for each record."""
-        weight = chosen[:, None, :]
-        n = chosen.sum(axis=0).astype(np.float64)
-        mean = values.sum(axis=0, where=weight) / np.maximum(n, 1)
-        m2 = np.zeros_like(mean)
-        for value, there in zip(values, chosen, strict=True):  # a model at a time: values may be large
-            m2 += np.where(there, (value - mean) ** 2, 0.0)
+    def over(values: Iterable[Array], chosen: Bools) -> "Moments":
+        """The moments of M models' values [V, N] over the models `chosen` [M, N] for each record.
+
+        One pass, a model at a time (Welford 1962): there may be more of them than memory holds.
+        """
+        n, mean, m2 = np.zeros(chosen.shape[1]), np.zeros(1), np.zeros(1)
+        for value, there in zip(values, chosen, strict=True):
+            n += there
+            step = np.where(there, value - mean, 0.0)
+            mean = mean + step / np.maximum(n, 1)
+            m2 = m2 + step * np.where(there, value - mean, 0.0)
         return Moments(n, mean, m2)
 
 
@@ -179,7 +184,7 @@ class Target:
 
     def statistic(self, name: str) -> Array:
         """The statistic `name` of the target's answers [V, N]."""
-        return np.asarray(self.signals.statistic(name)[self.index])
+        return self.signals.statistic(name, self.index)
 
     @property
     def sensitivity(self) -> Array:
@@ -220,16 +225,16 @@ class Shadows:
         """Where the shadow models' records count as member or non-member [S, N]."""
         return self.models.audited[self.indices]
 
-    def statistic(self, name: str) -> Array:
-        """The statistic `name` of the shadow models [S, V, N]."""
-        return self.models.signals.statistic(name)[self.indices]
+    def statistic(self, name: str) -> Iterator[Array]:
+        """The statistic `name` of one shadow model after the other, [V, N] each."""
+        return (self.models.signals.statistic(name, int(m)) for m in self.indices)
 
     def moments(self, name: str, inside: bool) -> Moments:
         """Moments of the statistic over the shadow models that trained on each record, or did not."""
         moments = self.models.moments(name, inside)
         for m in self.exclude:
             present = self.models.members[m] if inside else ~self.models.members[m]
-            moments = moments.without(self.models.signals.statistic(name)[m], present)
+            moments = moments.without(self.models.signals.statistic(name, m), present)
         return moments
 
     @property
@@ -264,5 +269,6 @@ class Models:
         """Moments over all M models; computed once."""
         if (name, inside) not in self._moments:
             chosen = self.members if inside else ~self.members
-            self._moments[name, inside] = Moments.over(self.signals.statistic(name), chosen)
+            values = (self.signals.statistic(name, m) for m in range(len(chosen)))
+            self._moments[name, inside] = Moments.over(values, chosen)
         return self._moments[name, inside]

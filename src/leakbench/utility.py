@@ -31,8 +31,8 @@ def utility(trial: Trial) -> Iterator[Row]:
     yield _rate("accuracy", label, right, np.ones_like(right))
     yield from _quality(trial, right)
     yield _label_changes(trial)
-    members = trial.split.members[targets]
-    correct = trial.released().signals.statistic("correct")[targets, 0] > 0.5  # [T, N]
+    members, signals = trial.split.members[targets], trial.released().signals
+    correct = np.stack([signals.statistic("correct", m)[0] > 0.5 for m in targets])  # [T, N]
     yield _rate("train_accuracy", label, correct, members)
     yield _gap(label, correct, members, trial.split.audited[targets])
 

@@ -89,7 +89,7 @@ def test_a_constant_added_to_the_logits_changes_nothing(attack: Attack, models: 
 
 def test_losses_alone_suffice_where_the_attack_reads_only_the_loss(attack: Attack) -> None:
     models = world()
-    bare = Models(Signals(losses=models.signals.statistic("loss")), models.members, models.audited)
+    bare = Models(Signals(losses=models.signals.statistics("loss")), models.members, models.audited)
     reason = applicable(attack, bare, range(len(bare.members)))
     if set(attack.needs) <= {"loss", "confidence", "logodds"} and not attack.population:
         assert reason is None

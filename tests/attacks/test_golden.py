@@ -202,8 +202,8 @@ def test_base(both: tuple[Models, Slow]) -> None:
 
 def test_attack_p(both: tuple[Models, Slow]) -> None:
     world, slow = both
-    t = -world.signals.statistic("loss")[TARGET].mean(axis=0)  # ranks need the very floats that may tie
-    z = -world.population.signals.statistic("loss")[TARGET].mean(axis=0)
+    t = -world.signals.statistics("loss")[TARGET].mean(axis=0)  # ranks need the very floats that may tie
+    z = -world.population.signals.statistics("loss")[TARGET].mean(axis=0)
     want = [mean([(q < t[x]) + (q == t[x]) / 2 for q in z]) for x in range(slow.n)]
     same(scored(world, "attack_p"), want)
     assert any(q == u for q in z for u in t), "the world has ties"
@@ -211,7 +211,7 @@ def test_attack_p(both: tuple[Models, Slow]) -> None:
 
 def test_attack_r(both: tuple[Models, Slow]) -> None:
     world, slow = both
-    t = -world.signals.statistic("loss").mean(axis=1)
+    t = -world.signals.statistics("loss").mean(axis=1)
     want = [
         mean([(t[k, x] < t[TARGET, x]) + (t[k, x] == t[TARGET, x]) / 2 for k in slow.outside(x)])
         for x in range(slow.n)
@@ -248,7 +248,7 @@ def test_mast(both: tuple[Models, Slow]) -> None:
 def test_per_class_thresholds(both: tuple[Models, Slow], statistic: str) -> None:
     world, slow = both
     sign = 1 if statistic == "confidence" else -1
-    value = sign * world.signals.statistic(statistic).mean(axis=1)
+    value = sign * world.signals.statistics(statistic).mean(axis=1)
     labels = world.signals.labels
 
     def best(examples: list[tuple[float, bool]]) -> float:

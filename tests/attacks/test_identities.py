@@ -14,7 +14,7 @@ from .worlds import auc, noise_sd, world
 
 def test_gap_attack_is_half_plus_half_the_gap() -> None:
     models = world(m=4, n=501)
-    correct = models.signals.statistic("correct")[:, 0]
+    correct = models.signals.statistics("correct")[:, 0]
     decided = score_targets(ATTACKS.make("gap"), models, range(4), seed=0).decided
     for m in range(4):
         inside = models.members[m]
@@ -90,7 +90,7 @@ def test_a_record_that_was_never_in_takes_the_shift_of_the_others() -> None:
     models = two_gaussians(d, 400, 400, never=never)
     attack = ATTACKS.make({"name": "lira", "variance": "global"})
     scores = attack.score(models.target(0), models.shadows(0), np.random.default_rng(0))
-    phi = models.signals.statistic("logodds")[:, 0, :never]
+    phi = models.signals.statistics("logodds")[:, 0, :never]
     expected = d * (phi[0] - phi[1:].mean(axis=0) - d / 2)
     assert np.abs(scores[:never] - expected).max() < 0.3
     assert (scores[:never] < 0).mean() == pytest.approx(ndtr(d / 2), abs=0.1)

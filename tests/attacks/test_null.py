@@ -77,13 +77,13 @@ def test_chance(null: Models, name: str) -> None:
     "name", [name for name in ATTACKS.names() if issubclass(ATTACKS.get(name), LearnedAttack)]
 )
 def test_chance_of_a_learner_that_sees_one_number(null: Models, name: str) -> None:
-    bare = Models(Signals(losses=null.signals.statistic("loss")), null.members, null.audited)
+    bare = Models(Signals(losses=null.signals.statistics("loss")), null.members, null.audited)
     reads_as_chance(name, bare)
 
 
 def test_pooled_folds_read_leakage_into_the_same_noise(null: Models) -> None:
     """Two attackers fitted on halves of a balanced part, one of which scores all the rest; their scores pooled."""
-    loss, members = null.signals.statistic("loss")[0, 0][:, None], null.members[0]
+    loss, members = null.signals.statistics("loss")[0, 0][:, None], null.members[0]
     readings = []
     for seed in range(8):
         rng = np.random.default_rng(seed)

@@ -112,7 +112,7 @@ def test_without_shadow_models_a_trained_attack_scores_only_what_it_did_not_fit(
     assert np.array_equal(members, models.members[0, fitted])
     for side in (models.members[0], ~models.members[0]):
         assert abs(np.isnan(scores[side]).sum() - side.sum() / 2) <= 0.5  # stratified
-    assert np.array_equal(features[:, 0], models.signals.statistic("loss")[0, 0, fitted])
+    assert np.array_equal(features[:, 0], models.signals.statistics("loss")[0, 0, fitted])
 
 
 def test_with_shadow_models_a_trained_attack_never_fits_on_the_target() -> None:
@@ -121,7 +121,7 @@ def test_with_shadow_models_a_trained_attack_never_fits_on_the_target() -> None:
     score_targets(spy, models, [2], seed=0)
     features, members = spy.seen[0]
     rest = [0, 1, 4, 5]
-    assert np.array_equal(features[:, 0], models.signals.statistic("loss")[rest, 0].ravel())
+    assert np.array_equal(features[:, 0], models.signals.statistics("loss")[rest, 0].ravel())
     assert np.array_equal(members, models.members[rest].ravel())
 
 
@@ -150,7 +150,7 @@ class Folded(Spy):
 
 def whose(models: Models, features: Array) -> list[int]:
     """The models whose losses the features hold, one after the other."""
-    loss = models.signals.statistic("loss")[:, 0]
+    loss = models.signals.statistics("loss")[:, 0]
     parts = features[:, 0].reshape(-1, loss.shape[1])
     return [int(np.flatnonzero((loss == part).all(axis=1))[0]) for part in parts]
 
@@ -163,7 +163,7 @@ def test_an_attack_in_folds_is_fitted_twice_and_never_on_its_target() -> None:
     assert [(whose(models, f), number) for number, f in spy.used] == [([m], m // 2 % 2) for m in range(8)]
     for (_, members), models_of_it in zip(spy.seen, fitted, strict=True):
         assert np.array_equal(members, models.members[models_of_it].ravel())
-    assert np.array_equal(got.decided, models.signals.statistic("loss")[:, 0] <= 1.0)  # before ranking
+    assert np.array_equal(got.decided, models.signals.statistics("loss")[:, 0] <= 1.0)  # before ranking
 
 
 def test_folds_do_not_depend_on_which_targets_are_asked_about() -> None:
@@ -198,7 +198,7 @@ def test_folds_of_an_attacker_who_ignores_the_defence_are_those_of_the_same_memb
 )
 def test_one_target_or_few_models_are_not_split(kept, targets: list[int], want: list[list[int]]) -> None:
     whole, spy, rows = world(m=8, n=50), Folded([], []), list(kept)
-    signals = Signals(losses=whole.signals.statistic("loss")[rows])
+    signals = Signals(losses=whole.signals.statistics("loss")[rows])
     few = Models(signals, whole.members[rows], whole.audited[rows])
     score_targets(spy, few, targets, seed=0)
     assert [whose(few, features) for features, _ in spy.seen] == want
@@ -227,7 +227,7 @@ def test_scores_of_several_trained_attackers_are_ranks_within_the_target() -> No
     models = world(m=6, n=100)
     spy = Spy([])
     several = score_targets(spy, models, [0, 4], seed=0).scores
-    loss = models.signals.statistic("loss")[[0, 4], 0]
+    loss = models.signals.statistics("loss")[[0, 4], 0]
     for row, own in zip(several, loss, strict=True):
         assert np.array_equal(row, [((own > v).sum() + (own == v).sum() / 2) / 100 for v in own])
     alone = score_targets(spy, models, [4], seed=0).scores[0]
@@ -258,7 +258,7 @@ def test_a_prescribed_threshold_decides(name: str) -> None:
 def test_the_threshold_of_a_shadow_free_attack_comes_from_the_shadow_models() -> None:
     models = world(m=6)
     got = score_targets(ATTACKS.make("loss"), models, range(6), seed=0)
-    score = -models.signals.statistic("loss")[:, 0]
+    score = -models.signals.statistics("loss")[:, 0]
     for m in range(6):
         rest = [k for k in range(6) if k // 2 != m // 2]  # without the target and its complement
         threshold = best_threshold(score[rest].ravel(), models.members[rest].ravel())
@@ -303,7 +303,7 @@ def test_an_attacker_who_ignores_the_defence_takes_shadow_models_elsewhere() -> 
     assert np.array_equal(got, want)
     loss = score_targets(ATTACKS.make("loss"), defended, [2], seed=0, reference=plain)
     rest = [0, 1, 4, 5, 6, 7]
-    shadow_scores = -plain.signals.statistic("loss")[rest, 0]
+    shadow_scores = -plain.signals.statistics("loss")[rest, 0]
     threshold = best_threshold(shadow_scores.ravel(), plain.members[rest].ravel())
     assert np.array_equal(loss.decided[0], loss.scores[0] >= threshold)
 
@@ -331,7 +331,7 @@ REASONS = {
         "it needs the records' labels",
     ),
     "losses only": (
-        lambda w: Models(Signals(w.signals.labels, losses=w.signals.statistic("loss")), w.members, w.audited),
+        lambda w: Models(Signals(w.signals.labels, losses=w.signals.statistics("loss")), w.members, w.audited),
         ["entropy", "top_confidence", "gap", "nn", "nn_top3", "samia"],
         "it needs logits or probabilities",
     ),

@@ -32,7 +32,7 @@ def test_complete_examples(name, tmp_path, monkeypatch):
     exec(EXAMPLES[name], {})
     given = read("audit.npz")
     assert given.models.signals.labels is not None
-    correct = given.models.signals.statistic("correct")[0, 0]
+    correct = given.models.signals.statistics("correct")[0, 0]
     assert correct[given.models.members[0]].mean() > correct[~given.models.members[0]].mean()
 
 

@@ -77,7 +77,7 @@ def test_lira_scores_are_log_odds(study, tmp_path):
     given = read(tmp_path)
     assert given.kind == "losses"
     np.testing.assert_allclose(
-        given.models.signals.statistic("logodds"), list(phi.values()), rtol=1e-9, atol=1e-9
+        given.models.signals.statistics("logodds"), list(phi.values()), rtol=1e-9, atol=1e-9
     )
 
 

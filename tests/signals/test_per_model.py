@@ -34,8 +34,8 @@ def test_statistics_are_the_same_and_read_each_model_once(arrays, name: str) -> 
     loads: list[int] = []
     signals = Signals(y, read(z, loads))
     assert signals.shape == (M, V, N) and signals.offers(name) and loads == []
-    assert np.array_equal(signals.statistic(name), Signals(y, z).statistic(name))
-    signals.statistic(name)
+    assert np.array_equal(signals.statistics(name), Signals(y, z).statistics(name))
+    signals.statistics(name)
     assert loads == [0, 1, 2, 3]
 
 

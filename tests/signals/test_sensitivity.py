@@ -90,4 +90,4 @@ def test_a_model_offers_it_with_logits_on_noisy_copies_alone() -> None:
     with pytest.raises(InputError, match="noisy copies"):
         bare.sensitivity(0)
     with pytest.raises(InputError, match="'sensitivity' cannot be computed"):
-        signals.statistic("sensitivity")
+        signals.statistics("sensitivity")

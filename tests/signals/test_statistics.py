@@ -123,26 +123,26 @@ def test_song_and_mittal_by_hand() -> None:
 def test_statistics_of_a_bare_loss(dtype: type) -> None:
     loss = np.array([0.0, 1e-6, 0.3, 5.0, 800.0], dtype=dtype)
     signals = Signals(losses=loss[None, None])
-    assert np.array_equal(signals.statistic("loss")[0, 0], loss)
+    assert np.array_equal(signals.statistics("loss")[0, 0], loss)
     exact = loss.astype(np.float64)[1:]
-    phi = signals.statistic("logodds")[0, 0]
+    phi = signals.statistics("logodds")[0, 0]
     assert phi[1:] == pytest.approx(-exact - np.log(-np.expm1(-exact)))
     assert phi[0] == pytest.approx(-np.log(np.finfo(dtype).eps / 2))  # a loss that rounded to 0
     assert (np.diff(phi) < 0).all()
-    assert signals.statistic("confidence")[0, 0, 1:] == pytest.approx(np.exp(-exact))
+    assert signals.statistics("confidence")[0, 0, 1:] == pytest.approx(np.exp(-exact))
 
 
 def test_without_labels_the_loss_is_the_one_given() -> None:
     given_loss = np.array([[[1.0, 2.0, 3.0]]])
     signals = Signals(logits=np.zeros((1, 1, 3, 4)), losses=given_loss)
-    assert np.array_equal(signals.statistic("loss"), given_loss)
+    assert np.array_equal(signals.statistics("loss"), given_loss)
     assert signals.offers("entropy") and not signals.offers("hinge") and not signals.offers("labels")
 
 
 def test_a_statistic_that_cannot_be_had_is_refused() -> None:
     for name in ("entropy", "score", "labels", "nonsense"):
         with pytest.raises(InputError, match=f"{name!r} cannot be computed"):
-            Signals(losses=np.ones((1, 1, 3))).statistic(name)
+            Signals(losses=np.ones((1, 1, 3))).statistic(name, 0)
 
 
 def test_a_probability_of_zero_is_floored() -> None:
@@ -153,5 +153,5 @@ def test_a_probability_of_zero_is_floored() -> None:
 
 def test_statistics_are_cached_and_read_only() -> None:
     signals = Signals(np.array([0, 1]), np.zeros((2, 1, 2, 3), dtype=np.float32))
-    first = signals.statistic("loss")
-    assert signals.statistic("loss") is first and not first.flags.writeable and first.dtype == np.float64
+    first = signals.statistic("loss", 1)
+    assert signals.statistic("loss", 1) is first and not first.flags.writeable and first.dtype == np.float64

@@ -3,6 +3,7 @@
 import json
 import os
 import resource
+import signal
 import subprocess
 import sys
 import time
@@ -14,7 +15,6 @@ import pytest
 
 from leakbench.results import Results, Row
 from leakbench.running import run
-from leakbench.store import Store
 from leakbench.study import Study
 
 TABLE = {
@@ -35,6 +35,7 @@ architecture = {hidden = [32]}
 [[stages]]
 epochs = 40
 """
+KILLED = STUDY.replace("models = 8", "models = 24").replace("epochs = 40", "epochs = 10")  # more, and smaller
 KINDS = ("models", "signals", "released", "findings")
 
 
@@ -48,50 +49,62 @@ def _entries(store: Path) -> dict[Path, int]:
     return {path: path.stat().st_mtime_ns for path in files}
 
 
-def _command(tmp_path: Path, out: str = "out", store: str = "store") -> list[str]:
-    study = tmp_path / "study.toml"
-    study.write_text(STUDY)
-    folders = ["--store", str(tmp_path / store), "--out", str(tmp_path / out)]
-    return [sys.executable, "-m", "leakbench", "run", str(study), *folders, "--processes", "2"]
+def _command(tmp_path: Path, content: str = STUDY) -> list[str]:
+    study = str(_write(tmp_path, content))
+    folders = ["--store", str(tmp_path / "store"), "--out", str(tmp_path / "out")]
+    return [sys.executable, "-m", "leakbench", "run", study, *folders, "--processes", "2"]
 
 
 @pytest.mark.slow
 def test_killed_at_fifty_random_moments_it_ends_as_if_it_had_not_been(tmp_path: Path) -> None:
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    whole = Study.of(Study.load(_write(tmp_path)).describe())
-    expected = run(whole, tmp_path / "fresh")
-    began = time.monotonic()
-    subprocess.run(
-        _command(tmp_path, "measured-out", "measured"),
-        env=environment,
-        check=True,
-        capture_output=True,
-    )
-    takes, rng, store = time.monotonic() - began, np.random.default_rng(0), tmp_path / "store"
+    """Each run is killed, alone or with its helper, shortly after it has stored nothing, one or two entries."""
+    study, store, rng = Study.load(_write(tmp_path, KILLED)), tmp_path / "store", np.random.default_rng(0)
+    expected = run(study, tmp_path / "fresh")
     kept: dict[Path, int] = {}
     for _ in range(50):
-        process = subprocess.Popen(
-            _command(tmp_path), env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-        time.sleep(rng.uniform(0.3, 1.0) * takes)
-        process.kill()
+        process = _started(tmp_path, KILLED)
+        more = len(_stored(tmp_path)) + rng.integers(3)
+        while len(_stored(tmp_path)) < more and process.poll() is None:
+            time.sleep(0.01)
+        time.sleep(rng.uniform(0.0, 0.3))
+        assert process.poll() is None, "it ended before it could be killed fifty times"
+        (os.killpg if rng.random() < 0.5 else os.kill)(process.pid, signal.SIGKILL)
         process.wait()
         now = _entries(store)
         assert kept.items() <= now.items()
         kept = now
-    assert all(list(Store(store).entries(kind)) for kind in KINDS if kind != "released")
-    results = run(whole, store)
+    results = run(study, store)
     assert results.notes == expected.notes  # no entry was damaged
     assert _timeless(results.rows) == _timeless(expected.rows)
     assert kept.items() <= _entries(store).items()
+    assert set(Counter(_stored(tmp_path)).values()) == {1}
+
+
+def _started(tmp_path: Path, content: str) -> subprocess.Popen[bytes]:
+    """A run that has begun to work, in a process group of its own."""
+    log, events = tmp_path / "out" / "log.jsonl", '"event": "stage"'
+    before = log.read_text().count(events) if log.exists() else 0
+    process = subprocess.Popen(
+        _command(tmp_path, content),
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    while process.poll() is None and not (log.exists() and log.read_text().count(events) > before):
+        time.sleep(0.01)
+    return process
+
+
+def _stored(tmp_path: Path) -> list[tuple[str, str]]:
+    """Kind and key of every entry that the runs say they have stored."""
     lines = [json.loads(line) for line in (tmp_path / "out" / "log.jsonl").read_text().splitlines()]
-    made = Counter((line["kind"], line["key"]) for line in lines if line["event"] == "stored")
-    assert set(made.values()) == {1}
+    return [(line["kind"], line["key"]) for line in lines if line["event"] == "stored"]
 
 
-def _write(tmp_path: Path) -> Path:
+def _write(tmp_path: Path, content: str = STUDY) -> Path:
     path = tmp_path / "study.toml"
-    path.write_text(STUDY)
+    path.write_text(content)
     return path
 
 

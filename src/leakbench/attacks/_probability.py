@@ -14,9 +14,10 @@ def log_p(target: Target) -> Array:
 
 def log_mean_p(shadows: Shadows, chosen: Bools) -> Array:
     """log of the mean probability over views and over the models `chosen` [S, N]; -inf where none is [N]."""
-    log_p = np.where(chosen[:, None], -shadows.statistic("loss"), -np.inf)  # [S, V, N]
-    count = np.maximum(chosen.sum(axis=0), 1) * log_p.shape[1]
-    return np.asarray(logsumexp(log_p.reshape(-1, log_p.shape[2]), axis=0) - np.log(count))
+    total, views = np.full(chosen.shape[1], -np.inf), 1
+    for loss, there in zip(shadows.statistic("loss"), chosen, strict=True):
+        total, views = np.logaddexp(total, np.where(there, logsumexp(-loss, axis=0), -np.inf)), len(loss)
+    return np.asarray(total - np.log(np.maximum(chosen.sum(axis=0), 1) * views))
 
 
 def reference_models(shadows: Shadows, online: bool) -> Bools:

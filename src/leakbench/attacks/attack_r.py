@@ -38,7 +38,8 @@ class AttackR(Attack):
         """The quantile among the OUT models [N]."""
         assert shadows is not None
         t = signal(target, self.statistic).mean(axis=0)
-        t_out = sign(self.statistic) * shadows.statistic(self.statistic).mean(axis=1)  # [S, N]
-        outside = ~shadows.members
-        lower, equal = ((t_out < t) & outside).sum(axis=0), ((t_out == t) & outside).sum(axis=0)
-        return np.asarray((lower + equal / 2) / np.maximum(outside.sum(axis=0), 1))
+        beaten, outside = np.zeros(t.size), ~shadows.members
+        for value, there in zip(shadows.statistic(self.statistic), outside, strict=True):
+            t_k = sign(self.statistic) * value.mean(axis=0)
+            beaten += there * ((t_k < t) + (t_k == t) / 2)
+        return np.asarray(beaten / np.maximum(outside.sum(axis=0), 1))

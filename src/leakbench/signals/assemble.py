@@ -7,13 +7,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from ..types import Bools, Labels, Models, Signals
+from ..types import Bools, ByModel, Labels, Models, Signals
 from . import check
-from .axes import Numbers, to_axes
+from .axes import to_axes
+from .mapped import joined
 from .vocabulary import KINDS
 
 Arrays = Mapping[str, NDArray[Any]]
-Answers = dict[str, Numbers]  # by the fields of Signals: logits [M, V, N, C], losses and scores [M, V, N]
+Answers = dict[str, ByModel]  # by the fields of Signals: logits [M, V, N, C], losses and scores [M, V, N]
 
 
 def assemble(arrays: Arrays) -> tuple[Models, tuple[int, ...]]:
@@ -113,7 +114,7 @@ def _answers(
     return found
 
 
-def _lengths(answers: Numbers | None) -> dict[str, int]:
+def _lengths(answers: ByModel | None) -> dict[str, int]:
     """The lengths that other answers of the same models must share: V, and C if there is one."""
     return {} if answers is None else dict(zip("VC", answers.shape[1::2], strict=False))
 
@@ -124,7 +125,7 @@ def _with_shadows(own: Answers, arrays: Arrays, prefix: str, letters: str, shape
         return own
     _check_kinds(arrays, prefix.removeprefix("shadow_"), prefix)
     theirs = _answers(arrays, prefix, letters, dict(zip(letters, shape, strict=True)), own)
-    return {kind: np.concatenate([array, theirs[kind]]) for kind, array in own.items()}
+    return {kind: joined(array, theirs[kind]) for kind, array in own.items()}
 
 
 def _check_kinds(arrays: Arrays, prefix: str, other: str) -> None:

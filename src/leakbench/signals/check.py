@@ -1,29 +1,29 @@
 """Whether values are what they must be. A failure is one clear line: what, how many, where, what to do."""
 
+import math
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from ..types import Bools, Labels
+from ..types import Bools, ByModel, Labels, PerModel
 from .axes import Numbers, spell
+from .mapped import by_model
 from .statistics import LOG_FLOOR
 
 SUM_TOLERANCE = 1e-3  # how far a row of probabilities may be from summing to one
 AXES = ("model", "view", "record", "class")
 
 
-def numbers(name: str, array: NDArray[Any]) -> Numbers:
+def numbers(name: str, array: NDArray[Any]) -> ByModel:
     """The array in a floating type; integers become float64. Raises InputError if it holds anything else."""
-    if array.dtype.kind == "f":
-        return array
-    if array.dtype.kind in "iu":
-        return array.astype(np.float64)
+    if array.dtype.kind in "fiu":
+        return by_model(array, array.dtype if array.dtype.kind == "f" else np.float64)
     raise InputError(f"{name} must hold real numbers, got dtype {array.dtype}")
 
 
-def finite(name: str, array: Numbers) -> None:
+def finite(name: str, array: ByModel) -> None:
     """Raise InputError if [M, V, N(, C)] holds NaN or infinity, with the count and the first place."""
     count, first = 0, ""
     for m, part in enumerate(array):  # a model at a time: the mask of everything could be gigabytes
@@ -33,7 +33,7 @@ def finite(name: str, array: Numbers) -> None:
             count += int(bad.sum())
     if count:
         raise InputError(
-            f"{name} must be finite, got {count} NaN or infinite of {array.size} values, "
+            f"{name} must be finite, got {count} NaN or infinite of {math.prod(array.shape)} values, "
             f"the first at {first}; repair or leave out those records"
         )
 
@@ -48,13 +48,11 @@ def place(index: tuple[Any, ...], shape: tuple[int, ...]) -> str:
     return ", ".join(f"{axis} {i}" for axis, i, n in named if n > 1 or axis == "record")
 
 
-def log_probabilities(name: str, probs: Numbers) -> Numbers:
+def log_probabilities(name: str, probs: ByModel) -> ByModel:
     """Logits from probabilities [M, V, N, C]: their logarithm, floored at log 1e-30.
 
     Raises InputError for a negative probability or a row that does not sum to one within `SUM_TOLERANCE`.
     """
-    dtype = np.promote_types(probs.dtype, np.float32)  # 1e-30 would vanish in float16
-    out = np.empty(probs.shape, dtype=dtype)
     for m, part in enumerate(probs):
         if part.min() < 0:
             where = np.unravel_index(int(part.argmin()), part.shape)
@@ -70,16 +68,27 @@ def log_probabilities(name: str, probs: Numbers) -> Numbers:
                 f"{name} must sum to 1 over the classes (within {SUM_TOLERANCE}), got {total:.6g} "
                 f"at {place((m, *where), probs.shape[:3])}, the worst row; save raw outputs as logits"
             )
-        out[m] = np.log(np.maximum(part.astype(dtype), np.exp(LOG_FLOOR)))
+    kind = np.promote_types(probs.dtype, np.float32)  # 1e-30 would vanish in float16
+
+    def logs(part: Numbers) -> Numbers:
+        return np.asarray(np.log(np.maximum(part, np.exp(LOG_FLOOR))), dtype=kind)
+
+    if isinstance(probs, PerModel):
+        return PerModel(probs.shape, lambda m: logs(probs[m]), kind)
+    out = np.empty(probs.shape, kind)
+    for m, part in enumerate(probs):
+        out[m] = logs(part)
     return out
 
 
-def losses(name: str, array: Numbers) -> None:
-    """Raise InputError for a negative loss: -log p is none."""
-    if array.min() < 0:
-        where = np.unravel_index(int(array.argmin()), array.shape)
+def losses(name: str, array: ByModel) -> None:
+    """Raise InputError for a negative loss, naming the most negative: -log p is none."""
+    least = [float(part.min()) for part in array]
+    if min(least) < 0:
+        m = int(np.argmin(least))
+        where = np.unravel_index(int(array[m].argmin()), array.shape[1:])
         raise InputError(
-            f"{name} must be -log p >= 0, got {array[where]:.6g} at {place(where, array.shape)}; "
+            f"{name} must be -log p >= 0, got {least[m]:.6g} at {place((m, *where), array.shape)}; "
             f"repair round-off by np.maximum({name}, 0), save a score (higher = member) as scores"
         )
 

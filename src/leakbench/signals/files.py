@@ -15,6 +15,7 @@ from ..errors import InputError, unknown
 from ..types import Models
 from .assemble import Arrays, assemble, kinds
 from .formats import load
+from .mapped import parts
 from .vocabulary import NAMES, SCHEMA, canonical, recognise
 
 
@@ -112,9 +113,10 @@ def _class_names(arrays: Arrays, n_classes: int | None) -> tuple[str, ...] | Non
 def _fingerprint(arrays: Arrays) -> str:
     digest = hashlib.sha256()
     for name in sorted(arrays):
-        array = np.ascontiguousarray(arrays[name])
+        array = arrays[name]
         digest.update(f"{name}\x1f{array.dtype.str}\x1f{array.shape}\x1f".encode())
-        digest.update(array.reshape(-1).view(np.uint8).data)
+        for part in parts(array):
+            digest.update(np.ascontiguousarray(part).reshape(-1).view(np.uint8).data)
     return digest.hexdigest()[:32]
 
 
