@@ -19,7 +19,6 @@ from leakbench.data.dataset import Dataset
 from leakbench.executors.local import LocalExecutor
 from leakbench.models import Workshop
 from leakbench.pace import processes_that_pay
-from leakbench.progress import Silent
 from leakbench.running import open_workshop
 from leakbench.study import Study
 from leakbench.train.architectures import initialised, unset
@@ -86,7 +85,7 @@ def training(what: str, study: Study) -> Ratio:
             executor = LocalExecutor(processes_that_pay(workshop, [study.recipe]))
             processes.add(executor.processes)
             with executor.helping(study.describe(), workshop.store.root):
-                workshop.train([study.recipe], Silent())
+                workshop.train([study.recipe])
             right["ours"].append(accuracy(workshop, study))
 
     def theirs() -> None:

@@ -12,7 +12,7 @@ import leakbench
 ROOT = Path(leakbench.__file__).parent
 TORCH_SIDE = {
     "train", "executors", "store", "models", "running", "pace", "forecast", "trial", "utility", "footprint",
-    "generated", "generators", "vision", "workers",
+    "generated", "generators", "vision", "workers", "cores",
 }  # fmt: skip
 LAYERS = {  # a part may import the parts named here, and itself
     "errors": set(),
@@ -23,20 +23,21 @@ LAYERS = {  # a part may import the parts named here, and itself
     "progress": {"log"},
     "provenance": set(),
     "recent": set(),
+    "cores": set(),
     "types": {"errors", "recent", "signals"},
     "results": {"errors", "report"},
     "signals": {"errors", "types", "seeds", "key"},
     "metrics": {"errors", "recent", "registry", "seeds", "types"},
     "attacks": {"errors", "registry", "metrics", "signals", "types"},
     "defences": {"errors", "generators", "registry", "seeds", "signals", "train", "types"},
-    "generators": {"data", "errors", "registry", "seeds", "types", "vision"},
+    "generators": {"cores", "data", "errors", "registry", "seeds", "types", "vision"},
     "synthetic": {"errors", "types"},
     "vision": set(),
     "data": {"errors", "progress", "registry", "seeds", "tables", "types"},
     "log": set(),
     "store": {"errors", "key", "log"},
-    "train": {"data", "errors", "generators", "key", "registry", "seeds", "signals", "vision"},
-    "executors": {"data", "errors", "log", "running", "store", "study"},
+    "train": {"cores", "data", "errors", "generators", "key", "registry", "seeds", "signals", "vision"},
+    "executors": {"cores", "data", "errors", "log", "running", "store", "study"},
     "scoring": {"attacks", "errors", "metrics", "seeds", "types"},
     "report": {"errors", "results"},
 }

@@ -228,13 +228,16 @@ def tree(columns: int = 100) -> None:
 
 def same_bits() -> None:
     """How far trained weights differ between one thread and two, and between groups of 1, 4 and 8 models."""
-    for name, hidden, batch_size, records in (
-        ("mnist", [128, 64], 1280, 20_000),
-        ("mnist", [256, 128], 64, 2000),
-        ("digits", [64], 32, 600),
+    for name, architecture, batch_size, records in (
+        ("mnist", {"hidden": [128, 64]}, 1280, 20_000),
+        ("mnist", {"hidden": [256, 128]}, 64, 2000),
+        ("digits", {"hidden": [64]}, 32, 600),
+        ("digits", {"name": "cnn"}, 32, 600),
+        ("mnist", {"name": "cnn"}, 64, 1000),
+        ("mnist", {"name": "wrn", "depth": 10, "width": 1}, 64, 400),
     ):
         trained = [
-            _weights(n, group, name, hidden, batch_size, records)
+            _weights(n, group, name, architecture, batch_size, records)
             for n, group in ((1, 8), (2, 8), (1, 4), (2, 4), (1, 1), (2, 1))
         ]
         apart = max(
@@ -243,12 +246,12 @@ def same_bits() -> None:
             for a, b in zip(trained[0], others, strict=True)
             for key in a
         )
-        print(f"{name} {hidden}, batches of {batch_size}, 8 models: weights differ by at most {apart}")
+        print(f"{name} {architecture}, batches of {batch_size}, 8 models: weights differ by at most {apart}")
 
 
-def _weights(n: int, group: int, name: str, hidden: list[int], batch_size: int, records: int) -> list[dict]:
+def _weights(n: int, group: int, name: str, architecture: dict, batch_size: int, records: int) -> list[dict]:
     """The weights of 8 models, trained for two epochs in n threads, in groups of so many."""
-    from leakbench.executors.local import threads
+    from leakbench.cores import threads
     from leakbench.running import open_workshop
     from leakbench.study import Study
 
@@ -256,7 +259,7 @@ def _weights(n: int, group: int, name: str, hidden: list[int], batch_size: int, 
         {
             "data": {"name": name, "records": records},
             "design": {"name": "random_half", "models": 8},
-            "architecture": {"hidden": hidden},
+            "architecture": architecture,
             "stages": [{"epochs": 2, "batch_size": batch_size}],
             "group_size": group,
         }

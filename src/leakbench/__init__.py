@@ -3,7 +3,12 @@
 `audit` reads the saved outputs of any model; `run` trains, defends and attacks what a study file describes.
 """
 
+import os
 from typing import TYPE_CHECKING, Any
+
+# MKL, which torch multiplies matrices with, otherwise rounds a product by where its factors lie in memory, and so by
+# which other models are trained at once. It reads this when it is first used; what is set already stays.
+os.environ.setdefault("MKL_CBWR", "AUTO,STRICT")
 
 __version__ = "0.1.0"
 __all__ = ["Results", "Study", "audit", "run"]

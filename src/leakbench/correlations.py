@@ -4,7 +4,6 @@ from collections.abc import Iterator, Sequence
 from itertools import combinations
 
 import numpy as np
-from scipy.stats import rankdata
 
 from .results import BEST, CORRELATIONS, Row
 from .seeds import stream
@@ -84,6 +83,8 @@ def _draws(n: int, seed: int) -> np.ndarray:
 
 def spearman(x: Array, y: Array) -> Array:
     """Spearman's rho along the last axis, mid-ranks for ties; NaN where x or y is constant."""
+    from scipy.stats import rankdata  # half a second that a helper need not spend
+
     a, b = (rankdata(v, axis=-1) - (v.shape[-1] + 1) / 2 for v in (x, y))
     return _cosine(a, b)
 

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from .attacking import taken_for
+from .cores import cores, threads
 from .evaluate import Case, attack_all
-from .executors.local import cores, threads
 from .findings import Names, findings
 from .models import Workshop
 from .pace import processes_that_pay, shortened

@@ -1,22 +1,25 @@
 """Trained models and their answers, each made once: found in the store, or made and put there."""
 
 import hashlib
+import math
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .cores import neighbours
 from .data.dataset import Dataset, Indices
 from .data.designs import Split
 from .defences.owner import Owner, Records
 from .generators import Synthetic
 from .key import content_key
 from .log import event
-from .progress import Progress, Silent, watched
+from .progress import Progress
 from .seeds import derive
 from .store import Entry, Made, Store, until_done
 from .study import Query
@@ -74,17 +77,18 @@ class Workshop:
         """The jobs that the store does not hold yet."""
         return [job for job in self.jobs(recipe) if self._model(job) is None]
 
-    def train(self, recipes: Sequence[Recipe], progress: Progress) -> None:
+    def folders(self, jobs: Sequence[Job]) -> list[Path]:
+        """Where the store keeps, or will keep, the models of these jobs."""
+        return [self.store.folder("models", self.spec(job)) for job in jobs]
+
+    def train(self, recipes: Sequence[Recipe]) -> None:
         """Train the models that the store does not hold, one process or several on the same store.
 
         Each is kept after every stage that trains, so that no stage is run twice: not after a stop, and not for
         another recipe that begins with the same stages. What another process has claimed is waited for.
         """
-        missing = {recipe: self.missing(recipe) for recipe in dict.fromkeys(recipes)}
-        folders = [self.store.folder("models", self.spec(job)) for jobs in missing.values() for job in jobs]
-        with watched(folders, progress):
-            for wave in waves([recipe for recipe, jobs in missing.items() if jobs]):
-                self._train_wave(wave)
+        for wave in waves([recipe for recipe in dict.fromkeys(recipes) if self.missing(recipe)]):
+            self._train_wave(wave)
 
     def _train_wave(self, wave: Sequence[Recipe]) -> None:
         def left() -> list[Job]:
@@ -93,11 +97,15 @@ class Workshop:
         until_done(lambda: sum(map(self._train_group, self._batches(left()))), lambda: not left())
 
     def _batches(self, jobs: Sequence[Job]) -> list[list[Job]]:
-        """Groups no larger than are trained at once, so that processes share; the dearest first, so that they end
-        together."""
+        """Groups no larger than are trained at once, as many of each kind as the processes of this machine can share
+        evenly; the dearest first, so that they end together."""
         alike = groups(jobs, max(1, len(jobs)))
-        batches = [batch for group in alike for batch in groups(group, self.at_once(group[0]))]
+        batches = [batch for group in alike for batch in groups(group, self._size(group))]
         return sorted(batches, key=lambda batch: -batch[0].recipe.passes)
+
+    def _size(self, jobs: Sequence[Job]) -> int:
+        several = neighbours() * math.ceil(len(jobs) / self.at_once(jobs[0]) / neighbours())
+        return math.ceil(len(jobs) / several)
 
     def at_once(self, job: Job) -> int:
         """How many models like this job's are trained at once."""
@@ -118,7 +126,7 @@ class Workshop:
 
     def models(self, recipe: Recipe) -> list[Entry]:
         """The models of a recipe, trained where the store has none."""
-        self.train([recipe], Silent())
+        self.train([recipe])
         found = [self._model(job) for job in self.jobs(recipe)]
         assert None not in found
         return [entry for entry in found if entry is not None]

@@ -6,22 +6,24 @@ from dataclasses import replace
 
 import numpy as np
 
+from .cores import cores, threads
 from .data.dataset import Indices
-from .executors.local import cores, threads
 from .models import Workshop
 from .train.job import Job
 from .train.recipe import Recipe, Train
 from .train.stages import train_group
 
 BATCHES = 4  # of the one epoch that is timed
-STARTING = 15.0  # seconds until a helper has imported torch and read its data
+LONGEST_START = 15.0  # seconds, of a helper; a process that has long been at work cannot tell
 
 
 def processes_that_pay(workshop: Workshop, recipes: Sequence[Recipe]) -> int:
     """One process, or one a core with one thread each: what promises to train the missing models earlier.
 
-    It is measured on a group of the first recipe's models; a pass over the members is taken to be alike for all.
+    It is measured on a group of the first recipe's models; a pass over the members is taken to be alike for all. A
+    helper has to start before it helps: that takes what this process, which has come as far, has spent.
     """
+    starting = min(time.process_time(), LONGEST_START)
     missing = [job for recipe in recipes for job in workshop.missing(recipe)]
     if cores() == 1 or len(missing) < 2:
         return 1
@@ -34,7 +36,8 @@ def processes_that_pay(workshop: Workshop, recipes: Sequence[Recipe]) -> int:
     growth = len(alike[0].members) / len(group[0].members)
     one_pass = growth * all_threads / (len(group) * group[0].recipe.passes)
     alone = one_pass * sum(job.recipe.passes for job in missing)
-    together = STARTING + alone * one_thread / (all_threads * cores())
+    helped = alone * one_thread / all_threads - starting  # what is left when the helpers come
+    together = starting + helped / cores()
     return cores() if together < alone else 1
 
 

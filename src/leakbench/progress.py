@@ -3,7 +3,7 @@
 import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Event, Thread
@@ -26,6 +26,10 @@ class Progress(Protocol):
         """`n` more steps of the current stage are done."""
         ...
 
+    def say(self, line: str) -> None:
+        """Something worth reading has become known; the stage goes on."""
+        ...
+
     def done(self) -> None:
         """The job is over, or was broken off. May be called twice."""
         ...
@@ -38,6 +42,9 @@ class Silent:
         """Nothing."""
 
     def advance(self, n: int = 1) -> None:
+        """Nothing."""
+
+    def say(self, line: str) -> None:
         """Nothing."""
 
     def done(self) -> None:
@@ -63,6 +70,10 @@ class Timed:
         """`n` more steps of the current stage are done."""
         self.shown.advance(n)
 
+    def say(self, line: str) -> None:
+        """Something has become known."""
+        self.shown.say(line)
+
     def done(self) -> None:
         """The job is over."""
         self._note()
@@ -86,15 +97,22 @@ def _now() -> dict[str, float]:
 
 
 @contextmanager
-def watched(folders: Sequence[Path], progress: Progress, every: float = 0.25) -> Iterator[None]:
-    """Advances by one for each of the folders that comes to be there, whoever makes it, until the block ends."""
-    over, left = Event(), list(folders)
+def watched(folders: Mapping[str, Sequence[Path]], progress: Progress, every: float = 0.25) -> Iterator[None]:
+    """Advances by one for each of the folders that comes to be there, whoever makes it, until the block ends.
+
+    When the last folder of a name is there, that is said.
+    """
+    over, left = Event(), {name: list(own) for name, own in folders.items() if own}
 
     def look() -> None:
-        there = [folder for folder in left if folder.is_dir()]
-        left[:] = [folder for folder in left if folder not in there]
-        if there:
-            progress.advance(len(there))
+        for name, own in list(left.items()):
+            missing = [folder for folder in own if not folder.is_dir()]
+            if len(missing) < len(own):
+                progress.advance(len(own) - len(missing))
+            left[name] = missing
+            if not missing:
+                del left[name]
+                progress.say(f"{name}: trained, {len(folders[name])} models")
 
     def keep_looking() -> None:
         while not over.wait(every):
@@ -128,6 +146,10 @@ class Lines:
         """`n` more steps of the current stage are done."""
         self.steps += n
         self._write()
+
+    def say(self, line: str) -> None:
+        """The line, at once."""
+        print(line, file=self.stream, flush=True)
 
     def done(self) -> None:
         """Nothing: the last line stands."""
@@ -200,6 +222,10 @@ class Bars:
         """`n` more steps of the current stage are done."""
         if self.task is not None:
             self.bars.advance(self.task, n)
+
+    def say(self, line: str) -> None:
+        """The line, above the bars."""
+        self.bars.console.print(line, markup=False, highlight=False)
 
     def done(self) -> None:
         """Leave the bars as they are and give the terminal back."""

@@ -25,11 +25,11 @@ from .models import Answers, Workshop
 from .outputs import Answered, answered
 from .pace import processes_that_pay
 from .paired import differences
-from .progress import Progress, Silent, Timed
+from .progress import Progress, Silent, Timed, watched
 from .provenance import Clock, provenance
 from .registry import Plugin
 from .released import Released, release
-from .results import UNDEFENDED, Distribution, Flag, LayerSize, Results, Row, SyntheticSample
+from .results import BEST, UNDEFENDED, Distribution, Flag, LayerSize, Results, Row, SyntheticSample
 from .signals.views import parse_views
 from .store import Store
 from .study import Protected, Study
@@ -73,7 +73,7 @@ def run(
         trials = make_trials(study, left.workshop, left.recipes, progress)
         looked = look_at_trials(study, trials, left.workshop, progress)
         outcome = Outcome(study, trials, looked, left, clock, progress)
-        tell = outcome.teller(growing) if growing else _say_nothing
+        tell = outcome.teller(growing or _nobody)
         adaptive, ignoring = attack_trials(study, trials, left.workshop, progress, tell)
     costs = cost_trials(trials, left.workshop, progress)  # which takes times, so alone on the machine
     compared = compare_trials(study, trials, adaptive, progress)
@@ -131,6 +131,8 @@ class Outcome:
             with one_at_a_time:
                 there.extend(found)
                 so_far = list(there)
+            for line in filter(None, map(strongest, found)):
+                self.progress.say(line)
             defences = {row.defence for f in so_far for row in f.rows}
             note = f"unfinished: {len(defences)} of {len(self.trials)} defences were attacked so far"
             growing(lambda: self.results(so_far, [], [note]))
@@ -138,8 +140,21 @@ class Outcome:
         return tell
 
 
+def _nobody(results: Callable[[], Results]) -> None:
+    """For who waits for the end of a run."""
+
+
 def _say_nothing(found: list[Findings]) -> None:
-    """For who waits for the end."""
+    """For a helper, who reports to nobody."""
+
+
+def strongest(found: Findings) -> str | None:
+    """One line on what an attacker who knows the defence found; None on one who does not."""
+    rows = (row for row in found.rows if row.attack == BEST and row.metric == "auc" and row.slice == "all")
+    row = next(rows, None)
+    if row is None or row.adaptive is False:
+        return None
+    return f"{row.defence}: AUC {row.value:.3f} [{row.lo:.3f}, {row.hi:.3f}] by {row.selected}"
 
 
 def work(
@@ -180,9 +195,14 @@ def rehearsed(study: Study, dataset: Dataset) -> dict[str, Recipe]:
 
 def train_all(workshop: Workshop, recipes: Mapping[str, Recipe], progress: Progress) -> Survivors:
     """Train the models of every defence, and leave out what diverged."""
-    distinct = list(dict.fromkeys(recipes.values()))
-    progress.stage("training", sum(len(workshop.missing(recipe)) for recipe in distinct))
-    workshop.train(distinct, progress)
+    labels: dict[Recipe, list[str]] = {}
+    for label, recipe in recipes.items():
+        labels.setdefault(recipe, []).append(label)
+    missing = {recipe: workshop.missing(recipe) for recipe in labels}
+    folders = {", ".join(labels[recipe]): workshop.folders(jobs) for recipe, jobs in missing.items()}
+    progress.stage("training", sum(map(len, missing.values())))
+    with watched(folders, progress):
+        workshop.train(list(labels))
     return survivors(workshop, recipes)
 
 

@@ -98,6 +98,7 @@ def test_a_stop_between_committee_and_student_loses_nothing(
             raise KeyboardInterrupt
         whole(self, job, number, trained)
 
+    monkeypatch.setattr("leakbench.models.neighbours", lambda: 1)  # all four at once
     monkeypatch.setattr(Workshop, "_keep", stop)
     with pytest.raises(KeyboardInterrupt):
         _workshop(tmp_path).models(recipe)

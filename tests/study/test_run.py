@@ -191,6 +191,7 @@ def test_a_changed_parameter_never_hits_an_old_entry(store: Path, monkeypatch: p
         raise InputError("stop here")
 
     monkeypatch.setattr("leakbench.models.train_group", seen)
+    monkeypatch.setattr("leakbench.models.neighbours", lambda: 1)
     for change in ({"stages": [{"epochs": 16}]}, {"seed": 1}, {"architecture": {"hidden": [33]}}):
         with pytest.raises(InputError, match="stop here"):
             run(Study.of(TABLE | change), store)

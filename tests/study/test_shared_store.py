@@ -5,6 +5,7 @@ import threading
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -54,7 +55,7 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> Counter[tuple[str, int]]:
 
 def test_two_runs_train_every_model_once(tmp_path: Path, trained: Counter[tuple[str, int]]) -> None:
     workshops = [_workshop(tmp_path) for _ in range(2)]
-    threads = [threading.Thread(target=w.train, args=(RECIPES, Silent())) for w in workshops]
+    threads = [threading.Thread(target=w.train, args=(RECIPES,)) for w in workshops]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -86,7 +87,7 @@ def test_what_another_run_leaves_undone_is_taken_over(
     holder = threading.Thread(target=hold)
     holder.start()
     held.wait(30)
-    run = threading.Thread(target=workshop.train, args=(RECIPES[:1], Silent()))
+    run = threading.Thread(target=workshop.train, args=(RECIPES[:1],))
     run.start()
     run.join(2)
     assert run.is_alive() and len(trained) == 3  # it waits for the one that is claimed
@@ -105,30 +106,39 @@ def test_a_beginning_is_not_trained_again_for_what_is_there(
     )
     pruned = [d.recipe(study.recipe) for d in study.defences if d.label != "none"]
     workshop = _workshop(tmp_path)
-    workshop.train(pruned, Silent())
+    workshop.train(pruned)
     assert len(trained) == 3 * 4
     for job in workshop.jobs(study.recipe):
         shutil.rmtree(workshop.store.folder("models", workshop.spec(job)))
-    _workshop(tmp_path).train(pruned, Silent())
+    _workshop(tmp_path).train(pruned)
     assert set(trained.values()) == {1} and len(trained) == 3 * 4
 
 
 def test_progress_follows_the_store_whoever_fills_it(tmp_path: Path) -> None:
     class Counting(Silent):
         steps = 0
+        said: ClassVar[list[str]] = []
 
         def advance(self, n: int = 1) -> None:
             self.steps += n
 
+        def say(self, line: str) -> None:
+            self.said.append(line)
+
     progress, folders = Counting(), [tmp_path / str(k) for k in range(5)]
-    with watched(folders, progress, every=0.01):
-        for folder in folders[:3]:
+    with watched({"none": folders[:2], "selena": folders[2:], "there before": []}, progress, every=0.01):
+        for folder in folders[:4]:
             folder.mkdir()
-    assert progress.steps == 3
+    assert progress.steps == 4
+    assert progress.said == ["none: trained, 2 models"]
 
 
-def test_a_committee_s_models_are_shared_out_one_by_one_and_first(tmp_path: Path) -> None:
-    """A process that takes all of the dearest models last leaves the others idle."""
+@pytest.mark.parametrize(("cores", "shared"), [(1, [4]), (2, [2, 2]), (3, [2, 2])])
+def test_a_committee_s_models_are_shared_out_one_by_one_and_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cores: int, shared: list[int]
+) -> None:
+    """A process that takes all of the dearest models last leaves the others idle, or of all at once."""
+    monkeypatch.setattr("leakbench.models.neighbours", lambda: cores)
     study = Study.of(TABLE | {"defences": ["none", "selena"], "architecture": {"hidden": [512]}})
     dataset = load(study.file.data)
     workshop = Workshop(dataset, study.design.split(dataset, 0), 0, Store(tmp_path))
@@ -136,4 +146,4 @@ def test_a_committee_s_models_are_shared_out_one_by_one_and_first(tmp_path: Path
     batches = workshop._batches([job for recipe in recipes for job in workshop.jobs(recipe)])
     costs = [batch[0].recipe.passes for batch in batches]
     assert costs == sorted(costs, reverse=True) and costs[0] == (25 + 1) * costs[-1]
-    assert [len(batch) for batch in batches] == [1, 1, 1, 1, 4]
+    assert [len(batch) for batch in batches] == [1, 1, 1, 1, *shared]

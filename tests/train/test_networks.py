@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from leakbench.errors import InputError
-from leakbench.train.architectures import BUILDERS, initialised, loaded, unset
+from leakbench.train.architectures import BUILDERS, initialised, laid_out, loaded, unset
 from leakbench.train.draws import generator
 from leakbench.train.networks.stored import fit_shapes
 from leakbench.train.recipe import ARCHITECTURES, Architecture
@@ -208,7 +208,7 @@ def test_a_factory_must_be_named_and_found():
 @pytest.mark.parametrize("name", ["mlp", "cnn", "wrn"])
 def test_stored_weights_give_the_same_answers(name):
     shape = (3, 16, 16)
-    network = initialised(unset(Architecture(name, **TINY), shape, 5), generator(3, "init"))
+    network = laid_out(initialised(unset(Architecture(name, **TINY), shape, 5), generator(3, "init")))
     x = torch.rand(9, *shape, generator=generator(4))
     with torch.no_grad():
         network.train()(x)  # so that running statistics are not the initial ones

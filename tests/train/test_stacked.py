@@ -7,12 +7,15 @@ import numpy as np
 import pytest
 import torch
 
+from leakbench.cores import threads
 from leakbench.data.dataset import Dataset
 from leakbench.errors import InputError
 from leakbench.generators import GENERATORS
 from leakbench.train import stages
+from leakbench.train.architectures import laid_out, loaded
 from leakbench.train.job import Job, diverged, groups
 from leakbench.train.losses import LOSSES, CrossEntropy
+from leakbench.train.model import start
 from leakbench.train.query import query
 from leakbench.train.recipe import Architecture, Distill, Finetune, Generate, Prune, Recipe, Train
 from leakbench.train.settings import Augment, Optimiser, Schedule
@@ -199,6 +202,39 @@ def test_same_seed_same_bits(digits, make_jobs):
     assert torch.equal(before, torch.random.get_rng_state())  # the global stream is left as it was
     torch.manual_seed(1)
     assert all(gap(a, b) == 0.0 for a, b in zip(first, train_group(digits, jobs), strict=True))
+
+
+@pytest.mark.parametrize(
+    ("architecture", "size"),
+    [
+        (Architecture(hidden=(64, 32)), 8),
+        (Architecture("cnn", channels=(8, 16)), 8),  # stacked
+        (Architecture("cnn", channels=(8, 16)), 24),  # in the loop, as the others are
+        (Architecture("wrn", depth=10, width=1), 8),
+    ],
+)
+def test_the_same_bits_with_any_number_of_threads_and_in_any_group(digits, make_jobs, architecture, size):
+    """So a measurement may decide on threads, and a run may be stopped and go on with other groups."""
+    x = np.repeat(np.repeat(digits.x, size // 8, axis=2), size // 8, axis=3)
+    images = dataclasses.replace(digits, x=x)
+    jobs = make_jobs(recipe(architecture, epochs=1), 4)
+    trained = []
+    for n, group in ((1, 4), (2, 4), (1, 1), (2, 1), (2, 3)):
+        with threads(n):
+            trained.append([t for batch in groups(jobs, group) for t in train_group(images, batch)])
+    assert {gap(a, b) for other in trained for a, b in zip(trained[0], other, strict=True)} == {0.0}
+
+
+def test_convolutions_are_laid_out_channels_last_and_a_factory_s_are_not(digits, make_jobs):
+    (job,) = make_jobs(recipe(Architecture("cnn", channels=(3, 5))), 1)
+    network = start(digits, job).network
+    again = loaded(job.recipe.architecture, digits.x.shape[1:], 10, train_group(digits, [job])[0].weights)
+    for each in (network, again):
+        assert each.second.weight.is_contiguous(memory_format=torch.channels_last)
+    assert all(value.flags.c_contiguous for value in start(digits, job).trained().weights.values())
+    network.from_factory = True
+    contiguous = network.to(memory_format=torch.contiguous_format)
+    assert laid_out(contiguous).second.weight.is_contiguous()
 
 
 def test_another_seed_gives_another_model(digits, make_jobs):

@@ -11,8 +11,7 @@ from pathlib import Path
 from threading import Thread
 from typing import IO, Any
 
-from threadpoolctl import threadpool_limits
-
+from ..cores import cores, threads
 from ..data.dataset import Dataset
 from ..log import WARNING, event, log_file
 
@@ -60,25 +59,6 @@ class LocalExecutor:
             last = (said.read().decode(errors="replace").strip().splitlines() or ["nothing"])[-1]
             self.lost.append(last)
             event("helper lost", WARNING, said=last)
-
-
-def cores() -> int:
-    """How many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-@contextmanager
-def threads(n: int) -> Iterator[None]:
-    """All linear algebra of the block in n threads."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(n)
-    try:
-        with threadpool_limits(n):
-            yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def told() -> dict[str, Any]:

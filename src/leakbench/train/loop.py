@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from ..cores import same_bits
 from ..seeds import derive
 from .draws import Draws
 from .history import History
@@ -29,7 +30,10 @@ def train_one(model: Model, material: Material, number: int, report: Callable[[f
     assert isinstance(stage, Train)
     draws, history = Draws(model.seed, number), History(stage.patience)
     best = None
-    with torch.random.fork_rng(devices=[]):  # dropout inside a module draws from the global stream
+    with (
+        torch.random.fork_rng(devices=[]),
+        same_bits(model.network),
+    ):  # dropout in a module draws from torch's stream
         torch.manual_seed(derive(model.seed, number, "dropout"))
         learner = _learner(model, material, stage, draws, number)
         model.network.train()

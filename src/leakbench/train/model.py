@@ -10,7 +10,7 @@ from torch import Tensor
 from ..data.dataset import Dataset
 from ..generators import Synthetic
 from ..seeds import derive
-from .architectures import Network, initialised, loaded, unset
+from .architectures import Network, initialised, laid_out, loaded, unset
 from .job import Job, Trained
 
 BATCH = 1024  # records that a network infers at once
@@ -55,7 +55,7 @@ def new_network(dataset: Dataset, job: Job, *names: object) -> Network:
     """A freshly initialised network for a job; `names` tell its stream from those of others of the same seed."""
     seed = derive(job.seed, *names, "init")
     network = unset(job.recipe.architecture, dataset.x.shape[1:], len(dataset.classes), seed)
-    return initialised(network, torch.Generator().manual_seed(seed))
+    return laid_out(initialised(network, torch.Generator().manual_seed(seed)))
 
 
 def start(dataset: Dataset, job: Job) -> Model:

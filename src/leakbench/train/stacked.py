@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from ..cores import same_bits
 from .architectures import CNN, MLP, Network
 from .draws import Draws
 from .history import History
@@ -50,10 +51,11 @@ def train_stack(
     A model that diverges takes nothing with it; its history says so.
     """
     run = _Stage(models, material, number)
-    for epoch in range(run.stage.epochs):
-        if run.live:
-            run.epoch(epoch)
-        report(epoch + 1)
+    with same_bits(models[0].network):
+        for epoch in range(run.stage.epochs):
+            if run.live:
+                run.epoch(epoch)
+            report(epoch + 1)
     run.finish()
     return run.histories
 

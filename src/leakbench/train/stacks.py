@@ -3,11 +3,12 @@
 A stack holds leaf tensors [K, ...]. Matrices are stored as batched matmul reads them: [K, in, out].
 """
 
+import math
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
-from torch.nn.functional import conv2d
+from torch.nn.functional import unfold
 
 from .architectures import MLP, Network
 from .networks.headed import SQUARE, Headed, body_of
@@ -24,7 +25,9 @@ class Stack:
         states = [network.state_dict() for network in networks]
         trained = {name: p.requires_grad for name, p in networks[0].named_parameters()}
         self.leaves = {
-            name: torch.stack([flipped(state[name]) for state in states]).requires_grad_(trained[name])
+            name: torch.stack([flipped(state[name]) for state in states])
+            .contiguous()
+            .requires_grad_(trained[name])
             for name in states[0]
         }
 
@@ -74,22 +77,29 @@ class MLPStack(Stack):
 
 
 class CNNStack(Stack):
-    """K `CNN`s: their channels side by side, in groups."""
+    """K `CNN`s, whose convolutions are products with the 3 x 3 patches of the images.
+
+    A convolution in groups would round differently with another K; a product of matrices does not.
+    """
 
     def logits(self, x: Tensor, masks: tuple[Tensor, ...] | None) -> Tensor:
         """Logits [K, B, C] of images [K, B, c, h, w]."""
-        K, B = x.shape[:2]
-        x = x.transpose(0, 1).flatten(1, 2)  # [B, K * c, h, w]
-        x = self._convolution(self._convolution(x, "first", K).relu_(), "second", K).relu_()
-        x = x.view(B, K, -1).transpose(0, 1)
+        x = self._convolution(self._convolution(x, "first").relu_(), "second").relu_()
+        x = x.flatten(2)
         if masks is not None:
             x = x * masks[0]
         return self._linear(x, f"{self.prefix}last")
 
-    def _convolution(self, x: Tensor, layer: str, K: int) -> Tensor:
+    def _convolution(self, x: Tensor, layer: str) -> Tensor:
+        """Images [K, B, c, h, w] -> [K, B, out, h', w']."""
+        K, B, _, h, w = x.shape
         name = f"{self.prefix}{layer}"
-        weight, bias = self.leaves[f"{name}.weight"].flatten(0, 1), self.leaves[f"{name}.bias"].flatten()
-        return conv2d(x, weight, bias, stride=2, padding=1, groups=K)
+        patches = unfold(x.flatten(0, 1), 3, padding=1, stride=2)  # [K * B, c * 9, h' * w']
+        patches = patches.unflatten(0, (K, B)).transpose(2, 3).flatten(1, 2)  # [K, B * h' * w', c * 9]
+        weight, bias = self.leaves[f"{name}.weight"].flatten(2), self.leaves[f"{name}.bias"]
+        out = torch.baddbmm(bias[:, None], patches, weight.mT)  # [K, B * h' * w', out]
+        size = (math.ceil(h / 2), math.ceil(w / 2))
+        return out.unflatten(1, (B, -1)).transpose(2, 3).unflatten(3, size)
 
 
 def stacked(networks: Sequence[Network]) -> Stack:

@@ -11,7 +11,7 @@ from ..data.dataset import Dataset
 from ..errors import InputError, require
 from ..generators import Synthetic, synthesise
 from ..seeds import derive
-from .architectures import Network, unset
+from .architectures import Network, laid_out, unset
 from .committee import network_jobs
 from .heads import fit_head, with_head
 from .job import Job, Trained, check_group, diverged, groups
@@ -114,6 +114,8 @@ def _run_stages(
         for model in models:
             model.synthetic = make(model.job, last)
     for number, stage in enumerate(stages[first:], first):
+        for model in models:
+            laid_out(model.network)  # as a model is that is read from the store
         going = [model for model in models if not diverged(model.log)]
         for model in (model for model in models if model not in going):
             model.log.append({"stage": stage.stage, "seconds": 0.0})
