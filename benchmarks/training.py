@@ -84,7 +84,7 @@ def training(what: str, study: Study) -> Ratio:
             workshop = open_workshop(study, folder)
             executor = LocalExecutor(processes_that_pay(workshop, [study.recipe]))
             processes.add(executor.processes)
-            with executor.helping(study.describe(), workshop.store.root):
+            with executor.helping(study.describe(), workshop.store.place):
                 workshop.train([study.recipe])
             right["ours"].append(accuracy(workshop, study))
 

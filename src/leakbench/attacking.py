@@ -52,7 +52,7 @@ class Attacks:
     def left(self) -> int:
         """How many cases the store holds no findings about."""
         pairs = zip(self.items, self._specs, strict=True)
-        return sum(len(others) for (_, others), s in pairs if not self.store.folder("findings", s).is_dir())
+        return sum(len(others) for (_, others), s in pairs if not self.store.has("findings", s))
 
     @property
     def _specs(self) -> list[dict[str, Any]]:

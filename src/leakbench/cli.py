@@ -3,7 +3,6 @@
 import io
 import shlex
 import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,10 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from . import __version__, terminal
-from .errors import InputError, LeakbenchError, require, unknown
+from .errors import LeakbenchError, unknown
+from .options import Changes, Out, StoreFolder, StudyPath, check_folder, check_store, chosen_executor
 
 if TYPE_CHECKING:
-    from .executors.base import Executor
     from .registry import Registry
 
 USAGE_ERROR: type[BaseException] = typer.BadParameter.__bases__[
@@ -25,6 +24,7 @@ EXTRAS = {  # optional packages: what for, and the extra that brings them
     "torch": ("training", "train"),
     "safetensors": ("training", "train"),
     "filelock": ("training", "train"),
+    "fsspec": ("a store under a URL", "train"),
     "torchvision": ("this architecture", "prune"),
     "torch_pruning": ("structured pruning", "prune"),
     "opacus": ("DP-SGD", "dp"),
@@ -38,25 +38,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-Out = Annotated[
-    str,
-    typer.Option(
-        metavar="DIR", help="Folder for report.html, report.json, results.parquet and records.parquet."
-    ),
-]
-
-
-StudyPath = Annotated[
-    str, typer.Argument(metavar="STUDY", help="The study, a TOML file.", show_default=False)
-]
-StoreFolder = Annotated[
-    str, typer.Option("--store", metavar="DIR", help="Where trained models and their answers are kept.")
-]
-Changes = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the study; may be given several times."),
-]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -183,14 +164,14 @@ def run(
     from .unfinished import Unfinished
 
     check_folder(out, "--out")
-    check_folder(store, "--store")
+    check_store(store)
     planned = leakbench.Study.load(study, changes or ())
     if dry_run:
         from .forecast import forecast
 
         terminal.show_forecast(forecast(planned, store))
         return
-    helping = _executor(executor, address, processes, cpus, gpus)
+    helping = chosen_executor(executor, address, processes, cpus, gpus)
     progress, unfinished = terminal.progress(), Unfinished(out)
     try:
         with logged_to(Path(out) / "log.jsonl"):
@@ -227,7 +208,7 @@ def work(
     from .log import logged_to
     from .running import work as help_with
 
-    check_folder(store, "--store")
+    check_store(store)
     planned = leakbench.Study.of(told()) if study == "-" else leakbench.Study.load(study, changes or ())
     with logged_to(log):
         help_with(planned, store)
@@ -426,38 +407,6 @@ def selfcheck() -> None:
         typer.echo(f"error: {failed} of {len(found)} checks failed; do not trust this installation", err=True)
         raise typer.Exit(1)
     typer.echo(f"all {len(found)} checks passed")
-
-
-def _executor(
-    name: str, address: str | None, helpers: int | None, cpus: int | None, gpus: float | None
-) -> "Executor | None":
-    """What brings helpers; None for processes of this machine."""
-    if name == "local":
-        if (address, cpus, gpus) != (None, None, None):
-            raise InputError("--address, --cpus and --gpus are about a Ray cluster; add --executor ray")
-        return None
-    if name != "ray":
-        raise unknown("executor", name, ("local", "ray"))
-    require("ray")
-    from .executors.ray import RayExecutor
-
-    return RayExecutor(address or "auto", cpus or 1, gpus or 0.0, helpers)
-
-
-def check_folder(folder: str, option: str) -> None:
-    """Raise InputError unless a folder can be made or written there; better now than in an hour."""
-    if not folder:
-        raise InputError(f"{option} must be a folder, got an empty name; write . for the current one")
-    path = Path(folder).absolute()
-    there = next(p for p in (path, *path.parents) if p.exists())
-    if not there.is_dir():
-        raise InputError(f"{option} must be a folder, but {there} is a file; choose another place")
-    try:
-        with tempfile.TemporaryFile(dir=there) as file:
-            file.write(b"\0" * 4096)
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise InputError(f"{option} must be a folder that can be written, got {folder}: {reason}") from None
 
 
 def _registries(kind: str) -> "list[Registry[Any]]":

@@ -189,7 +189,7 @@ class Workshop:
 
     def answered(self, job: Job, asked: Query) -> bool:
         """Whether the store holds the answers of a job's model."""
-        return self.store.folder("signals", self._asked(content_key(self.spec(job)), asked)).is_dir()
+        return self.store.has("signals", self._asked(content_key(self.spec(job)), asked))
 
     def owner(self, recipe: Recipe, m: int, model: Entry) -> Owner:
         """Model m of a recipe in the hands of a defender."""

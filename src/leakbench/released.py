@@ -50,7 +50,7 @@ def release(
 def unreleased(workshop: Workshop, defence: Protected, recipe: Recipe, answers: Answers) -> int:
     """How many models' released answers the store lacks."""
     specs = _specs(defence, _owners(workshop, recipe, answers), answers)
-    return sum(not workshop.store.folder("released", spec).is_dir() for spec in specs)
+    return sum(not workshop.store.has("released", spec) for spec in specs)
 
 
 def _owners(workshop: Workshop, recipe: Recipe, answers: Answers) -> list[Owner]:

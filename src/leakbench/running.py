@@ -31,7 +31,7 @@ from .registry import Plugin
 from .released import Released, release
 from .results import BEST, UNDEFENDED, Distribution, Flag, LayerSize, Results, Row, SyntheticSample
 from .signals.views import parse_views
-from .store import Store
+from .store import open_store
 from .study import Protected, Study
 from .survivors import Survivors, survivors
 from .train.material import public_rows
@@ -68,7 +68,7 @@ def run(
     event("run", title=study.file.title, version=__version__, store=str(store))
     if executor is None:
         executor = LocalExecutor(processes or processes_that_pay(workshop, list(recipes.values())))
-    with executor.helping(study.describe(), workshop.store.root, workshop.dataset):
+    with executor.helping(study.describe(), workshop.store.place, workshop.dataset):
         left = train_all(workshop, recipes, progress)
         trials = make_trials(study, left.workshop, left.recipes, progress)
         looked = look_at_trials(study, trials, left.workshop, progress)
@@ -179,7 +179,9 @@ def work(
 def open_workshop(study: Study, store: str | Path, dataset: Dataset | None = None) -> Workshop:
     """The data of a study, its split, and the store. A `dataset` is the study's own, read before."""
     dataset, seed = dataset or load(study.file.data), study.file.seed
-    return Workshop(dataset, study.design.split(dataset, seed), seed, Store(store), study.file.group_size)
+    return Workshop(
+        dataset, study.design.split(dataset, seed), seed, open_store(store), study.file.group_size
+    )
 
 
 def rehearsed(study: Study, dataset: Dataset) -> dict[str, Recipe]:

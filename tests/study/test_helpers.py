@@ -39,7 +39,7 @@ def test_a_helper_makes_models_and_answers_to_the_last_bit(tmp_path: Path) -> No
     study, executor = Study.of(TABLE), LocalExecutor(2)
     helped, alone = (open_workshop(study, tmp_path / name) for name in ("helped", "alone"))
     until = time.monotonic() + 60
-    with executor.helping(study.describe(), helped.store.root):
+    with executor.helping(study.describe(), helped.store.place):
         while _entries(helped.store.root) != KINDS and time.monotonic() < until:
             time.sleep(0.1)
     assert _entries(helped.store.root) == KINDS
@@ -51,7 +51,7 @@ def test_a_helper_makes_models_and_answers_to_the_last_bit(tmp_path: Path) -> No
 
 def test_a_helper_that_fails_is_told(tmp_path: Path) -> None:
     executor = LocalExecutor(2)
-    with executor.helping(Study.of(TABLE).describe() | {"seed": "none"}, tmp_path) as (helper,):
+    with executor.helping(Study.of(TABLE).describe() | {"seed": "none"}, str(tmp_path)) as (helper,):
         helper.wait(60)
     (said,) = executor.lost
     assert "seed" in said

@@ -1,7 +1,6 @@
 """What brings others to work on the same store."""
 
 from contextlib import AbstractContextManager
-from pathlib import Path
 from typing import Any, Protocol
 
 from ..data.dataset import Dataset
@@ -19,6 +18,6 @@ class Executor(Protocol):
         """What helpers said that ended before their work did."""
         ...
 
-    def helping(self, study: dict[str, Any], store: Path, dataset: Dataset) -> AbstractContextManager[object]:
+    def helping(self, study: dict[str, Any], store: str, dataset: Dataset) -> AbstractContextManager[object]:
         """While the block runs, others run `leakbench work` on this study, whose data is given, and this store."""
         ...

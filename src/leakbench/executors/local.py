@@ -7,7 +7,6 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 from threading import Thread
 from typing import IO, Any
 
@@ -25,7 +24,7 @@ class LocalExecutor:
 
     @contextmanager
     def helping(
-        self, study: dict[str, Any], store: Path, dataset: Dataset | None = None
+        self, study: dict[str, Any], store: str, dataset: Dataset | None = None
     ) -> Iterator[list[subprocess.Popen[bytes]]]:
         """While the block runs, the others help; then they are ended, as they are when this process dies.
 
@@ -36,7 +35,7 @@ class LocalExecutor:
             return
         each = max(1, cores() // self.processes)
         environment = os.environ | {"OMP_NUM_THREADS": str(each)}
-        command = [sys.executable, "-m", "leakbench", "work", "-", "--store", str(store.resolve())]
+        command = [sys.executable, "-m", "leakbench", "work", "-", "--store", store]
         command += ["--log", str(log)] if (log := log_file()) else []
         with ExitStack() as at_the_end:
             helpers = []

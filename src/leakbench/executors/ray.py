@@ -10,7 +10,7 @@ from typing import Any
 from ..data.dataset import Dataset
 from ..errors import InputError, LeakbenchError, require
 from ..log import WARNING, event, log_file, logged_to
-from ..store import Store
+from ..store import open_store
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +28,7 @@ class RayExecutor:
     lost: list[str] = field(default_factory=list)
 
     @contextmanager
-    def helping(self, study: dict[str, Any], store: Path, dataset: Dataset) -> Iterator[list[Any]]:
+    def helping(self, study: dict[str, Any], store: str, dataset: Dataset) -> Iterator[list[Any]]:
         """While the block runs, the tasks help; then they are ended. The data set is put into the object store once.
 
         Raises LeakbenchError where no cluster answers, InputError where no helper fits on it, ModuleNotFoundError
@@ -47,8 +47,8 @@ class RayExecutor:
             log = log_file()
             about = (
                 study,
-                str(store.resolve()),
-                Store(store).identity,
+                store,
+                open_store(store).identity,
                 ray.put(dataset),
                 log and str(log.resolve()),
             )

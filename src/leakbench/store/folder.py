@@ -1,71 +1,35 @@
-"""What was computed once: models and signals under the key of what they were computed from.
+"""The store: what was computed once, models, answers and findings, under the key of what it was computed from.
 
-An entry is a folder `<root>/<kind>/<key>/` with its files and `job.json`: the spec that the key was made
-from, free-form `meta`, and the SHA-256 of every file. Entries are written elsewhere and renamed, so they are
-visible whole or not at all. Each hit is verified; what is damaged is set aside in `<root>/damaged/`, to be made
-again. safetensors, npy and JSON only: reading executes nothing.
+An entry is a folder `<root>/<kind>/<key>/`, see `entry`. Entries are written elsewhere and renamed, so they are visible
+whole or not at all. Each hit is verified; what is damaged is set aside in `<root>/damaged/`, to be made again.
 """
 
-import hashlib
 import json
 import os
 import platform
-import re
 import secrets
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from threading import Lock
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import Any
 
-import numpy as np
+from ..errors import StoreError
+from ..key import canonical, content_key
+from ..log import WARNING, event
+from .entry import SCHEMA, DamagedError, Entry, Payload, check_name, remedy, sync, verified, written
+from .locks import acquired, sweep
 
-from .errors import StoreError
-from .key import canonical, content_key
-from .log import WARNING, event
-
-if TYPE_CHECKING:
-    from filelock import FileLock
-
-SCHEMA = "leakbench-store-1"
-JOB, WHY = "job.json", "why.txt"  # of an entry; of one that was set aside
-# NumPy parses an array's header as Python source, in which threads of CPython 3.11 disturb each other (gh-106905):
-_ONE_HEADER = Lock()
+WHY = "why.txt"  # of an entry that was set aside
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0  # seconds until it is looked again whether others are done
-DAY = 86_400.0  # seconds after which a temporary folder of another machine is taken for left over
 
-Payload = bytes | np.ndarray[Any, Any] | Mapping[str, np.ndarray[Any, Any]]
 Made = tuple[Mapping[str, Payload], Mapping[str, Any]]  # files and meta of an entry
 
 
 def _one_by_one(one: Callable[[int], None], numbers: Sequence[int]) -> None:
     for i in numbers:
         one(i)
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A verified entry: its folder, the spec that it was computed from, and what was noted about it."""
-
-    path: Path
-    spec: dict[str, Any]
-    meta: dict[str, Any]
-
-    def array(self, name: str) -> np.ndarray[Any, Any]:
-        """An .npy file, memory-mapped and read-only."""
-        with _ONE_HEADER:
-            array: np.ndarray[Any, Any] = np.load(self.path / name, mmap_mode="r", allow_pickle=False)
-        return array
-
-    def tensors(self, name: str) -> dict[str, np.ndarray[Any, Any]]:
-        """The arrays of a .safetensors file by name."""
-        from safetensors.numpy import load_file
-
-        tensors: dict[str, np.ndarray[Any, Any]] = load_file(self.path / name)
-        return tensors
 
 
 class Store:
@@ -81,7 +45,7 @@ class Store:
             self._temporary.mkdir(parents=True, exist_ok=True)
             self._locks.mkdir(exist_ok=True)
             self._make_folder().rmdir()
-            self._sweep()
+            sweep(self._temporary, self._locks)
             self.identity = self._identified()
             self._damaged_before = {path.name for path in self._aside()}
         except OSError as error:
@@ -99,7 +63,7 @@ class Store:
         asked = json.loads(canonical(spec))
         if entry.spec != asked:
             what = "; ".join(_differences(asked, entry.spec))
-            raise StoreError(f"{path} belongs to something else: {what}; {_remedy(path)}")
+            raise StoreError(f"{path} belongs to something else: {what}; {remedy(path)}")
         return entry
 
     def put(
@@ -111,7 +75,7 @@ class Store:
         Raises StoreError if it cannot be written (nothing stays behind), TypeError for other files.
         """
         for name in files:
-            _check_name(name)
+            check_name(name)
         path = self.folder(kind, spec)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -119,11 +83,9 @@ class Store:
         except OSError as error:
             raise _unwritable(self.root, error) from None
         try:
-            digests = {name: _write(folder / name, payload) for name, payload in sorted(files.items())}
-            _write(folder / JOB, _job_text(spec, meta, digests).encode())
-            _sync(folder)
+            written(folder, spec, files, meta)
             _rename(folder, path)
-            _sync(path.parent)
+            sync(path.parent)
         except OSError as error:
             raise _unwritable(self.root, error) from None
         finally:
@@ -131,7 +93,7 @@ class Store:
         entry = self.get(kind, spec)
         if entry is None:
             raise StoreError(
-                f"{path} is damaged though just written; {_remedy(path)}, and look after its disk"
+                f"{path} is damaged though just written; {remedy(path)}, and look after its disk"
             )
         event("stored", kind=kind, key=path.name)
         return entry
@@ -141,14 +103,14 @@ class Store:
         if not path.is_dir():
             return None
         try:
-            return _verified(path)
-        except _DamagedError:
+            return verified(path)
+        except DamagedError:
             pass  # perhaps another process has found that too, and is about to make it again
         name = f"{path.parent.name}-{path.name}"
         with self._locked(f"damaged-{name}", wait=True):
             try:
-                return _verified(path) if path.is_dir() else None
-            except _DamagedError as error:
+                return verified(path) if path.is_dir() else None
+            except DamagedError as error:
                 aside = self.root / "damaged" / f"{name}-{secrets.token_hex(4)}"
                 self._set_aside(path, aside, f"{error}; it was set aside as {aside}, to be made again")
                 return None
@@ -171,6 +133,15 @@ class Store:
         found = [path for path in self._aside() if path.name not in self._damaged_before]
         return [(path / WHY).read_text(encoding="utf-8") for path in found if (path / WHY).exists()]
 
+    @property
+    def place(self) -> str:
+        """What another process on this machine opens the same store by."""
+        return str(self.root.resolve())
+
+    def has(self, kind: str, spec: Mapping[str, Any]) -> bool:
+        """Whether there is an entry of `spec`; it is not verified."""
+        return self.folder(kind, spec).is_dir()
+
     def folder(self, kind: str, spec: Mapping[str, Any]) -> Path:
         """Where the entry of `spec` is, if there is one."""
         return self.root / kind / content_key(spec)
@@ -185,7 +156,7 @@ class Store:
     @contextmanager
     def _locked(self, name: str, wait: bool) -> Iterator[bool]:
         try:
-            lock = _acquired(self._locks / name, wait)
+            lock = acquired(self._locks / name, wait)
         except OSError as error:
             raise _unwritable(self.root, error) from None
         try:
@@ -241,11 +212,11 @@ class Store:
         """Every entry of a kind, verified. Raises StoreError at the first that is damaged or misplaced."""
         for path in sorted((self.root / kind).glob("*")):
             try:
-                entry = _verified(path)
-            except _DamagedError as error:
-                raise StoreError(f"{error}; {_remedy(path)}") from None
+                entry = verified(path)
+            except DamagedError as error:
+                raise StoreError(f"{error}; {remedy(path)}") from None
             if content_key(entry.spec) != path.name:
-                raise StoreError(f"{path} holds the entry {content_key(entry.spec)}; {_remedy(path)}")
+                raise StoreError(f"{path} holds the entry {content_key(entry.spec)}; {remedy(path)}")
             yield entry
 
     def _identified(self) -> str:
@@ -265,18 +236,6 @@ class Store:
         folder.mkdir()
         return folder
 
-    def _sweep(self) -> None:
-        """Remove the temporary folders of dead processes of this machine, and those older than a day."""
-        for folder in self._temporary.iterdir():
-            owner = re.fullmatch(rf"{re.escape(platform.node())}_(\d+)_\w+", folder.name)
-            if (owner and not _alive(int(owner[1]))) or _age(folder) > DAY:
-                shutil.rmtree(folder, ignore_errors=True)
-        for path in self._locks.iterdir():
-            lock = _acquired(path, wait=False)
-            if lock is not None:
-                path.unlink(missing_ok=True)  # who waits for it sees that it is gone, and makes it anew
-                lock.release()
-
 
 def until_done(work: Callable[[], int], done: Callable[[], bool]) -> None:
     """Repeat `work`, which tells how much it did. While it finds all that is left claimed by others, it rests."""
@@ -289,105 +248,6 @@ def until_done(work: Callable[[], int], done: Callable[[], bool]) -> None:
             pause = min(2 * pause, LONGEST_PAUSE)
 
 
-def _acquired(path: Path, wait: bool) -> "FileLock | None":
-    """The lock at `path`; None where another has it, unless it is to be waited for. It ends with its process."""
-    from filelock import FileLock, Timeout
-
-    lock = FileLock(path)
-    try:
-        lock.acquire(blocking=wait)
-    except Timeout:
-        return None
-    return lock
-
-
-def _job_text(spec: Mapping[str, Any], meta: Mapping[str, Any], files: Mapping[str, str]) -> str:
-    """The text of job.json, with a digest over itself."""
-    text = canonical({"schema": SCHEMA, "spec": spec, "meta": meta, "files": files})
-    digest = hashlib.sha256(text.encode()).hexdigest()
-    return json.dumps({**json.loads(text), "sha256": digest}, indent=1, sort_keys=True) + "\n"
-
-
-class _DamagedError(StoreError):
-    """A file of an entry is missing or not as it was written."""
-
-
-def _verified(path: Path) -> Entry:
-    """The entry at `path`. Raises _DamagedError naming the file that is missing or not as it was written."""
-    try:
-        text = (path / JOB).read_text(encoding="utf-8")
-        job = json.loads(text)
-        whole = text == _job_text(job["spec"], job["meta"], job["files"])
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
-        whole = False
-    except OSError as error:
-        raise StoreError(f"{path / JOB} cannot be read: {error.strerror}; {_remedy(path)}") from None
-    if not whole:
-        raise _DamagedError(f"{path / JOB} is missing or not as it was written")
-    for name, digest in job["files"].items():
-        try:
-            found = _digest(path / name)
-        except FileNotFoundError:
-            raise _DamagedError(f"{path / name} is missing") from None
-        except OSError as error:
-            raise StoreError(f"{path / name} cannot be read: {error.strerror}; {_remedy(path)}") from None
-        if found != digest:
-            raise _DamagedError(
-                f"{path / name} is not as it was written: SHA-256 {found[:12]}, was {digest[:12]}"
-            )
-    return Entry(path, job["spec"], job["meta"])
-
-
-class _Digesting:
-    """A file that digests what it is given to write. numpy, given the file itself, overlooks a full disk."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self.file, self.digest = file, hashlib.sha256()
-
-    def write(self, data: bytes) -> int:
-        self.digest.update(data)
-        return self.file.write(data)
-
-
-def _write(path: Path, payload: Payload) -> str:
-    """Write a file through to the disk and return the SHA-256 of what was to be written."""
-    with path.open("xb") as file:
-        sink = _Digesting(file)
-        if isinstance(payload, np.ndarray):
-            np.save(sink, payload, allow_pickle=False)
-        else:
-            sink.write(payload if isinstance(payload, bytes) else _safetensors(payload))
-        file.flush()
-        os.fsync(file.fileno())
-    return sink.digest.hexdigest()
-
-
-def _check_name(name: str) -> None:
-    if Path(name).name != name or Path(name).suffix not in (".npy", ".safetensors", ".json") or name == JOB:
-        raise TypeError(f"a file of the store must be named *.npy, *.safetensors or *.json, got {name!r}")
-
-
-def _safetensors(arrays: Mapping[str, np.ndarray[Any, Any]]) -> bytes:
-    from safetensors.numpy import save
-
-    data: bytes = save({name: np.asarray(array, order="C") for name, array in arrays.items()})
-    return data
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _sync(folder: Path) -> None:
-    """Make the folder's list of files reach the disk."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
 def _rename(folder: Path, path: Path) -> None:
     """Make `folder` visible as `path`, unless another process did so first: then theirs stays."""
     try:
@@ -395,24 +255,6 @@ def _rename(folder: Path, path: Path) -> None:
     except OSError:
         if not path.is_dir():
             raise
-
-
-def _age(path: Path) -> float:
-    """Seconds since `path` was changed; 0 if another process has just removed it."""
-    try:
-        return time.time() - path.stat().st_mtime
-    except FileNotFoundError:
-        return 0.0
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def _differences(asked: Any, found: Any, where: str = "") -> list[str]:
@@ -423,10 +265,6 @@ def _differences(asked: Any, found: Any, where: str = "") -> list[str]:
         return [line for a, f, name in inner for line in _differences(a, f, name)]
     a, f = ("nothing" if value is ... else json.dumps(value) for value in (asked, found))
     return [] if a == f else [f"{where}: asked {a}, stored {f}"]
-
-
-def _remedy(path: Path) -> str:
-    return f"remove it with `rm -r {path}` and run again"
 
 
 def _unwritable(root: Path, error: OSError) -> StoreError:

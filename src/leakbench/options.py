@@ -1,0 +1,70 @@
+"""What several commands take, and whether it can be used; better said now than in an hour."""
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .errors import InputError, require, unknown
+
+if TYPE_CHECKING:
+    from .executors.base import Executor
+
+Out = Annotated[
+    str,
+    typer.Option(
+        metavar="DIR", help="Folder for report.html, report.json, results.parquet and records.parquet."
+    ),
+]
+
+
+StudyPath = Annotated[
+    str, typer.Argument(metavar="STUDY", help="The study, a TOML file.", show_default=False)
+]
+StoreFolder = Annotated[
+    str,
+    typer.Option("--store", metavar="DIR", help="Folder or URL where models and their answers are kept."),
+]
+Changes = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the study; may be given several times."),
+]
+
+
+def chosen_executor(
+    name: str, address: str | None, helpers: int | None, cpus: int | None, gpus: float | None
+) -> "Executor | None":
+    """What brings helpers; None for processes of this machine."""
+    if name == "local":
+        if (address, cpus, gpus) != (None, None, None):
+            raise InputError("--address, --cpus and --gpus are about a Ray cluster; add --executor ray")
+        return None
+    if name != "ray":
+        raise unknown("executor", name, ("local", "ray"))
+    require("ray")
+    from .executors.ray import RayExecutor
+
+    return RayExecutor(address or "auto", cpus or 1, gpus or 0.0, helpers)
+
+
+def check_store(place: str) -> None:
+    """Raise InputError for a folder that cannot be made or written; a URL is looked at when it is opened."""
+    if "://" not in place:
+        check_folder(place, "--store")
+
+
+def check_folder(folder: str, option: str) -> None:
+    """Raise InputError unless a folder can be made or written there; better now than in an hour."""
+    if not folder:
+        raise InputError(f"{option} must be a folder, got an empty name; write . for the current one")
+    path = Path(folder).absolute()
+    there = next(p for p in (path, *path.parents) if p.exists())
+    if not there.is_dir():
+        raise InputError(f"{option} must be a folder, but {there} is a file; choose another place")
+    try:
+        with tempfile.TemporaryFile(dir=there) as file:
+            file.write(b"\0" * 4096)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise InputError(f"{option} must be a folder that can be written, got {folder}: {reason}") from None

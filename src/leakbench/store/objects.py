@@ -1,0 +1,193 @@
+"""A store under a URL, such as s3://bucket/study, with a copy in a folder of this machine of what was needed here."""
+
+import hashlib
+import json
+import os
+import secrets
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from threading import Event, Thread
+from typing import Any
+
+from ..errors import InputError, StoreError
+from ..key import content_key
+from ..log import WARNING, event
+from .entry import JOB, SCHEMA, Entry, Payload
+from .folder import Store
+
+LEASE = 60.0  # seconds that a claim lasts unless it is renewed, so those that a lost machine's work waits
+
+
+class ObjectStore(Store):
+    """Entries in whatever fsspec has a file system for; those that were made or asked for here are in `cache` too.
+
+    Objects have no locks. Who is about to make an entry writes so into an object, and renews it; what is not renewed
+    for LEASE seconds is free again. Two machines that look in the same instant, or whose clocks are apart by more than
+    that, may make the same entry twice; it is the same entry. Raises StoreError if the objects cannot be read or
+    written, InputError for a URL that nothing is there to open.
+    """
+
+    def __init__(self, url: str, cache: Path) -> None:
+        self.url = url.rstrip("/")
+        self._files, self._base = _opened(self.url)
+        super().__init__(cache)
+
+    @property
+    def place(self) -> str:
+        """What another process opens the same store by."""
+        return self.url
+
+    def has(self, kind: str, spec: Mapping[str, Any]) -> bool:
+        """Whether there is an entry of `spec`, here or under the URL; it is not verified."""
+        return super().has(kind, spec) or self._asked(
+            lambda: self._files.exists(self._remote(self.folder(kind, spec), JOB))
+        )
+
+    def put(
+        self, kind: str, spec: Mapping[str, Any], files: Mapping[str, Payload], meta: Mapping[str, Any]
+    ) -> Entry:
+        """As in a folder; then it is sent, `job.json` last, so that others see it when it is whole."""
+        entry = super().put(kind, spec, files, meta)
+        names = sorted(path.name for path in entry.path.iterdir() if path.name != JOB)
+        self._asked(lambda: self._send(entry.path, [*names, JOB]))
+        return entry
+
+    @contextmanager
+    def claim(self, kind: str, spec: Mapping[str, Any], wait: bool = False) -> Iterator[bool]:
+        """Whether this thread alone, of all machines, is to make an entry."""
+        with super().claim(kind, spec, wait) as first_here:
+            if not first_here:
+                yield False
+                return
+            with self._leased(f"{self._base}/claims/{kind}-{content_key(spec)}", wait) as mine:
+                yield mine
+
+    def _whole(self, path: Path) -> Entry | None:
+        """The entry at `path`, fetched where it is not here; a damaged one is set aside and fetched again."""
+        entry = super()._whole(path)
+        if entry is None and self._fetched(path):
+            entry = super()._whole(path)
+        return entry
+
+    def _fetched(self, path: Path) -> bool:
+        """Copy an entry here; False where there is none."""
+        if not self._asked(lambda: self._files.exists(self._remote(path, JOB))):
+            return False
+        folder = self._make_folder()
+        try:
+            self._asked(lambda: self._copy(path, folder))
+            path.parent.mkdir(parents=True, exist_ok=True)
+            folder.rename(path)
+        except OSError:
+            return path.is_dir()  # another process was first
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+        return True
+
+    def _copy(self, path: Path, folder: Path) -> None:
+        for name in self._files.ls(self._remote(path), detail=False):
+            self._files.get_file(name, str(folder / Path(name).name))
+
+    def _send(self, path: Path, names: Sequence[str]) -> None:
+        for name in names:
+            self._files.put_file(str(path / name), self._remote(path, name))
+
+    @contextmanager
+    def _leased(self, claim: str, wait: bool) -> Iterator[bool]:
+        owner, over = secrets.token_hex(8), Event()
+        while not self._asked(lambda: self._taken(claim, owner)):
+            if not wait:
+                yield False
+                return
+            time.sleep(LEASE / 60)
+
+        def renew() -> None:
+            while not over.wait(LEASE / 3):
+                try:
+                    self._files.pipe_file(claim, _lease(owner))
+                except (
+                    Exception
+                ) as error:  # it may succeed next time; at worst another makes the same entry too
+                    event("claim not renewed", WARNING, claim=claim, said=str(error))
+
+        renewing = Thread(target=renew, daemon=True)
+        renewing.start()
+        try:
+            yield True
+        finally:
+            over.set()
+            renewing.join()
+            self._asked(lambda: self._files.rm_file(claim))
+
+    def _taken(self, claim: str, owner: str) -> bool:
+        """Whether a claim is this owner's now: nobody had it, or who had it is gone."""
+        try:
+            self._files.pipe_file(claim, _lease(owner), mode="create")
+            return True
+        except FileExistsError:
+            pass
+        try:
+            until = json.loads(self._files.cat_file(claim))["until"]
+        except FileNotFoundError:
+            return False  # it has just been given up; look again
+        if until > time.time():
+            return False
+        self._files.pipe_file(claim, _lease(owner))
+        return bool(json.loads(self._files.cat_file(claim))["owner"] == owner)
+
+    def _identified(self) -> str:
+        """As in a folder, but of what is under the URL."""
+        path = f"{self._base}/store.json"
+        new = json.dumps({"schema": SCHEMA, "identity": secrets.token_hex(8)}).encode()
+        with suppress(FileExistsError):
+            self._asked(lambda: self._files.pipe_file(path, new, mode="create"))
+        try:
+            return str(json.loads(self._asked(lambda: self._files.cat_file(path)))["identity"])
+        except (ValueError, KeyError, TypeError):
+            raise StoreError(
+                f"{self.url}/store.json is not as it was written; remove it and run again"
+            ) from None
+
+    def _remote(self, path: Path, name: str = "") -> str:
+        return "/".join([self._base, path.parent.name, path.name, *([name] if name else [])])
+
+    def _asked(self, ask: Callable[[], Any]) -> Any:
+        """What the objects' service answers. Raises StoreError where it does not."""
+        try:
+            return ask()
+        except FileExistsError:
+            raise
+        except Exception as error:  # each service has its own
+            said = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            raise StoreError(f"the store {self.url} cannot be used: {said}; look after its service") from None
+
+
+def open_store(place: str | Path) -> Store:
+    """The store in a folder, or under a URL with its copies in `LEAKBENCH_CACHE` or the user's cache folder."""
+    if "://" not in str(place):
+        return Store(place)
+    name = hashlib.sha256(str(place).rstrip("/").encode()).hexdigest()[:16]
+    caches = os.environ.get("LEAKBENCH_CACHE") or Path.home() / ".cache" / "leakbench"
+    return ObjectStore(str(place), Path(caches) / name)
+
+
+def _opened(url: str) -> tuple[Any, str]:
+    """The file system and the path of a URL."""
+    import fsspec
+
+    scheme = url.partition("://")[0]
+    options = {"auto_mkdir": True} if scheme in ("file", "local") else {}
+    try:
+        files, base = fsspec.core.url_to_fs(url, use_listings_cache=False, **options)
+    except ImportError as error:
+        raise InputError(f"the store {url} needs another package: {error}") from None
+    except ValueError as error:
+        raise InputError(f"the store must be a folder or a URL, got {url}: {error}") from None
+    return files, base.rstrip("/")
+
+
+def _lease(owner: str) -> bytes:
+    return json.dumps({"owner": owner, "until": time.time() + LEASE}).encode()
