@@ -93,9 +93,9 @@ print(json.dumps(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10))
 
 
 def test_memory_does_not_grow_with_the_number_of_models(tmp_path: Path) -> None:
-    """48 more models hold 150 MB more of losses, and thrice that in double precision."""
+    """48 more models hold 58 MB more of losses, and thrice that with what they are in double precision."""
     peaks = []
-    n, rng = 400_000, np.random.default_rng(0)
+    n, rng = 150_000, np.random.default_rng(0)
     for models in (16, 64):
         folder = tmp_path / str(models)
         folder.mkdir()
@@ -103,10 +103,9 @@ def test_memory_does_not_grow_with_the_number_of_models(tmp_path: Path) -> None:
         np.save(folder / "shadow_members.npy", np.concatenate([half, ~half]))
         np.save(folder / "members.npy", rng.random(n) < 0.5)
         np.save(folder / "losses.npy", rng.exponential(size=(2, n)).astype(np.float32))
-        losses = rng.exponential(size=(1, 2, n)).astype(np.float32)
-        np.save(folder / "shadow_losses.npy", np.broadcast_to(losses, (models, 2, n)))
+        np.save(folder / "shadow_losses.npy", rng.standard_exponential((models, 2, n), np.float32))
         done = subprocess.run(
             [sys.executable, "-c", AUDIT, str(folder)], capture_output=True, text=True, check=True
         )
         peaks.append(json.loads(done.stdout))
-    assert peaks[1] - peaks[0] < 150, peaks  # membership is a byte for each model and record, several times
+    assert peaks[1] - peaks[0] < 70, peaks  # membership is a byte for each model and record, several times
