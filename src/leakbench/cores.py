@@ -37,9 +37,9 @@ def same_bits(network: "nn.Module") -> AbstractContextManager[None]:
     another number of them it is rounded otherwise. So that has one thread; other cores are for other models. Nothing
     else in our networks depends on it (`docs/design/evidence.py same_bits`).
     """
-    from torch import nn
+    from torch.nn.modules.conv import _ConvNd  # of all dimensions, transposed ones too
 
-    convolves = any(isinstance(layer, nn.Conv2d) for layer in network.modules())
+    convolves = any(isinstance(layer, _ConvNd) for layer in network.modules())
     return threads(1) if convolves else nullcontext()
 
 
