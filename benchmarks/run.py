@@ -24,11 +24,12 @@ def main(names: list[str]) -> None:
     page = PAGE.read_text()
     for name in names or NAMES:
         lines = []
-        for line in measured(name):
+        for line in measured(name):  # of which the next may take minutes
             print(line, flush=True)
             lines.append(line)
-        page = replaced(page, name, "\n".join([*lines, "", f"Measured on {machine()}."]))
-        PAGE.write_text(page)
+            now = replaced(page, name, "\n".join([*lines, "", f"Measured on {machine()}."]))
+            PAGE.write_text(now)
+        page = now
 
 
 def measured(name: str) -> Iterator[str]:
