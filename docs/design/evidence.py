@@ -1,7 +1,8 @@
 """Print the figures that docs/design, docs/flags.md and docstrings quote beside docs/coverage.md.
 
 Run: python docs/design/evidence.py [NAME ...]   (without names all: some minutes; Location-30 is needed for
-`densities`, `copula` and `tree`, MNIST for `same_bits`, statsmodels and pgmpy for `copula` and `tree`)
+`densities`, `copula`, `tree` and `group_sizes`, MNIST for `same_bits` and `group_sizes`, statsmodels and pgmpy for
+`copula` and `tree`)
 """
 
 import sys
@@ -9,6 +10,7 @@ import time
 import warnings
 from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import pairwise
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -249,24 +251,97 @@ def same_bits() -> None:
         print(f"{name} {architecture}, batches of {batch_size}, 8 models: weights differ by at most {apart}")
 
 
+def group_sizes(batches: int = 28, repeats: int = 5) -> None:
+    """Milliseconds a model takes, by the size of its group and the threads; and for its matrix products alone.
+
+    MKL_CBWR=AUTO before the command shows what the strict rounding of the default costs.
+    """
+    import torch
+
+    from leakbench.cores import threads
+    from leakbench.pace import shortened
+    from leakbench.running import open_workshop
+    from leakbench.train import stages
+
+    stages.STACK_BYTES = 10**12  # groups as large as asked
+    for name, hidden, records, sizes in (
+        ("digits", [64, 32], None, (1, 8, 32, 64)),
+        ("location30", [128, 64], None, (1, 8, 16, 32, 64)),
+        ("mnist", [128, 64], 20_000, (1, 8, 16, 32, 64)),
+    ):
+        study = _study(name, {"hidden": hidden}, 64, records, models=64, group_size=64)
+        with TemporaryDirectory() as store:
+            workshop = open_workshop(study, store)
+        jobs, classes = workshop.jobs(study.recipe), len(workshop.dataset.classes)
+        widths = (int(np.prod(workshop.dataset.x.shape[1:])), *hidden, classes)
+        weights = [torch.randn(8, a, b) for a, b in pairwise(widths)]
+        x = torch.randn(8, 64, widths[0])
+        for n in (1, 2):
+            with threads(n):
+                for size in sizes:
+                    group = shortened(jobs[:size], batches, epochs=1)
+                    steps = -(-len(group[0].members) // 64)
+                    train = partial(stages.train_group, workshop.dataset, group)
+                    spent = 1000 * _seconds(train, repeats) / size
+                    print(
+                        f"{name} {hidden}, {n} threads, {size} at once: {quoted(spent)} ms, {steps} batches"
+                    )
+                spent = 1000 * _seconds(partial(_products, x, weights), 20 * repeats) / 8
+                print(f"{name} {hidden}, {n} threads: products alone {quoted(spent)} ms a model and batch")
+
+
+def _products(x: Any, weights: Sequence[Any]) -> None:
+    """The matrix products of a step of K MLPs: forward, and the gradients of weights and of hidden layers."""
+    read = [x]
+    for weight in weights:
+        read.append(read[-1] @ weight)
+    gradient = read.pop()
+    for i in reversed(range(len(weights))):
+        read[i].mT @ gradient
+        gradient = gradient @ weights[i].mT if i else gradient
+
+
+def _seconds(work: Callable[[], object], repeats: int) -> np.ndarray:
+    """Seconds of each repeat [repeats], after one that does not count."""
+    work()
+    spent = []
+    for _ in range(repeats):
+        began = time.perf_counter()
+        work()
+        spent.append(time.perf_counter() - began)
+    return np.array(spent)
+
+
+def quoted(values: np.ndarray) -> str:
+    """Median, and the least and the largest."""
+    return f"{np.median(values):.2f} ({values.min():.2f} to {values.max():.2f})"
+
+
 def _weights(n: int, group: int, name: str, architecture: dict, batch_size: int, records: int) -> list[dict]:
     """The weights of 8 models, trained for two epochs in n threads, in groups of so many."""
     from leakbench.cores import threads
     from leakbench.running import open_workshop
-    from leakbench.study import Study
 
-    study = Study.of(
-        {
-            "data": {"name": name, "records": records},
-            "design": {"name": "random_half", "models": 8},
-            "architecture": architecture,
-            "stages": [{"epochs": 2, "batch_size": batch_size}],
-            "group_size": group,
-        }
-    )
+    study = _study(name, architecture, batch_size, records, models=8, group_size=group)
     with TemporaryDirectory() as store, threads(n):
         entries = open_workshop(study, store).models(study.recipe)
         return [entry.tensors("weights.safetensors") for entry in entries]
+
+
+def _study(
+    name: str, architecture: dict, batch_size: int, records: int | None, models: int, group_size: int
+) -> Any:
+    from leakbench.study import Study
+
+    return Study.of(
+        {
+            "data": {"name": name} | ({"records": records} if records else {}),
+            "design": {"name": "random_half", "models": models},
+            "architecture": architecture,
+            "stages": [{"epochs": 2, "batch_size": batch_size}],
+            "group_size": group_size,
+        }
+    )
 
 
 def _location() -> tuple:
@@ -276,7 +351,17 @@ def _location() -> tuple:
     return dataset, dataset.parts["pool"][:1200]
 
 
-EVIDENCE = (bias, plain_clopper_pearson, unequal_shares, noisy_queries, densities, copula, tree, same_bits)
+EVIDENCE = (
+    bias,
+    plain_clopper_pearson,
+    unequal_shares,
+    noisy_queries,
+    densities,
+    copula,
+    tree,
+    same_bits,
+    group_sizes,
+)
 
 if __name__ == "__main__":
     for show in EVIDENCE:

@@ -16,6 +16,7 @@ from leakbench.train.architectures import laid_out, loaded
 from leakbench.train.job import Job, diverged, groups
 from leakbench.train.losses import LOSSES, CrossEntropy
 from leakbench.train.model import start
+from leakbench.train.networks.answers import CommitteeNetwork
 from leakbench.train.query import query
 from leakbench.train.recipe import Architecture, Distill, Finetune, Generate, Prune, Recipe, Train
 from leakbench.train.settings import Augment, Optimiser, Schedule
@@ -235,6 +236,8 @@ def test_convolutions_are_laid_out_channels_last_and_a_factory_s_are_not(digits,
     network.from_factory = True
     contiguous = network.to(memory_format=torch.contiguous_format)
     assert laid_out(contiguous).second.weight.is_contiguous()
+    laid_out(CommitteeNetwork([contiguous]))
+    assert contiguous.second.weight.is_contiguous()
 
 
 def test_another_seed_gives_another_model(digits, make_jobs):

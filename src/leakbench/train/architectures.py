@@ -111,9 +111,10 @@ def laid_out(network: Network) -> Network:
 
     A factory's network is left as it is: it may look at its records in a way that depends on their layout.
     """
-    return (
-        network if getattr(network, "from_factory", False) else network.to(memory_format=torch.channels_last)
-    )
+    made = any(
+        getattr(part, "from_factory", False) for part in network.modules()
+    )  # in a committee, under a head
+    return network if made else network.to(memory_format=torch.channels_last)
 
 
 def loaded(

@@ -30,10 +30,8 @@ def train_one(model: Model, material: Material, number: int, report: Callable[[f
     assert isinstance(stage, Train)
     draws, history = Draws(model.seed, number), History(stage.patience)
     best = None
-    with (
-        torch.random.fork_rng(devices=[]),
-        same_bits(model.network),
-    ):  # dropout in a module draws from torch's stream
+    # dropout in a module draws from torch's own stream
+    with torch.random.fork_rng(devices=[]), same_bits(model.network):
         torch.manual_seed(derive(model.seed, number, "dropout"))
         learner = _learner(model, material, stage, draws, number)
         model.network.train()
