@@ -236,8 +236,8 @@ def test_convolutions_are_laid_out_channels_last_and_a_factory_s_are_not(digits,
     network.from_factory = True
     contiguous = network.to(memory_format=torch.contiguous_format)
     assert laid_out(contiguous).second.weight.is_contiguous()
-    laid_out(CommitteeNetwork([contiguous]))
-    assert contiguous.second.weight.is_contiguous()
+    committee = laid_out(CommitteeNetwork([contiguous]))
+    assert [part.is_contiguous() for part in committee.parameters()] == [True] * 6
 
 
 def test_another_seed_gives_another_model(digits, make_jobs):
