@@ -19,16 +19,17 @@ from .cores import cores, threads
 from .evaluate import Case, attack_all
 from .findings import Names, findings
 from .models import Workshop
-from .pace import processes_that_pay, shortened
+from .pace import processes_that_pay
 from .progress import Silent
 from .released import unreleased
 from .running import attacks_on, make_trials, open_workshop, rehearsed, train_all
 from .seeds import stream
 from .study import Protected, Query, Study
-from .train.job import Trained
+from .train.job import Trained, groups
 from .train.query import query
 from .train.recipe import Generate, Recipe, Stage, Train
 from .train.recipe.waves import waves
+from .train.samples import shortened
 from .train.stages import train_group
 from .types import Models, Signals
 
@@ -103,8 +104,8 @@ def _training(
     """The training of a recipe, less the stages that the store holds or that a recipe `before` it ends with."""
     jobs, missing = workshop.jobs(recipe), workshop.missing(recipe)
     shared = [n for n in recipe.kept if recipe.until(n) in before]
-    size = workshop.at_once(jobs[0])
-    sampled = shortened((missing or jobs)[:size], BATCHES, EPOCHS)
+    alike = groups(missing or jobs, len(jobs))[0]
+    sampled = shortened(alike[: workshop.at_once(alike)], BATCHES, EPOCHS)
     trained = train_group(workshop.dataset, sampled)[0]
     seconds = disk = 0.0
     for each in missing:

@@ -27,6 +27,7 @@ from .train.job import Job, Trained, diverged, groups
 from .train.query import answering, query, query_noise
 from .train.recipe import Generate, Recipe
 from .train.recipe.waves import waves
+from .train.samples import group_that_pays
 from .train.stages import models_at_once, synthetic, train_group
 from .types import PerModel
 
@@ -52,8 +53,11 @@ class Workshop:
     split: Split
     seed: int
     store: Store
-    group_size: int = 32
+    group_size: int | None = None  # models trained at once; None: a short measurement tells
     _found: dict[str, Entry] = field(default_factory=dict, repr=False)  # verified once a run, by key
+    _group_sizes: dict[Recipe, int] = field(
+        default_factory=dict, repr=False
+    )  # measured, by how a model begins
     _shared: dict[str, Synthetic] = field(
         default_factory=dict, repr=False
     )  # by key: what does not depend on members
@@ -97,19 +101,24 @@ class Workshop:
         until_done(lambda: sum(map(self._train_group, self._batches(left()))), lambda: not left())
 
     def _batches(self, jobs: Sequence[Job]) -> list[list[Job]]:
-        """Groups no larger than are trained at once, as many of each kind as the processes of this machine can share
-        evenly; the dearest first, so that they end together."""
-        alike = groups(jobs, max(1, len(jobs)))
-        batches = [batch for group in alike for batch in groups(group, self._size(group))]
+        """Groups no larger than are trained at once, the dearest first, and of each kind smaller ones towards the end,
+        so that the processes of this machine end together."""
+        batches = []
+        for alike in groups(jobs, max(1, len(jobs))):
+            left = list(alike)
+            for size in shares(len(alike), self.at_once(alike), neighbours()):
+                batches.append(left[:size])
+                del left[:size]
         return sorted(batches, key=lambda batch: -batch[0].recipe.passes)
 
-    def _size(self, jobs: Sequence[Job]) -> int:
-        several = neighbours() * math.ceil(len(jobs) / self.at_once(jobs[0]) / neighbours())
-        return math.ceil(len(jobs) / several)
-
-    def at_once(self, job: Job) -> int:
-        """How many models like this job's are trained at once."""
-        return min(self.group_size, models_at_once(self.dataset, job))
+    def at_once(self, jobs: Sequence[Job]) -> int:
+        """How many of these jobs, which are alike, are trained at once: what the study says, or a measurement."""
+        if self.group_size is not None:
+            return min(self.group_size, models_at_once(self.dataset, jobs[0]))
+        kind = jobs[0].recipe.until(jobs[0].recipe.kept[0])
+        if kind not in self._group_sizes:
+            self._group_sizes[kind] = group_that_pays(self.dataset, jobs)
+        return self._group_sizes[kind]
 
     def _train_group(self, batch: Sequence[Job]) -> int:
         """Train those of a group that nobody else has claimed; how many that were."""
@@ -264,3 +273,18 @@ class Workshop:
             noise = (asked.noise, asked.noise_scale, derive(self.seed, "noise"))
             files["noisy.npy"] = query_noise(*about, *noise, **normal)
         return files
+
+
+def shares(count: int, most: int, processes: int) -> list[int]:
+    """Into groups of which sizes `count` models go: at most `most`, fewer the fewer are left for each process.
+
+    >>> shares(64, 16, 2)
+    [16, 12, 9, 7, 5, 4, 4, 4, 3]
+    """
+    least = min(max(1, most // 4), math.ceil(count / processes))
+    sizes = []
+    while count:
+        fair = count if processes == 1 else math.ceil(count / (2 * processes))
+        sizes.append(min(count, most, max(least, fair)))
+        count -= sizes[-1]
+    return sizes

@@ -148,7 +148,7 @@ class StudyFile:
     frontier: tuple[str, ...] = ()  # labels, least trained first: the others are compared at their accuracy
     non_adaptive: bool = True  # also attack as one who ignores the defence
     cross: tuple[str, ...] = ()  # labels of defences whose models serve as shadow models for each other
-    group_size: int = 32  # models trained at once; changes nothing but speed
+    group_size: int | None = None  # models trained at once; None: measured. It changes nothing but speed
 
 
 @dataclass(frozen=True)

@@ -141,7 +141,7 @@ def test_a_committee_s_models_are_shared_out_one_by_one_and_first(
     monkeypatch.setattr("leakbench.models.neighbours", lambda: cores)
     study = Study.of(TABLE | {"defences": ["none", "selena"], "architecture": {"hidden": [512]}})
     dataset = load(study.file.data)
-    workshop = Workshop(dataset, study.design.split(dataset, 0), 0, Store(tmp_path))
+    workshop = Workshop(dataset, study.design.split(dataset, 0), 0, Store(tmp_path), group_size=32)
     recipes = [defence.recipe(study.recipe) for defence in study.defences]
     batches = workshop._batches([job for recipe in recipes for job in workshop.jobs(recipe)])
     costs = [batch[0].recipe.passes for batch in batches]

@@ -23,6 +23,7 @@ from leakbench.train.settings import Augment, Optimiser, Schedule
 from leakbench.train.stages import train_group
 
 SMALL = Architecture(hidden=(24, 12))
+WIDE = Architecture(hidden=(512, 16))  # 64 x 512 weights, which oneDNN multiplies where it is faster
 BASE = Train(epochs=5, batch_size=32)
 
 
@@ -55,6 +56,15 @@ FEATURES = {
     "label smoothing": recipe(loss=CrossEntropy(smoothing=0.3)),
     "dropout": recipe(Architecture(hidden=(24, 12), dropout=0.4)),
     "shift and flip": recipe(augment=Augment(shift=2, flip=True)),
+    "wide": recipe(WIDE, optimiser=Optimiser(lr=0.02, weight_decay=0.01)),
+    "wide, adam, dropout": recipe(
+        dataclasses.replace(WIDE, dropout=0.3), optimiser=Optimiser("adam", lr=0.01)
+    ),
+    "wide, l1": recipe(WIDE, l1=0.01),
+    "wide, early stopping": recipe(WIDE, epochs=15, patience=1, optimiser=Optimiser("adam", lr=0.01)),
+    "wide, pruned": Recipe(
+        WIDE, (BASE, Prune(sparsity=0.7), Finetune(epochs=3, batch_size=32, optimiser=Optimiser(lr=0.02)))
+    ),
     "no hidden layer": recipe(Architecture(hidden=())),
     "batch of all": recipe(batch_size=1000),
     "cnn": recipe(Architecture("cnn", channels=(3, 5))),
@@ -209,6 +219,7 @@ def test_same_seed_same_bits(digits, make_jobs):
     ("architecture", "size"),
     [
         (Architecture(hidden=(64, 32)), 8),
+        (WIDE, 8),
         (Architecture("cnn", channels=(8, 16)), 8),  # stacked
         (Architecture("cnn", channels=(8, 16)), 24),  # in the loop, as the others are
         (Architecture("wrn", depth=10, width=1), 8),

@@ -61,13 +61,13 @@ class Diffusion(Generator):
     def fit(self, x: Records, y: Labels, classes: Sequence[str], rng: np.random.Generator) -> Sampler:
         import torch
 
-        from ..cores import same_bits
+        from ..cores import threads
         from ._torch import device, seeded
 
         images = torch.from_numpy(_padded(x, 2 ** (len(self.channels) - 1)))
         with seeded(rng):
             network = self._network(x.shape[1], len(classes)).to(device())
-            with same_bits(network):
+            with threads(1):
                 self._train(network, images, torch.tensor(y), len(classes))
 
         def sample(labels: Labels, rng: np.random.Generator) -> Records:

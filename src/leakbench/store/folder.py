@@ -22,7 +22,7 @@ from .entry import SCHEMA, DamagedError, Entry, Payload, check_name, remedy, syn
 from .locks import acquired, sweep
 
 WHY = "why.txt"  # of an entry that was set aside
-FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0  # seconds until it is looked again whether others are done
+FIRST_PAUSE, LONGEST_PAUSE = 0.05, 5.0  # seconds until it is looked again whether others are done
 
 Made = tuple[Mapping[str, Payload], Mapping[str, Any]]  # files and meta of an entry
 
@@ -238,14 +238,17 @@ class Store:
 
 
 def until_done(work: Callable[[], int], done: Callable[[], bool]) -> None:
-    """Repeat `work`, which tells how much it did. While it finds all that is left claimed by others, it rests."""
-    pause = FIRST_PAUSE
+    """Repeat `work`, which tells how much it did. While it finds all that is left claimed by others, it rests.
+
+    It rests a tenth of the time that it has waited, so that it notices late by no more than that.
+    """
+    since = time.monotonic()
     while not done():
         if work():
-            pause = FIRST_PAUSE
+            since = time.monotonic()
         else:
-            time.sleep(pause)
-            pause = min(2 * pause, LONGEST_PAUSE)
+            waited = time.monotonic() - since
+            time.sleep(min(max(FIRST_PAUSE, waited / 10), LONGEST_PAUSE))
 
 
 def _rename(folder: Path, path: Path) -> None:

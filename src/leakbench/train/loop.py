@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from ..cores import same_bits
+from ..cores import threads
 from ..seeds import derive
 from .draws import Draws
 from .history import History
@@ -31,7 +31,7 @@ def train_one(model: Model, material: Material, number: int, report: Callable[[f
     draws, history = Draws(model.seed, number), History(stage.patience)
     best = None
     # dropout in a module draws from torch's own stream
-    with torch.random.fork_rng(devices=[]), same_bits(model.network):
+    with torch.random.fork_rng(devices=[]), threads(1):  # one keeps the same bits
         torch.manual_seed(derive(model.seed, number, "dropout"))
         learner = _learner(model, material, stage, draws, number)
         model.network.train()

@@ -5,50 +5,54 @@ longer than training a group of small models. The plain loop uses it, and tests 
 """
 
 import math
+from collections.abc import Mapping
+from types import EllipsisType
 
 import torch
 from torch import Tensor
 
 from .settings import Optimiser
 
+Models = int | EllipsisType  # one of a stack, or all
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8  # Kingma & Ba 2015, arXiv 1412.6980; torch's defaults
 
 
 class StackedOptimiser:
     """The update rule of a recipe's optimiser, and its state for the leaves of a stack."""
 
-    def __init__(self, optimiser: Optimiser, leaves: list[Tensor]) -> None:
+    def __init__(self, optimiser: Optimiser, leaves: Mapping[str, Tensor]) -> None:
         self.rule = optimiser
-        self.steps = 0
+        self.steps, self.lr = 0, optimiser.lr
         self.update = self._adam if optimiser.name == "adam" else self._sgd
         size = 2 if optimiser.name == "adam" else 1
-        self.state = [[torch.zeros_like(leaf, requires_grad=False) for _ in range(size)] for leaf in leaves]
+        self.state = {name: [torch.zeros_like(leaf) for _ in range(size)] for name, leaf in leaves.items()}
+
+    def begin(self, lr: float) -> None:
+        """A step begins, in which each leaf moves once."""
+        self.steps, self.lr = self.steps + 1, lr
 
     @torch.no_grad()
-    def step(self, leaves: list[Tensor], lr: float) -> None:
-        """Move the leaves against their gradients, and forget the gradients."""
-        self.steps += 1
-        for leaf, state in zip(leaves, self.state, strict=True):
-            gradient = leaf.grad
-            if self.rule.weight_decay:
-                gradient = gradient.add(leaf, alpha=self.rule.weight_decay)
-            self.update(leaf, gradient, state, lr)
-            leaf.grad = None
+    def move(self, name: str, leaf: Tensor, gradient: Tensor, k: Models = ...) -> None:
+        """Move a leaf, or its model k alone, against its gradient."""
+        leaf, state = leaf[k], [value[k] for value in self.state[name]]
+        if self.rule.weight_decay:
+            gradient = gradient.add(leaf, alpha=self.rule.weight_decay)
+        self.update(leaf, gradient, state)
 
     def keep(self, positions: list[int]) -> None:
         """Reduce the state to that of the models at `positions`."""
-        self.state = [[value[positions] for value in values] for values in self.state]
+        self.state = {name: [value[positions] for value in values] for name, values in self.state.items()}
 
-    def _sgd(self, leaf: Tensor, g: Tensor, state: list[Tensor], lr: float) -> None:
+    def _sgd(self, leaf: Tensor, g: Tensor, state: list[Tensor]) -> None:
         """v <- momentum v + g;  leaf <- leaf - lr v."""
         (v,) = state
         torch.add(g, v, alpha=self.rule.momentum, out=v)  # one pass over memory instead of two
-        leaf.add_(v, alpha=-lr)
+        leaf.add_(v, alpha=-self.lr)
 
-    def _adam(self, leaf: Tensor, g: Tensor, state: list[Tensor], lr: float) -> None:
+    def _adam(self, leaf: Tensor, g: Tensor, state: list[Tensor]) -> None:
         """m, v <- running means of g, g^2;  leaf <- leaf - lr m' / (sqrt(v') + epsilon), ' freed of bias."""
         m, v = state
         m.lerp_(g, 1.0 - BETA_1)
         v.mul_(BETA_2).addcmul_(g, g, value=1.0 - BETA_2)
         root = v.sqrt().div_(math.sqrt(1.0 - BETA_2**self.steps)).add_(EPSILON)
-        leaf.addcdiv_(m, root, value=-lr / (1.0 - BETA_1**self.steps))
+        leaf.addcdiv_(m, root, value=-self.lr / (1.0 - BETA_1**self.steps))

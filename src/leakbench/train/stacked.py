@@ -6,12 +6,13 @@ between models: the loss is a sum over them, and the optimiser treats each weigh
 
 import time
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from ..cores import same_bits
+from ..cores import threads
 from .architectures import CNN, MLP, Network
 from .draws import Draws
 from .history import History
@@ -20,9 +21,9 @@ from .material import Material
 from .mixing import Mixing, mixed, mixed_targets, mixup
 from .model import Model
 from .networks.headed import body_of
-from .optimisers import StackedOptimiser
+from .optimisers import Models, StackedOptimiser
 from .recipe import Train
-from .stacks import flipped, stacked
+from .stacks import stacked
 from .tensors import augmented, masks
 from .traces import blank, note
 
@@ -51,7 +52,7 @@ def train_stack(
     A model that diverges takes nothing with it; its history says so.
     """
     run = _Stage(models, material, number)
-    with same_bits(models[0].network):
+    with threads(1):  # which keeps the same bits, see `docs/design/decisions.md`
         for epoch in range(run.stage.epochs):
             if run.live:
                 run.epoch(epoch)
@@ -74,11 +75,14 @@ class _Stage:
         self.draws = [Draws(model.seed, number) for model in models]
         self.histories = [History(self.stage.patience) for model in models]
         self.live = list(range(len(models)))
+        self.rows = torch.stack(material.rows)  # [L, n]
         self.stack = stacked([model.network for model in models])
         self.optimiser = StackedOptimiser(self.stage.optimiser, self.stack.parameters())
         names = [n for n in models[0].masks if self.stack.leaves[n].requires_grad]  # of every model alike
-        self.masks = {n: torch.stack([flipped(m.masks[n]) for m in models]) for n in names}  # [L, ...]
+        self.masks = {n: torch.stack([m.masks[n] for m in models]) for n in names}  # [L, ...]
         self.penalised = models[0].weight_names() if self.stage.l1 else []
+        if not self.penalised:  # or else a weight's gradient has two parts
+            self.stack.movers = {name: partial(self._move, name) for name in self.stack.parameters()}
 
     def epoch(self, epoch: int) -> None:
         """Train the live models for an epoch, note their losses, take out those past their patience."""
@@ -106,23 +110,35 @@ class _Stage:
 
     def _step(self, numbers: Tensor, lr: float, epoch: int, costs: Tensor | None) -> Tensor:
         """One step of each live model on its records `numbers` [L, B]; their losses [L], each record's in `costs`."""
-        rows = torch.stack([self.material.rows[k][own] for k, own in zip(self.live, numbers, strict=True)])
-        pairs = zip(self.live, numbers, strict=True)
-        targets = torch.stack([self.material.targets(k, own) for k, own in pairs])
+        rows = self.rows.gather(1, numbers)
+        labels = self.material.y[rows]
+        targets = labels if self.material.soft is None else self._taught(numbers)
         mixing = mixup([self.draws[k] for k in self.live], rows.shape[1], self.stage)
         logits = self.stack.forward(self._records(rows, mixing), self._masks(rows.shape[1]))
         if costs is not None:
-            note(costs, numbers, logits, self.material.y[rows])
+            note(costs, numbers, logits, labels)
         if mixing:
             targets = mixed_targets(targets, logits, mixing)
         loss = objective(self.stage, logits, targets, epoch)
         if self.penalised:
             loss = loss + self.stage.l1 * sum(self._sizes(name) for name in self.penalised)
-        loss.sum().backward()
-        for name, mask in self.masks.items():
-            self.stack.leaves[name].grad.mul_(mask)
-        self.optimiser.step(self.stack.parameters(), lr)
+        self.optimiser.begin(lr)
+        loss.sum().backward()  # which moves some already
+        for name, leaf in self.stack.parameters().items():
+            if leaf.grad is not None:
+                self._move(name, ..., leaf.grad)
+                leaf.grad = None
         return loss.detach()
+
+    def _move(self, name: str, k: Models, gradient: Tensor) -> None:
+        """Move a leaf, or its model k alone, against its gradient; what is masked stays."""
+        if name in self.masks:
+            gradient = gradient.mul_(self.masks[name][k])
+        self.optimiser.move(name, self.stack.leaves[name], gradient, k)
+
+    def _taught(self, numbers: Tensor) -> Tensor:
+        """What the live models' teachers say [L, B, C] of their records `numbers` [L, B]."""
+        return torch.stack([self.material.soft[k][own] for k, own in zip(self.live, numbers, strict=True)])
 
     def _sizes(self, name: str) -> Tensor:
         """The sum of absolute weights [L] of one leaf."""
@@ -166,6 +182,7 @@ class _Stage:
         going = [i for i, k in enumerate(self.live) if not self.histories[k].exhausted]
         if len(going) < len(self.live):
             self.live = [self.live[i] for i in going]
+            self.rows = self.rows[going]
             self.stack.keep(going)
             self.optimiser.keep(going)
             self.masks = {name: mask[going] for name, mask in self.masks.items()}

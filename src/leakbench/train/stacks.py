@@ -1,7 +1,4 @@
-"""K networks of one architecture, computed at once: batched matmul and grouped convolution.
-
-A stack holds leaf tensors [K, ...]. Matrices are stored as batched matmul reads them: [K, in, out].
-"""
+"""K networks of one architecture, computed at once. A stack holds leaf tensors [K, ...]."""
 
 import math
 from collections.abc import Sequence
@@ -12,6 +9,7 @@ from torch.nn.functional import unfold
 
 from .architectures import MLP, Network
 from .networks.headed import SQUARE, Headed, body_of
+from .products import Mover, linear
 
 
 class Stack:
@@ -24,16 +22,15 @@ class Stack:
         self.prefix = "body." if self.headed else ""
         states = [network.state_dict() for network in networks]
         trained = {name: p.requires_grad for name, p in networks[0].named_parameters()}
+        self.movers: dict[str, Mover] = {}  # where gradients of wide layers go, see `products`
         self.leaves = {
-            name: torch.stack([flipped(state[name]) for state in states])
-            .contiguous()
-            .requires_grad_(trained[name])
+            name: torch.stack([state[name] for state in states]).contiguous().requires_grad_(trained[name])
             for name in states[0]
         }
 
-    def parameters(self) -> list[Tensor]:
+    def parameters(self) -> dict[str, Tensor]:
         """The leaves that are trained, for an optimiser."""
-        return [leaf for leaf in self.leaves.values() if leaf.requires_grad]
+        return {name: leaf for name, leaf in self.leaves.items() if leaf.requires_grad}
 
     def keep(self, positions: list[int]) -> None:
         """Reduce the stack to the models at `positions`; the leaves are new ones."""
@@ -44,7 +41,7 @@ class Stack:
 
     def weights(self, k: int) -> dict[str, Tensor]:
         """Model k's weights, as its module names and shapes them; to be copied from."""
-        return {name: flipped(leaf.detach()[k]).contiguous() for name, leaf in self.leaves.items()}
+        return {name: leaf.detach()[k] for name, leaf in self.leaves.items()}
 
     def forward(self, x: Tensor, masks: tuple[Tensor, ...] | None = None) -> Tensor:
         """Answers [K, B, C] to records [K, B, ...]; masks [K, B, width] as in the module."""
@@ -52,15 +49,16 @@ class Stack:
         if not self.headed:
             return z
         head = self._linear(z, "surrogate.linear")
-        return head + torch.bmm(z * z, self.leaves[SQUARE]) if SQUARE in self.leaves else head
+        return head + torch.bmm(z * z, self.leaves[SQUARE].mT) if SQUARE in self.leaves else head
 
     def logits(self, x: Tensor, masks: tuple[Tensor, ...] | None) -> Tensor:
         """Logits [K, B, C], which a surrogate head may read."""
         raise NotImplementedError
 
-    def _linear(self, x: Tensor, layer: str) -> Tensor:
+    def _linear(self, x: Tensor, layer: str, relu: bool = False) -> Tensor:
         """x [K, B, in] -> [K, B, out]."""
-        return torch.baddbmm(self.leaves[f"{layer}.bias"][:, None], x, self.leaves[f"{layer}.weight"])
+        weight = f"{layer}.weight"
+        return linear(x, self.leaves[weight], self.leaves[f"{layer}.bias"], relu, self.movers.get(weight))
 
 
 class MLPStack(Stack):
@@ -70,7 +68,7 @@ class MLPStack(Stack):
         """Logits [K, B, C] of records [K, B, ...]."""
         x = x.flatten(2)
         for i in range(self.depth):
-            x = self._linear(x, f"{self.prefix}layers.{i}").relu_()
+            x = self._linear(x, f"{self.prefix}layers.{i}", relu=True)
             if masks is not None:
                 x = x * masks[i]
         return self._linear(x, f"{self.prefix}layers.{self.depth}")
@@ -105,9 +103,3 @@ class CNNStack(Stack):
 def stacked(networks: Sequence[Network]) -> Stack:
     """The networks, all of one architecture, as a stack."""
     return MLPStack(networks) if isinstance(body_of(networks[0]), MLP) else CNNStack(networks)
-
-
-def flipped(value: Tensor) -> Tensor:
-    """A matrix as a stack holds it, or back."""
-    """A matrix as a stack holds it, or back."""
-    return value.mT if value.ndim == 2 else value

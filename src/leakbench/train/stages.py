@@ -30,7 +30,8 @@ from .tensors import Normaliser, tensors
 Progress = Callable[[float], None]
 Keep = Callable[[Job, int, Trained], object]  # is handed each model after each stage
 Make = Callable[[Job, int], Synthetic]  # the synthetic records of a job's stage
-STACK_BYTES = 4_000_000  # of weights in a stack, which has gradients and momentum beside them: caches hold it
+MOST = 64  # models that are stacked at the most: more were never faster
+STACK_BYTES = 64_000_000  # of weights in a stack at the most, which has gradients and momentum beside them
 
 
 def train_group(
@@ -255,13 +256,10 @@ def _joined(model: Model, masks: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def models_at_once(dataset: Dataset, job: Job) -> int:
-    """How many models are stacked: what was fastest on a CPU. It changes nothing beyond floating point.
-
-    The networks of a committee are stacked too, so of these fewer models, or one, are enough.
-    """
+    """How many models can be stacked. The networks of a committee are stacked too, so of these fewer models, or one."""
     model = start(dataset, job)
     if not stackable([model.network], job.recipe.training[0], dataset.x.shape[1:]):
         return 1
     networks = max(stage.networks for stage in job.recipe.training)
     size = networks * sum(p.numel() * p.element_size() for p in model.network.parameters())
-    return max(1, STACK_BYTES // size)
+    return max(1, min(MOST // networks, STACK_BYTES // size))

@@ -24,11 +24,10 @@ class Loss(Plugin):
 
 def cross_entropies(logits: "Tensor", targets: "Tensor", smoothing: float = 0.0) -> "Tensor":
     """The cross-entropy of each record [K, B], in nats; labels mixed with `smoothing` of the uniform one."""
-    if (
-        targets.ndim < logits.ndim and not smoothing
-    ):  # what `log_softmax` gives too: it is slow over few classes
-        below = logits - logits.amax(dim=-1, keepdim=True).detach()
-        return below.exp().sum(dim=-1).log() - below.gather(-1, targets[..., None])[..., 0]
+    if targets.ndim < logits.ndim and not smoothing:
+        from ._labels import LabelCrossEntropies
+
+        return LabelCrossEntropies.apply(logits, targets)
     log_p = logits.log_softmax(dim=-1)
     if targets.ndim == logits.ndim:
         aimed = (targets * log_p).sum(dim=-1)

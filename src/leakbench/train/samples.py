@@ -1,0 +1,56 @@
+"""Short samples of training, which tell how long the work takes and how many models are best trained at once."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from ..data.dataset import Dataset, Indices
+from .job import Job
+from .recipe import Train
+from .stages import models_at_once, train_group
+
+BATCHES = 4  # of the one epoch that is timed
+WORTH = 1.05  # how much slower than the fastest a smaller group may be: small ones are shared out more evenly
+
+
+def shortened(jobs: Sequence[Job], batches: int, epochs: int) -> list[Job]:
+    """The same jobs, but on so many batches of their records, and every stage for at most so many epochs."""
+    recipe = jobs[0].recipe
+    stages = tuple(
+        replace(s, epochs=min(epochs, s.epochs)) if isinstance(s, Train) else s for s in recipe.stages
+    )
+    short = replace(recipe, stages=stages)
+    size = batches * max(stage.batch_size for stage in recipe.training)
+    return [replace(job, recipe=short, members=_spread(job.members, size)) for job in jobs]
+
+
+def beginnings(jobs: Sequence[Job]) -> list[Job]:
+    """Samples of the jobs' first stage that trains."""
+    first = jobs[0].recipe.kept[0]
+    return shortened([job.until(first) for job in jobs], BATCHES, epochs=1)
+
+
+def seconds_each(dataset: Dataset, jobs: Sequence[Job]) -> float:
+    """How long one of the jobs trains, if all are trained at once; without what it takes to begin."""
+    return float(train_group(dataset, jobs)[0].log[-1]["seconds"])
+
+
+def group_that_pays(dataset: Dataset, jobs: Sequence[Job]) -> int:
+    """How many of the jobs, which are alike, to train at once: the fastest for a model, or fewer if nearly as fast.
+
+    Sizes are powers of two. Which is taken changes no number, only time.
+    """
+    most = min(models_at_once(dataset, jobs[0]), len(jobs))
+    samples = beginnings(jobs[:most])
+    sizes = [2**n for n in range(most.bit_length())]
+    if len(sizes) == 1:
+        return 1
+    seconds_each(dataset, samples[:1])  # the first time is slower
+    each = {n: min(seconds_each(dataset, samples[:n]) for _ in range(2)) for n in sizes}
+    return next(n for n in sizes if each[n] <= WORTH * min(each.values()))
+
+
+def _spread(rows: Indices, size: int) -> Indices:
+    """At most `size` of the rows, evenly spread: of sorted records not one class alone."""
+    return rows if len(rows) <= size else rows[np.linspace(0, len(rows) - 1, size).astype(np.int64)]
