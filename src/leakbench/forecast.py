@@ -143,7 +143,7 @@ def _answers(workshop: Workshop, recipe: Recipe, asked: Query, sample: Trained) 
     few = rows[:ASKED]
     began = time.perf_counter()
     about = (data.x, len(data.classes), recipe.architecture, sample.weights, few)
-    logits = query(*about, asked.views, mean=data.mean, std=data.std)
+    logits = query(*about, asked.views, **workshop.asking)
     copies = 1 + asked.noise / len(asked.views)
     growth = left * copies * len(rows) / len(few)
     return Work("", len(jobs), left, growth * (time.perf_counter() - began), growth * logits.nbytes)

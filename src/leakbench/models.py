@@ -23,6 +23,7 @@ from .progress import Progress
 from .seeds import derive
 from .store import Entry, Made, Store, until_done
 from .study import Query
+from .train.engine import Engine
 from .train.job import Job, Trained, diverged, groups
 from .train.query import answering, query, query_noise
 from .train.recipe import Generate, Recipe
@@ -54,6 +55,7 @@ class Workshop:
     seed: int
     store: Store
     group_size: int | None = None  # models trained at once; None: a short measurement tells
+    engine: Engine = field(default_factory=Engine)
     _found: dict[str, Entry] = field(default_factory=dict, repr=False)  # verified once a run, by key
     _group_sizes: dict[Recipe, int] = field(
         default_factory=dict, repr=False
@@ -66,7 +68,7 @@ class Workshop:
         """One training job for each model of the split. Model m has the same seed under every defence."""
         shared = derive(self.seed, "shared")
         return [
-            Job(recipe, self.split.records[members], dev, self._seed("model", m), shared)
+            Job(recipe, self.split.records[members], dev, self._seed("model", m), shared, self.engine)
             for m, (members, dev) in enumerate(zip(self.split.members, self.split.dev, strict=True))
         ]
 
@@ -213,7 +215,7 @@ class Workshop:
         @cache
         def network() -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
             about = (data.x.shape[1:], len(data.classes), recipe.architecture, model.tensors(WEIGHTS))
-            return answering(*about, mean=data.mean, std=data.std)
+            return answering(*about, **self.asking)
 
         return Owner(
             self._seed("owner", m),
@@ -264,14 +266,18 @@ class Workshop:
             "noise": [asked.noise, asked.noise_scale] if asked.noise else [],
         }
 
+    @property
+    def asking(self) -> dict[str, Any]:
+        """How models are asked."""
+        return {"mean": self.dataset.mean, "std": self.dataset.std, "engine": self.engine}
+
     def _answers(self, recipe: Recipe, model: Entry, asked: Query) -> dict[str, Any]:
         weights, classes, rows = model.tensors(WEIGHTS), len(self.dataset.classes), self.rows
         about = (self.dataset.x, classes, recipe.architecture, weights, rows)
-        normal = {"mean": self.dataset.mean, "std": self.dataset.std}
-        files = {"logits.npy": query(*about, asked.views, **normal)}
+        files = {"logits.npy": query(*about, asked.views, **self.asking)}
         if asked.noise:
             noise = (asked.noise, asked.noise_scale, derive(self.seed, "noise"))
-            files["noisy.npy"] = query_noise(*about, *noise, **normal)
+            files["noisy.npy"] = query_noise(*about, *noise, **self.asking)
         return files
 
 

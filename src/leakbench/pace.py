@@ -20,7 +20,7 @@ def processes_that_pay(workshop: Workshop, recipes: Sequence[Recipe]) -> int:
     """
     starting = min(time.process_time(), LONGEST_START)
     missing = [job for recipe in recipes for job in workshop.missing(recipe)]
-    if cores() == 1 or len(missing) < 2:
+    if cores() == 1 or len(missing) < 2 or workshop.engine.device == "cuda":  # one process fills a card
         return 1
     alike = groups([job for job in missing if job.recipe == missing[0].recipe], len(missing))[0]
     group = beginnings(alike[: workshop.at_once(alike)])

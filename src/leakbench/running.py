@@ -179,9 +179,8 @@ def work(
 def open_workshop(study: Study, store: str | Path, dataset: Dataset | None = None) -> Workshop:
     """The data of a study, its split, and the store. A `dataset` is the study's own, read before."""
     dataset, seed = dataset or load(study.file.data), study.file.seed
-    return Workshop(
-        dataset, study.design.split(dataset, seed), seed, open_store(store), study.file.group_size
-    )
+    split = study.design.split(dataset, seed)
+    return Workshop(dataset, split, seed, open_store(store), study.file.group_size, study.file.engine)
 
 
 def rehearsed(study: Study, dataset: Dataset) -> dict[str, Recipe]:

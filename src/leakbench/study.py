@@ -21,6 +21,7 @@ from .results import BEST
 from .signals.statistics import log_softmax
 from .signals.views import parse_views
 from .tables import build, override
+from .train.engine import Engine
 from .train.recipe import Architecture, Recipe, Stage, Train
 from .types import Array
 
@@ -148,6 +149,7 @@ class StudyFile:
     frontier: tuple[str, ...] = ()  # labels, least trained first: the others are compared at their accuracy
     non_adaptive: bool = True  # also attack as one who ignores the defence
     cross: tuple[str, ...] = ()  # labels of defences whose models serve as shadow models for each other
+    engine: Engine = field(default_factory=Engine)  # what trains and answers
     group_size: int | None = None  # models trained at once; None: measured. It changes nothing but speed
 
 

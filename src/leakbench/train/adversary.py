@@ -8,7 +8,7 @@ from torch.nn.functional import logsigmoid, one_hot
 
 from .architectures import initialised
 from .draws import Draws, generator
-from .loop import Learner, forward
+from .loop import Learner
 from .material import Material
 from .model import Model
 from .recipe import Train
@@ -47,10 +47,11 @@ class AdversarialLearner(Learner):
         self.reference = material.public if self.rule.reference == "public" else material.dev[0]
         classes = inferred_classes(model, material)
         with torch.random.fork_rng(devices=[]):
-            self.adversary = initialised(Inference(classes), generator(model.seed, number, "adversary"))
+            adversary = initialised(Inference(classes), generator(model.seed, number, "adversary"))
+        self.adversary = adversary.to(material.device)
         self.adversary_optimiser = torch.optim.Adam(self.adversary.parameters(), lr=self.rule.lr)
 
-    def step(self, order: Tensor) -> float:
+    def step(self, order: Tensor) -> Tensor:
         """The adversary's steps, then the model's."""
         for _ in range(self.rule.steps):
             self._step_adversary(order)
@@ -64,8 +65,8 @@ class AdversarialLearner(Learner):
     def _step_adversary(self, order: Tensor) -> None:
         members, reference = self.material.rows[0][order], self._draw(len(order))
         with torch.no_grad():
-            inside = forward(self.model, self.material.normalise(self.material.x[members]), self.draws)
-            outside = forward(self.model, self.material.normalise(self.material.dev_x[reference]), self.draws)
+            inside = self.forward(self.material.records(members))
+            outside = self.forward(self.material.dev_records(reference))
         h_in = self.adversary(inside.softmax(dim=1), self.material.y[members])
         h_out = self.adversary(outside.softmax(dim=1), self.material.dev_y[reference])
         self.adversary_optimiser.zero_grad()
@@ -80,7 +81,7 @@ def inferred_classes(model: Model, material: Material) -> int:
     """C, from an answer."""
     with torch.no_grad():
         training = model.network.training
-        width = model.network.eval()(material.normalise(material.x[:1])).shape[1]
+        width = model.network.eval()(material.records(material.rows[0][:1])).shape[1]
         model.network.train(training)
     return width
 

@@ -1,5 +1,7 @@
 """Which records each network of a committee leaves out, and the jobs that train its networks."""
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -33,7 +35,7 @@ def network_jobs(job: Job) -> list[Job]:
     number, stage = _committee(job)
     recipe = Recipe(job.recipe.architecture, (stage.training,))
     return [
-        Job(recipe, job.members[~out], job.dev, derive(job.seed, number, "network", k), job.shared_seed)
+        replace(job, recipe=recipe, members=job.members[~out], seed=derive(job.seed, number, "network", k))
         for k, out in enumerate(left_out(job).T)
     ]
 
@@ -48,6 +50,7 @@ def answers_to_members(model: Model, records: Tensor) -> Tensor:
     if not isinstance(network, CommitteeNetwork) or not (out := torch.from_numpy(left_out(model.job))).any():
         return inferred(network, records)
     each = torch.stack([inferred(one, records).log_softmax(dim=1) for one in network.networks])  # [K, n, C]
+    out = out.to(each.device)
     heard = each.masked_fill(~out.T[:, :, None], -torch.inf).logsumexp(dim=0)
     return heard - out.sum(dim=1, keepdim=True).log()
 

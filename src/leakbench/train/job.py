@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -10,9 +10,8 @@ import numpy as np
 from ..data.dataset import Indices
 from ..errors import InputError
 from ..key import canonical
+from .engine import Engine
 from .recipe import Committee, Recipe
-
-ENGINE_VERSION = 3  # raised by hand when the same job gives other weights
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +28,7 @@ class Job:
     dev: Indices
     seed: int
     shared_seed: int = 0
+    engine: Engine = field(default_factory=Engine)
 
     def __post_init__(self) -> None:
         for name in ("members", "dev"):
@@ -70,7 +70,7 @@ class Job:
             "dev": _digest(self.dev),
             "seed": int(self.seed),
             "shared_seed": int(self.shared_seed),
-            "engine": ENGINE_VERSION,
+            "engine": self.engine.describe(),
         }
 
 

@@ -1,18 +1,19 @@
 """The plain loop: one model, a module, torch's optimiser. The stacked engine must give what this gives."""
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from ..cores import threads
 from ..seeds import derive
+from .device import at_work, autocast, compiled
 from .draws import Draws
 from .history import History
-from .material import Material
+from .material import Material, taken
 from .mixing import Mixing, mixed, mixed_targets, mixup
 from .model import Model, inferred
 from .recipe import Distill, Train
@@ -28,19 +29,18 @@ def train_one(model: Model, material: Material, number: int, report: Callable[[f
     """
     stage = model.job.recipe.stages[number]
     assert isinstance(stage, Train)
-    draws, history = Draws(model.seed, number), History(stage.patience)
+    draws, history = Draws(model.seed, number, material.device), History(stage.patience)
     best = None
-    # dropout in a module draws from torch's own stream
-    with torch.random.fork_rng(devices=[]), threads(1):  # one keeps the same bits
-        torch.manual_seed(derive(model.seed, number, "dropout"))
+    with at_work(model.job.engine), _own_stream(model, number):
         learner = _learner(model, material, stage, draws, number)
         model.network.train()
         for epoch in range(stage.epochs):
             started = time.perf_counter()
             learner.begin(epoch)
-            total = sum(learner.step(order) * len(order) for order in learner.batches())
+            total = sum(learner.step(order).double() * len(order) for order in learner.batches())
+            train_loss = total.item() / learner.n  # for which a card is waited, once an epoch
             dev_loss = _dev_loss(model, material) if stage.patience else None
-            history.add(total / learner.n, dev_loss, time.perf_counter() - started, learner.trace())
+            history.add(train_loss, dev_loss, time.perf_counter() - started, learner.trace())
             if stage.patience and history.improved:
                 best = {name: value.clone() for name, value in model.network.state_dict().items()}
             report(epoch + 1)
@@ -61,8 +61,10 @@ class Learner:
         self.model, self.material, self.stage, self.draws = model, material, stage, draws
         self.network = model.network
         self.n = len(material.rows[0])
+        self.engine = model.job.engine
+        self.called = compiled(self.network, self.engine)
         self.optimiser = torch_optimiser(
-            stage.optimiser, [p for p in self.network.parameters() if p.requires_grad]
+            stage.optimiser, [p for p in self.network.parameters() if p.requires_grad], material.device
         )
         parameters = dict(self.network.named_parameters())
         self.masked = [
@@ -72,13 +74,13 @@ class Learner:
 
     def begin(self, epoch: int) -> None:
         """Set what changes from epoch to epoch."""
-        self.epoch, self.costs = epoch, blank(self.stage, 1, self.n)
+        self.epoch, self.costs = epoch, blank(self.stage, 1, self.n, self.material.device)
         for group in self.optimiser.param_groups:
             group["lr"] = self.stage.optimiser.lr * self.stage.schedule.scale(epoch, self.stage.epochs)
 
     def trace(self) -> np.ndarray | None:
         """What each record cost in the epoch [n], if the stage notes it."""
-        return None if self.costs is None else self.costs[0].numpy()
+        return None if self.costs is None else self.costs[0].cpu().numpy()
 
     def batches(self) -> Iterable[Tensor]:
         """The numbers of the records of each batch of an epoch."""
@@ -86,8 +88,8 @@ class Learner:
         alone = len(batches) > 1 and len(batches[-1]) == 1 and not hasattr(self.network, "dropped")
         return batches[:-1] if alone else batches  # BatchNorm has no variance of a single record
 
-    def step(self, order: Tensor) -> float:
-        """One step on the records number `order`; the loss before it."""
+    def step(self, order: Tensor) -> Tensor:
+        """One step on the records number `order`; the loss before it, a number on the device."""
         mixing = mixup([self.draws], len(order), self.stage)
         logits, targets = self.answers(order, mixing), self.material.targets(0, order)
         if self.costs is not None:
@@ -100,18 +102,30 @@ class Learner:
         for parameter, mask in self.masked:
             parameter.grad.mul_(mask)
         self.optimiser.step()
-        return loss.item()
+        return loss.detach()
 
     def answers(self, order: Tensor, mixing: Mixing | None = None) -> Tensor:
         """Logits [B, C] on the records number `order`, augmented."""
-        records = self.material.x[self.material.rows[0][order]]
+        records = taken(self.material.x, self.material.rows[0][order])
         if self.stage.augment.moves:
             moves = self.draws.moves(len(order), self.stage.augment)
             records = augmented(records, moves, self.stage.augment.shift)
         records = self.material.normalise(records)
         if mixing:
             records = mixed(records[None], *mixing)[0]
-        return forward(self.model, records, self.draws)
+        return self.forward(records)
+
+    def forward(self, records: Tensor) -> Tensor:
+        """Logits [B, C] in training, in float32; dropout of our own networks comes from the model's own stream."""
+        whole = len(records) == self.stage.batch_size  # what is compiled is for batches of one size
+        network = self.called if whole else self.network
+        dropout = self.model.job.recipe.architecture.dropout
+        widths = getattr(self.network, "dropped", None)
+        kept = ()
+        if widths is not None and dropout:
+            kept = (masks(self.draws.uniform(len(records), sum(widths)), dropout, widths),)
+        with autocast(self.engine, records.device):
+            return network(records, *kept).float()
 
     def loss(self, logits: Tensor, targets: Tensor) -> Tensor:
         """What the stage minimises, from logits and targets of one batch."""
@@ -130,18 +144,11 @@ def objective(stage: Train, logits: Tensor, targets: Tensor, epoch: int = 0) -> 
     return loss(logits, targets)
 
 
-def forward(model: Model, records: Tensor, draws: Draws) -> Tensor:
-    """Logits in training; dropout of our own networks comes from the model's own stream."""
-    dropout = model.job.recipe.architecture.dropout
-    widths = getattr(model.network, "dropped", None)
-    if widths is None or not dropout:
-        return model.network(records)
-    return model.network(records, masks(draws.uniform(len(records), sum(widths)), dropout, widths))
-
-
-def torch_optimiser(optimiser: Optimiser, parameters: list[Tensor]) -> torch.optim.Optimizer:
-    """The recipe's optimiser as torch's."""
-    common = {"lr": optimiser.lr, "weight_decay": optimiser.weight_decay}
+def torch_optimiser(
+    optimiser: Optimiser, parameters: list[Tensor], device: torch.device
+) -> torch.optim.Optimizer:
+    """The recipe's optimiser as torch's, on a card all weights in one kernel."""
+    common = {"lr": optimiser.lr, "weight_decay": optimiser.weight_decay, "fused": device.type == "cuda"}
     if optimiser.name == "adam":
         return torch.optim.Adam(parameters, **common)
     return torch.optim.SGD(parameters, momentum=optimiser.momentum, **common)
@@ -161,6 +168,12 @@ def _learner(model: Model, material: Material, stage: Train, draws: Draws, numbe
 
 def _dev_loss(model: Model, material: Material) -> float:
     dev = material.dev[0]
-    return cross_entropy(
-        inferred(model.network, material.normalise(material.dev_x[dev])), material.dev_y[dev]
-    ).item()
+    return cross_entropy(inferred(model.network, material.dev_records(dev)), material.dev_y[dev]).item()
+
+
+@contextmanager
+def _own_stream(model: Model, number: int) -> Iterator[None]:
+    """Inside, torch's own stream, from which dropout in a module draws, is the model's."""
+    with torch.random.fork_rng(devices=[0] if model.job.engine.device == "cuda" else []):
+        torch.manual_seed(derive(model.seed, number, "dropout"))
+        yield

@@ -16,7 +16,10 @@ from .tensors import Normaliser, tensors
 
 @dataclass(frozen=True, eq=False)
 class Material:
-    """The records of a stage for K models, and their dev records. Nothing is copied that need not be."""
+    """The records of a stage for K models, and their dev records. Nothing is copied that need not be.
+
+    All lies on the models' device, but x and dev_x may stay in memory where a card has no room for them.
+    """
 
     x: Tensor  # [n_all, ...]
     y: Tensor  # [n_all]
@@ -29,6 +32,19 @@ class Material:
     dev: list[Tensor]  # [K] rows of dev_x
     public: Tensor  # rows of dev_x
     normalise: Normaliser
+
+    @property
+    def device(self) -> torch.device:
+        """Where the models train."""
+        return self.y.device
+
+    def records(self, rows: Tensor) -> Tensor:
+        """The normalised records [n, ...] in the rows [n] of x."""
+        return self.normalise(taken(self.x, rows))
+
+    def dev_records(self, rows: Tensor) -> Tensor:
+        """The normalised records [n, ...] in the rows [n] of dev_x."""
+        return self.normalise(taken(self.dev_x, rows))
 
     def targets(self, k: int, order: Tensor) -> Tensor:
         """What model k is to learn for its records number `order` [B]: labels [B] or distributions [B, C]."""
@@ -47,19 +63,22 @@ def material(dataset: Dataset, models: Sequence[Model], number: int) -> Material
     stage = models[0].job.recipe.stages[number]
     assert isinstance(stage, Train)
     x, y = tensors(dataset, [model.job for model in models])
-    public = public_rows(dataset, models[0].job.recipe.needs_public)
-    normalise = Normaliser(dataset.mean, dataset.std)
-    own_x, own_y, rows = x, y, [torch.from_numpy(model.job.members) for model in models]
+    device = y.device
+    public = public_rows(dataset, models[0].job.recipe.needs_public).to(device)
+    normalise = Normaliser(dataset.mean, dataset.std, device)
+    own_x, own_y, rows = x, y, [torch.from_numpy(model.job.members).to(device) for model in models]
     if stage.on == "public":
         rows = [public] * len(models)
     elif stage.on == "synthetic":
-        own_x, own_y, rows = _synthetic(models)
+        own_x, own_y, rows = _synthetic(models, device)
     soft = None
     if isinstance(stage, Distill):
-        taught = [_taught(model, normalise(own_x[r]), stage) for model, r in zip(models, rows, strict=True)]
+        taught = [
+            _taught(model, normalise(taken(own_x, r)), stage) for model, r in zip(models, rows, strict=True)
+        ]
         rows = [r[kept] for r, (kept, _) in zip(rows, taught, strict=True)]
         soft = [targets for _, targets in taught]
-    dev = [torch.from_numpy(model.job.dev) for model in models]
+    dev = [torch.from_numpy(model.job.dev).to(device) for model in models]
     return Material(own_x, own_y, rows, soft, x, y, dev, public, normalise)
 
 
@@ -74,7 +93,12 @@ def public_rows(dataset: Dataset, needed: bool) -> Tensor:
     return rows
 
 
-def _synthetic(models: Sequence[Model]) -> tuple[Tensor, Tensor, list[Tensor]]:
+def taken(x: Tensor, rows: Tensor) -> Tensor:
+    """The rows [n] of x, which may lie elsewhere, on the device of `rows`."""
+    return x.index_select(0, rows.to(x.device)).to(rows.device)
+
+
+def _synthetic(models: Sequence[Model], device: torch.device) -> tuple[Tensor, Tensor, list[Tensor]]:
     """The models' synthetic records behind each other; models that share theirs share the rows too."""
     made = [model.synthetic for model in models]
     distinct = list({id(s): s for s in made}.values())
@@ -87,7 +111,8 @@ def _synthetic(models: Sequence[Model]) -> tuple[Tensor, Tensor, list[Tensor]]:
         else torch.from_numpy(distinct[0].x)
     )
     y = torch.cat([torch.from_numpy(s.y) for s in distinct])
-    return x, y, [torch.arange(starts[id(s)], starts[id(s)] + len(s.y)) for s in made]
+    rows = [torch.arange(starts[id(s)], starts[id(s)] + len(s.y), device=device) for s in made]
+    return x.to(device), y.to(device), rows
 
 
 def _taught(model: Model, records: Tensor, stage: Distill) -> tuple[Tensor, Tensor]:

@@ -17,12 +17,13 @@ def mixup(draws: Sequence[Draws], batch: int, stage: Train) -> Mixing | None:
     if not stage.augment.mixup:
         return None
     shares, partners = zip(*(own.mixup(batch, stage.augment.mixup) for own in draws), strict=True)
-    return torch.tensor(shares, dtype=torch.float32), torch.stack(partners)
+    own = torch.stack(partners)
+    return torch.tensor(shares, dtype=torch.float32, device=own.device), own
 
 
 def mixed(values: Tensor, shares: Tensor, partners: Tensor) -> Tensor:
     """share * own + (1 - share) * partner's value, for values [K, B, ...], shares [K] and partners [K, B]."""
-    others = values[torch.arange(len(values))[:, None], partners]
+    others = values[torch.arange(len(values), device=values.device)[:, None], partners]
     return torch.lerp(others, values, shares.view(-1, *[1] * (values.ndim - 1)))
 
 

@@ -11,6 +11,7 @@ from ..data.dataset import Dataset
 from ..generators import Synthetic
 from ..seeds import derive
 from .architectures import Network, initialised, laid_out, loaded, unset
+from .device import device_of
 from .job import Job, Trained
 
 BATCH = 1024  # records that a network infers at once
@@ -18,7 +19,7 @@ BATCH = 1024  # records that a network infers at once
 
 @dataclass(eq=False)
 class Model:
-    """What stages change, one after the other. Models never share a parameter."""
+    """What stages change, one after the other, on the job's device. Models never share a parameter."""
 
     job: Job
     network: Network
@@ -46,8 +47,8 @@ class Model:
 
     def trained(self) -> Trained:
         """A copy of what the model is now."""
-        weights = {name: value.numpy().copy() for name, value in self.network.state_dict().items()}
-        masks = {name: mask.numpy() for name, mask in self.masks.items()}
+        weights = {name: value.cpu().numpy().copy() for name, value in self.network.state_dict().items()}
+        masks = {name: mask.cpu().numpy() for name, mask in self.masks.items()}
         return Trained(weights, masks, list(self.log), self.traces)
 
 
@@ -55,7 +56,7 @@ def new_network(dataset: Dataset, job: Job, *names: object) -> Network:
     """A freshly initialised network for a job; `names` tell its stream from those of others of the same seed."""
     seed = derive(job.seed, *names, "init")
     network = unset(job.recipe.architecture, dataset.x.shape[1:], len(dataset.classes), seed)
-    return laid_out(initialised(network, torch.Generator().manual_seed(seed)))
+    return laid_out(initialised(network, torch.Generator().manual_seed(seed))).to(device_of(job.engine))
 
 
 def start(dataset: Dataset, job: Job) -> Model:
@@ -66,13 +67,14 @@ def start(dataset: Dataset, job: Job) -> Model:
 def resume(dataset: Dataset, job: Job, done: Trained) -> Model:
     """A model after the stages that `done.log` tells of."""
     network = loaded(job.recipe.architecture, dataset.x.shape[1:], len(dataset.classes), done.weights)
-    masks = {name: torch.tensor(mask) for name, mask in done.masks.items()}
-    return Model(job, network.requires_grad_(True), masks, list(done.log), traces=done.traces)
+    device = device_of(job.engine)
+    masks = {name: torch.tensor(mask, device=device) for name, mask in done.masks.items()}
+    return Model(job, network.to(device).requires_grad_(True), masks, list(done.log), traces=done.traces)
 
 
 @torch.no_grad()
 def inferred(network: Network, records: Tensor) -> Tensor:
-    """The logits [n, C] of normalised records, as the released model answers."""
+    """The logits [n, C] of normalised records on the network's device, as the released model answers."""
     training = network.training
     network.eval()
     logits = torch.cat([network(part) for part in records.split(BATCH)])

@@ -51,7 +51,7 @@ class PrivateLearner(Learner):
         drawn = (self.draws.poisson(self.n, self.share) for _ in range(batches_an_epoch(self.n, self.stage)))
         return [order for order in drawn if len(order)]  # none is empty but with probability exp(-batch_size)
 
-    def step(self, order: Tensor) -> float:
+    def step(self, order: Tensor) -> Tensor:
         """One step on the clipped and noisy gradient."""
         targets = self.material.targets(0, order)
         loss = objective(self.stage, self.answers(order)[None], targets[None], self.epoch)[0]
@@ -68,7 +68,7 @@ class PrivateLearner(Learner):
             for parameter, mask in self.masked:
                 parameter.grad.mul_(mask)
         self.optimiser.step()
-        return loss.item()
+        return loss.detach()
 
     def finish(self) -> None:
         """Take Opacus' hooks off the network."""

@@ -10,14 +10,18 @@ from torch import Tensor
 
 from ..data.dataset import Indices
 from ..errors import InputError
-from ..signals.views import parse_views
+from ..signals.views import View, parse_views
 from .architectures import loaded
+from .device import at_work, device_of, resident
 from .draws import generator
+from .engine import Engine
+from .material import taken
 from .recipe import Architecture
-from .tensors import Normaliser
+from .tensors import Normaliser, augmented
 
 Weights = Mapping[str, np.ndarray]
 Call = Callable[[], object]
+CPU = Engine()
 
 
 @torch.no_grad()
@@ -31,25 +35,39 @@ def query(
     batch: int = 1024,
     mean: tuple[float, ...] = (),
     std: tuple[float, ...] = (),
+    engine: Engine = CPU,
 ) -> NDArray[np.float32]:
     """Logits of one model [V, N, C], or of K models [K, V, N, C], on the records x[rows] in `views`.
 
-    C is `classes`. A view is made once for all models, then normalised by `mean` and `std` of each channel.
-    Raises InputError for weights of another architecture, for views that do not exist, and for other views than
-    `identity` on tables.
+    C is `classes`. A view is made once for all models, then normalised by `mean` and `std` of each channel. With a card
+    in the `engine` records lie there, and views are made there. Raises InputError for weights of another architecture,
+    for views that do not exist, and for other views than `identity` on tables.
     """
     several = [weights] if isinstance(weights, Mapping) else list(weights)
     if not several:
         raise InputError("query needs the weights of at least one model, got none")
-    networks = [loaded(architecture, x.shape[1:], classes, each) for each in several]
-    parsed, normalise = parse_views(views), Normaliser(mean, std)
-    out = np.empty((len(networks), len(parsed), len(rows), classes), dtype=np.float32)
-    for v, view in enumerate(parsed):
-        for start in range(0, len(rows), batch):
-            seen = normalise(torch.from_numpy(view(x[rows[start : start + batch]])))
-            for k, network in enumerate(networks):
-                out[k, v, start : start + batch] = network(seen).numpy()
+    parsed = parse_views(views)
+    out = np.empty((len(several), len(parsed), len(rows), classes), dtype=np.float32)
+    with at_work(engine, training=False) as device:
+        networks = [loaded(architecture, x.shape[1:], classes, each).to(device) for each in several]
+        normalise = Normaliser(mean, std, device)
+        for v, view in enumerate(parsed):
+            for start in range(0, len(rows), batch):
+                seen = normalise(viewed(x, rows[start : start + batch], view, device))
+                for k, network in enumerate(networks):
+                    out[k, v, start : start + batch] = network(seen).cpu().numpy()
     return out[0] if isinstance(weights, Mapping) else out
+
+
+def viewed(x: NDArray[np.float32], rows: Indices, view: View, device: torch.device) -> Tensor:
+    """The records x[rows] in a view, on the device."""
+    if device.type == "cpu":
+        return torch.from_numpy(view(x[rows]))
+    records = taken(resident(x, np.float32, device), torch.from_numpy(rows).to(device))
+    if view == View():
+        return records
+    move = torch.tensor([[view.right, view.down, view.flip]], device=device)
+    return augmented(records, move.expand(len(rows), 3), max(abs(view.right), abs(view.down)))
 
 
 def answering(
@@ -60,14 +78,20 @@ def answering(
     batch: int = 1024,
     mean: tuple[float, ...] = (),
     std: tuple[float, ...] = (),
+    engine: Engine = CPU,
 ) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
     """A model that is set up once and then asked again and again: records of `shape` [n, ...] to logits [n, C]."""
-    network, normalise = loaded(architecture, shape, classes, weights), Normaliser(mean, std)
+    device = device_of(engine)
+    network, normalise = (
+        loaded(architecture, shape, classes, weights).to(device),
+        Normaliser(mean, std, device),
+    )
 
     @torch.no_grad()
     def answer(x: NDArray[np.float32]) -> NDArray[np.float32]:
         parts = torch.from_numpy(np.require(x, np.float32, ["C", "W"])).split(batch)
-        return np.concatenate([network(normalise(part)).numpy() for part in parts])
+        with at_work(engine, training=False):
+            return np.concatenate([network(normalise(part.to(device))).cpu().numpy() for part in parts])
 
     return answer
 
@@ -85,6 +109,7 @@ def query_noise(
     batch: int = 1024,
     mean: tuple[float, ...] = (),
     std: tuple[float, ...] = (),
+    engine: Engine = CPU,
 ) -> NDArray[np.float32]:
     """Logits of one model [K, N, C] on K noisy copies of each record x[rows]: x + scale u, u ~ N(0, I).
 
@@ -96,14 +121,18 @@ def query_noise(
         raise InputError(
             f"noise must be at least 1 copy of a scale above 0, got {copies} of {scale}; leave it out for none"
         )
-    network = loaded(architecture, x.shape[1:], classes, weights)
-    normalise, size = Normaliser(mean, std), max(1, batch // copies)
-    noise = scale * torch.randn((copies, size, *x.shape[1:]), generator=generator(seed, "query noise"))
+    size = max(1, batch // copies)
     out = np.empty((copies, len(rows), classes), dtype=np.float32)
-    for start in range(0, len(rows), size):
-        records = normalise(torch.from_numpy(x[rows[start : start + size]]))
-        seen: Tensor = records + noise[:, : len(records)]  # [K, B, ...]
-        out[:, start : start + size] = network(seen.flatten(0, 1)).unflatten(0, seen.shape[:2]).numpy()
+    with at_work(engine, training=False) as device:
+        network = loaded(architecture, x.shape[1:], classes, weights).to(device)
+        normalise = Normaliser(mean, std, device)
+        draw = torch.randn((copies, size, *x.shape[1:]), generator=generator(seed, "query noise"))
+        noise = (scale * draw).to(device)
+        for start in range(0, len(rows), size):
+            records = normalise(viewed(x, rows[start : start + size], View(), device))
+            seen: Tensor = records + noise[:, : len(records)]  # [K, B, ...]
+            logits = network(seen.flatten(0, 1)).unflatten(0, seen.shape[:2])
+            out[:, start : start + size] = logits.cpu().numpy()
     return out
 
 

@@ -7,11 +7,11 @@ from typing import Any, Literal, get_args, get_type_hints
 from ..errors import InputError, unknown
 
 
-def known_name(part: Any, kind: str) -> None:
-    """Raise InputError, with the nearest name, unless `part.name` is one of those that its type lists."""
-    names = get_args(get_type_hints(type(part))["name"])
-    if part.name not in names:
-        raise unknown(kind, part.name, names)
+def known(part: Any, kind: str, field: str = "name") -> None:
+    """Raise InputError, with the nearest, unless the field of `part` is one of the names that its type lists."""
+    names = get_args(get_type_hints(type(part))[field])
+    if getattr(part, field) not in names:
+        raise unknown(kind, getattr(part, field), names)
 
 
 def within(what: str, value: float, low: float, high: float = math.inf, include_low: bool = True) -> None:
@@ -32,7 +32,7 @@ class Optimiser:
     weight_decay: float = 0.0
 
     def __post_init__(self) -> None:
-        known_name(self, "optimiser")
+        known(self, "optimiser")
         within("lr", self.lr, 0.0, include_low=False)
         within("momentum", self.momentum, 0.0, 1.0)
         within("weight_decay", self.weight_decay, 0.0)
@@ -47,7 +47,7 @@ class Schedule:
     factor: float = 0.1
 
     def __post_init__(self) -> None:
-        known_name(self, "schedule")
+        known(self, "schedule")
         for milestone in self.milestones:
             within("a milestone (a fraction of the epochs)", milestone, 0.0, 1.0, include_low=False)
         within("factor", self.factor, 0.0, include_low=False)

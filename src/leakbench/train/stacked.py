@@ -12,12 +12,12 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from ..cores import threads
 from .architectures import CNN, MLP, Network
+from .device import at_work
 from .draws import Draws
 from .history import History
 from .loop import objective
-from .material import Material
+from .material import Material, taken
 from .mixing import Mixing, mixed, mixed_targets, mixup
 from .model import Model
 from .networks.headed import body_of
@@ -52,7 +52,7 @@ def train_stack(
     A model that diverges takes nothing with it; its history says so.
     """
     run = _Stage(models, material, number)
-    with threads(1):  # which keeps the same bits, see `docs/design/decisions.md`
+    with at_work(models[0].job.engine):
         for epoch in range(run.stage.epochs):
             if run.live:
                 run.epoch(epoch)
@@ -72,7 +72,7 @@ class _Stage:
         self.stage = models[0].job.recipe.stages[number]
         self.dropout = models[0].job.recipe.architecture.dropout
         self.dev = torch.stack(material.dev)
-        self.draws = [Draws(model.seed, number) for model in models]
+        self.draws = [Draws(model.seed, number, material.device) for model in models]
         self.histories = [History(self.stage.patience) for model in models]
         self.live = list(range(len(models)))
         self.rows = torch.stack(material.rows)  # [L, n]
@@ -90,13 +90,13 @@ class _Stage:
         lr = self.stage.optimiser.lr * self.stage.schedule.scale(epoch, self.stage.epochs)
         n = len(self.material.rows[0])
         order = torch.stack([self.draws[k].order(n) for k in self.live])  # [L, n]
-        total = torch.zeros(len(self.live), dtype=torch.float64)
-        costs = blank(self.stage, len(self.live), n)
+        total = torch.zeros(len(self.live), dtype=torch.float64, device=order.device)
+        costs = blank(self.stage, len(self.live), n, order.device)
         for numbers in order.split(self.stage.batch_size, dim=1):
             total += self._step(numbers, lr, epoch, costs) * numbers.shape[1]
         losses, dev_losses = (total / n).tolist(), self._dev_losses()
         seconds = (time.perf_counter() - started) / len(self.live)
-        traces = [None] * len(self.live) if costs is None else costs.numpy()
+        traces = [None] * len(self.live) if costs is None else costs.cpu().numpy()
         for k, loss, dev_loss, trace in zip(self.live, losses, dev_losses, traces, strict=True):
             self.histories[k].add(loss, dev_loss, seconds, trace)
         self._take_out()
@@ -146,7 +146,7 @@ class _Stage:
 
     def _records(self, rows: Tensor, mixing: Mixing | None) -> Tensor:
         """The augmented, normalised and mixed records [L, B, ...] of rows [L, B]."""
-        x = self.material.x.index_select(0, rows.flatten())
+        x = taken(self.material.x, rows.flatten())
         if self.stage.augment.moves:
             moves = [self.draws[k].moves(rows.shape[1], self.stage.augment) for k in self.live]
             x = augmented(x, torch.cat(moves), self.stage.augment.shift)
@@ -166,10 +166,10 @@ class _Stage:
         if not self.stage.patience:
             return [None] * len(self.live)
         dev = self.dev[self.live]  # [L, n_dev]
-        total = torch.zeros(len(self.live), dtype=torch.float64)
+        total = torch.zeros(len(self.live), dtype=torch.float64, device=dev.device)
         for rows in dev.split(DEV_BATCH, dim=1):
             flat = rows.flatten()
-            records = self.material.normalise(self.material.dev_x.index_select(0, flat))
+            records = self.material.dev_records(flat)
             logits = self.stack.forward(records.view(*rows.shape, *records.shape[1:])).flatten(0, 1)
             losses = cross_entropy(logits, self.material.dev_y[flat], reduction="none")
             total += losses.view(rows.shape).sum(dim=1)

@@ -13,10 +13,11 @@ from ..generators import Synthetic, synthesise
 from ..seeds import derive
 from .architectures import Network, laid_out, unset
 from .committee import network_jobs
+from .device import device_of, room
 from .heads import fit_head, with_head
 from .job import Job, Trained, check_group, diverged, groups
 from .loop import train_one
-from .material import material, public_rows
+from .material import material, public_rows, taken
 from .model import Model, inferred, new_network, resume, start
 from .monte_carlo import monte_carlo
 from .networks.answers import CommitteeNetwork
@@ -30,7 +31,7 @@ from .tensors import Normaliser, tensors
 Progress = Callable[[float], None]
 Keep = Callable[[Job, int, Trained], object]  # is handed each model after each stage
 Make = Callable[[Job, int], Synthetic]  # the synthetic records of a job's stage
-MOST = 64  # models that are stacked at the most: more were never faster
+MOST, MOST_ON_A_CARD = 64, 1024  # models that are stacked at the most: more were never faster on a processor
 STACK_BYTES = 64_000_000  # of weights in a stack at the most, which has gradients and momentum beside them
 
 
@@ -220,13 +221,16 @@ def _step(dataset: Dataset, model: Model, number: int, make: Make) -> None:
     stage = model.job.recipe.stages[number]
     started = time.perf_counter()
     if isinstance(stage, Prune):
-        model.masks = _joined(model, prune(model.network, stage, dataset.x.shape[1:]))
+        device, network = device_of(model.job.engine), model.network.cpu()
+        masks = prune(network, stage, dataset.x.shape[1:])
+        model.network = network.to(device)
+        model.masks = _joined(model, {name: mask.to(device) for name, mask in masks.items()})
         seconds = time.perf_counter() - started
     elif isinstance(stage, Generate):
         model.synthetic = make(model.job, number)
         seconds = model.synthetic.seconds
     elif isinstance(stage, MonteCarlo):
-        model.network, model.masks = monte_carlo(model, stage, number), {}
+        model.network, model.masks = monte_carlo(model, stage, number).to(device_of(model.job.engine)), {}
         seconds = time.perf_counter() - started
     elif isinstance(stage, Head):
         _put_head(dataset, model, stage, number)
@@ -239,11 +243,12 @@ def _step(dataset: Dataset, model: Model, number: int, make: Make) -> None:
 def _put_head(dataset: Dataset, model: Model, stage: Head, number: int) -> None:
     """Put a head on the network, and fit it to the network's answers on the model's members."""
     headed = with_head(model.network, len(dataset.classes), stage, derive(model.seed, number))
+    headed.to(device_of(model.job.engine))
     if stage.sees_members:
         x, y = tensors(dataset, [model.job])
-        rows = torch.from_numpy(model.job.members)
-        z = inferred(model.network, Normaliser(dataset.mean, dataset.std)(x[rows]))
-        fit_head(headed.surrogate, stage, z.double().numpy(), y[rows].numpy())
+        rows = torch.from_numpy(model.job.members).to(y.device)
+        z = inferred(model.network, Normaliser(dataset.mean, dataset.std, y.device)(taken(x, rows)))
+        fit_head(headed.surrogate, stage, z.double().cpu().numpy(), y[rows].cpu().numpy())
     model.network = headed
     model.masks = {f"body.{name}": mask for name, mask in model.masks.items()}
 
@@ -252,7 +257,7 @@ def _joined(model: Model, masks: dict[str, Tensor]) -> dict[str, Tensor]:
     """The masks of a pruning and of those before it, whose layers may have lost channels to it."""
     weights = dict(model.network.named_parameters())
     before = {name: weights[name].detach() != 0 for name in model.masks}
-    return before | {name: mask & before.get(name, torch.tensor(True)) for name, mask in masks.items()}
+    return before | {name: mask & before.get(name, torch.ones_like(mask)) for name, mask in masks.items()}
 
 
 def models_at_once(dataset: Dataset, job: Job) -> int:
@@ -261,5 +266,16 @@ def models_at_once(dataset: Dataset, job: Job) -> int:
     if not stackable([model.network], job.recipe.training[0], dataset.x.shape[1:]):
         return 1
     networks = max(stage.networks for stage in job.recipe.training)
+    if job.engine.device == "cuda":
+        fit = int(room(device_of(job.engine)) // _bytes_in_training(dataset, model))
+        return max(1, min(MOST_ON_A_CARD, fit) // networks)
     size = networks * sum(p.numel() * p.element_size() for p in model.network.parameters())
     return max(1, min(MOST // networks, STACK_BYTES // size))
+
+
+def _bytes_in_training(dataset: Dataset, model: Model) -> int:
+    """What a model takes in a stack: weights, gradients, two moments; and a batch, its activations twice."""
+    weights = sum(p.numel() for p in model.network.parameters())
+    batch = max(stage.batch_size for stage in model.job.recipe.training)
+    units = dataset.x[0].size + sum(p.shape[0] for p in model.network.parameters() if p.ndim == 1)
+    return 4 * (4 * weights + 3 * batch * units)

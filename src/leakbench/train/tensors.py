@@ -1,6 +1,6 @@
 """A data set as tensors, and what is done to a batch: augmentation and dropout masks."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -9,11 +9,12 @@ from torch.nn.functional import pad
 
 from ..data.dataset import Dataset
 from ..errors import InputError
+from .device import device_of, resident
 from .job import Job
 
 
-def tensors(dataset: Dataset, jobs: Iterable[Job]) -> tuple[Tensor, Tensor]:
-    """Records x [N, ...] and labels y [N], not copied if possible, and never to be written to.
+def tensors(dataset: Dataset, jobs: Sequence[Job]) -> tuple[Tensor, Tensor]:
+    """Records x [N, ...] and labels y [N], not copied if possible, and never to be written to; see `resident`.
 
     Raises InputError where a job does not fit the data set.
     """
@@ -25,17 +26,18 @@ def tensors(dataset: Dataset, jobs: Iterable[Job]) -> tuple[Tensor, Tensor]:
             )
         if any(stage.augment.moves for stage in job.recipe.training) and not dataset.is_image:
             raise InputError(f"shift and flip need images, got the table {dataset.name!r}; leave them out")
-    x = np.require(dataset.x, np.float32, ["C", "W"])  # torch warns of an array that is not writable
-    y = np.require(dataset.y, np.int64, ["C", "W"])
-    return torch.from_numpy(x), torch.from_numpy(y)
+    device = device_of(jobs[0].engine)
+    return resident(dataset.x, np.float32, device), resident(dataset.y, np.int64, device)
 
 
 def augmented(x: Tensor, moves: Tensor, shift: int) -> Tensor:
     """The images x [B, c, h, w], flipped and then shifted by `moves` [B, 3], with zeros at the edges."""
     h, w = x.shape[2:]
     right, down, flip = moves[:, :, None].unbind(1)  # each [B, 1]
-    i = shift + torch.arange(h) - down  # [B, h] where each line of the new image comes from in the padded one
-    j = shift + torch.arange(w) - right  # [B, w]
+    i = (
+        shift + torch.arange(h, device=x.device) - down
+    )  # [B, h] where each line of the new image comes from in the padded one
+    j = shift + torch.arange(w, device=x.device) - right  # [B, w]
     j = torch.where(flip > 0, w - 1 + 2 * shift - j, j)
     pixels = (i[:, :, None] * (w + 2 * shift) + j[:, None, :]).flatten(1)  # [B, h * w]
     padded = pad(x, (shift, shift, shift, shift)).flatten(2)
@@ -45,9 +47,11 @@ def augmented(x: Tensor, moves: Tensor, shift: int) -> Tensor:
 class Normaliser:
     """(x - mean) / std of each channel, as the data set has it; what it has none for stays as it is."""
 
-    def __init__(self, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
-        self._mean = torch.tensor(mean)[:, None, None] if mean else None
-        self._std = torch.tensor(std)[:, None, None] if mean else None
+    def __init__(
+        self, mean: tuple[float, ...], std: tuple[float, ...], device: torch.device | str = "cpu"
+    ) -> None:
+        self._mean = torch.tensor(mean, device=device)[:, None, None] if mean else None
+        self._std = torch.tensor(std, device=device)[:, None, None] if mean else None
 
     def __call__(self, x: Tensor) -> Tensor:
         """x [..., c, h, w] as a network is to see it."""

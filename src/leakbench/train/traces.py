@@ -7,9 +7,9 @@ from .losses.base import cross_entropies
 from .recipe import Train
 
 
-def blank(stage: Train, K: int, n: int) -> Tensor | None:
+def blank(stage: Train, K: int, n: int, device: torch.device) -> Tensor | None:
     """Where an epoch notes what the n records of K models cost, NaN so far; None where the stage does not."""
-    return torch.full((K, n), torch.nan) if stage.traced else None
+    return torch.full((K, n), torch.nan, device=device) if stage.traced else None
 
 
 @torch.no_grad()

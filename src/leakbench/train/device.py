@@ -1,0 +1,100 @@
+"""An engine's device: torch set up for it, and data that lies on it."""
+
+import os
+import weakref
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from ..cores import threads
+from ..errors import InputError
+from .engine import Engine
+
+ROOM = 0.4  # of a card's free memory, at the most, that a data set or a stack of models may take
+
+_RESIDENT: dict[tuple[int, torch.device], Tensor] = {}  # by the array's id
+
+
+def device_of(engine: Engine) -> torch.device:
+    """The device. Raises InputError where this machine has none of the kind."""
+    if engine.device == "cuda" and not torch.cuda.is_available():
+        raise InputError(
+            f'device "cuda" needs a graphics card that torch {torch.__version__} can use, found none; '
+            'set engine.device = "cpu", or install a build of torch for the card'
+        )
+    return torch.device(engine.device)
+
+
+def room(device: torch.device) -> float:
+    """How many bytes a data set or a stack may take there; no bound on a processor."""
+    return ROOM * torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else float("inf")
+
+
+def resident(x: NDArray[np.generic], dtype: type[np.generic], device: torch.device) -> Tensor:
+    """The array as a tensor of this type, which is never to be written to: on the device if there is room for it.
+
+    It is sent there once, and stays as long as the array does. Where there is no room it stays in memory.
+    """
+    here = torch.from_numpy(np.require(x, dtype, ["C", "W"]))  # torch warns of an array that is not writable
+    if device.type == "cpu":
+        return here
+    key = (id(x), device)
+    if key not in _RESIDENT:
+        if x.nbytes > room(device):
+            return here
+        _RESIDENT[key] = here.to(device)
+        weakref.finalize(x, _RESIDENT.pop, key, None)
+    return _RESIDENT[key]
+
+
+@contextmanager
+def at_work(engine: Engine, training: bool = True) -> Iterator[torch.device]:
+    """Inside, torch works as the engine says, and yields its device; afterwards all is as it was.
+
+    On a processor training has one thread: a sum that threads share is rounded by how many they are.
+    """
+    device = device_of(engine)
+    with ExitStack() as settings:
+        if device.type == "cuda":
+            settings.enter_context(_card(engine))
+        elif training:
+            settings.enter_context(threads(1))
+        yield device
+
+
+@contextmanager
+def _card(engine: Engine) -> Iterator[None]:
+    """How a card reckons."""
+    exact, products = engine.precision == "float32", torch.get_float32_matmul_precision()
+    always = torch.are_deterministic_algorithms_enabled()
+    if engine.deterministic:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when cuBLAS is first used
+    try:
+        torch.set_float32_matmul_precision("highest" if exact else "high")
+        torch.use_deterministic_algorithms(engine.deterministic or always)
+        with torch.backends.cudnn.flags(
+            enabled=True,
+            benchmark=not engine.deterministic,
+            deterministic=engine.deterministic,
+            allow_tf32=not exact,
+        ):
+            yield
+    finally:
+        torch.set_float32_matmul_precision(products)
+        torch.use_deterministic_algorithms(always)
+
+
+def autocast(engine: Engine, device: torch.device) -> torch.autocast:
+    """Inside, the products and convolutions of a network that trains are of the engine's precision."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=engine.precision == "bfloat16")
+
+
+def compiled(network: nn.Module, engine: Engine) -> nn.Module:
+    """The network as the engine calls it in training; parameters are shared with `network`."""
+    if engine.compiled == "no":
+        return network
+    return torch.compile(network, mode=engine.compiled, dynamic=False)

@@ -1,0 +1,37 @@
+"""What models are trained and asked on, and how exactly it reckons, as plain data (no torch here)."""
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from ..errors import InputError
+from .settings import known
+
+ENGINE_VERSION = 4  # raised by hand when the same job gives other weights
+
+
+@dataclass(frozen=True)
+class Engine:
+    """`device`: the processor, or "cuda", the first graphics card that this process sees.
+
+    `precision` is that of products and convolutions on a card. "tf32" rounds their factors to 11 bits; "bfloat16"
+    trains under autocast (8 bits, while weights, losses and normalising layers keep all) and answers in tf32. Small
+    networks, which are stacked, train in float32 or tf32. `compiled` is a mode of `torch.compile` for the others.
+    `deterministic`: the same bits in each run on the same card, by slower kernels; on a processor they always are.
+
+    Raises InputError for "tf32", or for `compiled` stages, where they cannot be.
+    """
+
+    device: Literal["cpu", "cuda"] = "cpu"
+    precision: Literal["float32", "tf32", "bfloat16"] = "float32"
+    compiled: Literal["no", "default", "reduce-overhead", "max-autotune"] = "no"
+    deterministic: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("device", "precision", "compiled"):
+            known(self, name, name)
+        if self.device == "cpu" and self.precision == "tf32":
+            raise InputError('precision "tf32" needs device = "cuda"; take "float32"')
+
+    def describe(self) -> Any:
+        """Plain data for the key of a model."""
+        return ENGINE_VERSION if self == Engine() else {"version": ENGINE_VERSION, **asdict(self)}
