@@ -3,7 +3,7 @@
 import os
 import weakref
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 
 import numpy as np
 import torch
@@ -83,18 +83,23 @@ def _card(engine: Engine) -> Iterator[None]:
             allow_tf32=not exact,
         ):
             yield
+    except RuntimeError as error:
+        if "deterministic" not in str(error) or not engine.deterministic:
+            raise
+        raise InputError(
+            f"engine.deterministic must be false for this network, got true, and no such form of a step: "
+            f"{str(error).splitlines()[0]}"
+        ) from None
     finally:
         torch.set_float32_matmul_precision(products)
         torch.use_deterministic_algorithms(always)
 
 
-def autocast(engine: Engine, device: torch.device) -> torch.autocast:
+def autocast(engine: Engine, device: torch.device) -> AbstractContextManager[None]:
     """Inside, the products and convolutions of a network that trains are of the engine's precision."""
-    return torch.autocast(device.type, torch.bfloat16, enabled=engine.precision == "bfloat16")
+    return torch.autocast(device.type, torch.bfloat16) if engine.precision == "bfloat16" else nullcontext()
 
 
 def compiled(network: nn.Module, engine: Engine) -> nn.Module:
-    """The network as the engine calls it in training; parameters are shared with `network`."""
-    if engine.compiled == "no":
-        return network
-    return torch.compile(network, mode=engine.compiled, dynamic=False)
+    """The network as the engine calls it in training, on batches of one size; it shares its parameters."""
+    return torch.compile(network, dynamic=False) if engine.compiled else network

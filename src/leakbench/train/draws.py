@@ -4,6 +4,8 @@ Each has its own stream, derived from the model's seed, and is drawn batch by ba
 the model is trained alone or in a group: that is why grouping changes nothing beyond floating point.
 """
 
+from functools import cached_property
+
 import torch
 from torch import Tensor
 
@@ -24,13 +26,17 @@ class Draws:
     """
 
     def __init__(self, seed: int, stage: int, device: torch.device | str = "cpu") -> None:
-        self._device = torch.device(device)
+        self._seed, self._stage, self._device = seed, stage, torch.device(device)
         self._order = generator(seed, stage, "order")
         self._dropout = generator(seed, stage, "dropout")
         self._augment = generator(seed, stage, "augment")
         self._reference = generator(seed, stage, "reference")
         self._mixup = stream(seed, stage, "mixup")
-        self.noise = generator(seed, stage, "noise", device=self._device)
+
+    @cached_property
+    def noise(self) -> torch.Generator:
+        """Where noise of the size of the weights comes from."""
+        return generator(self._seed, self._stage, "noise", device=self._device)
 
     def order(self, n: int) -> Tensor:
         """A permutation of 0 .. n - 1: the order of an epoch."""

@@ -15,19 +15,19 @@ class Engine:
 
     `precision` is that of products and convolutions on a card. "tf32" rounds their factors to 11 bits; "bfloat16"
     trains under autocast (8 bits, while weights, losses and normalising layers keep all) and answers in tf32. Small
-    networks, which are stacked, train in float32 or tf32. `compiled` is a mode of `torch.compile` for the others.
-    `deterministic`: the same bits in each run on the same card, by slower kernels; on a processor they always are.
-
-    Raises InputError for "tf32", or for `compiled` stages, where they cannot be.
+    networks, which are stacked, train in float32 or tf32; the others can be `compiled` by torch, which takes a minute
+    and then serves all models of an architecture. `deterministic`: the same bits in each run on the same card, by
+    slower kernels; on a processor they always are. Raises InputError for a name that is not known, and for "tf32" on a
+    processor.
     """
 
     device: Literal["cpu", "cuda"] = "cpu"
     precision: Literal["float32", "tf32", "bfloat16"] = "float32"
-    compiled: Literal["no", "default", "reduce-overhead", "max-autotune"] = "no"
+    compiled: bool = False
     deterministic: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("device", "precision", "compiled"):
+        for name in ("device", "precision"):
             known(self, name, name)
         if self.device == "cpu" and self.precision == "tf32":
             raise InputError('precision "tf32" needs device = "cuda"; take "float32"')
