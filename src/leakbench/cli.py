@@ -30,6 +30,7 @@ EXTRAS = {  # optional packages: what for, and the extra that brings them
     "opacus": ("DP-SGD", "dp"),
     "diffusers": ("this generator", "generators"),
     "ray": ("a Ray cluster", "ray"),
+    "s3fs": ("a store in S3", "s3"),
 }
 
 app = typer.Typer(

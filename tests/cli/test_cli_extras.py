@@ -15,7 +15,7 @@ from importlib.machinery import PathFinder
 class Without(PathFinder):
     @classmethod
     def find_spec(cls, name, path=None, target=None):
-        hidden = name.partition(".")[0] in {"opacus", "torch_pruning", "torchvision", "diffusers"}
+        hidden = name.partition(".")[0] in {"opacus", "torch_pruning", "torchvision", "diffusers", "s3fs"}
         return None if hidden else super().find_spec(name, path, target)
 
 sys.meta_path[:] = [Without if finder is PathFinder else finder for finder in sys.meta_path]
@@ -72,3 +72,9 @@ def test_what_is_missing_is_named_before_training(
     assert f"needs {package}; install it with: pip install 'leakbench[{extra}]'" in done.stderr
     assert not (tmp_path / "report").exists()
     assert not list((tmp_path / "leakbench-store").rglob("*.safetensors"))
+
+
+def test_a_store_in_s3_names_its_extra(bare, tmp_path: Path) -> None:
+    done = bare(*study(), "--store", "s3://bucket/study")
+    assert done.returncode == 2 and not (tmp_path / "report").exists()
+    assert done.stderr == "error: a store in S3 needs s3fs; install it with: pip install 'leakbench[s3]'\n"

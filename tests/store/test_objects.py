@@ -1,6 +1,9 @@
 """A store under a URL: what one machine makes others find, nobody makes it twice, damage and loss are mended."""
 
+import errno
+import json
 import os
+import secrets
 import subprocess
 import sys
 import threading
@@ -10,6 +13,7 @@ from pathlib import Path
 import fsspec
 import numpy as np
 import pytest
+from fsspec.implementations.local import LocalFileSystem
 
 from leakbench.errors import InputError, StoreError
 from leakbench.log import logged_to
@@ -22,9 +26,34 @@ SPEC = {"seed": 3, "data": "digits"}
 FILES = {"a.npy": np.arange(5.0), "b.safetensors": {"w": np.eye(2, dtype=np.float32)}}
 
 
+class Service(LocalFileSystem):
+    """A folder that writes as a cloud's service does: an object is whole or not there, and is created once."""
+
+    protocol = "service"
+
+    def __init__(self, **options: object) -> None:
+        super().__init__(auto_mkdir=True, **options)
+
+    @classmethod
+    def _strip_protocol(cls, path: str) -> str:
+        return super()._strip_protocol(path.removeprefix("service://"))
+
+    def pipe_file(self, path: str, value: bytes, mode: str = "overwrite") -> None:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        written = Path(f"{path}.{secrets.token_hex(4)}")
+        written.write_bytes(value)
+        try:
+            (os.link if mode == "create" else os.replace)(written, path)
+        finally:
+            written.unlink(missing_ok=True)
+
+
+fsspec.register_implementation("service", Service, clobber=True)
+
+
 @pytest.fixture
 def url(tmp_path: Path) -> str:
-    return f"file://{tmp_path}/bucket/study"
+    return f"service://{tmp_path}/bucket/study"
 
 
 def machine(url: str, tmp_path: Path, name: str) -> ObjectStore:
@@ -62,10 +91,26 @@ def test_a_damaged_object_is_named_and_made_again(url: str, tmp_path: Path) -> N
     path = one.put("models", SPEC, FILES, {}).path
     there = tmp_path / "bucket/study/models" / path.name / "a.npy"
     there.write_bytes(there.read_bytes()[:-1] + b"\1")
-    assert two.get("models", SPEC) is None
-    assert "a.npy is not as it was written" in two.damaged[0]
+    assert two.get("models", SPEC) is None and two.get("models", SPEC) is None
+    (said,) = two.damaged
+    assert "a.npy is not as it was written" in said
+    other = machine(url, tmp_path, "other")
+    assert other.get("models", SPEC) is None and not other.has("models", SPEC) and not other.damaged
     two.put("models", SPEC, FILES, {})
     assert machine(url, tmp_path, "three").get("models", SPEC) is not None
+
+
+def test_an_object_that_is_taken_back_while_it_is_fetched_is_none(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine(url, tmp_path, "one").put("models", SPEC, FILES, {})
+
+    def gone(self: Service, path: str, to: str) -> None:
+        raise FileNotFoundError(path)
+
+    monkeypatch.setattr(Service, "get_file", gone)
+    two = machine(url, tmp_path, "two")
+    assert two.get("models", SPEC) is None and not two.damaged and not list((tmp_path / "two/tmp").iterdir())
 
 
 def test_a_damaged_copy_is_fetched_again(url: str, tmp_path: Path) -> None:
@@ -102,6 +147,69 @@ def test_a_lost_machine_s_claim_is_free_after_a_while_and_a_living_one_s_is_rene
         assert mine
 
 
+def test_who_has_slept_leaves_a_claim_to_the_one_who_took_it_over(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(objects, "LEASE", 0.3)
+    one = machine(url, tmp_path, "one")
+    claim = tmp_path / "bucket/study/claims" / f"models-{one.folder('models', SPEC).name}"
+    with one.claim("models", SPEC):
+        claim.write_bytes(objects._lease("another"))
+        time.sleep(0.3)  # when it would have been renewed
+        assert json.loads(claim.read_text())["owner"] == "another"
+    assert json.loads(claim.read_text())["owner"] == "another"
+    with one.claim("models", SPEC, wait=True):
+        claim.unlink()  # another took it over, and is done
+
+
+def test_a_service_may_say_in_words_of_its_own_that_an_object_is_there(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, create = machine(url, tmp_path, "one"), Service.pipe_file
+
+    def refusing(self: Service, path: str, value: bytes, mode: str = "overwrite") -> None:
+        try:
+            create(self, path, value, mode)
+        except FileExistsError:
+            raise OSError(errno.EINVAL, "At least one of the preconditions did not hold") from None
+
+    monkeypatch.setattr(Service, "pipe_file", refusing)
+    two = machine(url, tmp_path, "two")
+    assert two.identity == one.identity
+    with one.claim("models", SPEC) as first, two.claim("models", SPEC) as second:
+        assert first and not second
+
+
+def test_a_claim_in_conflict_with_the_removal_of_another_is_tried_again_once(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, create, refused = machine(url, tmp_path, "one"), Service.pipe_file, [True, False, True, True]
+
+    def busy(self: Service, path: str, value: bytes, mode: str = "overwrite") -> None:
+        if refused.pop(0):
+            raise OSError(errno.EIO, "a conflicting operation occurred")
+        create(self, path, value, mode)
+
+    monkeypatch.setattr(Service, "pipe_file", busy)
+    with one.claim("models", SPEC) as mine:
+        assert mine
+    with pytest.raises(StoreError, match="a conflicting operation occurred"), one.claim("models", SPEC):
+        pass
+
+
+def test_a_claim_that_is_given_back_while_another_asks_for_it_is_no_error(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = machine(url, tmp_path, "one")
+
+    def just_removed(self: Service, path: str, value: bytes, mode: str = "overwrite") -> None:
+        raise FileExistsError(path)
+
+    monkeypatch.setattr(Service, "pipe_file", just_removed)
+    with one.claim("models", SPEC) as mine:
+        assert not mine
+
+
 def test_two_machines_make_each_entry_once(url: str, tmp_path: Path) -> None:
     made: list[int] = []
     specs = [SPEC | {"seed": seed} for seed in range(12)]
@@ -136,6 +244,7 @@ epochs = 4
 def test_a_run_and_a_helper_with_caches_of_their_own_share_a_study(url: str, tmp_path: Path, capsys) -> None:
     file = tmp_path / "study.toml"
     file.write_text(STUDY)
+    url = url.replace("service:", "file:")  # which the other process knows too
     command = [sys.executable, "-m", "leakbench", "work", str(file), "--store", url]
     helped = os.environ | {"LEAKBENCH_CACHE": str(tmp_path / "helper"), "OMP_NUM_THREADS": "1"}
     subprocess.run(command, env=helped, check=True, timeout=120)
@@ -155,7 +264,14 @@ def test_a_run_and_a_helper_with_caches_of_their_own_share_a_study(url: str, tmp
     ("place", "error", "says"),
     [
         ("nowhere://x", InputError, "must be a folder or a URL, got nowhere://x: Protocol not known"),
+        ("s3://", InputError, "must be a folder or a URL, got s3://: add a place, as in s3://bucket/study"),
+        ("file:///", InputError, "must be a folder or a URL, got file:///: add a place"),
         ("file:///proc/version/x", StoreError, "the store file:///proc/version/x cannot be used: "),
+        (
+            "file:///proc/version/x",
+            StoreError,
+            "; check its URL, your credentials for it, and that its service",
+        ),
     ],
 )
 def test_a_url_that_leads_nowhere(place: str, error: type, says: str, monkeypatch, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import os
 import secrets
 import shutil
@@ -12,7 +13,7 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import Any
 
-from ..errors import InputError, StoreError
+from ..errors import InputError, StoreError, require
 from ..key import content_key
 from ..log import WARNING, event
 from .entry import JOB, SCHEMA, Entry, Payload
@@ -27,12 +28,12 @@ class ObjectStore(Store):
     Objects have no locks. Who is about to make an entry writes so into an object, and renews it; what is not renewed
     for LEASE seconds is free again. Two machines that look in the same instant, or whose clocks are apart by more than
     that, may make the same entry twice; it is the same entry. Raises StoreError if the objects cannot be read or
-    written, InputError for a URL that nothing is there to open.
+    written, InputError for a URL that nothing is there to open, ModuleNotFoundError for one of S3 without s3fs.
     """
 
     def __init__(self, url: str, cache: Path) -> None:
         self.url = url.rstrip("/")
-        self._files, self._base = _opened(self.url)
+        self._files, self._base = _opened(url)
         super().__init__(cache)
 
     @property
@@ -66,10 +67,15 @@ class ObjectStore(Store):
                 yield mine
 
     def _whole(self, path: Path) -> Entry | None:
-        """The entry at `path`, fetched where it is not here; a damaged one is set aside and fetched again."""
+        """The entry at `path`, fetched where it is not here; a damaged one is set aside and fetched again.
+
+        One that is damaged under the URL too is taken back there, or everybody would fetch it until it is made again.
+        """
         entry = super()._whole(path)
         if entry is None and self._fetched(path):
             entry = super()._whole(path)
+            if entry is None:
+                self._asked(lambda: self._remove(self._remote(path, JOB)))
         return entry
 
     def _fetched(self, path: Path) -> bool:
@@ -78,7 +84,8 @@ class ObjectStore(Store):
             return False
         folder = self._make_folder()
         try:
-            self._asked(lambda: self._copy(path, folder))
+            if not self._asked(lambda: self._copied(path, folder)):
+                return False
             path.parent.mkdir(parents=True, exist_ok=True)
             folder.rename(path)
         except OSError:
@@ -87,13 +94,35 @@ class ObjectStore(Store):
             shutil.rmtree(folder, ignore_errors=True)
         return True
 
-    def _copy(self, path: Path, folder: Path) -> None:
-        for name in self._files.ls(self._remote(path), detail=False):
-            self._files.get_file(name, str(folder / Path(name).name))
+    def _copied(self, path: Path, folder: Path) -> bool:
+        try:
+            for name in self._files.ls(self._remote(path), detail=False):
+                self._files.get_file(name, str(folder / Path(name).name))
+        except FileNotFoundError:
+            return False  # another machine has just taken it back
+        return True
 
     def _send(self, path: Path, names: Sequence[str]) -> None:
         for name in names:
             self._files.put_file(str(path / name), self._remote(path, name))
+
+    def _created(self, path: str, data: bytes, again: bool = True) -> bool:
+        """Write an object; False where there is one already."""
+        try:
+            self._files.pipe_file(path, data, mode="create")
+        except FileExistsError:
+            return False
+        except OSError:
+            if self._files.exists(path):
+                return False  # which some services say in words of their own
+            if not again:
+                raise
+            return self._created(path, data, again=False)  # S3 asks for that where it was being removed
+        return True
+
+    def _remove(self, path: str) -> None:
+        with suppress(FileNotFoundError):
+            self._files.rm_file(path)
 
     @contextmanager
     def _leased(self, claim: str, wait: bool) -> Iterator[bool]:
@@ -107,11 +136,16 @@ class ObjectStore(Store):
         def renew() -> None:
             while not over.wait(LEASE / 3):
                 try:
-                    self._files.pipe_file(claim, _lease(owner))
+                    if self._holds(claim, owner):
+                        self._files.pipe_file(claim, _lease(owner))
                 except (
                     Exception
                 ) as error:  # it may succeed next time; at worst another makes the same entry too
                     event("claim not renewed", WARNING, claim=claim, said=str(error))
+
+        def give_back() -> None:
+            if self._holds(claim, owner):
+                self._remove(claim)
 
         renewing = Thread(target=renew, daemon=True)
         renewing.start()
@@ -120,30 +154,34 @@ class ObjectStore(Store):
         finally:
             over.set()
             renewing.join()
-            self._asked(lambda: self._files.rm_file(claim))
+            self._asked(give_back)
 
     def _taken(self, claim: str, owner: str) -> bool:
         """Whether a claim is this owner's now: nobody had it, or who had it is gone."""
-        try:
-            self._files.pipe_file(claim, _lease(owner), mode="create")
+        if self._created(claim, _lease(owner)):
             return True
-        except FileExistsError:
-            pass
-        try:
-            until = json.loads(self._files.cat_file(claim))["until"]
-        except FileNotFoundError:
-            return False  # it has just been given up; look again
-        if until > time.time():
-            return False
+        if self._held(claim).get("until", math.inf) > time.time():
+            return False  # where there is none now, it has just been given up; look again
         self._files.pipe_file(claim, _lease(owner))
-        return bool(json.loads(self._files.cat_file(claim))["owner"] == owner)
+        return self._holds(claim, owner)
+
+    def _holds(self, claim: str, owner: str) -> bool:
+        """Whether a claim is still this owner's: while a machine sleeps, another takes over what it had claimed."""
+        return bool(self._held(claim).get("owner") == owner)
+
+    def _held(self, claim: str) -> dict[str, Any]:
+        """Who has a claim, and until when; empty where nobody has."""
+        try:
+            held: dict[str, Any] = json.loads(self._files.cat_file(claim))
+        except FileNotFoundError:
+            return {}
+        return held
 
     def _identified(self) -> str:
         """As in a folder, but of what is under the URL."""
         path = f"{self._base}/store.json"
         new = json.dumps({"schema": SCHEMA, "identity": secrets.token_hex(8)}).encode()
-        with suppress(FileExistsError):
-            self._asked(lambda: self._files.pipe_file(path, new, mode="create"))
+        self._asked(lambda: self._created(path, new))
         try:
             return str(json.loads(self._asked(lambda: self._files.cat_file(path)))["identity"])
         except (ValueError, KeyError, TypeError):
@@ -158,11 +196,12 @@ class ObjectStore(Store):
         """What the objects' service answers. Raises StoreError where it does not."""
         try:
             return ask()
-        except FileExistsError:
-            raise
         except Exception as error:  # each service has its own
             said = (str(error).strip().splitlines() or [type(error).__name__])[0]
-            raise StoreError(f"the store {self.url} cannot be used: {said}; look after its service") from None
+            raise StoreError(
+                f"the store {self.url} cannot be used: {said}; check its URL, your credentials for it, "
+                "and that its service answers"
+            ) from None
 
 
 def open_store(place: str | Path) -> Store:
@@ -178,7 +217,13 @@ def _opened(url: str) -> tuple[Any, str]:
     """The file system and the path of a URL."""
     import fsspec
 
-    scheme = url.partition("://")[0]
+    scheme, _, place = url.partition("://")
+    if not place.strip("/"):
+        raise InputError(
+            f"the store must be a folder or a URL, got {url}: add a place, as in s3://bucket/study"
+        )
+    if scheme in ("s3", "s3a"):
+        require("s3fs")
     options = {"auto_mkdir": True} if scheme in ("file", "local") else {}
     try:
         files, base = fsspec.core.url_to_fs(url, use_listings_cache=False, **options)
