@@ -30,24 +30,24 @@ LOOPED = 3  # models of the others that are timed
 WORKERS = (0, 2)
 ADAM = {"name": "adam", "lr": 1e-3}
 STUDIES = {  # what is trained, by its name
-    "digits, 64-64-32-10": ("digits", 128, {"hidden": [64, 32]}, {"epochs": 30, "batch_size": 64}, {}),
+    "digits, 64-64-32-10": ("digits", 256, {"hidden": [64, 32]}, {"epochs": 30, "batch_size": 64}, {}),
     "MNIST, 784-128-64-10": (
         "mnist",
-        64,
+        128,
         {"hidden": [128, 64]},
         {"epochs": 5, "batch_size": 64},
         {"records": 20_000},
     ),
     "Location-30, 446-128-64-30": (
         "location30",
-        64,
+        128,
         {"hidden": [128, 64]},
         {"epochs": 30, "batch_size": 64},
         {},
     ),
     "CIFAR-10, a small CNN": (
         "cifar10",
-        16,
+        64,
         {"name": "cnn"},
         {"epochs": 3, "batch_size": 64, "optimiser": ADAM},
         {"records": 8000},

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from functools import cache
 
 from .cores import cores
 from .models import Workshop
@@ -15,10 +16,9 @@ LONGEST_START = 15.0  # seconds, of a helper; a process that has long been at wo
 def processes_that_pay(workshop: Workshop, recipes: Sequence[Recipe]) -> int:
     """One process, or one a core: what promises to train the missing models earlier. Each trains in one thread.
 
-    It is measured on a group of the first recipe's models; a pass over the members is taken to be alike for all. A
-    helper has to start before it helps: that takes what this process, which has come as far, has spent.
+    It is measured on a group of the first recipe's models; a pass over the members is taken to be alike for all.
     """
-    starting = min(time.process_time(), LONGEST_START)
+    starting = seconds_to_start()
     missing = [job for recipe in recipes for job in workshop.missing(recipe)]
     if cores() == 1 or len(missing) < 2 or workshop.engine.device == "cuda":  # one process fills a card
         return 1
@@ -29,3 +29,9 @@ def processes_that_pay(workshop: Workshop, recipes: Sequence[Recipe]) -> int:
     one_pass = growth * seconds_each(workshop.dataset, group) / group[0].recipe.passes
     alone = one_pass * sum(job.recipe.passes for job in missing)
     return cores() if starting < alone else 1
+
+
+@cache
+def seconds_to_start() -> float:
+    """What a helper takes before it helps: what this process, which has come as far, had spent at its first study."""
+    return min(time.process_time(), LONGEST_START)
