@@ -99,7 +99,7 @@ def training(what: str, study: Study) -> Ratio:
     return Ratio(PART, f"{what}: a study / one model at a time", *times, note)
 
 
-def loop(dataset: Dataset, job: Job, workers: int) -> torch.nn.Module:
+def loop(dataset: Dataset, job: Job, workers: int, device: torch.device | str = "cpu") -> torch.nn.Module:
     """The peers' form: one model, batches from a DataLoader."""
     (stage,) = job.recipe.stages
     records = TensorDataset(torch.tensor(dataset.x[job.members]), torch.tensor(dataset.y[job.members]))
@@ -107,7 +107,7 @@ def loop(dataset: Dataset, job: Job, workers: int) -> torch.nn.Module:
         records, stage.batch_size, shuffle=True, num_workers=workers, persistent_workers=workers > 0
     )
     network = unset(job.recipe.architecture, dataset.x.shape[1:], len(dataset.classes))
-    initialised(network, torch.Generator().manual_seed(job.seed % 2**31))
+    initialised(network, torch.Generator().manual_seed(job.seed % 2**31)).to(device)
     if stage.optimiser.name == "adam":
         optimiser = torch.optim.Adam(network.parameters(), stage.optimiser.lr)
     else:
@@ -115,7 +115,7 @@ def loop(dataset: Dataset, job: Job, workers: int) -> torch.nn.Module:
     for _ in range(stage.epochs):
         for x, y in loader:
             optimiser.zero_grad()
-            cross_entropy(network(normalised(dataset, x)), y).backward()
+            cross_entropy(network(normalised(dataset, x.to(device))), y.to(device)).backward()
             optimiser.step()
     return network
 
@@ -125,7 +125,8 @@ def normalised(dataset: Dataset, x: torch.Tensor) -> torch.Tensor:
     if not dataset.mean:
         return x
     shape = (1, -1, *[1] * (x.ndim - 2))
-    return (x - torch.tensor(dataset.mean).view(shape)) / torch.tensor(dataset.std).view(shape)
+    mean, std = (torch.tensor(v, device=x.device).view(shape) for v in (dataset.mean, dataset.std))
+    return (x - mean) / std
 
 
 def accuracy(workshop: Workshop, study: Study) -> float:

@@ -72,12 +72,19 @@ def _versions() -> dict[str, str]:
 
 
 def hardware() -> dict[str, Any]:
-    """System, processor, and how many cores it has."""
+    """System, processor, how many cores it has, and the card that torch has used."""
     return {
         "system": f"{platform.system()} {platform.machine()}",
         "processor": _processor(),
         "cores": os.cpu_count(),
+        **_card(),
     }
+
+
+def _card() -> dict[str, str]:
+    torch = sys.modules.get("torch")  # which an audit does not import
+    used = torch is not None and torch.cuda.is_available() and torch.cuda.is_initialized()
+    return {"card": torch.cuda.get_device_name()} if torch is not None and used else {}
 
 
 def _processor() -> str:

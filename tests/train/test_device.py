@@ -121,6 +121,7 @@ def test_half_precision_trains_nearly_the_same_model(digits, make_jobs):
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # torch's own, of what it compiles with
 def test_one_compilation_serves_all_models(digits, make_jobs):
     from torch._dynamo.utils import counters
 
