@@ -57,10 +57,11 @@ class AdversarialLearner(Learner):
             self._step_adversary(order)
         return super().step(order)
 
-    def loss(self, logits: Tensor, targets: Tensor) -> Tensor:
+    def loss(self, logits: Tensor, targets: Tensor, labels: Tensor) -> tuple[Tensor, Tensor | None]:
         """Cross-entropy (or the stage's loss) and what the adversary makes of these members."""
         fooled = logsigmoid(self.adversary(logits.softmax(dim=1), targets)).mean()
-        return super().loss(logits, targets) + self.rule.weight * 0.5 * fooled
+        loss, each = super().loss(logits, targets, labels)
+        return loss + self.rule.weight * 0.5 * fooled, each
 
     def _step_adversary(self, order: Tensor) -> None:
         members, reference = self.material.rows[0][order], self._draw(len(order))

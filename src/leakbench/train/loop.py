@@ -13,6 +13,7 @@ from ..seeds import derive
 from .device import at_work, autocast, compiled
 from .draws import Draws
 from .history import History
+from .losses.base import cross_entropies
 from .material import Material, taken
 from .mixing import Mixing, mixed, mixed_targets, mixup
 from .model import Model, inferred
@@ -91,12 +92,13 @@ class Learner:
     def step(self, order: Tensor) -> Tensor:
         """One step on the records number `order`; the loss before it, a number on the device."""
         mixing = mixup([self.draws], len(order), self.stage)
-        logits, targets = self.answers(order, mixing), self.material.targets(0, order)
-        if self.costs is not None:
-            note(self.costs, order[None], logits[None], self.material.labels(0, order)[None])
+        logits, labels = self.answers(order, mixing), self.material.labels(0, order)
+        targets = labels if self.material.soft is None else self.material.soft[0][order]
         if mixing:
             targets = mixed_targets(targets[None], logits[None], mixing)[0]
-        loss = self.loss(logits, targets)
+        loss, each = self.loss(logits, targets, labels)
+        if self.costs is not None:
+            note(self.costs, order[None], each)
         self.optimiser.zero_grad()
         loss.backward()
         for parameter, mask in self.masked:
@@ -127,28 +129,41 @@ class Learner:
         with autocast(self.engine, records.device):
             return network(records, *kept).float()
 
-    def loss(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """What the stage minimises, from logits and targets of one batch."""
-        loss = objective(self.stage, logits[None], targets[None], self.epoch)[0]
-        return loss + self.stage.l1 * sum(p.abs().sum() for p in self.penalised)
+    def loss(self, logits: Tensor, targets: Tensor, labels: Tensor) -> tuple[Tensor, Tensor | None]:
+        """What the stage minimises on one batch, and what each record costs [1, B]; see `objective`."""
+        loss, each = objective(self.stage, logits[None], targets[None], labels[None], self.epoch)
+        return loss[0] + self.stage.l1 * sum(p.abs().sum() for p in self.penalised), each
 
     def finish(self) -> None:
         """What is to be undone on the network after the last step."""
 
 
-def objective(stage: Train, logits: Tensor, targets: Tensor, epoch: int = 0) -> Tensor:
-    """The loss of each model [K] on logits [K, B, C]; a student's are compared at the teacher's temperature."""
+def objective(
+    stage: Train, logits: Tensor, targets: Tensor, labels: Tensor, epoch: int = 0
+) -> tuple[Tensor, Tensor | None]:
+    """The loss of each model [K] on logits [K, B, C], and the cross-entropies on the labels [K, B] if the stage notes
+    them, which are computed once where the loss is their mean. A student is compared at the teacher's temperature.
+    """
     loss = stage.loss.at(epoch)
+    if loss.plain and targets.ndim == labels.ndim:
+        each = cross_entropies(logits, labels)
+        return each.mean(dim=-1), each.detach()
+    with torch.no_grad():
+        each = cross_entropies(logits, labels) if stage.traced else None
     if isinstance(stage, Distill):
-        return stage.temperature**2 * loss(logits / stage.temperature, targets)
-    return loss(logits, targets)
+        return stage.temperature**2 * loss(logits / stage.temperature, targets), each
+    return loss(logits, targets), each
 
 
 def torch_optimiser(
     optimiser: Optimiser, parameters: list[Tensor], device: torch.device
 ) -> torch.optim.Optimizer:
-    """The recipe's optimiser as torch's, on a card all weights in one kernel."""
-    common = {"lr": optimiser.lr, "weight_decay": optimiser.weight_decay, "fused": device.type == "cuda"}
+    """The recipe's optimiser as torch's, a weight in one pass."""
+    common = {
+        "lr": optimiser.lr,
+        "weight_decay": optimiser.weight_decay,
+        "fused": device.type in ("cpu", "cuda"),
+    }
     if optimiser.name == "adam":
         return torch.optim.Adam(parameters, **common)
     return torch.optim.SGD(parameters, momentum=optimiser.momentum, **common)

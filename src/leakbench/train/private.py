@@ -53,8 +53,8 @@ class PrivateLearner(Learner):
 
     def step(self, order: Tensor) -> Tensor:
         """One step on the clipped and noisy gradient."""
-        targets = self.material.targets(0, order)
-        loss = objective(self.stage, self.answers(order)[None], targets[None], self.epoch)[0]
+        targets, labels = self.material.targets(0, order)[None], self.material.labels(0, order)[None]
+        (loss,), _ = objective(self.stage, self.answers(order)[None], targets, labels, self.epoch)
         self.noisy.zero_grad()
         with warnings.catch_warnings():
             warnings.simplefilter(

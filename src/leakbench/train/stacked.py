@@ -115,11 +115,11 @@ class _Stage:
         targets = labels if self.material.soft is None else self._taught(numbers)
         mixing = mixup([self.draws[k] for k in self.live], rows.shape[1], self.stage)
         logits = self.stack.forward(self._records(rows, mixing), self._masks(rows.shape[1]))
-        if costs is not None:
-            note(costs, numbers, logits, labels)
         if mixing:
             targets = mixed_targets(targets, logits, mixing)
-        loss = objective(self.stage, logits, targets, epoch)
+        loss, each = objective(self.stage, logits, targets, labels, epoch)
+        if costs is not None:
+            note(costs, numbers, each)
         if self.penalised:
             loss = loss + self.stage.l1 * sum(self._sizes(name) for name in self.penalised)
         self.optimiser.begin(lr)

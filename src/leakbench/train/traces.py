@@ -3,7 +3,6 @@
 import torch
 from torch import Tensor
 
-from .losses.base import cross_entropies
 from .recipe import Train
 
 
@@ -12,7 +11,6 @@ def blank(stage: Train, K: int, n: int, device: torch.device) -> Tensor | None:
     return torch.full((K, n), torch.nan, device=device) if stage.traced else None
 
 
-@torch.no_grad()
-def note(costs: Tensor, numbers: Tensor, logits: Tensor, labels: Tensor) -> None:
-    """Put cross-entropies, on logits [K, B, C] and labels [K, B], in the places `numbers` [K, B] of `costs`."""
-    costs.scatter_(1, numbers, cross_entropies(logits, labels))
+def note(costs: Tensor, numbers: Tensor, each: Tensor) -> None:
+    """Put what each record of a batch costs [K, B] in the places `numbers` [K, B] of `costs`."""
+    costs.scatter_(1, numbers, each)

@@ -13,6 +13,11 @@ class Loss(Plugin):
 
     per_record: ClassVar[bool] = True  # a mean over records, none of which enters another's part
 
+    @property
+    def plain(self) -> bool:
+        """Whether it is, on labels, the mean of their cross-entropies and nothing else."""
+        return False
+
     def __call__(self, logits: "Tensor", targets: "Tensor") -> "Tensor":
         """Losses [K] from logits [K, B, C] and targets: labels [K, B], or distributions [K, B, C]."""
         raise NotImplementedError

@@ -25,5 +25,9 @@ class CrossEntropy(Loss):
         if not 0 <= self.smoothing < 1:
             raise InputError(f"smoothing must be at least 0 and below 1, got {self.smoothing}")
 
+    @property
+    def plain(self) -> bool:
+        return not self.smoothing
+
     def __call__(self, logits: "Tensor", targets: "Tensor") -> "Tensor":
         return cross_entropies(logits, targets, self.smoothing).mean(dim=-1)
