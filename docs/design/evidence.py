@@ -252,53 +252,82 @@ def same_bits() -> None:
 
 
 def group_sizes(batches: int = 28, repeats: int = 5) -> None:
-    """Milliseconds a model takes, by the size of its group and the threads; and for its matrix products alone.
+    """Milliseconds a model takes in a thread, by the size of its group, and for its matrix products alone.
 
     MKL_CBWR=AUTO before the command shows what the strict rounding of the default costs.
     """
     import torch
 
     from leakbench.cores import threads
-    from leakbench.pace import shortened
     from leakbench.running import open_workshop
-    from leakbench.train import stages
+    from leakbench.train.samples import group_that_pays, shortened
+    from leakbench.train.stages import train_group
 
-    stages.STACK_BYTES = 10**12  # groups as large as asked
-    for name, hidden, records, sizes in (
-        ("digits", [64, 32], None, (1, 8, 32, 64)),
-        ("location30", [128, 64], None, (1, 8, 16, 32, 64)),
-        ("mnist", [128, 64], 20_000, (1, 8, 16, 32, 64)),
+    for name, hidden, records in (
+        ("digits", [64, 32], None),
+        ("location30", [128, 64], None),
+        ("mnist", [128, 64], 20_000),
     ):
-        study = _study(name, {"hidden": hidden}, 64, records, models=64, group_size=64)
+        study = _study(name, {"hidden": hidden}, 64, records, models=128, group_size=64)
         with TemporaryDirectory() as store:
             workshop = open_workshop(study, store)
-        jobs, classes = workshop.jobs(study.recipe), len(workshop.dataset.classes)
+        jobs, classes = workshop.jobs(study.recipe)[::2], len(workshop.dataset.classes)
+        for size in (1, 2, 4, 8, 16, 32, 64):
+            group = shortened(jobs[:size], batches, epochs=1)
+            train = partial(train_group, workshop.dataset, group)
+            spent = 1000 * _seconds(train, repeats) / size
+            steps = -(-len(group[0].members) // 64)
+            print(f"{name} {hidden}, {size} at once: {quoted(spent)} ms, {steps} batches")
+        print(f"{name} {hidden}, a short measurement takes {group_that_pays(workshop.dataset, jobs)} at once")
         widths = (int(np.prod(workshop.dataset.x.shape[1:])), *hidden, classes)
-        weights = [torch.randn(8, a, b) for a, b in pairwise(widths)]
-        x = torch.randn(8, 64, widths[0])
-        for n in (1, 2):
-            with threads(n):
-                for size in sizes:
-                    group = shortened(jobs[:size], batches, epochs=1)
-                    steps = -(-len(group[0].members) // 64)
-                    train = partial(stages.train_group, workshop.dataset, group)
-                    spent = 1000 * _seconds(train, repeats) / size
-                    print(
-                        f"{name} {hidden}, {n} threads, {size} at once: {quoted(spent)} ms, {steps} batches"
-                    )
-                spent = 1000 * _seconds(partial(_products, x, weights), 20 * repeats) / 8
-                print(f"{name} {hidden}, {n} threads: products alone {quoted(spent)} ms a model and batch")
+        weights = [torch.randn(8, b, a) for a, b in pairwise(widths)]
+        with threads(1):
+            spent = (
+                1000 * _seconds(partial(_products, torch.randn(8, 64, widths[0]), weights), 20 * repeats) / 8
+            )
+        print(f"{name} {hidden}: products alone {quoted(spent)} ms a model and batch")
 
 
 def _products(x: Any, weights: Sequence[Any]) -> None:
     """The matrix products of a step of K MLPs: forward, and the gradients of weights and of hidden layers."""
+    from leakbench.train.products import wide
+
     read = [x]
     for weight in weights:
-        read.append(read[-1] @ weight)
+        read.append(_product(read[-1], weight.mT, wide(weight)))
     gradient = read.pop()
     for i in reversed(range(len(weights))):
-        read[i].mT @ gradient
-        gradient = gradient @ weights[i].mT if i else gradient
+        _product(gradient.mT, read[i], wide(weights[i]))
+        gradient = _product(gradient, weights[i], False) if i else gradient
+
+
+def _product(a: Any, b: Any, onednn: bool) -> Any:
+    """The products of K pairs of matrices, by MKL or, one after the other, by oneDNN."""
+    import torch
+
+    from leakbench.train.products import _onednn
+
+    if onednn:
+        return torch.stack([_onednn(m, n) for m, n in zip(a, b.mT, strict=True)])
+    return torch.bmm(a, b)
+
+
+def wide_layers(K: int = 8, B: int = 64, repeats: int = 200) -> None:
+    """Microseconds of a layer's product, and of its weight's gradient, by MKL and by oneDNN in one thread."""
+    import torch
+
+    from leakbench.cores import threads
+
+    for inputs, outputs in ((64, 64), (128, 64), (128, 128), (256, 128), (446, 128), (784, 128), (784, 512)):
+        x, gradient = torch.randn(K, B, inputs), torch.randn(K, B, outputs)
+        weight = torch.randn(K, outputs, inputs)
+        for library, onednn in (("MKL", False), ("oneDNN", True)):
+            with threads(1):
+                forward, backward = (
+                    1e6 * _seconds(partial(_product, *factors, onednn), repeats) / K
+                    for factors in ((x, weight.mT), (gradient.mT, x))
+                )
+            print(f"{inputs} -> {outputs}, {library}: {quoted(forward)} us, gradient {quoted(backward)} us")
 
 
 def _seconds(work: Callable[[], object], repeats: int) -> np.ndarray:
@@ -361,6 +390,7 @@ EVIDENCE = (
     tree,
     same_bits,
     group_sizes,
+    wide_layers,
 )
 
 if __name__ == "__main__":

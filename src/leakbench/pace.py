@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Sequence
-from functools import cache
 
 from .cores import cores
 from .models import Workshop
@@ -10,7 +9,10 @@ from .train.job import groups
 from .train.recipe import Recipe
 from .train.samples import beginnings, seconds_each
 
-LONGEST_START = 15.0  # seconds, of a helper; a process that has long been at work cannot tell
+LONGEST_START = 5.0  # seconds, where this process did something else before
+START = min(
+    time.process_time(), LONGEST_START
+)  # what a helper takes before it helps: to come as far as this line
 
 
 def processes_that_pay(workshop: Workshop, recipes: Sequence[Recipe]) -> int:
@@ -18,7 +20,6 @@ def processes_that_pay(workshop: Workshop, recipes: Sequence[Recipe]) -> int:
 
     It is measured on a group of the first recipe's models; a pass over the members is taken to be alike for all.
     """
-    starting = seconds_to_start()
     missing = [job for recipe in recipes for job in workshop.missing(recipe)]
     if cores() == 1 or len(missing) < 2 or workshop.engine.device == "cuda":  # one process fills a card
         return 1
@@ -28,10 +29,4 @@ def processes_that_pay(workshop: Workshop, recipes: Sequence[Recipe]) -> int:
     growth = len(alike[0].members) / len(group[0].members)
     one_pass = growth * seconds_each(workshop.dataset, group) / group[0].recipe.passes
     alone = one_pass * sum(job.recipe.passes for job in missing)
-    return cores() if starting < alone else 1
-
-
-@cache
-def seconds_to_start() -> float:
-    """What a helper takes before it helps: what this process, which has come as far, had spent at its first study."""
-    return min(time.process_time(), LONGEST_START)
+    return cores() if alone > START else 1

@@ -1,0 +1,48 @@
+"""One process or one a core: by what the models that are missing promise to take."""
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from leakbench import pace
+from leakbench.models import Workshop
+from leakbench.pace import processes_that_pay
+from leakbench.running import open_workshop
+from leakbench.study import Study
+from leakbench.train.engine import Engine
+
+TABLE = {
+    "data": {"name": "digits", "records": 300},
+    "design": {"name": "random_half", "models": 4},
+    "architecture": {"hidden": [16]},
+    "stages": [{"epochs": 5}],
+}
+
+
+@pytest.fixture
+def workshop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workshop:
+    """Four models of 150 records each; a machine of 8 cores, on which helpers start in 2 seconds."""
+    monkeypatch.setattr(pace, "cores", lambda: 8)
+    monkeypatch.setattr(pace, "START", 2.0)
+    return open_workshop(Study.of(TABLE), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("one_pass", "processes"), [(0.2, 8), (0.05, 1)]
+)  # 4 models, 5 epochs: 4 and 1 seconds
+def test_helpers_come_where_training_takes_longer_than_their_start(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch, one_pass: float, processes: int
+) -> None:
+    monkeypatch.setattr(pace, "seconds_each", lambda dataset, jobs: one_pass)
+    assert processes_that_pay(workshop, [Study.of(TABLE).recipe]) == processes
+
+
+def test_nobody_helps_where_nothing_is_left_or_a_card_trains(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pace, "seconds_each", lambda dataset, jobs: 1000.0)
+    recipe = Study.of(TABLE).recipe
+    assert processes_that_pay(dataclasses.replace(workshop, engine=Engine("cuda")), [recipe]) == 1
+    workshop.train([recipe])
+    assert processes_that_pay(workshop, [recipe]) == 1
