@@ -11,8 +11,8 @@ from functools import partial
 
 import numpy as np
 import torch
+from looped import loop
 from ratios import Ratio, in_turns, seconds
-from training import loop
 
 from leakbench.data.dataset import Dataset
 from leakbench.data.load import DataSpec, load

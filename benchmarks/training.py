@@ -1,33 +1,32 @@
 """A study's models against the form that peers train shadow models in: one after the other, from a DataLoader.
 
 Ours is what a run does: models in stacks, in as many processes as a short measurement favours, which is part of the
-time, as are the start of the helpers and the writing of the store. Theirs has the number of loader workers that is
-fastest here; of it some models are timed, and stand for all. Both train the same networks on the same records for the
-same epochs; the note tells their accuracies.
+time, as are the start of the helpers and the writing of the store. Theirs (`looped.py`) has a process to itself and the
+number of loader workers that is fastest here; some of its models are timed, and stand for all. Both train the same
+networks on the same records for the same epochs; the note tells their accuracies, which no time includes.
 """
 
+import json
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import numpy as np
-import torch
-from ratios import Ratio, in_turns, seconds
-from torch.nn.functional import cross_entropy
-from torch.utils.data import DataLoader, TensorDataset
+from ratios import Ratio, seconds
 
-from leakbench.data.dataset import Dataset
 from leakbench.executors.local import LocalExecutor
 from leakbench.models import Workshop
 from leakbench.pace import processes_that_pay
 from leakbench.running import open_workshop
 from leakbench.study import Study
-from leakbench.train.architectures import initialised, unset
-from leakbench.train.job import Job
 from leakbench.train.query import query
 
 PART = "Training"
-LOOPED = 3  # models of the others that are timed
-WORKERS = (0, 2)
+REPEATS = 5
+LOOKED_AT = 3  # models whose accuracy is told
 ADAM = {"name": "adam", "lr": 1e-3}
 STUDIES = {  # what is trained, by its name
     "digits, 64-64-32-10": ("digits", 256, {"hidden": [64, 32]}, {"epochs": 30, "batch_size": 64}, {}),
@@ -62,87 +61,63 @@ def ratios() -> Iterator[Ratio]:
         whole, half = (
             Study.of(table | {"design": {"name": "random_half", "models": n}}) for n in (models, models // 2)
         )
-        yield training(what, whole, half)
+        yield training(what, models, whole, half)
 
 
-def training(what: str, study: Study, half: Study) -> Ratio:
+def training(what: str, models: int, study: Study, half: Study) -> Ratio:
     """Every model of a study, both ways; from `half` of it what each further model takes."""
+    processes: set[int] = set()
+    weights = ours(study, processes)  # the first time is slower
+    times: list[float] = []
+    theirs: list[dict[str, Any]] = []
+    for _ in range(REPEATS):
+        times.append(seconds(lambda: ours(study, processes)))
+        theirs.append(looped(study))
+    halves = [seconds(lambda: ours(half, set())) for _ in range(3)]
+    their_times = [models * float(np.mean(each["seconds"])) for each in theirs]
+    further = np.median(their_times) / 2 / (np.median(times) - np.median(halves))
+    accuracies = f"{accuracy(study, weights):.3f} and {np.mean([each['accuracies'] for each in theirs]):.3f}"
+    timed, workers = len(theirs[0]["seconds"]), sorted({each["workers"] for each in theirs})
+    note = f"{models} models; {timed} of theirs, x{models / timed:.0f}; {told(processes)} processes, {told(workers)} "
+    note += f"loader workers; each further model {further:.1f}x; accuracy {accuracies}"
+    return Ratio(PART, f"{what}: a study / one model at a time", times, their_times, note)
+
+
+def ours(study: Study, processes: set[int]) -> list[dict[str, np.ndarray]]:
+    """Train a study's models into a store; the weights of the first of them."""
     with tempfile.TemporaryDirectory() as folder:
         workshop = open_workshop(study, folder)
-    dataset, jobs = workshop.dataset, workshop.jobs(study.recipe)
-    timed = {n: seconds(lambda n=n: loop(dataset, jobs[0], n)) for n in (*WORKERS, *WORKERS)}  # twice: warm
-    workers = min(timed, key=lambda n: timed[n])
-    right: dict[str, list[float]] = {"ours": [], "theirs": []}
-    processes = set()
-
-    def ours(study: Study = study) -> None:
-        with tempfile.TemporaryDirectory() as folder:
-            workshop = open_workshop(study, folder)
-            executor = LocalExecutor(processes_that_pay(workshop, [study.recipe]))
-            processes.add(executor.processes)
-            with executor.helping(study.describe(), workshop.store.place):
-                workshop.train([study.recipe])
-            right["ours"].append(accuracy(workshop, study))
-
-    def theirs() -> None:
-        for job in jobs[:LOOPED]:
-            right["theirs"].append(test_accuracy(dataset, loop(dataset, job, workers)))
-
-    times = in_turns(ours, theirs, 5, scale=len(jobs) / LOOPED)
-    halves = [seconds(lambda: ours(half)) for _ in range(3)]
-    further = np.median(times[1]) / 2 / (np.median(times[0]) - np.median(halves))
-    accuracies = " and ".join(f"{np.mean(values):.3f}" for values in right.values())
-    note = f"{len(jobs)} models, {len(jobs[0].members):,} records each; {LOOPED} of theirs, x{len(jobs) / LOOPED:.0f}; "
-    note += f"{' or '.join(map(str, sorted(processes)))} processes, {workers} loader workers; "
-    note += f"each further model {further:.1f}x; accuracy {accuracies}"
-    return Ratio(PART, f"{what}: a study / one model at a time", *times, note)
+        executor = LocalExecutor(processes_that_pay(workshop, [study.recipe]))
+        processes.add(executor.processes)
+        with executor.helping(study.describe(), workshop.store.place):
+            workshop.train([study.recipe])
+        return [weights_of(workshop, study, m) for m in range(LOOKED_AT)]
 
 
-def loop(dataset: Dataset, job: Job, workers: int, device: torch.device | str = "cpu") -> torch.nn.Module:
-    """The peers' form: one model, batches from a DataLoader."""
-    (stage,) = job.recipe.stages
-    records = TensorDataset(torch.tensor(dataset.x[job.members]), torch.tensor(dataset.y[job.members]))
-    loader = DataLoader(
-        records, stage.batch_size, shuffle=True, num_workers=workers, persistent_workers=workers > 0
+def weights_of(workshop: Workshop, study: Study, m: int) -> dict[str, np.ndarray]:
+    """Of model m."""
+    return dict(workshop.models(study.recipe)[m].tensors("weights.safetensors"))
+
+
+def looped(study: Study) -> dict[str, Any]:
+    """What `looped.py` finds."""
+    command = [sys.executable, str(Path(__file__).with_name("looped.py"))]
+    done = subprocess.run(
+        command, input=json.dumps(study.describe()), capture_output=True, text=True, check=True
     )
-    network = unset(job.recipe.architecture, dataset.x.shape[1:], len(dataset.classes))
-    initialised(network, torch.Generator().manual_seed(job.seed % 2**31)).to(device)
-    if stage.optimiser.name == "adam":
-        optimiser = torch.optim.Adam(network.parameters(), stage.optimiser.lr)
-    else:
-        optimiser = torch.optim.SGD(network.parameters(), stage.optimiser.lr, stage.optimiser.momentum)
-    for _ in range(stage.epochs):
-        for x, y in loader:
-            optimiser.zero_grad()
-            cross_entropy(network(normalised(dataset, x.to(device))), y.to(device)).backward()
-            optimiser.step()
-    return network
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
 
 
-def normalised(dataset: Dataset, x: torch.Tensor) -> torch.Tensor:
-    """As the data set says."""
-    if not dataset.mean:
-        return x
-    shape = (1, -1, *[1] * (x.ndim - 2))
-    mean, std = (torch.tensor(v, device=x.device).view(shape) for v in (dataset.mean, dataset.std))
-    return (x - mean) / std
-
-
-def accuracy(workshop: Workshop, study: Study) -> float:
-    """Of the first models of a study, on the test part."""
-    data, test = workshop.dataset, workshop.dataset.parts["test"]
-    entries = workshop.models(study.recipe)[:LOOPED]
-    about = data.x, len(data.classes), study.recipe.architecture
-    answers = [
-        query(*about, e.tensors("weights.safetensors"), test, mean=data.mean, std=data.std)[0]
-        for e in entries
-    ]
+def accuracy(study: Study, weights: list[dict[str, np.ndarray]]) -> float:
+    """Of models with these weights, on the test part."""
+    with tempfile.TemporaryDirectory() as folder:
+        data = open_workshop(study, folder).dataset
+    test, about = data.parts["test"], (data.x, len(data.classes), study.recipe.architecture)
+    answers = [query(*about, each, test, mean=data.mean, std=data.std)[0] for each in weights]
     return float(np.mean([(z.argmax(axis=1) == data.y[test]).mean() for z in answers]))
 
 
-@torch.no_grad()
-def test_accuracy(dataset: Dataset, network: torch.nn.Module) -> float:
-    """Of one network, on the test part."""
-    test = dataset.parts["test"]
-    z = network.eval()(normalised(dataset, torch.tensor(dataset.x[test])))
-    return float((z.argmax(dim=1).numpy() == dataset.y[test]).mean())
+def told(numbers: set[int] | list[int]) -> str:
+    """1 or 2."""
+    return " or ".join(map(str, sorted(numbers)))

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from ..cores import threads
 from ..errors import InputError
 from .engine import Engine
+from .memory import keep_freed_memory
 
 ROOM = 0.4  # of a card's free memory, at the most, that a data set or a stack of models may take
 
@@ -62,6 +63,7 @@ def at_work(engine: Engine, training: bool = True) -> Iterator[torch.device]:
         if device.type == "cuda":
             settings.enter_context(_card(engine))
         elif training:
+            keep_freed_memory()
             settings.enter_context(threads(1))
         yield device
 
