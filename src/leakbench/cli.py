@@ -134,7 +134,10 @@ def run(
     gpus: Annotated[
         float | None,
         typer.Option(
-            metavar="N", min=0, help="GPUs of each Ray helper, or a share of one.", show_default="0"
+            metavar="N",
+            min=0,
+            help="GPUs of each Ray helper, or a share of one.",
+            show_default="1 where the study's engine is a card, else 0",
         ),
     ] = None,
     dry_run: Annotated[
@@ -172,7 +175,8 @@ def run(
 
         terminal.show_forecast(forecast(planned, store))
         return
-    helping = chosen_executor(executor, address, processes, cpus, gpus)
+    card = planned.file.engine.device == "cuda"
+    helping = chosen_executor(executor, address, processes, cpus, gpus, card)
     progress, unfinished = terminal.progress(), Unfinished(out)
     try:
         with logged_to(Path(out) / "log.jsonl"):

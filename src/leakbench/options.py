@@ -33,9 +33,14 @@ Changes = Annotated[
 
 
 def chosen_executor(
-    name: str, address: str | None, helpers: int | None, cpus: int | None, gpus: float | None
+    name: str,
+    address: str | None,
+    helpers: int | None,
+    cpus: int | None,
+    gpus: float | None,
+    card: bool,
 ) -> "Executor | None":
-    """What brings helpers; None for processes of this machine."""
+    """What brings helpers; None for processes of this machine. With `card` each needs one, unless `gpus` says else."""
     if name == "local":
         if (address, cpus, gpus) != (None, None, None):
             raise InputError("--address, --cpus and --gpus are about a Ray cluster; add --executor ray")
@@ -45,7 +50,7 @@ def chosen_executor(
     require("ray")
     from .executors.ray import RayExecutor
 
-    return RayExecutor(address or "auto", cpus or 1, gpus or 0.0, helpers)
+    return RayExecutor(address or "auto", cpus or 1, float(card) if gpus is None else gpus, helpers)
 
 
 def check_store(place: str) -> None:

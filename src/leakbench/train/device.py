@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from ..cores import threads
 from ..errors import InputError
 from .engine import Engine
-from .memory import keep_freed_memory
+from .memory import keep_freed_memory, only_new_garbage
 
 ROOM = 0.4  # of a card's free memory, at the most, that a data set or a stack of models may take
 
@@ -65,6 +65,8 @@ def at_work(engine: Engine, training: bool = True) -> Iterator[torch.device]:
         elif training:
             keep_freed_memory()
             settings.enter_context(threads(1))
+        if training:
+            settings.enter_context(only_new_garbage())
         yield device
 
 

@@ -49,8 +49,8 @@ class Job:
                     f"a committee of {stage.size} that leaves records out needs as many members, got "
                     f"{len(self.members)}; make it smaller"
                 )
-        rows = np.concatenate([self.members, self.dev])
-        if rows.min() < 0 or len(np.unique(rows)) != len(rows):
+        rows = np.sort(np.concatenate([self.members, self.dev]))
+        if rows[0] < 0 or (rows[1:] == rows[:-1]).any():
             raise InputError("members and dev must be different rows, none twice and none negative")
 
     def until(self, number: int) -> "Job":

@@ -22,6 +22,7 @@ from .tensors import Normaliser, augmented
 Weights = Mapping[str, np.ndarray]
 Call = Callable[[], object]
 CPU = Engine()
+BATCHES = {"cpu": 1024, "cuda": 4096}  # records that are asked about at once
 
 
 @torch.no_grad()
@@ -32,7 +33,7 @@ def query(
     weights: Weights | Sequence[Weights],
     rows: Indices,
     views: Sequence[str] = ("identity",),
-    batch: int = 1024,
+    batch: int | None = None,
     mean: tuple[float, ...] = (),
     std: tuple[float, ...] = (),
     engine: Engine = CPU,
@@ -46,7 +47,7 @@ def query(
     several = [weights] if isinstance(weights, Mapping) else list(weights)
     if not several:
         raise InputError("query needs the weights of at least one model, got none")
-    parsed = parse_views(views)
+    parsed, batch = parse_views(views), batch or BATCHES[engine.device]
     out = np.empty((len(several), len(parsed), len(rows), classes), dtype=np.float32)
     with at_work(engine, training=False) as device:
         networks = [loaded(architecture, x.shape[1:], classes, each).to(device) for each in several]

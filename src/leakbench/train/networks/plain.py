@@ -7,9 +7,7 @@ Their `forward` takes dropout masks instead of drawing them: they come from the 
 import itertools
 import math
 
-import torch
 from torch import Tensor, nn
-from torch.autograd.function import FunctionCtx
 from torch.nn.functional import relu
 
 
@@ -54,25 +52,7 @@ class CNN(nn.Module):
 
     def forward(self, x: Tensor, masks: tuple[Tensor, ...] | None = None) -> Tensor:
         """Logits [B, C]; `masks` is one mask [B, features] on what the linear layer reads."""
-        x = _Flattened.apply(relu(self.second(relu(self.first(x)))))
+        x = relu(self.second(relu(self.first(x)))).flatten(1)
         if masks is not None:
             x = x * masks[0]
         return self.last(x)
-
-
-class _Flattened(torch.autograd.Function):
-    """Images [B, c, h, w] as rows [B, c h w]; their gradient comes back in the layout that they had.
-
-    Otherwise ReLU's gradient runs over two layouts at once, at several times its cost.
-    """
-
-    @staticmethod
-    def forward(ctx: FunctionCtx, x: Tensor) -> Tensor:
-        ctx.like = x.shape, x.is_contiguous(memory_format=torch.channels_last)
-        return x.flatten(1)
-
-    @staticmethod
-    def backward(ctx: FunctionCtx, gradient: Tensor) -> Tensor:
-        shape, channels_last = ctx.like
-        gradient = gradient.view(shape)
-        return gradient.contiguous(memory_format=torch.channels_last) if channels_last else gradient

@@ -1,0 +1,22 @@
+"""What brings helpers, and what each of them gets."""
+
+import pytest
+
+from leakbench.errors import InputError
+from leakbench.options import chosen_executor
+
+
+@pytest.mark.parametrize(
+    ("gpus", "card", "given"), [(None, True, 1.0), (None, False, 0.0), (0.25, True, 0.25), (0.0, True, 0.0)]
+)
+def test_a_ray_helper_gets_a_card_where_the_study_needs_one(
+    gpus: float | None, card: bool, given: float
+) -> None:
+    executor = chosen_executor("ray", None, None, None, gpus, card)
+    assert executor.gpus == given and executor.cpus == 1
+
+
+def test_local_processes_have_no_shares() -> None:
+    assert chosen_executor("local", None, 2, None, None, card=True) is None
+    with pytest.raises(InputError, match="add --executor ray"):
+        chosen_executor("local", None, None, None, 1.0, card=False)
