@@ -32,11 +32,12 @@ def timed(monkeypatch):
     ("table", "size"),
     [
         ({1: 1.0, 2: 0.6, 4: 0.5, 8: 0.49}, 4),  # 8 is hardly faster
-        ({1: 1.0, 2: 1.2}, 1),
+        ({1: 1.0, 2: 1.2, 4: 1.1, 8: 1.3}, 1),
+        ({1: 1.0, 2: 0.9, 4: 0.87, 8: 0.84}, 4),  # each doubling is worth little, both together are not
         ({1: 1.0, 2: 0.9, 4: 0.8, 8: 0.7}, 8),  # there are no more than 9
     ],
 )
-def test_a_group_grows_as_long_as_that_is_faster_for_each_model(digits, make_jobs, timed, table, size):
+def test_the_smallest_group_that_is_nearly_the_fastest_is_taken(digits, make_jobs, timed, table, size):
     timed(table)
     assert group_that_pays(digits, make_jobs(Recipe(SMALL, (STAGE,)), 9)) == size
 

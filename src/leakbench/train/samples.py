@@ -1,6 +1,5 @@
 """Short samples of training, which tell how long the work takes and how many models are best trained at once."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -12,7 +11,7 @@ from .recipe import Train
 from .stages import models_at_once, train_group
 
 BATCHES = 4  # of the one epoch that is timed
-WORTH = 1.05  # how much faster each model must be in a group twice as large: small ones are shared out more evenly
+WORTH = 1.05  # how much slower than the fastest a smaller group may be: small ones are shared out more evenly
 
 
 def shortened(jobs: Sequence[Job], batches: int, epochs: int) -> list[Job]:
@@ -38,19 +37,17 @@ def seconds_each(dataset: Dataset, jobs: Sequence[Job]) -> float:
 
 
 def group_that_pays(dataset: Dataset, jobs: Sequence[Job]) -> int:
-    """How many of the jobs, which are alike, to train at once: twice as many, as long as that is faster for each.
+    """How many of the jobs, which are alike, to train at once: the fastest for each, or fewer if nearly as fast.
 
-    Which size is taken changes no number, only time.
+    Sizes are powers of two. Which is taken changes no number, only time.
     """
     most = min(models_at_once(dataset, jobs[0]), len(jobs))
+    if most == 1:
+        return 1
     samples = beginnings(jobs[:most])
-    size, best = 1, math.inf
-    if most > 1:
-        seconds_each(dataset, samples[:1])  # the first time is slower
-        best = _fastest(dataset, samples[:1])
-    while 2 * size <= most and (each := _fastest(dataset, samples[: 2 * size])) < best / WORTH:
-        size, best = 2 * size, each
-    return size
+    seconds_each(dataset, samples[:1])  # the first time is slower
+    each = {size: _fastest(dataset, samples[:size]) for size in (2**n for n in range(most.bit_length()))}
+    return next(size for size in each if each[size] <= WORTH * min(each.values()))
 
 
 def _fastest(dataset: Dataset, jobs: Sequence[Job]) -> float:
