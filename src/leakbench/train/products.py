@@ -36,8 +36,8 @@ class _Linear(torch.autograd.Function):
             out = torch.stack([_onednn(a, w, b, "relu" if relu else "none") for a, w, b in parts])
         else:
             out = torch.baddbmm(bias[:, None], x, weight.mT)
-        if relu:
-            out.relu_()
+            if relu:
+                out.relu_()
         ctx.save_for_backward(x, weight, out if relu else None)
         ctx.move = move
         return out
