@@ -58,18 +58,23 @@ def clustered_variance(psi: Array, model: Ints, record: Ints) -> Clustered:
     cell = total * n / max(n - 1, 1)
     of_record, records = _sums(psi, record)
     df = float(max(records - 1, 1))
-    variance = cell if records == n else float(of_record @ of_record) * records / df
-    events = total**2 / float(squares @ squares) if total > 0 else 0.0
+    variance = cell if records == n else _length(of_record) * records / df
+    events = total**2 / _length(squares) if total > 0 else 0.0
     if model.min() != model.max():
         of_model, models = _sums(psi, model)
-        by_model = float(of_model @ of_model) * models / (models - 1)
+        by_model = _length(of_model) * models / (models - 1)
         if by_model > cell:
-            furthest = float((of_model**2).max() / (of_model @ of_model))
+            furthest = float((of_model**2).max() / _length(of_model))
             by_record, record_df = variance, df
             variance += (by_model - cell) * models / (models - 1) * (1 + furthest)
             noise = by_record**2 / record_df + min(variance, by_model) ** 2 / ((models + 1) / 3)
             df = max(1.0, variance**2 / noise)
     return Clustered(variance, cell, df, n, records, events)
+
+
+def _length(values: Array) -> float:
+    """The sum of squares; unlike a product of two vectors it is rounded alike in any number of threads."""
+    return float(np.square(values).sum())
 
 
 def _sums(psi: Array, cluster: Ints) -> tuple[Array, int]:
