@@ -35,7 +35,7 @@ architecture = {hidden = [32]}
 [[stages]]
 epochs = 40
 """
-KILLED = STUDY.replace("models = 8", "models = 48")  # more than fifty kills let finish
+KILLED = STUDY.replace("models = 8", "models = 96")  # more than fifty kills let finish
 KINDS = ("models", "signals", "released", "findings")
 
 
