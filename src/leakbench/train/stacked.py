@@ -103,6 +103,7 @@ class _Stage:
 
     def finish(self) -> None:
         """Hand the last weights over; a stage with patience handed over each model's best already."""
+        self.stack.movers = {}  # which refer to this stage: the memory of both is free at once
         if not self.stage.patience:
             self._hand_over(range(len(self.live)))
         for model, history in zip(self.models, self.histories, strict=True):

@@ -31,7 +31,7 @@ from .tensors import Normaliser, tensors
 Progress = Callable[[float], None]
 Keep = Callable[[Job, int, Trained], object]  # is handed each model after each stage
 Make = Callable[[Job, int], Synthetic]  # the synthetic records of a job's stage
-MOST, MOST_ON_A_CARD = 64, 1024  # models that are stacked at the most: more were never faster on a processor
+MOST, MOST_ON_A_CARD = 64, 1024  # models that are stacked at the most, on a processor and on a card
 STACK_BYTES = 64_000_000  # of weights in a stack at the most, which has gradients and momentum beside them
 
 
