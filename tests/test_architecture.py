@@ -21,7 +21,7 @@ LAYERS = {  # a part may import the parts named here, and itself
     "registry": {"errors"},
     "tables": {"errors"},
     "progress": {"log"},
-    "provenance": set(),
+    "provenance": {"cores"},
     "recent": set(),
     "cores": set(),
     "types": {"errors", "recent", "signals"},

@@ -294,10 +294,10 @@ def _products(x: Any, weights: Sequence[Any]) -> None:
 
     read = [x]
     for weight in weights:
-        read.append(_product(read[-1], weight.mT, wide(weight)))
+        read.append(_product(read[-1], weight.mT, wide(read[-1], weight.shape[1])))
     gradient = read.pop()
     for i in reversed(range(len(weights))):
-        _product(gradient.mT, read[i], wide(weights[i]))
+        _product(gradient.mT, read[i], wide(read[i], weights[i].shape[1]))
         gradient = _product(gradient, weights[i], False) if i else gradient
 
 

@@ -3,6 +3,8 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
 
 from threadpoolctl import threadpool_limits
 
@@ -10,6 +12,16 @@ from threadpoolctl import threadpool_limits
 def cores() -> int:
     """How many cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@cache
+def processor() -> dict[str, str]:
+    """What Linux tells of this machine's processor, by its names for it; nothing elsewhere."""
+    cpuinfo = Path("/proc/cpuinfo")
+    if not cpuinfo.exists():
+        return {}
+    lines = (line.partition(":") for line in cpuinfo.read_text(errors="replace").splitlines())
+    return {key.strip(): value.strip() for key, _, value in lines}
 
 
 @contextmanager

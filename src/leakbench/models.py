@@ -5,7 +5,7 @@ import math
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -63,14 +63,23 @@ class Workshop:
     _shared: dict[str, Synthetic] = field(
         default_factory=dict, repr=False
     )  # by key: what does not depend on members
+    _jobs: dict[Recipe, tuple[Job, ...]] = field(default_factory=dict, init=False, repr=False)
+    _keys: dict[Job, str] = field(default_factory=dict, init=False, repr=False)
 
-    def jobs(self, recipe: Recipe) -> list[Job]:
+    def jobs(self, recipe: Recipe) -> tuple[Job, ...]:
         """One training job for each model of the split. Model m has the same seed under every defence."""
-        shared = derive(self.seed, "shared")
-        return [
-            Job(recipe, self.split.records[members], dev, self._seed("model", m), shared, self.engine)
-            for m, (members, dev) in enumerate(zip(self.split.members, self.split.dev, strict=True))
-        ]
+        if recipe not in self._jobs:
+            shared = derive(self.seed, "shared")
+            self._jobs[recipe] = tuple(
+                Job(recipe, members, dev, self._seed("model", m), shared, self.engine)
+                for m, (members, dev) in enumerate(zip(self._members, self.split.dev, strict=True))
+            )
+        return self._jobs[recipe]
+
+    @cached_property
+    def _members(self) -> list[Indices]:
+        """The members of each model, as rows of the data set."""
+        return [self.split.records[members] for members in self.split.members]
 
     def _seed(self, what: str, m: int) -> int:
         return derive(self.seed, what, self.split.number(m))
@@ -78,6 +87,12 @@ class Workshop:
     def spec(self, job: Job) -> dict[str, Any]:
         """What determines a model: the content of its key."""
         return job.describe(self.dataset.fingerprint)
+
+    def _key(self, job: Job) -> str:
+        """The key of a job's model."""
+        if job not in self._keys:
+            self._keys[job] = content_key(self.spec(job))
+        return self._keys[job]
 
     def missing(self, recipe: Recipe) -> list[Job]:
         """The jobs that the store does not hold yet."""
@@ -97,21 +112,42 @@ class Workshop:
             self._train_wave(wave)
 
     def _train_wave(self, wave: Sequence[Recipe]) -> None:
-        def left() -> list[Job]:
-            return [job for recipe in wave for job in self.missing(recipe)]
+        left = [job for recipe in wave for job in self.missing(recipe)]
+        kinds = sorted(groups(left, max(1, len(left))), key=lambda alike: -alike[0].recipe.passes)
+        until_done(lambda: next(filter(None, map(self._train_some, kinds)), 0), lambda: not any(kinds))
 
-        until_done(lambda: sum(map(self._train_group, self._batches(left()))), lambda: not left())
+    def _train_some(self, left: list[Job]) -> int:
+        """Train some of the jobs, which are alike, and drop from `left` those that are done; how many it trained."""
+        with ExitStack() as claims:
+            mine = self._claimed(left, claims)
+            begun: dict[int, list[Job]] = {}
+            for job in mine:
+                begun.setdefault(self.stages_done(job), []).append(job)
+            for jobs in begun.values():
+                done = [self._begun(job) for job in jobs]
+                train_group(self.dataset, jobs, done=done, keep=self._keep, make=self.synthetic)
+        left[:] = [job for job in left if self._key(job) not in self._found]
+        return len(mine)
 
-    def _batches(self, jobs: Sequence[Job]) -> list[list[Job]]:
-        """Groups no larger than are trained at once, the dearest first, and of each kind smaller ones towards the end,
-        so that the processes of this machine end together."""
-        batches = []
-        for alike in groups(jobs, max(1, len(jobs))):
-            left = list(alike)
-            for size in shares(len(alike), self.at_once(alike), neighbours()):
-                batches.append(left[:size])
-                del left[:size]
-        return sorted(batches, key=lambda batch: -batch[0].recipe.passes)
+    def _claimed(self, left: Sequence[Job], claims: ExitStack) -> list[Job]:
+        """A group of the jobs that nobody else makes or has made, until `claims` end.
+
+        All processes take the first that are free: what lies behind the first of a group is free, most likely.
+        """
+        mine: list[Job] = []
+        size = len(left)
+        for i, job in enumerate(left):
+            if len(mine) == size:
+                break
+            free = self._model(job) is None and claims.enter_context(
+                self.store.claim("models", self.spec(job))
+            )
+            if not free or self._model(job) is not None:  # another may just have made it
+                continue
+            if not mine:
+                size = share(len(left) - i, self.at_once(left), neighbours())
+            mine.append(job)
+        return mine
 
     def at_once(self, jobs: Sequence[Job]) -> int:
         """How many of these jobs, which are alike, are trained at once: what the study says, or a measurement."""
@@ -121,19 +157,6 @@ class Workshop:
         if kind not in self._group_sizes:
             self._group_sizes[kind] = group_that_pays(self.dataset, jobs)
         return self._group_sizes[kind]
-
-    def _train_group(self, batch: Sequence[Job]) -> int:
-        """Train those of a group that nobody else has claimed; how many that were."""
-        with ExitStack() as claims:
-            mine = [j for j in batch if claims.enter_context(self.store.claim("models", self.spec(j)))]
-            mine = [job for job in mine if self._model(job) is None]  # another may just have made it
-            begun: dict[int, list[Job]] = {}
-            for job in mine:
-                begun.setdefault(self.stages_done(job), []).append(job)
-            for jobs in begun.values():
-                done = [self._begun(job) for job in jobs]
-                train_group(self.dataset, jobs, done=done, keep=self._keep, make=self.synthetic)
-        return len(mine)
 
     def models(self, recipe: Recipe) -> list[Entry]:
         """The models of a recipe, trained where the store has none."""
@@ -200,7 +223,7 @@ class Workshop:
 
     def answered(self, job: Job, asked: Query) -> bool:
         """Whether the store holds the answers of a job's model."""
-        return self.store.has("signals", self._asked(content_key(self.spec(job)), asked))
+        return self.store.has("signals", self._asked(self._key(job), asked))
 
     def owner(self, recipe: Recipe, m: int, model: Entry) -> Owner:
         """Model m of a recipe in the hands of a defender."""
@@ -226,19 +249,18 @@ class Workshop:
 
     def _keep(self, job: Job, number: int, trained: Trained) -> None:
         if number in job.recipe.kept:
-            spec = self.spec(job.until(number))
+            part = job.until(number)
             files: dict[str, Any] = {WEIGHTS: trained.weights}
             files |= {MASKS: trained.masks} if trained.masks else {}
             files |= {TRACES: trained.traces} if trained.traces is not None else {}
-            key = content_key(spec)
-            self._found[key] = self.store.put("models", spec, files, {"stages": trained.log})
+            key = self._key(part)
+            self._found[key] = self.store.put("models", self.spec(part), files, {"stages": trained.log})
             event("trained", key=key, seed=job.seed, stage=number, seconds=trained.log[-1]["seconds"])
 
     def _model(self, job: Job) -> Entry | None:
         """The model of a job, if the store holds it."""
-        spec = self.spec(job)
-        key = content_key(spec)
-        if key not in self._found and (entry := self.store.get("models", spec)) is not None:
+        key = self._key(job)
+        if key not in self._found and (entry := self.store.get("models", self.spec(job))) is not None:
             self._found[key] = entry
         return self._found.get(key)
 
@@ -281,16 +303,13 @@ class Workshop:
         return files
 
 
-def shares(count: int, most: int, processes: int) -> list[int]:
-    """Into groups of which sizes `count` models go: at most `most`, fewer the fewer are left for each process.
+def share(left: int, most: int, processes: int) -> int:
+    """How many of the models that are `left` a process is to train next: at most `most`, and fewer towards the end, so
+    that the processes of a machine end together.
 
-    >>> shares(64, 16, 2)
-    [16, 12, 9, 7, 5, 4, 4, 4, 3]
+    >>> [share(left, 16, 2) for left in (64, 48, 8, 4, 1)]
+    [16, 12, 4, 2, 1]
     """
-    least = min(max(1, most // 4), math.ceil(count / processes))
-    sizes = []
-    while count:
-        fair = count if processes == 1 else math.ceil(count / (2 * processes))
-        sizes.append(min(count, most, max(least, fair)))
-        count -= sizes[-1]
-    return sizes
+    fair = left if processes == 1 else math.ceil(left / (2 * processes))
+    least = min(max(1, most // 4), math.ceil(left / processes))
+    return min(left, most, max(least, fair))

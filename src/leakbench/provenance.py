@@ -12,6 +12,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from .cores import processor
+
 PACKAGES = (
     "leakbench", "numpy", "scipy", "scikit-learn", "pyarrow", "torch", "safetensors", "torch-pruning", "torchvision",
     "opacus", "diffusers",
@@ -91,11 +93,7 @@ def _card() -> dict[str, str]:
 
 def _processor() -> str:
     """Its name, which some machines keep to themselves, and the widest vectors that it has."""
-    cpuinfo = Path("/proc/cpuinfo")
-    if not cpuinfo.exists():
-        return platform.processor() or "unknown"
-    lines = (line.partition(":") for line in cpuinfo.read_text(errors="replace").splitlines())
-    about = {key.strip(): value.strip() for key, _, value in lines}
+    about = processor()
     flags = about.get("flags", "").split()
     vectors = next((name for flag, name in VECTORS.items() if flag in flags), "")
     return about.get("model name", platform.processor() or "unknown") + vectors

@@ -4,6 +4,8 @@ import shutil
 import threading
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -11,13 +13,16 @@ import numpy as np
 import pytest
 
 import leakbench.models
+from leakbench.data.dataset import Dataset
 from leakbench.data.load import load
 from leakbench.key import content_key
 from leakbench.models import Workshop
 from leakbench.progress import Silent, watched
 from leakbench.store import Store
 from leakbench.study import Study
-from leakbench.train.job import Job
+from leakbench.train.job import Job, Trained
+from leakbench.train.recipe import Recipe
+from leakbench.train.stages import Keep
 
 TABLE = {
     "data": {"name": "digits", "records": 300},
@@ -29,8 +34,8 @@ TABLE = {
 }
 
 
-def _workshop(store: Path) -> Workshop:
-    study = Study.of(TABLE)
+def _workshop(store: Path, study: Study | None = None) -> Workshop:
+    study = study or Study.of(TABLE)
     dataset = load(study.file.data)
     return Workshop(dataset, study.design.split(dataset, 0), 0, Store(store), study.file.group_size)
 
@@ -134,7 +139,7 @@ def test_progress_follows_the_store_whoever_fills_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("cores", "shared"), [(1, [2, 2, 4]), (2, [1, 1, 1, 1, 2, 2]), (3, [1, 1, 1, 1, 2, 2])]
+    ("cores", "shared"), [(1, [2, 2, 4]), (2, [1, 1, 1, 1, 2, 1, 1]), (3, [1, 1, 1, 1, 2, 1, 1])]
 )
 def test_a_committee_s_models_are_shared_out_evenly_and_first(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cores: int, shared: list[int]
@@ -142,10 +147,44 @@ def test_a_committee_s_models_are_shared_out_evenly_and_first(
     """A process that takes all of the dearest models last leaves the others idle, or of all at once."""
     monkeypatch.setattr("leakbench.models.neighbours", lambda: cores)
     study = Study.of(TABLE | {"defences": ["none", "selena"], "architecture": {"hidden": [512]}})
-    dataset = load(study.file.data)
-    workshop = Workshop(dataset, study.design.split(dataset, 0), 0, Store(tmp_path), group_size=32)
     recipes = [defence.recipe(study.recipe) for defence in study.defences]
-    batches = workshop._batches([job for recipe in recipes for job in workshop.jobs(recipe)])
-    costs = [batch[0].recipe.passes for batch in batches]
+    groups = _groups(study, tmp_path, monkeypatch, recipes, group_size=32)
+    costs = [group[0].recipe.passes for group in groups]
     assert costs == sorted(costs, reverse=True) and costs[0] == (25 + 1) * costs[-1]
-    assert [len(batch) for batch in batches] == shared
+    assert [len(group) for group in groups] == shared
+
+
+def test_what_others_have_claimed_or_made_is_no_part_of_a_group(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each process goes on behind the others, with groups as large as what lies there is worth."""
+    monkeypatch.setattr("leakbench.models.neighbours", lambda: 2)
+    study = Study.of(TABLE | {"design": {"name": "random_half", "models": 16}, "group_size": 16})
+    workshop, other = _workshop(tmp_path, study), _workshop(tmp_path, study)
+    jobs = workshop.jobs(study.recipe)
+    with ExitStack() as claims, ExitStack() as others:
+        (first,) = other._claimed(jobs[:1], others)
+        other._keep(first, 0, UNTRAINED)
+        assert [job.seed for job in other._claimed(jobs[1:3], others)] == [jobs[1].seed]
+        mine = workshop._claimed(jobs, claims)
+    assert [jobs.index(job) for job in mine] == [2, 3, 4, 5]  # of 14 that may be free
+
+
+UNTRAINED = Trained({"w": np.zeros(1)}, {}, [{"stage": "train", "seconds": 0.0}])
+
+
+def _groups(
+    study: Study, store: Path, monkeypatch: pytest.MonkeyPatch, recipes: list[Recipe], group_size: int
+) -> list[Sequence[Job]]:
+    """In which groups a process alone would train the models of the recipes; nothing is trained."""
+    found: list[Sequence[Job]] = []
+
+    def trained(dataset: Dataset, jobs: Sequence[Job], keep: Keep, **_: object) -> None:
+        found.append(jobs)
+        for job in jobs:
+            for number in job.recipe.kept:
+                keep(job, number, UNTRAINED)
+
+    monkeypatch.setattr("leakbench.models.train_group", trained)
+    replace(_workshop(store, study), group_size=group_size).train(recipes)
+    return found

@@ -65,7 +65,8 @@ def test_every_tensor_of_a_step_lies_on_the_device(digits, make_jobs, architectu
     if stackable([model.network for model in models], stage, digits.x.shape[1:]):
         run = _Stage(models, found, 0)
         costs = blank(stage, 2, len(found.rows[0]), META)
-        assert run._step(torch.stack([numbers, numbers]), 0.1, 0, costs).device == META
+        batch = next(run._batches(torch.stack([numbers, numbers])))
+        assert run._step(batch, 0.1, 0, costs).device == META
 
 
 def test_a_model_of_another_engine_has_a_key_of_its_own(make_jobs):

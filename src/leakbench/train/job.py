@@ -3,13 +3,13 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from ..data.dataset import Indices
 from ..errors import InputError
-from ..key import canonical
 from .engine import Engine
 from .recipe import Committee, Recipe
 
@@ -35,7 +35,7 @@ class Job:
             rows = np.asarray(getattr(self, name))
             if rows.ndim != 1 or (rows.size and rows.dtype.kind not in "iu"):
                 raise InputError(f"{name} must be whole row numbers [n], got {rows.dtype} {list(rows.shape)}")
-            object.__setattr__(self, name, rows.astype(np.int64))
+            object.__setattr__(self, name, rows.astype(np.int64, copy=False))
         if not len(self.members):
             raise InputError("members must be at least one row, got none")
         if self.recipe.needs_dev and not len(self.dev):
@@ -54,8 +54,14 @@ class Job:
             raise InputError("members and dev must be different rows, none twice and none negative")
 
     def until(self, number: int) -> "Job":
-        """The job that ends with stage `number` of this one."""
-        return replace(self, recipe=self.recipe.until(number))
+        """The job that ends with stage `number` of this one: the same object each time."""
+        if number not in self._parts:
+            self._parts[number] = replace(self, recipe=self.recipe.until(number))
+        return self._parts[number]
+
+    @cached_property
+    def _parts(self) -> dict[int, "Job"]:
+        return {len(self.recipe.stages) - 1: self}
 
     def describe(self, fingerprint: str) -> dict[str, Any]:
         """Plain data that determines the model: what its key in the store is made from.
@@ -63,9 +69,12 @@ class Job:
         `fingerprint` is the data set's. Two jobs with the same description give the same weights, up to
         floating point.
         """
+        return {**self._own, "data": fingerprint}
+
+    @cached_property
+    def _own(self) -> dict[str, Any]:
         return {
             "recipe": self.recipe.describe(),
-            "data": fingerprint,
             "members": _digest(self.members),
             "dev": _digest(self.dev),
             "seed": int(self.seed),
@@ -109,7 +118,7 @@ def groups(jobs: Sequence[Job], size: int) -> list[list[Job]]:
     """
     if size < 1:
         raise InputError(f"size of a group must be at least 1, got {size}")
-    alike: dict[str, list[Job]] = {}
+    alike: dict[tuple[Recipe, int, int], list[Job]] = {}
     for job in jobs:
         alike.setdefault(_shape(job), []).append(job)
     return [same[i : i + size] for same in alike.values() for i in range(0, len(same), size)]
@@ -123,8 +132,8 @@ def check_group(jobs: Sequence[Job]) -> None:
         raise InputError("jobs of a group must share recipe and numbers of members and dev; use `groups`")
 
 
-def _shape(job: Job) -> str:
-    return canonical([job.recipe.describe(), len(job.members), len(job.dev)])
+def _shape(job: Job) -> tuple[Recipe, int, int]:
+    return job.recipe, len(job.members), len(job.dev)
 
 
 def _digest(rows: Indices) -> dict[str, Any]:

@@ -13,7 +13,8 @@ from ..seeds import derive
 from .device import at_work, autocast, compiled
 from .draws import Draws
 from .history import History
-from .losses.base import cross_entropies
+from .losses._labels import label_cross_entropies
+from .losses.base import Loss, cross_entropies
 from .material import Material, taken
 from .mixing import Mixing, mixed, mixed_targets, mixup
 from .model import Model, inferred
@@ -145,7 +146,7 @@ def objective(
     them, which are computed once where the loss is their mean. A student is compared at the teacher's temperature.
     """
     loss = stage.loss.at(epoch)
-    if loss.plain and targets.ndim == labels.ndim:
+    if _plain(loss, targets, labels):
         each = cross_entropies(logits, labels)
         return each.mean(dim=-1), each.detach()
     with torch.no_grad():
@@ -153,6 +154,24 @@ def objective(
     if isinstance(stage, Distill):
         return stage.temperature**2 * loss(logits / stage.temperature, targets), each
     return loss(logits, targets), each
+
+
+def sloping(
+    stage: Train, logits: Tensor, targets: Tensor, labels: Tensor, epoch: int
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    """The objective's losses [K], their slope in the logits [K, B, C], and the cross-entropies [K, B] if noted."""
+    if _plain(stage.loss.at(epoch), targets, labels):
+        each, slope = label_cross_entropies(logits, labels)
+        return each.mean(dim=-1), slope.div_(labels.shape[-1]), each
+    with torch.enable_grad():
+        loss, each = objective(stage, logits.requires_grad_(), targets, labels, epoch)
+        (slope,) = torch.autograd.grad(loss.sum(), logits)
+    return loss.detach(), slope, each
+
+
+def _plain(loss: Loss, targets: Tensor, labels: Tensor) -> bool:
+    """Whether the loss is the mean of the cross-entropies on the labels."""
+    return loss.plain and targets.ndim == labels.ndim
 
 
 def torch_optimiser(

@@ -6,14 +6,13 @@ longer than training a group of small models. The plain loop uses it, and tests 
 
 import math
 from collections.abc import Mapping
-from types import EllipsisType
 
 import torch
 from torch import Tensor
 
+from .products import Gradient, Product, value
 from .settings import Optimiser
 
-Models = int | EllipsisType  # one of a stack, or all
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8  # Kingma & Ba 2015, arXiv 1412.6980; torch's defaults
 
 
@@ -31,27 +30,31 @@ class StackedOptimiser:
         """A step begins, in which each leaf moves once."""
         self.steps, self.lr = self.steps + 1, lr
 
-    @torch.no_grad()
-    def move(self, name: str, leaf: Tensor, gradient: Tensor, k: Models = ...) -> None:
-        """Move a leaf, or its model k alone, against its gradient."""
-        leaf, state = leaf[k], [value[k] for value in self.state[name]]
-        if self.rule.weight_decay:
-            gradient = gradient.add(leaf, alpha=self.rule.weight_decay)
-        self.update(leaf, gradient, state)
+    def move(self, name: str, leaf: Tensor, gradient: Gradient) -> None:
+        """Move a leaf against its gradient."""
+        self.update(leaf, gradient, self.state[name])
 
     def keep(self, positions: list[int]) -> None:
         """Reduce the state to that of the models at `positions`."""
         self.state = {name: [value[positions] for value in values] for name, values in self.state.items()}
 
-    def _sgd(self, leaf: Tensor, g: Tensor, state: list[Tensor]) -> None:
+    def _sgd(self, leaf: Tensor, g: Gradient, state: list[Tensor]) -> None:
         """v <- momentum v + g;  leaf <- leaf - lr v."""
         (v,) = state
-        torch.add(g, v, alpha=self.rule.momentum, out=v)  # one pass over memory instead of two
+        if isinstance(g, Product):
+            g.join(v, self.rule.momentum)
+        else:
+            torch.add(g, v, alpha=self.rule.momentum, out=v)  # one pass over memory instead of two
+        if self.rule.weight_decay:
+            v.add_(leaf, alpha=self.rule.weight_decay)
         leaf.add_(v, alpha=-self.lr)
 
-    def _adam(self, leaf: Tensor, g: Tensor, state: list[Tensor]) -> None:
+    def _adam(self, leaf: Tensor, g: Gradient, state: list[Tensor]) -> None:
         """m, v <- running means of g, g^2;  leaf <- leaf - lr m' / (sqrt(v') + epsilon), ' freed of bias."""
         m, v = state
+        g = value(g, leaf)
+        if self.rule.weight_decay:
+            g = g.add(leaf, alpha=self.rule.weight_decay)
         m.lerp_(g, 1.0 - BETA_1)
         v.mul_(BETA_2).addcmul_(g, g, value=1.0 - BETA_2)
         root = v.sqrt().div_(math.sqrt(1.0 - BETA_2**self.steps)).add_(EPSILON)

@@ -11,6 +11,7 @@ from .recipe import Train
 from .stages import models_at_once, train_group
 
 BATCHES = 4  # of the one epoch that is timed
+REPEATS, LONG_ENOUGH = 5, 0.03  # samples of a size; seconds after which there is no further one
 WORTH = 1.05  # how much slower than the fastest a smaller group may be: small ones are shared out more evenly
 
 
@@ -39,19 +40,28 @@ def seconds_each(dataset: Dataset, jobs: Sequence[Job]) -> float:
 def group_that_pays(dataset: Dataset, jobs: Sequence[Job]) -> int:
     """How many of the jobs, which are alike, to train at once: the fastest for each, or fewer if nearly as fast.
 
-    Sizes are powers of two. Which is taken changes no number, only time.
+    Sizes are powers of two, tried from 1 up until two in a row are slower. Which is taken changes no number, only time.
     """
     most = min(models_at_once(dataset, jobs[0]), len(jobs))
     if most == 1:
         return 1
     samples = beginnings(jobs[:most])
     seconds_each(dataset, samples[:1])  # the first time is slower
-    each = {size: _fastest(dataset, samples[:size]) for size in (2**n for n in range(most.bit_length()))}
-    return next(size for size in each if each[size] <= WORTH * min(each.values()))
+    each: dict[int, float] = {}
+    for size in (2**n for n in range(most.bit_length())):
+        each[size] = _fastest(dataset, samples[:size])
+        worth = [size for size in each if each[size] <= WORTH * min(each.values())]
+        if size > 2 * worth[-1]:
+            break
+    return worth[0]
 
 
 def _fastest(dataset: Dataset, jobs: Sequence[Job]) -> float:
-    return min(seconds_each(dataset, jobs) for _ in range(2))
+    """How long one of the jobs trains, the shortest of a few times: one where all together are long enough."""
+    times: list[float] = []
+    while len(times) < REPEATS and sum(times) * len(jobs) < LONG_ENOUGH:
+        times.append(seconds_each(dataset, jobs))
+    return min(times)
 
 
 def _spread(rows: Indices, size: int) -> Indices:

@@ -5,8 +5,8 @@ between models: the loss is a sum over them, and the optimiser treats each weigh
 """
 
 import time
-from collections.abc import Callable, Iterable, Sequence
-from functools import partial
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -16,14 +16,15 @@ from .architectures import CNN, MLP, Network
 from .device import at_work
 from .draws import Draws
 from .history import History
-from .loop import objective
+from .loop import sloping
 from .material import Material, taken
 from .mixing import Mixing, mixed, mixed_targets, mixup
 from .model import Model
 from .networks.headed import body_of
-from .optimisers import Models, StackedOptimiser
+from .optimisers import StackedOptimiser
+from .products import Gradient, value
 from .recipe import Train
-from .stacks import stacked
+from .stacks import Stack
 from .tensors import augmented, masks
 from .traces import blank, note
 
@@ -52,13 +53,21 @@ def train_stack(
     A model that diverges takes nothing with it; its history says so.
     """
     run = _Stage(models, material, number)
-    with at_work(models[0].job.engine):
+    with at_work(models[0].job.engine), torch.no_grad():
         for epoch in range(run.stage.epochs):
             if run.live:
                 run.epoch(epoch)
             report(epoch + 1)
     run.finish()
     return run.histories
+
+
+class _Batch(NamedTuple):
+    """What L models see in one step."""
+
+    numbers: Tensor  # [L, B] of each model's own records
+    rows: Tensor  # [L, B] where these are in the material
+    labels: Tensor  # [L, B]
 
 
 class _Stage:
@@ -76,13 +85,11 @@ class _Stage:
         self.histories = [History(self.stage.patience) for model in models]
         self.live = list(range(len(models)))
         self.rows = torch.stack(material.rows)  # [L, n]
-        self.stack = stacked([model.network for model in models])
+        self.stack = Stack([model.network for model in models])
         self.optimiser = StackedOptimiser(self.stage.optimiser, self.stack.parameters())
-        names = [n for n in models[0].masks if self.stack.leaves[n].requires_grad]  # of every model alike
+        names = [n for n in models[0].masks if n in self.stack.trained]  # of every model alike
         self.masks = {n: torch.stack([m.masks[n] for m in models]) for n in names}  # [L, ...]
-        self.penalised = models[0].weight_names() if self.stage.l1 else []
-        if not self.penalised:  # or else a weight's gradient has two parts
-            self.stack.movers = {name: partial(self._move, name) for name in self.stack.parameters()}
+        self.penalised = {*models[0].weight_names()} if self.stage.l1 else set()
 
     def epoch(self, epoch: int) -> None:
         """Train the live models for an epoch, note their losses, take out those past their patience."""
@@ -90,10 +97,10 @@ class _Stage:
         lr = self.stage.optimiser.lr * self.stage.schedule.scale(epoch, self.stage.epochs)
         n = len(self.material.rows[0])
         order = torch.stack([self.draws[k].order(n) for k in self.live])  # [L, n]
-        total = torch.zeros(len(self.live), dtype=torch.float64, device=order.device)
         costs = blank(self.stage, len(self.live), n, order.device)
-        for numbers in order.split(self.stage.batch_size, dim=1):
-            total += self._step(numbers, lr, epoch, costs) * numbers.shape[1]
+        total = torch.zeros(len(self.live), dtype=torch.float64, device=order.device)
+        for batch in self._batches(order):
+            total += self._step(batch, lr, epoch, costs) * batch.rows.shape[1]
         losses, dev_losses = (total / n).tolist(), self._dev_losses()
         seconds = (time.perf_counter() - started) / len(self.live)
         traces = [None] * len(self.live) if costs is None else costs.cpu().numpy()
@@ -103,39 +110,43 @@ class _Stage:
 
     def finish(self) -> None:
         """Hand the last weights over; a stage with patience handed over each model's best already."""
-        self.stack.movers = {}  # which refer to this stage: the memory of both is free at once
         if not self.stage.patience:
             self._hand_over(range(len(self.live)))
         for model, history in zip(self.models, self.histories, strict=True):
             history.end(model.network)
 
-    def _step(self, numbers: Tensor, lr: float, epoch: int, costs: Tensor | None) -> Tensor:
-        """One step of each live model on its records `numbers` [L, B]; their losses [L], each record's in `costs`."""
-        rows = self.rows.gather(1, numbers)
+    def _batches(self, order: Tensor) -> Iterator["_Batch"]:
+        """The batches of an epoch, in which each live model sees its records in an order of its own [L, n]."""
+        rows = self.rows.gather(1, order)
         labels = self.material.y[rows]
-        targets = labels if self.material.soft is None else self._taught(numbers)
-        mixing = mixup([self.draws[k] for k in self.live], rows.shape[1], self.stage)
-        logits = self.stack.forward(self._records(rows, mixing), self._masks(rows.shape[1]))
+        parts = (each.split(self.stage.batch_size, dim=1) for each in (order, rows, labels))
+        return (_Batch(*batch) for batch in zip(*parts, strict=True))
+
+    def _step(self, batch: "_Batch", lr: float, epoch: int, costs: Tensor | None) -> Tensor:
+        """One step of each live model; their losses before it [L], each record's in `costs`."""
+        B, labels = batch.rows.shape[1], batch.labels
+        targets = labels if self.material.soft is None else self._taught(batch.numbers)
+        mixing = mixup([self.draws[k] for k in self.live], B, self.stage)
+        logits = self.stack.forward(self._records(batch.rows, mixing), self._masks(B))
         if mixing:
             targets = mixed_targets(targets, logits, mixing)
-        loss, each = objective(self.stage, logits, targets, labels, epoch)
+        loss, slope, each = sloping(self.stage, logits, targets, labels, epoch)
         if costs is not None:
-            note(costs, numbers, each)
+            note(costs, batch.numbers, each)
         if self.penalised:
             loss = loss + self.stage.l1 * sum(self._sizes(name) for name in self.penalised)
         self.optimiser.begin(lr)
-        loss.sum().backward()  # which moves some already
-        for name, leaf in self.stack.parameters().items():
-            if leaf.grad is not None:
-                self._move(name, ..., leaf.grad)
-                leaf.grad = None
-        return loss.detach()
+        self.stack.backward(slope, self._move)
+        return loss
 
-    def _move(self, name: str, k: Models, gradient: Tensor) -> None:
-        """Move a leaf, or its model k alone, against its gradient; what is masked stays."""
+    def _move(self, name: str, gradient: Gradient) -> None:
+        """Move a leaf against its gradient; what is masked stays."""
+        leaf = self.stack.leaves[name]
+        if name in self.penalised:
+            gradient = value(gradient, leaf).add_(leaf.sign(), alpha=self.stage.l1)
         if name in self.masks:
-            gradient = gradient.mul_(self.masks[name][k])
-        self.optimiser.move(name, self.stack.leaves[name], gradient, k)
+            gradient = value(gradient, leaf).mul_(self.masks[name])
+        self.optimiser.move(name, leaf, gradient)
 
     def _taught(self, numbers: Tensor) -> Tensor:
         """What the live models' teachers say [L, B, C] of their records `numbers` [L, B]."""
@@ -161,7 +172,6 @@ class _Stage:
         uniform = torch.stack([self.draws[k].uniform(B, sum(widths)) for k in self.live])
         return masks(uniform, self.dropout, widths)
 
-    @torch.no_grad()
     def _dev_losses(self) -> list[float | None]:
         """The mean cross-entropy of each live model on its dev records, if the stage stops early."""
         if not self.stage.patience:

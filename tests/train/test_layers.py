@@ -1,0 +1,116 @@
+"""Layers of a stack against torch's own modules, with both ways of multiplying."""
+
+from unittest.mock import patch
+
+import pytest
+import torch
+from torch import nn
+
+from leakbench.train import products
+from leakbench.train.layers import Convolution, Dropout, Flatten, Layer, Linear, ReLU, Surrogate
+from leakbench.train.networks.headed import SurrogateHead
+from leakbench.train.products import Product, value, wide
+
+K, B = 3, 7
+
+
+class Masked(nn.Module):
+    """What `Dropout` is given as a mask, as a module."""
+
+    def __init__(self, mask):
+        super().__init__()
+        self.mask = mask
+
+    def forward(self, x):
+        return x * self.mask
+
+
+def drawn(*shape, seed=0):
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+
+
+def dropout(leaves, name):
+    layer = Dropout(leaves, name)
+    layer.mask = 2.0 * (drawn(K, B, 6, seed=9) > 0)
+    return layer
+
+
+LAYERS = {  # ours, torch's for each model, and the shape of a record
+    "linear, narrow": (Linear, lambda k: nn.Linear(5, 3), (5,)),
+    "linear, wide": (Linear, lambda k: nn.Linear(256, 128), (256,)),
+    "surrogate": (Surrogate, lambda k: SurrogateHead(4, 1), (4,)),
+    "surrogate, second degree": (Surrogate, lambda k: SurrogateHead(4, 2), (4,)),
+    "convolution": (Convolution, lambda k: nn.Conv2d(2, 5, 3, stride=2, padding=1), (2, 8, 8)),
+    "convolution, odd": (Convolution, lambda k: nn.Conv2d(2, 5, 3, stride=2, padding=1), (2, 7, 5)),
+    "relu": (ReLU, lambda k: nn.ReLU(), (6,)),
+    "flatten": (Flatten, lambda k: nn.Flatten(), (2, 3, 4)),
+    "dropout": (dropout, lambda k: Masked(2.0 * (drawn(K, B, 6, seed=9) > 0)[k].double()), (6,)),
+}
+
+
+@pytest.mark.parametrize("onednn", [True, False])
+@pytest.mark.parametrize(("ours", "theirs", "shape"), LAYERS.values(), ids=LAYERS)
+def test_answers_and_gradients_are_torchs(ours, theirs, shape, onednn):
+    modules = [theirs(k).double() for k in range(K)]
+    for k, module in enumerate(modules):
+        for i, parameter in enumerate(module.parameters()):
+            parameter.data = drawn(*parameter.shape, seed=10 * k + i).double()
+    states = [module.state_dict() for module in modules]
+    leaves = {f"layer.{name}": torch.stack([state[name].float() for state in states]) for name in states[0]}
+    layer = ours(leaves, "layer" if leaves else "")
+    x = drawn(K, B, *shape, seed=1)
+    records = x.double().requires_grad_()
+    expected = torch.stack([module(r) for module, r in zip(modules, records, strict=True)])
+    along = drawn(*expected.shape, seed=2)
+    (expected * along).sum().backward()
+
+    found = {}
+
+    def move(name, gradient):
+        found[name] = value(gradient, leaves[name]).clone()
+        leaves[name].fill_(torch.nan)  # what reads it afterwards reads too late
+
+    assert isinstance(layer, Layer) and layer.weights() == list(leaves)
+    with patch.object(products, "_onednn_is_faster", lambda: onednn):
+        answers = layer.forward(x.clone()).clone()
+        before = layer.backward(along, move, onward=True)
+    torch.testing.assert_close(answers.double(), expected.detach(), rtol=1e-5, atol=1e-4)
+    torch.testing.assert_close(before.double(), records.grad, rtol=1e-5, atol=1e-4)
+    assert found.keys() == leaves.keys()
+    for name, gradient in found.items():
+        of = torch.stack([m.get_parameter(name.removeprefix("layer.")).grad for m in modules])
+        torch.testing.assert_close(gradient.double(), of, rtol=1e-5, atol=1e-4)
+
+
+@pytest.mark.parametrize("onednn", [True, False])
+@pytest.mark.parametrize("shape", [(128, 256), (3, 5), (2, 3, 3, 3)])
+def test_a_product_joins_a_total_in_place(shape, onednn):
+    wide_enough = onednn and shape == (128, 256)
+    total = drawn(K, *shape)
+    answers, x = drawn(K, B, shape[0], seed=1), drawn(K, B, total[0, 0].numel(), seed=2)
+    expected = 0.9 * total.double() + torch.bmm(answers.double().mT, x.double()).view_as(total)
+    product = Product(answers, x)
+    with patch.object(products, "_onednn_is_faster", lambda: onednn):
+        assert wide(x, shape[0]) == wide_enough
+        product.join(total, 0.9)
+    torch.testing.assert_close(total.double(), expected, rtol=1e-5, atol=1e-4)
+
+
+def test_narrow_layers_are_left_to_mkl_on_every_processor():
+    with patch.object(products, "_onednn_is_faster", lambda: True):
+        assert wide(torch.empty(K, B, 256), 128) and not wide(torch.empty(K, B, 256), 127)
+
+
+@pytest.mark.parametrize(
+    ("vendor", "family", "faster"),
+    [
+        ("AuthenticAMD", "26", True),
+        ("AuthenticAMD", "25", False),
+        ("GenuineIntel", "6", False),
+        (None, None, False),
+    ],
+)
+def test_onednn_has_the_wide_layers_where_mkl_uses_half_of_the_vector_unit(vendor, family, faster):
+    told = {"vendor_id": vendor, "cpu family": family} if vendor else {}
+    with patch.object(products, "processor", lambda: told):
+        assert products._onednn_is_faster.__wrapped__() == (faster and torch.backends.mkldnn.is_available())
