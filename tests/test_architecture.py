@@ -12,7 +12,7 @@ import leakbench
 ROOT = Path(leakbench.__file__).parent
 TORCH_SIDE = {
     "train", "executors", "store", "models", "running", "pace", "forecast", "trial", "utility", "footprint",
-    "generated", "generators", "vision", "workers", "cores",
+    "generated", "generators", "vision", "cores",
 }  # fmt: skip
 LAYERS = {  # a part may import the parts named here, and itself
     "errors": set(),
@@ -28,7 +28,7 @@ LAYERS = {  # a part may import the parts named here, and itself
     "results": {"errors", "report"},
     "signals": {"errors", "types", "seeds", "key"},
     "metrics": {"errors", "recent", "registry", "seeds", "types"},
-    "attacks": {"errors", "registry", "metrics", "signals", "types"},
+    "attacks": {"cores", "errors", "registry", "metrics", "signals", "types"},
     "defences": {"errors", "generators", "registry", "seeds", "signals", "train", "types"},
     "generators": {"cores", "data", "errors", "registry", "seeds", "types", "vision"},
     "synthetic": {"errors", "types"},

@@ -13,6 +13,9 @@ from .provenance import Clock, provenance
 from .results import Results
 from .signals.files import AuditInput, from_arrays, read
 from .study import make_attacks
+from .workers import Workers
+
+ROOM, PER_RECORD = 2**30, 500  # bytes that attacks at work may take together, and what one takes a record
 
 
 def audit(
@@ -65,11 +68,15 @@ def _audit(
 ) -> Results:
     case = Case("none", given.models, given.targets)
     progress.stage("attacks", len(attacks))
-    attacked = attack_all(case, attacks, seed, progress.advance)
+    most = ROOM // (PER_RECORD * given.models.members.shape[1])
+    workers, names = Workers(progress, max(1, most)), Names(classes=given.class_names, groups=given.groups)
+    attacked = attack_all(case, attacks, seed, workers.advance, over=workers.map)
     progress.stage("metrics", 1)
-    found = findings(attacked, Names(classes=given.class_names, groups=given.groups), seed)
+    found, answers = workers.both(
+        lambda: findings(attacked, names, seed),
+        lambda: answered(case.defence, case.models, case.targets, seed),
+    )
     require_rows(attacked, found)
-    answers = answered(case.defence, case.models, case.targets, seed)
     progress.advance()
     progress.done()
     m, _, n = given.models.signals.shape

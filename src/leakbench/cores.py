@@ -1,6 +1,7 @@
 """The cores of this machine, and how processes and threads share them."""
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -12,6 +13,12 @@ from threadpoolctl import threadpool_limits
 def cores() -> int:
     """How many cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def allowed() -> int:
+    """How many threads this process may use: torch's number, which tells a helper's share, or else one a core."""
+    torch = sys.modules.get("torch")
+    return cores() if torch is None else int(torch.get_num_threads())
 
 
 @cache
@@ -40,6 +47,4 @@ def threads(n: int) -> Iterator[None]:
 
 def neighbours() -> int:
     """How many processes like this one the machine has room for, by the threads that this one has."""
-    import torch
-
-    return max(1, cores() // int(torch.get_num_threads()))
+    return max(1, cores() // allowed())

@@ -1,6 +1,6 @@
 """From attacked models to rows: every attack, metric and slice, with intervals, and the best of many corrected."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -92,31 +92,50 @@ class Strongest:
     shadows: str | None  # as in Row
 
 
+Found = tuple[Scores, Sample] | str  # what an attack scored, or why it could not
+
+
+def in_turn(work: Callable[[str], Found], labels: Sequence[str]) -> list[Found]:
+    """One after the other."""
+    return [work(label) for label in labels]
+
+
 def attack_all(
     case: Case,
     attacks: Mapping[str, Attack],
     seed: int,
     advance: Callable[[], None] = lambda: None,
     score: Callable[..., Scores] = score_targets,
+    over: Callable[[Callable[[str], Found], Sequence[str]], list[Found]] = in_turn,
 ) -> Attacked:
     """Score every target of the case with every attack that applies; the others leave a note why not.
 
-    `score` is `score_targets`, or a form of it that remembers.
+    `score` is `score_targets`, or a form of it that remembers. `over` calls a function on each attack; it may do so in
+    threads.
     """
-    attacked = Attacked(case, {}, {}, [])
     half = _select_half(case, seed)
-    for label, attack in attacks.items():
-        reason = applicable(attack, case.models, case.targets, case.reference)
-        if reason is None:
-            scores = score(attack, case.models, case.targets, seed, case.reference)
-            sample = _sample(case, scores, half)
-            reason = missing_group(sample, " that it can score")
-        if reason is None:
-            attacked.scores[label], attacked.samples[label] = scores, sample
-        else:
-            attacked.notes.append(f"{label} was left out: {reason}")
+
+    def scored(label: str) -> Found:
+        found = _scored(case, attacks[label], seed, half, score)
         advance()
+        return found
+
+    attacked = Attacked(case, {}, {}, [])
+    for label, found in zip(attacks, over(scored, list(attacks)), strict=True):
+        if isinstance(found, str):
+            attacked.notes.append(f"{label} was left out: {found}")
+        else:
+            attacked.scores[label], attacked.samples[label] = found
     return attacked
+
+
+def _scored(case: Case, attack: Attack, seed: int, half: Bools, score: Callable[..., Scores]) -> Found:
+    reason = applicable(attack, case.models, case.targets, case.reference)
+    if reason is not None:
+        return reason
+    scores = score(attack, case.models, case.targets, seed, case.reference)
+    sample = _sample(case, scores, half)
+    return missing_group(sample, " that it can score") or (scores, sample)
 
 
 def _select_half(case: Case, seed: int) -> Bools:

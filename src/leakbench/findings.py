@@ -54,7 +54,7 @@ def findings(attacked: Attacked, names: Names, seed: int) -> Findings:
     found = exposure(attacked, seed, names.records, names.classes)
     exposures = [] if found is None else [found]
     shown = [record for each in exposures for record in most_exposed(each, names.images)]
-    kept = comparable(attacked, resampled, seed)
+    kept = comparable(attacked, resampled, seed) if case.adaptive else Comparable({}, {})
     return Findings(rows, drawn, raised, shown, exposures, attacked.notes, kept)
 
 

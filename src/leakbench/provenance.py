@@ -92,8 +92,10 @@ def _card() -> dict[str, str]:
 
 
 def _processor() -> str:
-    """Its name, which some machines keep to themselves, and the widest vectors that it has."""
+    """Its name, its family, for some machines keep the name to themselves, and the widest vectors that it has."""
     about = processor()
     flags = about.get("flags", "").split()
     vectors = next((name for flag, name in VECTORS.items() if flag in flags), "")
-    return about.get("model name", platform.processor() or "unknown") + vectors
+    name = about.get("model name", platform.processor() or "unknown")
+    family = f" of family {about['cpu family']}" if "cpu family" in about else ""
+    return name + family + vectors

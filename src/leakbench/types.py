@@ -7,6 +7,7 @@ Axes: M models, V views of a query, N records, C classes. Membership is bool [M,
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
+from threading import Lock
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -256,6 +257,7 @@ class Models:
     population: "Models | None" = None  # the same models on records that none of them trained on
     identity: str | None = None  # the same for the same answers and members; None where nothing tells
     _moments: dict[tuple[str, bool], Moments] = field(default_factory=dict, repr=False)
+    _making: dict[tuple[str, bool], Lock] = field(default_factory=dict, init=False, repr=False)
 
     def target(self, m: int) -> Target:
         """Model m as its attacker sees it."""
@@ -266,9 +268,11 @@ class Models:
         return Shadows(self, exclude)
 
     def moments(self, name: str, inside: bool) -> Moments:
-        """Moments over all M models; computed once."""
-        if (name, inside) not in self._moments:
-            chosen = self.members if inside else ~self.members
-            values = (self.signals.statistic(name, m) for m in range(len(chosen)))
-            self._moments[name, inside] = Moments.over(values, chosen)
-        return self._moments[name, inside]
+        """Moments over all M models; computed once, whichever threads ask for them."""
+        key = (name, inside)
+        with self._making.setdefault(key, Lock()):
+            if key not in self._moments:
+                chosen = self.members if inside else ~self.members
+                values = (self.signals.statistic(name, m) for m in range(len(chosen)))
+                self._moments[key] = Moments.over(values, chosen)
+        return self._moments[key]

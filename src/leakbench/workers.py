@@ -1,13 +1,14 @@
 """Threads over parts of a study that share nothing but what they read."""
 
+import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, CancelledError, ThreadPoolExecutor, wait
 from threading import Event
-from typing import TypeVar
+from typing import Any, TypeVar
 
-import torch
 from threadpoolctl import threadpool_limits
 
+from .cores import allowed
 from .progress import Progress
 
 Item = TypeVar("Item")
@@ -18,11 +19,12 @@ class Workers:
     """As many threads as this process may use: sorting and fitting release Python's lock.
 
     Each thread keeps to itself: linear algebra that threads too would only make them wait for each other. Once one
-    item has failed, or Ctrl-C was pressed, `advance` ends the others: they stop at their next step.
+    item has failed, or Ctrl-C was pressed, `advance` ends the others: they stop at their next step. `most` bounds how
+    many they are.
     """
 
-    def __init__(self, progress: Progress) -> None:
-        self.progress = progress
+    def __init__(self, progress: Progress, most: int | None = None) -> None:
+        self.progress, self._most = progress, most
         self._over = Event()
 
     def advance(self, n: int = 1) -> None:
@@ -33,8 +35,10 @@ class Workers:
 
     def map(self, work: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
         """`work` on each item; the results in their order. Raises what `work` raised first."""
-        threads = torch.get_num_threads()
-        pool = ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,))
+        threads = allowed()
+        pool = ThreadPoolExecutor(
+            min(threads, self._most or threads), initializer=_torch_threads, initargs=(1,)
+        )
         try:
             with threadpool_limits(1):
                 futures = [pool.submit(work, item) for item in items]
@@ -47,8 +51,19 @@ class Workers:
             raise
         finally:
             pool.shutdown(cancel_futures=True)
-            torch.set_num_threads(threads)
+            _torch_threads(threads)
+
+    def both(self, one: Callable[[], Item], other: Callable[[], Result]) -> tuple[Item, Result]:
+        """What the two give, side by side."""
+        found: list[Any] = self.map(lambda work: work(), [one, other])
+        return found[0], found[1]
 
     def each(self, work: Callable[[Item], None], items: Sequence[Item]) -> None:
         """`map`, for what gives nothing back."""
         self.map(work, items)
+
+
+def _torch_threads(n: int) -> None:
+    """Have torch use n threads for what this one asks of it, where it is loaded: an audit may do without."""
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(n)

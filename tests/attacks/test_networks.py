@@ -271,3 +271,17 @@ def test_only_those_that_are_fed_labels_need_them() -> None:
     models = world()
     unlabelled = Models(Signals(logits=models.signals.logits), models.members, models.audited)
     assert applicable(quick("nn_top3"), unlabelled, range(8)) is None
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_scores_are_the_same_to_the_last_bit_in_any_number_of_threads(name: str) -> None:
+    rng = np.random.default_rng(0)
+    members = rng.random(300) < 0.5
+    x = rng.normal(size=(300, 30)) + 0.1 * members[:, None]
+    attack, before, scores = ATTACKS.make({"name": name, "epochs": 2}), torch.get_num_threads(), []
+    for threads in (1, 2):
+        torch.set_num_threads(threads)
+        scores.append(attack.fit(x, members, np.random.default_rng(1))(x))
+        assert torch.get_num_threads() == threads
+    torch.set_num_threads(before)
+    assert np.array_equal(*scores)

@@ -63,19 +63,21 @@ class NetworkAttack(TrainedAttack):
         raise NotImplementedError
 
     def fit(self, features: Array, members: Bools, rng: np.random.Generator) -> Scorer:
-        """The network's log-odds of membership."""
+        """The network's log-odds of membership; in one thread, as a sum that threads share depends on their number."""
         import torch
 
+        from ..cores import threads
         from ._layers import initialised
 
         generator = torch.Generator().manual_seed(int(rng.integers(2**63)))
         with torch.device("meta"):
             network = self.network(features.shape[1], generator)
         network = initialised(network, generator)
-        self._train(network, _tensor(features), torch.from_numpy(members.astype(np.int64)), generator)
+        with threads(1):
+            self._train(network, _tensor(features), torch.from_numpy(members.astype(np.int64)), generator)
 
         def scorer(features: Array) -> Array:
-            with torch.no_grad():
+            with torch.no_grad(), threads(1):
                 logits = torch.cat([network(part) for part in _tensor(features).split(SCORED_AT_ONCE)])
             scores = np.asarray((logits[:, 1] - logits[:, 0]).double())
             if not np.isfinite(scores).all():
