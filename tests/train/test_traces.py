@@ -39,7 +39,9 @@ def costs(dataset, job, weights):
 
 
 @engines
-@pytest.mark.parametrize("loss", ["cross_entropy", "focal", "relaxloss"])
+@pytest.mark.parametrize(
+    "loss", ["cross_entropy", {"name": "cross_entropy", "smoothing": 0.3}, "focal", "relaxloss"]
+)
 def test_an_epochs_costs_are_those_of_the_model_before_it(digits, make_jobs, alone, loss):
     stage = dataclasses.replace(FULL, loss=LOSSES.make(loss))
     jobs = make_jobs(Recipe(SMALL, (stage,)), 3)

@@ -146,7 +146,7 @@ def objective(
     them, which are computed once where the loss is their mean. A student is compared at the teacher's temperature.
     """
     loss = stage.loss.at(epoch)
-    if _plain(loss, targets, labels):
+    if _smoothed(loss, targets, labels) == 0:
         each = cross_entropies(logits, labels)
         return each.mean(dim=-1), each.detach()
     with torch.no_grad():
@@ -160,18 +160,20 @@ def sloping(
     stage: Train, logits: Tensor, targets: Tensor, labels: Tensor, epoch: int
 ) -> tuple[Tensor, Tensor, Tensor | None]:
     """The objective's losses [K], their slope in the logits [K, B, C], and the cross-entropies [K, B] if noted."""
-    if _plain(stage.loss.at(epoch), targets, labels):
-        each, slope = label_cross_entropies(logits, labels)
-        return each.mean(dim=-1), slope.div_(labels.shape[-1]), each
+    smoothing = _smoothed(stage.loss.at(epoch), targets, labels)
+    if smoothing is not None:
+        each, slope = label_cross_entropies(logits, labels, smoothing)
+        noted = cross_entropies(logits, labels) if smoothing and stage.traced else each
+        return each.mean(dim=-1), slope.div_(labels.shape[-1]), noted
     with torch.enable_grad():
         loss, each = objective(stage, logits.requires_grad_(), targets, labels, epoch)
         (slope,) = torch.autograd.grad(loss.sum(), logits)
     return loss.detach(), slope, each
 
 
-def _plain(loss: Loss, targets: Tensor, labels: Tensor) -> bool:
-    """Whether the loss is the mean of the cross-entropies on the labels."""
-    return loss.plain and targets.ndim == labels.ndim
+def _smoothed(loss: Loss, targets: Tensor, labels: Tensor) -> float | None:
+    """How much the labels are smoothed, if the loss is the mean cross-entropy on them and nothing else."""
+    return loss.smoothed if targets.ndim == labels.ndim else None
 
 
 def torch_optimiser(

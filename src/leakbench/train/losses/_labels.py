@@ -5,34 +5,37 @@ from torch import Tensor
 from torch.autograd.function import FunctionCtx, once_differentiable
 
 
-def label_cross_entropies(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """l = log sum_c exp(z_c) - z_y [K, B], in nats, and dl / dz = softmax(z) - onehot(y) [K, B, C].
+def label_cross_entropies(logits: Tensor, labels: Tensor, smoothing: float = 0.0) -> tuple[Tensor, Tensor]:
+    """l = log sum_c exp(z_c) - sum_c q_c z_c [K, B], in nats, and dl / dz = softmax(z) - q [K, B, C].
 
-    Of logits z [K, B, C] and labels y [K, B].
+    Of logits z [K, B, C] and labels y [K, B];  q = (1 - smoothing) onehot(y) + smoothing / C.
     """
     below = logits - logits.amax(dim=-1, keepdim=True)
-    own = below.gather(-1, labels[..., None])[..., 0]
+    aimed = below.gather(-1, labels[..., None])[..., 0]
+    if smoothing:
+        aimed.lerp_(below.mean(dim=-1), smoothing)
     shares = below.exp_()
     total = shares.sum(dim=-1)
-    slope = shares.div_(total[..., None]).scatter_add_(
-        -1, labels[..., None], -torch.ones_like(own)[..., None]
-    )
-    return total.log_() - own, slope
+    slope = shares.div_(total[..., None])
+    slope.scatter_add_(-1, labels[..., None], torch.full_like(aimed, smoothing - 1.0)[..., None])
+    if smoothing:
+        slope.sub_(smoothing / logits.shape[-1])
+    return total.log_() - aimed, slope
 
 
 class LabelCrossEntropies(torch.autograd.Function):
     """`label_cross_entropies` for autograd."""
 
     @staticmethod
-    def forward(ctx: FunctionCtx, logits: Tensor, labels: Tensor) -> Tensor:
+    def forward(ctx: FunctionCtx, logits: Tensor, labels: Tensor, smoothing: float) -> Tensor:
         """The cross-entropy of each record [K, B]."""
-        each, slope = label_cross_entropies(logits, labels)
+        each, slope = label_cross_entropies(logits, labels, smoothing)
         ctx.save_for_backward(slope)
         return each
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: FunctionCtx, gradient: Tensor) -> tuple[Tensor, None]:
+    def backward(ctx: FunctionCtx, gradient: Tensor) -> tuple[Tensor, None, None]:
         """Of the logits [K, B, C]."""
         (slope,) = ctx.saved_tensors
-        return slope * gradient[..., None], None
+        return slope * gradient[..., None], None, None

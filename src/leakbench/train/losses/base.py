@@ -14,9 +14,9 @@ class Loss(Plugin):
     per_record: ClassVar[bool] = True  # a mean over records, none of which enters another's part
 
     @property
-    def plain(self) -> bool:
-        """Whether it is, on labels, the mean of their cross-entropies and nothing else."""
-        return False
+    def smoothed(self) -> float | None:
+        """How much labels are smoothed, if it is the mean cross-entropy on them and nothing else; else None."""
+        return None
 
     def __call__(self, logits: "Tensor", targets: "Tensor") -> "Tensor":
         """Losses [K] from logits [K, B, C] and targets: labels [K, B], or distributions [K, B, C]."""
@@ -29,15 +29,12 @@ class Loss(Plugin):
 
 def cross_entropies(logits: "Tensor", targets: "Tensor", smoothing: float = 0.0) -> "Tensor":
     """The cross-entropy of each record [K, B], in nats; labels mixed with `smoothing` of the uniform one."""
-    if targets.ndim < logits.ndim and not smoothing:
+    if targets.ndim < logits.ndim:
         from ._labels import LabelCrossEntropies
 
-        return LabelCrossEntropies.apply(logits, targets)
+        return LabelCrossEntropies.apply(logits, targets, smoothing)
     log_p = logits.log_softmax(dim=-1)
-    if targets.ndim == logits.ndim:
-        aimed = (targets * log_p).sum(dim=-1)
-    else:
-        aimed = log_p.gather(-1, targets[..., None])[..., 0]
+    aimed = (targets * log_p).sum(dim=-1)
     return -((1.0 - smoothing) * aimed + smoothing * log_p.mean(dim=-1))
 
 

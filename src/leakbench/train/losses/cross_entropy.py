@@ -26,8 +26,8 @@ class CrossEntropy(Loss):
             raise InputError(f"smoothing must be at least 0 and below 1, got {self.smoothing}")
 
     @property
-    def plain(self) -> bool:
-        return not self.smoothing
+    def smoothed(self) -> float:
+        return self.smoothing
 
     def __call__(self, logits: "Tensor", targets: "Tensor") -> "Tensor":
         return cross_entropies(logits, targets, self.smoothing).mean(dim=-1)
