@@ -32,7 +32,7 @@ defences = ["label_smoothing", "rounding"]
 group_size = 1
 architecture = {hidden = [256, 128]}
 [[stages]]
-epochs = 60
+epochs = 240
 """
 
 

@@ -89,7 +89,7 @@ class _Stage:
         self.optimiser = StackedOptimiser(self.stage.optimiser, self.stack.parameters())
         names = [n for n in models[0].masks if n in self.stack.trained]  # of every model alike
         self.masks = {n: torch.stack([m.masks[n] for m in models]) for n in names}  # [L, ...]
-        self.penalised = {*models[0].weight_names()} if self.stage.l1 else set()
+        self.penalised = models[0].weight_names() if self.stage.l1 else []
 
     def epoch(self, epoch: int) -> None:
         """Train the live models for an epoch, note their losses, take out those past their patience."""
