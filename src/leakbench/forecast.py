@@ -2,19 +2,22 @@
 
 Times and sizes come from samples of the work itself, run here and now: two short epochs of every recipe, answers to
 some records, every attack on made-up answers about fewer records. They grow with the records, and with the number of
-models or of cases.
+models or of cases; what attacks take grows along a line through two samples, for much of it does not grow.
 """
 
 import time
 import tracemalloc
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from .attacking import taken_for
+from .attacks import Attack
+from .attacks.base import TrainedAttack
 from .cores import cores, threads
 from .evaluate import Case, attack_all
 from .findings import Names, findings
@@ -34,7 +37,9 @@ from .train.stages import train_group
 from .types import Models, Signals
 
 EPOCHS, BATCHES = 2, 4  # of a sample of training
-ASKED, ATTACKED = 1024, 500  # records in a sample of answers, and in a sample of attacks
+ASKED = 1024  # records in a sample of answers
+ATTACKED = (16_000, 64_000)  # pairs of a target and a record in the samples of attacks
+FEW, FIRST = 200, 1000  # records that such a sample has at least; pairs in one that does not count
 
 
 @dataclass(frozen=True)
@@ -160,34 +165,64 @@ def _together(what: str, each: list[Work]) -> Work:
 
 
 def _attacks(study: Study, workshop: Workshop, processes: int) -> Work:
-    """Every attack on every defence with all its numbers, from one case of answers that are drawn at random."""
-    split, classes = workshop.split, len(workshop.dataset.classes)
+    """Every attack on every defence with all its numbers, from cases of answers that are drawn at random."""
+    split, seed = workshop.split, study.file.seed
     pairs = taken_for(study, [d.label for d in study.defences], len(split.members))
-    cases = sum(len(others) for _, others in pairs)
-    chosen = np.arange(min(ATTACKED, len(split.records)))
-    growth = len(split.records) / len(chosen)
+    cases, records = sum(len(others) for _, others in pairs), len(split.records)
+    # to follow memory triples the time of those that are trained, which need no more of it than others
+    untrained = {k: a for k, a in study.attacks.items() if not isinstance(a, TrainedAttack)} or study.attacks
+
+    def sized(wanted: int) -> int:
+        return min(records, max(FEW, wanted // len(split.targets)))
+
+    def work(n: int, attacks: Mapping[str, Attack]) -> None:
+        findings(attack_all(_made_up(study, workshop, n), attacks, seed), Names(), seed)
+
+    sizes = sorted({sized(wanted) for wanted in ATTACKED})
+    with threads(1):
+        work(sized(FIRST), study.attacks)  # the first time is slower
+        seconds = [_seconds_of(partial(work, n, study.attacks)) for n in sizes]
+        height = _height_of(partial(work, sizes[-1], untrained)) * records / sizes[-1]
+    together = min(cores(), len(pairs))
+    each = height * len(study.attacks) / len(untrained)
+    memory = processes * workshop.dataset.x.nbytes + 2 * together * each  # two cases in each thread
+    one = float(_continued(sizes, seconds, records))
+    return Work("attacks", cases, cases, cases * one / together, 0.0, memory)
+
+
+def _made_up(study: Study, workshop: Workshop, n: int) -> Case:
+    """A case of the study's models, but about its first n records, and with answers drawn at random."""
+    split, classes = workshop.split, len(workshop.dataset.classes)
     rng = stream(study.file.seed, "forecast")
-    outside = int(split.population(workshop.dataset).size / growth)
-    nobody = np.zeros((len(split.members), outside), dtype=bool)
     views = (len(split.members), len(study.file.query.views))
 
-    def made_up(n: int) -> Signals:
-        logits = rng.normal(size=(*views, n, classes))
-        return Signals(rng.integers(classes, size=n), logits)
+    def answers(n: int) -> Signals:
+        return Signals(rng.integers(classes, size=n), rng.normal(size=(*views, n, classes)))
 
-    population = Models(made_up(outside), nobody, ~nobody) if outside else None
-    members, audited = split.members[:, chosen], split.audited[:, chosen]
-    models = Models(made_up(len(chosen)), members, audited, population)
-    case = Case("none", models, split.targets, adaptive=True)
-    tracemalloc.start()
+    outside = split.population(workshop.dataset).size * n // len(split.records)
+    nobody = np.zeros((len(split.members), outside), dtype=bool)
+    population = Models(answers(outside), nobody, ~nobody) if outside else None
+    models = Models(answers(n), split.members[:, :n], split.audited[:, :n], population)
+    return Case("none", models, split.targets, adaptive=True)
+
+
+def _seconds_of(work: Callable[[], None]) -> float:
     began = time.perf_counter()
-    with threads(1):
-        findings(attack_all(case, study.attacks, study.file.seed), Names(), study.file.seed)
-    seconds = time.perf_counter() - began
-    _, height = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    together = min(cores(), len(pairs))
-    memory = (
-        processes * workshop.dataset.x.nbytes + 2 * together * growth * height
-    )  # two cases in each thread
-    return Work("attacks", cases, cases, cases * growth * seconds / together, 0.0, memory)
+    work()
+    return time.perf_counter() - began
+
+
+def _height_of(work: Callable[[], None]) -> int:
+    """The most bytes that are allocated at once."""
+    tracemalloc.start()
+    try:
+        work()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def _continued(sizes: Sequence[int], values: Sequence[float], size: int) -> float:
+    """The value at `size` on the line through the samples, of which the last may be of that size."""
+    slope = max(0.0, (values[-1] - values[0]) / (sizes[-1] - sizes[0])) if len(sizes) > 1 else 0.0
+    return values[-1] + slope * (size - sizes[-1])

@@ -1,10 +1,14 @@
 """What a dry run tells is what the run then does."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+import leakbench.forecast
+from leakbench.evaluate import Case
 from leakbench.forecast import Work, forecast
+from leakbench.models import Workshop
 from leakbench.running import run
 from leakbench.study import Study
 from leakbench.terminal import show_forecast
@@ -63,6 +67,36 @@ def test_what_is_left_after_a_change_is_told(tmp_path: Path) -> None:
         "released answers: laplace_noise": 4,
         "attacks": 3,
     }
+
+
+def test_what_attacks_take_grows_along_a_line_through_two_samples(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Much of it is the same for few records, and would be multiplied if it grew with them."""
+    asked: list[int] = []
+
+    def made_up(study: Study, workshop: Workshop, n: int) -> Case:
+        asked.append(n)
+        return whole(study, workshop, n)
+
+    def seconds_of(work: Callable[[], None]) -> float:
+        work()
+        return 6.0 + 0.01 * asked[-1]
+
+    whole = leakbench.forecast._made_up
+    monkeypatch.setattr("leakbench.forecast._made_up", made_up)
+    monkeypatch.setattr("leakbench.forecast._seconds_of", seconds_of)
+    monkeypatch.setattr("leakbench.forecast.ATTACKED", (400, 800))
+    monkeypatch.setattr("leakbench.forecast.FEW", 50)
+    monkeypatch.setattr("leakbench.forecast.cores", lambda: 1)
+    table = TABLE | {"defences": ["none"]}
+    (work,) = (work for work in forecast(Study.of(table), tmp_path) if work.what == "attacks")
+    assert {100, 200} < {*asked} and work.pieces == 1
+    assert work.seconds == pytest.approx(6.0 + 0.01 * 300)  # of 300 records
+    assert work.memory > 8 * 4 * 300 * 10  # at least a number for each model, record and class
+    monkeypatch.setattr("leakbench.forecast.ATTACKED", (4000, 8000))  # pairs: more than there are
+    (work,) = (work for work in forecast(Study.of(table), tmp_path) if work.what == "attacks")
+    assert work.seconds == pytest.approx(6.0 + 0.01 * 300) and asked[-1] == 300
 
 
 def test_the_table_tells_what_was_not_measured(capsys: pytest.CaptureFixture[str]) -> None:
