@@ -11,28 +11,13 @@ import typer
 
 from . import __version__, terminal
 from .errors import LeakbenchError, unknown
+from .explained import USAGE_ERROR, explained
 from .options import Changes, Out, StoreFolder, StudyPath, check_folder, check_store, chosen_executor
 
 if TYPE_CHECKING:
     from .registry import Registry
 
-USAGE_ERROR: type[BaseException] = typer.BadParameter.__bases__[
-    0
-]  # its place differs between versions of typer
 STOPPED = 130  # what a shell expects of a command that Ctrl-C ended
-EXTRAS = {  # optional packages: what for, and the extra that brings them
-    "torch": ("training", "train"),
-    "safetensors": ("training", "train"),
-    "filelock": ("training", "train"),
-    "fsspec": ("a store under a URL", "train"),
-    "torchvision": ("this architecture", "prune"),
-    "torch_pruning": ("structured pruning", "prune"),
-    "opacus": ("DP-SGD", "dp"),
-    "diffusers": ("this generator", "generators"),
-    "ray": ("a Ray cluster", "ray"),
-    "s3fs": ("a store in S3", "s3"),
-}
-
 app = typer.Typer(
     rich_markup_mode=None,
     add_completion=False,
@@ -51,29 +36,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (KeyboardInterrupt, typer.Abort):
         code = STOPPED
     except (LeakbenchError, OSError, MemoryError, ModuleNotFoundError, USAGE_ERROR) as error:
-        typer.echo(f"error: {_explain(error)}", err=True)
+        typer.echo(f"error: {explained(error)}", err=True)
         return 2
     if code == STOPPED:
         again = f"; the store is whole. Continue with: {shlex.join(['leakbench', *given])}"
         typer.echo("stopped" + (again if given[:1] == ["run"] else ""), err=True)
     return int(code)
-
-
-def _explain(error: BaseException) -> str:
-    """The error on one line. A missing module is the user's to install only where it is optional."""
-    if isinstance(error, ModuleNotFoundError):
-        if error.name not in EXTRAS:
-            raise error
-        needed_for, extra = EXTRAS[error.name]
-        return f"{needed_for} needs {error.name}; install it with: pip install 'leakbench[{extra}]'"
-    if isinstance(error, OSError) and error.strerror:
-        text = f"{error.strerror}: {error.filename}" if error.filename else error.strerror
-    elif isinstance(error, USAGE_ERROR):
-        text = error.format_message().rstrip(".")  # type: ignore[attr-defined]
-        text += f"; see {error.ctx.command_path} --help" if error.ctx else ""  # type: ignore[attr-defined]
-    else:
-        text = str(error) or type(error).__name__
-    return " ".join(text.split())
 
 
 def _version(asked: bool) -> None:

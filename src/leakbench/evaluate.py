@@ -3,6 +3,8 @@
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from importlib import import_module
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -114,6 +116,7 @@ def attack_all(
     threads.
     """
     half = _select_half(case, seed)
+    _import_for(attacks, case)
 
     def scored(label: str) -> Found:
         found = _scored(case, attacks[label], seed, half, score)
@@ -127,6 +130,20 @@ def attack_all(
         else:
             attacked.scores[label], attacked.samples[label] = found
     return attacked
+
+
+_ONE_AT_A_TIME = Lock()
+
+
+def _import_for(attacks: Mapping[str, Attack], case: Case) -> None:
+    """Import what the attacks on a case are fitted with, one thread at a time, before there are more for each.
+
+    Modules that refer to each other, as scikit-learn's do, are not whole where two threads come to them at once.
+    """
+    with _ONE_AT_A_TIME:
+        for attack in attacks.values():
+            if attack.imports and applicable(attack, case.models, case.targets, case.reference) is None:
+                import_module(attack.imports)
 
 
 def _scored(case: Case, attack: Attack, seed: int, half: Bools, score: Callable[..., Scores]) -> Found:

@@ -50,7 +50,7 @@ def applicable(
     shadows = _shadows_of(attack, models, source, targets)
     reasons = (_lacking(attack, each, models, m) for each, m in zip(shadows, targets, strict=True))
     reason = next((reason for reason in reasons if reason is not None), None)
-    if reason is None and attack.torch and find_spec("torch") is None:
+    if reason is None and attack.imports == "torch" and find_spec("torch") is None:
         return "it needs torch; install leakbench[train]"
     return reason
 

@@ -1,5 +1,11 @@
 """What holds for every attack there is, third-party ones included."""
 
+import ast
+import inspect
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -136,3 +142,37 @@ def test_parameters_out_of_range_are_refused(spec: dict) -> None:
 
     with pytest.raises(InputError, match=list(spec)[1]):
         ATTACKS.make(spec)
+
+
+@pytest.mark.parametrize("name", ATTACKS.names())
+def test_what_a_fit_imports_is_declared(name: str) -> None:
+    """It is imported before there are threads: two that begin to import scikit-learn at once find it half made."""
+    attack = ATTACKS.get(name)
+    files = {inspect.getfile(cls) for cls in attack.__mro__ if cls.__module__.startswith("leakbench.attacks")}
+    trees = [ast.parse(Path(file).read_text()) for file in files]
+    functions = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+    late = {
+        node.module if isinstance(node, ast.ImportFrom) else node.names[0].name
+        for function in functions
+        for node in ast.walk(function)
+        if isinstance(node, ast.Import) or (isinstance(node, ast.ImportFrom) and not node.level)
+    }
+    declared = attack.imports or ""
+    assert all(module == declared or module.startswith(f"{declared}.") for module in late), late
+    assert bool(late) == bool(declared)
+
+
+def test_it_is_imported_before_there_are_threads() -> None:
+    code = (
+        "import sys, numpy as np, leakbench\n"
+        "from leakbench.workers import Workers\n"
+        "def alone(self, work, items):\n"
+        "    there.append({'sklearn.ensemble', 'sklearn.neighbors'} <= {*sys.modules})\n"
+        "    return [work(item) for item in items]\n"
+        "Workers.map, there = alone, []\n"
+        "rng = np.random.default_rng(0); members = np.arange(200) < 100\n"
+        "assert 'sklearn' not in sys.modules\n"
+        "leakbench.audit(losses=rng.exponential(1 + ~members), members=members, attacks=['knn', 'random_forest'])\n"
+        "assert there and all(there)\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

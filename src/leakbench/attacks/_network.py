@@ -24,7 +24,7 @@ class NetworkAttack(TrainedAttack):
     The learning rate falls to a tenth at half and at three quarters of the epochs.
     """
 
-    torch: ClassVar[bool] = True
+    imports: ClassVar[str | None] = "torch"
     in_folds: ClassVar[bool] = True
     epochs: int = 100
     batch_size: int = 128

@@ -20,7 +20,9 @@ class Attack(Plugin):
 
     population: ClassVar[bool] = False  # whether it cannot do without records that no model trained on
     least_out: ClassVar[int] = 1  # OUT models that some record must have, if it needs shadow models
-    torch: ClassVar[bool] = False  # whether it cannot do without torch, which not every installation has
+    imports: ClassVar[str | None] = (
+        None  # the module that it imports to be fitted; torch is not always installed
+    )
 
     @property
     def needs(self) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ class Mlp(LearnedAttack):
 
     name: ClassVar[str] = "mlp"
     source: ClassVar[str] = "TF Privacy, membership_inference_attack/models.py"
+    imports: ClassVar[str | None] = "sklearn.neural_network"
     max_examples: int = 2000
     hidden: tuple[int, ...] = (64,)
     alpha: float = 1e-3

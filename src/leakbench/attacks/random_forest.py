@@ -19,6 +19,7 @@ class RandomForest(LearnedAttack):
 
     name: ClassVar[str] = "random_forest"
     source: ClassVar[str] = "TF Privacy, membership_inference_attack/models.py"
+    imports: ClassVar[str | None] = "sklearn.ensemble"
     max_examples: int = 2000
     trees: int = 50
     leaf: int = 20  # examples that a leaf must hold
