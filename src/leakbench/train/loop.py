@@ -162,9 +162,8 @@ def sloping(
     """The objective's losses [K], their slope in the logits [K, B, C], and the cross-entropies [K, B] if noted."""
     smoothing = _smoothed(stage.loss.at(epoch), targets, labels)
     if smoothing is not None:
-        each, slope = label_cross_entropies(logits, labels, smoothing)
-        noted = cross_entropies(logits, labels) if smoothing and stage.traced else each
-        return each.mean(dim=-1), slope.div_(labels.shape[-1]), noted
+        costs, slope, each = label_cross_entropies(logits, labels, smoothing)
+        return costs.mean(dim=-1), slope.div_(labels.shape[-1]), each
     with torch.enable_grad():
         loss, each = objective(stage, logits.requires_grad_(), targets, labels, epoch)
         (slope,) = torch.autograd.grad(loss.sum(), logits)
