@@ -8,7 +8,7 @@ from torch.autograd.function import FunctionCtx, once_differentiable
 def label_cross_entropies(
     logits: Tensor, labels: Tensor, smoothing: float = 0.0
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """l = log sum_c exp(z_c) - sum_c q_c z_c [K, B], in nats;  dl / dz = softmax(z) - q [K, B, C];  l without smoothing.
+    """l = log sum_c exp(z_c) - sum_c q_c z_c [K, B], in nats;  dl / dz = softmax(z) - q [K, B, C];  l of q = onehot(y).
 
     Of logits z [K, B, C] and labels y [K, B];  q = (1 - smoothing) onehot(y) + smoothing / C.
     """
