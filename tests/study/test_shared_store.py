@@ -159,15 +159,15 @@ def test_what_others_have_claimed_or_made_is_no_part_of_a_group(
 ) -> None:
     """Each process goes on behind the others, with groups as large as what lies there is worth."""
     monkeypatch.setattr("leakbench.models.neighbours", lambda: 2)
-    study = Study.of(TABLE | {"design": {"name": "random_half", "models": 16}, "group_size": 16})
+    study = Study.of(TABLE | {"design": {"name": "random_half", "models": 16}, "group_size": 4})
     workshop, other = _workshop(tmp_path, study), _workshop(tmp_path, study)
     jobs = workshop.jobs(study.recipe)
     with ExitStack() as claims, ExitStack() as others:
-        (first,) = other._claimed(jobs[:1], others)
-        other._keep(first, 0, UNTRAINED)
-        assert [job.seed for job in other._claimed(jobs[1:3], others)] == [jobs[1].seed]
+        for job in jobs[:4]:
+            other._keep(job, 0, UNTRAINED)
+        assert other._claimed(jobs[4:6], others) == [jobs[4]]
         mine = workshop._claimed(jobs, claims)
-    assert [jobs.index(job) for job in mine] == [2, 3, 4, 5]  # of 14 that may be free
+    assert [jobs.index(job) for job in mine] == [5, 6, 7]  # a quarter of the 11 that may be free
 
 
 UNTRAINED = Trained({"w": np.zeros(1)}, {}, [{"stage": "train", "seconds": 0.0}])
