@@ -116,10 +116,11 @@ def attack_all(
     threads.
     """
     half = _select_half(case, seed)
-    _import_for(attacks, case)
+    reasons = {k: applicable(a, case.models, case.targets, case.reference) for k, a in attacks.items()}
+    _import_for(attacks[label] for label, reason in reasons.items() if reason is None)
 
     def scored(label: str) -> Found:
-        found = _scored(case, attacks[label], seed, half, score)
+        found = reasons[label] or _scored(case, attacks[label], seed, half, score)
         advance()
         return found
 
@@ -135,21 +136,18 @@ def attack_all(
 _ONE_AT_A_TIME = Lock()
 
 
-def _import_for(attacks: Mapping[str, Attack], case: Case) -> None:
-    """Import what the attacks on a case are fitted with, one thread at a time, before there are more for each.
+def _import_for(attacks: Iterable[Attack]) -> None:
+    """Import what the attacks are fitted with, one thread at a time, before there are more for each case.
 
     Modules that refer to each other, as scikit-learn's do, are not whole where two threads come to them at once.
     """
     with _ONE_AT_A_TIME:
-        for attack in attacks.values():
-            if attack.imports and applicable(attack, case.models, case.targets, case.reference) is None:
+        for attack in attacks:
+            if attack.imports:
                 import_module(attack.imports)
 
 
 def _scored(case: Case, attack: Attack, seed: int, half: Bools, score: Callable[..., Scores]) -> Found:
-    reason = applicable(attack, case.models, case.targets, case.reference)
-    if reason is not None:
-        return reason
     scores = score(attack, case.models, case.targets, seed, case.reference)
     sample = _sample(case, scores, half)
     return missing_group(sample, " that it can score") or (scores, sample)

@@ -112,5 +112,10 @@ def test_narrow_layers_are_left_to_mkl_on_every_processor():
 )
 def test_onednn_has_the_wide_layers_where_mkl_uses_half_of_the_vector_unit(vendor, family, faster):
     told = {"vendor_id": vendor, "cpu family": family} if vendor else {}
-    with patch.object(products, "processor", lambda: told):
-        assert products._onednn_is_faster.__wrapped__() == (faster and torch.backends.mkldnn.is_available())
+    for vectors in ("AVX512", "AVX2"):
+        with (
+            patch.object(products, "processor", lambda: told),
+            patch("torch.backends.cpu.get_cpu_capability", lambda vectors=vectors: vectors),
+        ):
+            expected = faster and vectors == "AVX512" and torch.backends.mkldnn.is_available()
+            assert products._onednn_is_faster.__wrapped__() == expected

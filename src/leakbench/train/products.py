@@ -68,7 +68,8 @@ def wide(x: Tensor, outputs: int) -> bool:
 @cache
 def _onednn_is_faster() -> bool:
     amd = processor().get("vendor_id") == "AuthenticAMD" and int(processor().get("cpu family", 0)) >= ZEN_5
-    return amd and torch.backends.mkldnn.is_available()
+    vectors = torch.backends.cpu.get_cpu_capability() == "AVX512"  # which a virtual machine may hide
+    return amd and vectors and torch.backends.mkldnn.is_available()
 
 
 def _onednn(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
