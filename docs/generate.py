@@ -5,6 +5,7 @@ Run: python docs/generate.py
 
 import dataclasses
 import inspect
+import os
 import re
 import subprocess
 import sys
@@ -68,7 +69,12 @@ def cli_page() -> str:
             capture_output=True,
             text=True,
             check=True,
-            env={"COLUMNS": "100", "TERM": "dumb", "NO_COLOR": "1", "PATH": ""},
+            env={
+                "COLUMNS": "100",
+                "TERM": "dumb",
+                "NO_COLOR": "1",
+                "PYTHONPATH": os.pathsep.join(sys.path[1:]),
+            },
         )
         text = "\n".join(line.rstrip() for line in out.stdout.strip("\n").splitlines())
         parts.append(f"\n## `{shown}`\n\n```text\n{text}\n```\n")

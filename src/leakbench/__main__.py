@@ -2,6 +2,11 @@
 
 import sys
 
+if (
+    not sys.flags.safe_path
+):  # `-m` put the current folder first: a ./filelock.py must not stand in for the package
+    del sys.path[0]
+
 from .cli import main
 
 sys.exit(main())

@@ -12,7 +12,16 @@ import typer
 from . import __version__, terminal
 from .errors import LeakbenchError, unknown
 from .explained import USAGE_ERROR, explained
-from .options import Changes, Out, StoreFolder, StudyPath, check_folder, check_store, chosen_executor
+from .options import (
+    AllowImports,
+    Changes,
+    Out,
+    StoreFolder,
+    StudyPath,
+    check_folder,
+    check_store,
+    chosen_executor,
+)
 
 if TYPE_CHECKING:
     from .registry import Registry
@@ -80,6 +89,7 @@ def run(
     out: Out,
     store: StoreFolder = "leakbench-store",
     changes: Changes = None,
+    allow_imports: AllowImports = False,
     processes: Annotated[
         int | None,
         typer.Option(
@@ -137,7 +147,7 @@ def run(
 
     check_folder(out, "--out")
     check_store(store)
-    planned = leakbench.Study.load(study, changes or ())
+    planned = leakbench.Study.load(study, changes or (), allow_imports)
     if dry_run:
         from .forecast import forecast
 
@@ -161,6 +171,7 @@ def work(
     study: StudyPath,
     store: StoreFolder = "leakbench-store",
     changes: Changes = None,
+    allow_imports: AllowImports = False,
     log: Annotated[
         str | None, typer.Option(metavar="FILE", help="Append what happens to this file, in JSON lines.")
     ] = None,
@@ -182,7 +193,10 @@ def work(
     from .running import work as help_with
 
     check_store(store)
-    planned = leakbench.Study.of(told()) if study == "-" else leakbench.Study.load(study, changes or ())
+    if study == "-":
+        planned = leakbench.Study.of(told(), allow_imports)
+    else:
+        planned = leakbench.Study.load(study, changes or (), allow_imports)
     with logged_to(log):
         help_with(planned, store)
 
@@ -255,6 +269,7 @@ def synthesize(
         ),
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of whatever is random.")] = 0,
+    allow_imports: AllowImports = False,
 ) -> None:
     """Make synthetic records, and measure what they give away.
 
@@ -276,7 +291,7 @@ def synthesize(
         override(table, assignment)
     progress = terminal.progress()
     try:
-        made = make(data, table, records, seed, progress)
+        made = make(data, table, records, seed, progress, allow_imports)
     finally:
         progress.done()
     file = made.save(out)

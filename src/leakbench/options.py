@@ -30,6 +30,13 @@ Changes = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the study; may be given several times."),
 ]
+AllowImports = Annotated[
+    bool,
+    typer.Option(
+        "--allow-imports",
+        help="Import and run code that is named as module:name, outside leakbench's methods.",
+    ),
+]
 
 
 def chosen_executor(

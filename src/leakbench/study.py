@@ -16,6 +16,7 @@ from .data.load import DataSpec
 from .defences import DEFENCES, Defence
 from .defences.owner import Map, Owner
 from .errors import InputError, unknown
+from .imports import refuse_imports
 from .registry import plain
 from .results import BEST
 from .signals.statistics import log_softmax
@@ -160,8 +161,12 @@ class Study:
     file: StudyFile
 
     @classmethod
-    def load(cls, path: str | Path, overrides: Sequence[str] = ()) -> "Study":
-        """Read a TOML study and apply `key=value` overrides. Raises InputError on anything that is not right."""
+    def load(cls, path: str | Path, overrides: Sequence[str] = (), allow_imports: bool = False) -> "Study":
+        """Read a TOML study and apply `key=value` overrides. Raises InputError on anything that is not right.
+
+        A study that names code outside the registered methods (`factory`) is refused unless `allow_imports`:
+        running it runs that code.
+        """
         path = Path(path)
         try:
             table = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -172,11 +177,11 @@ class Study:
         for assignment in overrides:
             override(table, assignment)
         table.setdefault("title", path.stem)
-        return cls.of(table)
+        return cls.of(table, allow_imports)
 
     @classmethod
-    def of(cls, table: Mapping[str, Any]) -> "Study":
-        """A study from a table with the keys of a study file."""
+    def of(cls, table: Mapping[str, Any], allow_imports: bool = False) -> "Study":
+        """A study from a table with the keys of a study file; see `load`."""
         if "data" not in table:
             raise InputError('a study needs a [data] table, such as [data] name = "digits"')
         study = cls(build(StudyFile, dict(table), "study"))
@@ -188,7 +193,9 @@ class Study:
             for label in getattr(study.file, name):
                 if label not in labels:
                     raise unknown(f"defence in {name}:", label, labels)
-        _ = study.design, study.attacks, [defence.recipe(study.recipe) for defence in study.defences]
+        recipes = [defence.recipe(study.recipe) for defence in study.defences]
+        if not allow_imports:
+            refuse_imports(study.file, study.design, study.defences, list(study.attacks.values()), recipes)
         return study
 
     @property

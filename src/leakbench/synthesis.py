@@ -15,6 +15,7 @@ from .data import load
 from .data.dataset import Dataset
 from .errors import InputError
 from .generators import GENERATORS, Synthetic, synthesise
+from .imports import refuse_imports
 from .metrics import Sample
 from .metrics.auc import Auc
 from .metrics.base import Estimate
@@ -92,18 +93,23 @@ def synthesize(
     records: int | None = None,
     seed: int = 0,
     progress: Progress | None = None,
+    allow_imports: bool = False,
 ) -> Made:
     """Fit a generator on the pool of a data set, make `records` (default: as many as the pool has), and measure.
 
     Members are the pool's records, non-members the test part's; DOMIAS's reference is the dev part, without which
-    it is left out. Raises InputError for data, a generator or parameters that are not right.
+    it is left out. Raises InputError for data, a generator or parameters that are not right, and for a generator that
+    imports code outside the registered methods, unless `allow_imports`.
     """
     if records is not None and records < 1:
         raise InputError(
             f"records must be at least 1, got {records}; leave it out for as many as the pool has"
         )
     progress = progress or Silent()
-    chosen, dataset = GENERATORS.make(generator), load(data)
+    chosen = GENERATORS.make(generator)
+    if not allow_imports:
+        refuse_imports(chosen)
+    dataset = load(data)
     (pool, y), (test, _), (dev, _) = (_part(dataset, name) for name in ("pool", "test", "dev"))
     progress.stage("generator", 2)
     made = synthesise(chosen, pool, y, dataset.classes, records or len(pool), seed)

@@ -217,9 +217,9 @@ def test_options_are_the_same_as_a_table_and_as_text():
         (
             "no_such_package.part:Any",
             {},
-            "No module named 'no_such_package'.*install the package",
+            "No module named 'no_such_package'; install its package",
         ),
-        ("own_generator:Nosy", {}, "has no attribute 'Nosy'"),
+        ("own_generator:Nosy", {}, "got no 'Nosy' there"),
         ("own_generator:Noisy", {"sdd": 1}, "got TypeError from Noisy.*sdd"),
         ("own_generator:Noisy", {"sd": "wide"}, "got .* from sample"),
         (

@@ -35,7 +35,8 @@ class LocalExecutor:
             return
         each = max(1, cores() // self.processes)
         environment = os.environ | {"OMP_NUM_THREADS": str(each)}
-        command = [sys.executable, "-m", "leakbench", "work", "-", "--store", store]
+        command = [sys.executable, "-P", "-m", "leakbench", "work", "-", "--store", store]
+        command += ["--allow-imports"]  # what the study may import was decided when it was parsed here
         command += ["--log", str(log)] if (log := log_file()) else []
         with ExitStack() as at_the_end:
             helpers = []

@@ -1,8 +1,9 @@
 """Helpers that are tasks of a Ray cluster, whose machines see the store under the same path."""
 
 import socket
+import sysconfig
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import chdir, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -98,7 +99,10 @@ def _connect(address: str) -> None:
     try:
         if host and port.isdigit():  # Ray itself goes on trying for minutes
             socket.create_connection((host, int(port)), timeout=10).close()
-        ray.init(address=address, log_to_driver=False, configure_logging=False)
+        with chdir(
+            sysconfig.get_path("purelib")
+        ):  # Ray puts the current folder first on its workers' sys.path
+            ray.init(address=address, log_to_driver=False, configure_logging=False)
     except (OSError, ValueError, RuntimeError) as error:
         said = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise LeakbenchError(
@@ -112,4 +116,5 @@ def _help(study: dict[str, Any], store: str, identity: str, dataset: Dataset, lo
     from leakbench.study import Study
 
     with logged_to(log if log and Path(log).parent.is_dir() else None):
-        work(Study.of(study), store, identity, dataset)
+        # what the study may import was decided when the run parsed it
+        work(Study.of(study, allow_imports=True), store, identity, dataset)

@@ -1,13 +1,13 @@
-import importlib
 import inspect
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
 
 from ..errors import InputError
+from ..imports import NAMES_CODE, imported
 from ._classes import ClassSampler, per_class
 from .base import Generator, Labels, Records, Sampler
 
@@ -32,7 +32,7 @@ class External(Generator):
     name: ClassVar[str] = "external"
     source: ClassVar[str] = "the package that `factory` names"
     images: ClassVar[bool] = False
-    factory: str
+    factory: str = field(metadata=NAMES_CODE)
     options: dict[str, Any] | str = "{}"
 
     def __post_init__(self) -> None:
@@ -43,7 +43,7 @@ class External(Generator):
         object.__setattr__(self, "options", _frozen(self.options))
 
     def fit(self, x: Records, y: Labels, classes: Sequence[str], rng: np.random.Generator) -> Sampler:
-        make = _imported(self.factory)
+        make = imported(self.factory, "the generator")
         options = json.loads(str(self.options))
         bits = np.flatnonzero(((x == 0) | (x == 1)).all(axis=0)).tolist()
 
@@ -93,19 +93,6 @@ def _frozen(options: object) -> str:
         return json.dumps(table, sort_keys=True, allow_nan=False)
     except (TypeError, ValueError) as error:
         raise InputError(f"options must be a table of plain values, or one as JSON text; {error}") from None
-
-
-def _imported(factory: str) -> Callable[..., Any]:
-    module, _, name = factory.partition(":")
-    try:
-        found = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError) as error:
-        package = module.partition(".")[0]
-        raise InputError(
-            f"the generator {factory} must be importable; {error}; pip install the package that has {package}, "
-            "or put its file on PYTHONPATH"
-        ) from None
-    return found  # type: ignore[no-any-return]
 
 
 def _takes(function: Callable[..., Any], parameter: str) -> bool:

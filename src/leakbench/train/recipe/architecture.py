@@ -1,9 +1,10 @@
 """The architecture of a network, as plain data (no torch here)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from ...errors import InputError, unknown
+from ...imports import NAMES_CODE
 from ..settings import within
 
 TORCHVISION = (
@@ -21,8 +22,8 @@ class Architecture:
     `mlp`: linear layers of widths `hidden`; `column_fc`: 256 and 128, dropout .1 unless another is set
     (mia_prune). `cnn`: two strided convolutions and a linear layer. `resnet9`; `wrn`: a wide ResNet of `depth` and
     `width`. The others are torchvision's with a stem for 32 x 32 images. `custom` calls `factory`,
-    "module:function", with the shape of a record and the number of classes; it runs that code, so read other
-    people's studies before you run them. Dropout acts on each hidden layer of an MLP, and on what the CNN's linear
+    "module:function", with the shape of a record and the number of classes: that code runs, so a study that names it
+    must be allowed to (`--allow-imports`). Dropout acts on each hidden layer of an MLP, and on what the CNN's linear
     layer reads; the others have none. `norm` "group" puts GroupNorm in BatchNorm's place, which DP-SGD needs.
     """
 
@@ -33,7 +34,7 @@ class Architecture:
     depth: int = 16  # wrn only
     width: int = 4  # wrn only
     norm: Literal["batch", "group"] = "batch"
-    factory: str | None = None  # custom only
+    factory: str | None = field(default=None, metadata=NAMES_CODE)  # custom only
 
     def __post_init__(self) -> None:
         if self.name not in ARCHITECTURES:
