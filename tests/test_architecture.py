@@ -21,7 +21,9 @@ LAYERS = {  # a part may import the parts named here, and itself
     "key": set(),
     "registry": {"errors"},
     "tables": {"errors"},
-    "progress": {"log"},
+    "progress": {"log", "printable"},
+    "printable": set(),
+    "streams": set(),
     "provenance": {"cores"},
     "recent": set(),
     "cores": set(),
@@ -44,6 +46,7 @@ LAYERS = {  # a part may import the parts named here, and itself
         "generators",
         "imports",
         "key",
+        "log",
         "registry",
         "seeds",
         "signals",
@@ -51,7 +54,7 @@ LAYERS = {  # a part may import the parts named here, and itself
     },
     "executors": {"cores", "data", "errors", "log", "running", "store", "study"},
     "scoring": {"attacks", "errors", "metrics", "seeds", "types"},
-    "report": {"errors", "results"},
+    "report": {"errors", "printable", "results"},
 }
 
 

@@ -1,6 +1,5 @@
 """The command line: what is asked for, and how it ends. All that it does can be done from Python too."""
 
-import io
 import shlex
 import sys
 from collections.abc import Sequence
@@ -12,6 +11,7 @@ import typer
 from . import __version__, terminal
 from .errors import LeakbenchError, unknown
 from .explained import USAGE_ERROR, explained
+from .log import captured
 from .options import (
     AllowImports,
     Changes,
@@ -22,6 +22,8 @@ from .options import (
     check_store,
     chosen_executor,
 )
+from .printable import printable
+from .streams import BROKEN_PIPE, standard_streams
 
 if TYPE_CHECKING:
     from .registry import Registry
@@ -36,21 +38,40 @@ app = typer.Typer(
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line and return the exit code: 0, 1 (a check failed), 2 (an error) or 130 (stopped)."""
+    """Run the command line and return the exit code.
+
+    0, 1 (a check failed), 2 (an error), 130 (stopped) or 141 (nobody reads the output any more).
+    """
     given = sys.argv[1:] if arguments is None else list(arguments)
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")  # a terminal without × or – still shows the numbers
+    with standard_streams() as output, captured() as warned:
+        code = _code(given)
+        if not code:
+            terminal.show_notes(warned)
+        sys.stdout.flush()
+        if code or output is None or output.failure is None:
+            return code
+        if output.reader_left:
+            return BROKEN_PIPE
+        _tell(f"error: cannot write to stdout: {explained(output.failure)}")
+        return 2
+
+
+def _code(given: list[str]) -> int:
     try:
         code = app(args=given, prog_name="leakbench", standalone_mode=False) or 0
     except (KeyboardInterrupt, typer.Abort):
         code = STOPPED
     except (LeakbenchError, OSError, MemoryError, ModuleNotFoundError, USAGE_ERROR) as error:
-        typer.echo(f"error: {explained(error)}", err=True)
+        _tell(f"error: {explained(error)}")
         return 2
     if code == STOPPED:
         again = f"; the store is whole. Continue with: {shlex.join(['leakbench', *given])}"
-        typer.echo("stopped" + (again if given[:1] == ["run"] else ""), err=True)
+        _tell("stopped" + (again if given[:1] == ["run"] else ""))
     return int(code)
+
+
+def _tell(line: str) -> None:
+    typer.echo(printable(line), err=True)
 
 
 def _version(asked: bool) -> None:
@@ -346,7 +367,7 @@ def download(
         folder = fetch(name, to, progress)
     finally:
         progress.done()
-    typer.echo(f"{name} is in {folder}")
+    typer.echo(printable(f"{name} is in {folder}"))
 
 
 @app.command("list")
@@ -392,7 +413,7 @@ def selfcheck() -> None:
     terminal.show_checks(found)
     failed = sum(not check.passed for check in found)
     if failed:
-        typer.echo(f"error: {failed} of {len(found)} checks failed; do not trust this installation", err=True)
+        _tell(f"error: {failed} of {len(found)} checks failed; do not trust this installation")
         raise typer.Exit(1)
     typer.echo(f"all {len(found)} checks passed")
 

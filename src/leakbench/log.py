@@ -4,6 +4,7 @@ import json
 import logging
 import os
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import TextIOWrapper
@@ -11,7 +12,7 @@ from logging import INFO, WARNING
 from pathlib import Path
 from typing import Any
 
-__all__ = ["INFO", "WARNING", "event", "log_file", "logged_to"]
+__all__ = ["INFO", "WARNING", "captured", "event", "log_file", "logged_to", "root_logger_kept"]
 
 _LOG = logging.getLogger("leakbench")
 _LOG.addHandler(logging.NullHandler())  # who wants it asks for it
@@ -55,6 +56,49 @@ def logged_to(path: str | Path | None) -> Iterator[None]:
         _LOG.setLevel(level)
         _LOG.removeHandler(handler)
         handler.close()
+
+
+class _Libraries(logging.Handler):
+    """Makes events of what other libraries log."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        event("library", record.levelno, name=record.name, said=record.getMessage())
+
+
+@contextmanager
+def captured() -> Iterator[list[str]]:
+    """While the block runs, what libraries log and warn of becomes events, and reaches no stream of this process.
+
+    For a process that is ours alone. Gives the warnings of Python, each once, as they come.
+    """
+    root, handler, said = logging.getLogger(), _Libraries(), list[str]()
+
+    def warned(message: Warning | str, category: type[Warning], filename: str, lineno: int, *_: Any) -> None:
+        event("warning", WARNING, category=category.__name__, said=str(message), at=f"{filename}:{lineno}")
+        text = f"{category.__name__}: {message}"
+        if text not in said:
+            said.append(text)
+
+    root.addHandler(handler)
+    _LOG.propagate = False
+    with warnings.catch_warnings():
+        warnings.showwarning = warned
+        try:
+            yield said
+        finally:
+            _LOG.propagate = True
+            root.removeHandler(handler)
+
+
+@contextmanager
+def root_logger_kept() -> Iterator[None]:
+    """While the block imports a library that calls `logging.basicConfig`, that call changes nothing."""
+    root, handler = logging.getLogger(), logging.NullHandler()
+    root.addHandler(handler)  # basicConfig leaves a logger alone that has a handler
+    try:
+        yield
+    finally:
+        root.removeHandler(handler)
 
 
 def log_file() -> Path | None:

@@ -10,6 +10,7 @@ from threading import Event, Thread
 from typing import TYPE_CHECKING, Protocol, TextIO
 
 from .log import event
+from .printable import printable
 
 if TYPE_CHECKING:
     import rich.progress
@@ -149,7 +150,7 @@ class Lines:
 
     def say(self, line: str) -> None:
         """The line, at once."""
-        print(line, file=self.stream, flush=True)
+        print(printable(line), file=self.stream, flush=True)
 
     def done(self) -> None:
         """Nothing: the last line stands."""
@@ -225,7 +226,7 @@ class Bars:
 
     def say(self, line: str) -> None:
         """The line, above the bars."""
-        self.bars.console.print(line, markup=False, highlight=False)
+        self.bars.console.print(printable(line), markup=False, highlight=False)
 
     def done(self) -> None:
         """Leave the bars as they are and give the terminal back."""

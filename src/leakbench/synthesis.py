@@ -36,6 +36,7 @@ class Made:
     copies: Copies
     auc: dict[str, Estimate]  # by attack, of the pool's records against the test part's
     collapsed: list[str]  # classes whose records are all alike
+    notes: list[str]  # what was left out, and why
 
     def summary(self) -> dict[str, str]:
         """What was measured, in words."""
@@ -116,13 +117,15 @@ def synthesize(
     progress.advance()
     at_stake = np.concatenate([pool, test])
     members = np.arange(len(at_stake)) < len(pool)
-    scores = {"nearest_neighbour": nearest_neighbour(at_stake, made.x)}
+    scores, notes = {"nearest_neighbour": nearest_neighbour(at_stake, made.x)}, []
     if len(dev):
         scores["domias"] = domias(at_stake, made.x, dev)
+    else:
+        notes.append("domias was left out: it needs a dev part, as its reference")
     alike = [dataset.classes[c] for c in collapsed(made.x, made.y, pool, y)]
     auc = {name: _auc(score, members) for name, score in scores.items()}
     progress.advance()
-    return Made(dataset, made, copied(made.x, pool, test), auc, alike)
+    return Made(dataset, made, copied(made.x, pool, test), auc, alike, notes)
 
 
 def _part(dataset: Dataset, name: str) -> tuple[NDArray[np.float32], NDArray[np.int64]]:

@@ -6,8 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .printable import printable
+
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
     from .forecast import Work
     from .progress import Progress
@@ -16,6 +19,7 @@ if TYPE_CHECKING:
     from .selfcheck import Check
     from .synthesis import Made
 
+MOST_NOTES, LONGEST_NOTE = 12, 400  # lines, and characters of one
 PIPE_WIDTH = 120  # columns of a table that no terminal shows
 
 
@@ -27,7 +31,7 @@ def progress() -> "Progress":
 
 
 def show(results: "Results", page: Path) -> None:
-    """Results as a table, the predicted risk, one flag of each kind, and where the report is."""
+    """Results as a table, the predicted risk, one flag of each kind, where the report is, and the notes."""
     from .report.outputs import risk_line
     from .report.tables import terminal_table
     from .report.view import View
@@ -35,14 +39,32 @@ def show(results: "Results", page: Path) -> None:
     console = _console()
     console.print(terminal_table(results))
     if (risk := risk_line(View(results))) is not None:
-        console.print(f"\n{risk}", markup=False, highlight=False)
+        _print_line(console, risk)
     by_code: dict[str, list[Flag]] = {}
     for flag in results.flags:
         by_code.setdefault(flag.code, []).append(flag)
     for code, (first, *others) in by_code.items():
         more = f" (and {len(others)} more of these, in the report)" if others else ""
-        console.print(f"\n{code} {first.title}: {first.message}{more}", markup=False, highlight=False)
-    console.print(f"\nreport: {page}", markup=False, highlight=False, soft_wrap=True)
+        _print_line(console, f"{code} {first.title}: {first.message}{more}")
+    _print_line(console, f"report: {page}", soft_wrap=True)
+    show_notes(results.notes)
+
+
+def _print_line(console: "Console", line: str, soft_wrap: bool = False) -> None:
+    """The line after an empty one."""
+    console.print(f"\n{printable(line)}", markup=False, highlight=False, soft_wrap=soft_wrap)
+
+
+def show_notes(notes: "Sequence[str]") -> None:
+    """What was left out and why, on stderr."""
+    from .report.notes import grouped
+
+    lines = [printable(note) for note in grouped(notes)]
+    for line in lines[:MOST_NOTES]:
+        end = "" if len(line) <= LONGEST_NOTE else " ..."
+        print(f"note: {line[:LONGEST_NOTE]}{end}", file=sys.stderr)
+    if len(lines) > MOST_NOTES:
+        print(f"note: {len(lines) - MOST_NOTES} more", file=sys.stderr)
 
 
 def show_made(made: "Made", file: Path) -> None:
@@ -51,10 +73,11 @@ def show_made(made: "Made", file: Path) -> None:
 
     table = Table(box=None, pad_edge=False, show_header=False)
     for what, value in made.summary().items():
-        table.add_row(what, value)
+        _add(table, what, value)
     console = _console()
     console.print(table)
-    console.print(f"\nrecords: {file}", markup=False, highlight=False, soft_wrap=True)
+    _print_line(console, f"records: {file}", soft_wrap=True)
+    show_notes(made.notes)
 
 
 def show_forecast(work: "Sequence[Work]") -> None:
@@ -70,14 +93,14 @@ def show_forecast(work: "Sequence[Work]") -> None:
     for each in work:
         time = "not measured" if each.seconds is None else duration(each.seconds)
         rest = ("-", "-") if not each.left else (time, size(each.disk) if each.disk else "-")
-        table.add_row(each.what, str(each.pieces), str(each.left), *rest)
+        _add(table, each.what, str(each.pieces), str(each.left), *rest)
     unknown = " and what was not measured" if any(each.seconds is None and each.left for each in work) else ""
     console = _console()
     console.print(table)
     seconds, disk = sum(each.seconds or 0.0 for each in work), sum(each.disk for each in work)
     height = size(max(each.memory for each in work))
     told = f"about {duration(seconds)}{unknown}; {size(disk)} of disk; up to {height} of memory"
-    console.print(f"\n{told}", markup=False, highlight=False)
+    _print_line(console, told)
 
 
 def size(n: float) -> str:
@@ -103,7 +126,9 @@ def show_methods(registry: "Registry[Any]") -> None:
     for name in registry.names():
         method = registry.get(name)
         what = method.summary() + _variant(method.variants.get(name))
-        table.add_row(name, Text.assemble(what, "\n", (method.source, "dim")))
+        table.add_row(
+            printable(name), Text.assemble(printable(what), "\n", (printable(method.source), "dim"))
+        )
     _console().print(table)
 
 
@@ -113,10 +138,16 @@ def show_checks(checks: "Sequence[Check]") -> None:
 
     table = Table("check", "expected", "measured", "", box=None, pad_edge=False, header_style="bold")
     for check in checks:
-        table.add_row(
-            check.name, f"{check.expected:.6g}", f"{check.measured:.6g}", "ok" if check.passed else "FAILED"
-        )
+        passed = "ok" if check.passed else "FAILED"
+        _add(table, check.name, f"{check.expected:.6g}", f"{check.measured:.6g}", passed)
     _console().print(table)
+
+
+def _add(table: "Table", *cells: str) -> None:
+    """A line of cells as they are: rich would read markup in them."""
+    from rich.text import Text
+
+    table.add_row(*(Text(printable(cell)) for cell in cells))
 
 
 def _variant(parameters: dict[str, Any] | None) -> str:

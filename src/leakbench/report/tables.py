@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from ..printable import printable
 from ..results import BEST, Results, Row
 from .numbers import (
     COSTS,
@@ -265,12 +266,14 @@ def terminal_table(results: Results) -> "RichTable":
     usual = [i for i, column in enumerate(table.columns) if column.usual]
     drawn = RichTable(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
     for column in (table.columns[i] for i in usual):
-        title = column.title.replace(", ", "\n").replace(" at ", " at\n").replace("non-", "non-\n")
+        title = printable(column.title).replace(", ", "\n").replace(" at ", " at\n").replace("non-", "non-\n")
         drawn.add_column(
             Text(title), justify="right" if column.numeric else "left", no_wrap=not column.numeric
         )
     for line in table.lines:
-        drawn.add_row(*(Text.assemble(line[i].text, (_below(line[i].note), "dim")) for i in usual))
+        drawn.add_row(
+            *(Text.assemble(printable(line[i].text), (_below(printable(line[i].note)), "dim")) for i in usual)
+        )
     return drawn
 
 

@@ -2,6 +2,7 @@
 
 import math
 import warnings
+from types import ModuleType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import InputError
+from ..log import root_logger_kept
 from .draws import Draws
 from .loop import Learner, objective
 from .material import Material
@@ -30,14 +32,12 @@ class PrivateLearner(Learner):
     def __init__(self, model: Model, material: Material, stage: Train, draws: Draws) -> None:
         refuse_batchnorm(model.network)
         super().__init__(model, material, stage, draws)
-        from opacus.grad_sample import GradSampleModule
-        from opacus.optimizers import DPOptimizer
-
+        opacus = _opacus()
         self.share = min(1.0, stage.batch_size / self.n)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            self._per_record = GradSampleModule(model.network, loss_reduction="mean")
-            self.noisy = DPOptimizer(
+            self._per_record = opacus.grad_sample.GradSampleModule(model.network, loss_reduction="mean")
+            self.noisy = opacus.optimizers.DPOptimizer(
                 self.optimiser,
                 noise_multiplier=stage.privacy.noise,
                 max_grad_norm=stage.privacy.clip,
@@ -73,6 +73,13 @@ class PrivateLearner(Learner):
     def finish(self) -> None:
         """Take Opacus' hooks off the network."""
         self._per_record.to_standard_module()
+
+
+def _opacus() -> ModuleType:
+    """The library, without the handler that importing it adds to the root logger."""
+    with root_logger_kept():
+        import opacus
+    return opacus
 
 
 def refuse_batchnorm(network: nn.Module) -> None:
@@ -112,16 +119,15 @@ def spent(recipe: Recipe, members: int) -> Spent | None:
     fitted = any(isinstance(s, Generate | Head) and s.sees_members for s in recipe.stages)
     if bare or fitted or any(not s.privacy.noise for s in private):
         return Spent(math.inf, delta, "none")
-    from opacus.accountants import PRVAccountant, RDPAccountant
-
+    accountants = _opacus().accountants
     history = [
         (s.privacy.noise, min(1.0, s.batch_size / members), s.epochs * batches_an_epoch(members, s))
         for s in private
     ]
-    bound = _epsilon(RDPAccountant(), history, delta)
+    bound = _epsilon(accountants.RDPAccountant(), history, delta)
     if bound > VACUOUS:
         return Spent(bound, delta, "rdp")
-    return Spent(_epsilon(PRVAccountant(), history, delta), delta, "prv")
+    return Spent(_epsilon(accountants.PRVAccountant(), history, delta), delta, "prv")
 
 
 def _epsilon(accountant: Any, history: list[tuple[float, float, int]], delta: float) -> float:
