@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = sys.argv[1:] if arguments is None else list(arguments)
     with standard_streams() as output, captured() as warned:
         code = _code(given)
-        if not code:
+        if warned and not code:
             terminal.show_notes(warned)
         sys.stdout.flush()
         if code or output is None or output.failure is None:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from io import TextIOWrapper
 from logging import INFO, WARNING
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 __all__ = ["INFO", "WARNING", "captured", "event", "log_file", "logged_to", "root_logger_kept"]
 
@@ -73,7 +73,14 @@ def captured() -> Iterator[list[str]]:
     """
     root, handler, said = logging.getLogger(), _Libraries(), list[str]()
 
-    def warned(message: Warning | str, category: type[Warning], filename: str, lineno: int, *_: Any) -> None:
+    def warned(
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
+    ) -> None:
         event("warning", WARNING, category=category.__name__, said=str(message), at=f"{filename}:{lineno}")
         text = f"{category.__name__}: {message}"
         if text not in said:
