@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from attacks.worlds import pairs
 from leakbench.attacks import ATTACKS
 from leakbench.evaluate import Case, attack_all, measure
 from leakbench.flags import KINDS, collapse_flags, copying_flags, flags, privacy_flags
-from leakbench.results import Row
+from leakbench.results import Flag, Row
 from leakbench.slices import slices
 from leakbench.types import Models, Signals
 
@@ -34,10 +35,13 @@ def _models(
     return Models(Signals(labels, logits), members, np.ones_like(members))
 
 
-def _codes(case: Case, *attacks: str) -> set[str]:
+def _flags(case: Case, *attacks: str) -> list[Flag]:
     attacked = attack_all(case, {name: ATTACKS.make(name) for name in attacks}, 0)
-    rows = list(measure(attacked, slices(case.models, case.targets)))
-    return {flag.code for flag in flags(attacked, rows)}
+    return list(flags(attacked, list(measure(attacked, slices(case.models, case.targets)))))
+
+
+def _codes(case: Case, *attacks: str) -> set[str]:
+    return {flag.code for flag in _flags(case, *attacks)}
 
 
 def test_a_sound_case_has_no_flag() -> None:
@@ -61,6 +65,19 @@ def test_a_weaker_attack_beats_a_stronger_one() -> None:
     """Shadow models in which members look like non-members mislead LiRA."""
     case = Case("none", _models(), (0, 1), True, _models(shift=-1.0, seed=1))
     assert "F04" in _codes(case, "loss", "lira")
+
+
+def test_a_weaker_attack_beats_a_stronger_one_at_a_low_fpr_alone() -> None:
+    """Memorisation with a heavy tail: the ratio of online RMIA and BASE is bounded, the loss is not."""
+    rng = np.random.default_rng(1)
+    half = pairs(rng, 8, 6000)
+    gain = np.exp(rng.normal(-0.2, 1.0, 6000))
+    phi = rng.normal(3, 2.2, 6000) + rng.normal(size=half.shape) + half * gain
+    models = Models(Signals(losses=np.logaddexp(0, -phi)[:, None]), half, np.ones_like(half))
+    found = _flags(Case("none", models, tuple(range(8))), "loss", "rmia", "base", "lira", "lira_offline")
+    messages = {flag.attack: flag.message for flag in found if flag.code == "F04"}
+    assert set(messages) == {"rmia", "base"}
+    assert all("tpr@fpr=0.001" in message and "AUC" not in message for message in messages.values())
 
 
 def test_shadows_unlike_the_target() -> None:

@@ -11,6 +11,8 @@ from .attacks import ATTACKS
 from .attacks._learned import LearnedAttack
 from .evaluate import Attacked
 from .metrics.roc import allowed
+from .metrics.standard import STANDARD
+from .metrics.tpr_at_fpr import TprAtFpr
 from .results import BEST, Flag, Row
 from .scoring import shadow_models
 from .types import Models
@@ -20,9 +22,12 @@ Rule = Callable[[Attacked, list[Row]], Iterable[Raised]]
 
 STRONGER = {
     "lira": ("loss", "lira_offline"),
-    "rmia": ("loss",),
+    "rmia": ("loss", "rmia_offline"),
+    "base": ("loss", "base_offline"),
 }  # attacks that should beat what they build on
 MARGIN = 0.02  # of AUC, beyond the intervals, before a weaker attack counts as beating a stronger one
+TIMES = 1.5  # of the TPR, beyond the intervals, likewise
+FEWEST_FALSE_POSITIVES = 10  # that an FPR must allow before TPRs are compared there
 ACCURACY_GAP = 0.05
 COPIES = 0.01  # of the synthetic records, beyond the natural share and half as much again
 TELLING = 0.9  # an AUC above which a generator has as good as published its members
@@ -119,11 +124,28 @@ def _below_chance(attacked: Attacked, rows: list[Row]) -> Iterator[Raised]:
 
 
 def _weaker_wins(attacked: Attacked, rows: list[Row]) -> Iterator[Raised]:
-    auc = {row.attack: row for row in _auc(rows)}
+    auc, tprs = {row.attack: row for row in _auc(rows)}, _resolved_tprs(rows)
     for strong, weak in ((s, w) for s, weaker in STRONGER.items() for w in weaker):
         if strong in auc and weak in auc and _clearly_above(auc[weak], auc[strong]):
             message = f"{weak} (AUC {auc[weak].value:.3f}) beats {strong} ({auc[strong].value:.3f})"
             yield message + "; too few shadow models, or they differ from the target", strong
+        tpr = next((tpr for tpr in tprs if strong in tpr and weak in tpr), None)
+        if tpr and _apart(tpr[weak], tpr[strong], TIMES * tpr[strong].value):
+            low, high = tpr[strong], tpr[weak]
+            yield f"{weak} beats {strong}: {low.metric} is {high.value:.4f} against {low.value:.4f}", strong
+
+
+def _resolved_tprs(rows: list[Row]) -> list[dict[str | None, Row]]:
+    """The TPR by attack at each FPR that allows enough false positives, the lowest FPR first."""
+    metrics = sorted((m for m in STANDARD if isinstance(m, TprAtFpr)), key=lambda metric: metric.fpr)
+    return [
+        {
+            row.attack: row
+            for row in _pooled(rows, metric.label)
+            if metric.fpr * (row.n_nonmembers or 0) >= FEWEST_FALSE_POSITIVES * (1 - 1e-9)
+        }
+        for metric in metrics
+    ]
 
 
 def _trained_beats_threshold(attacked: Attacked, rows: list[Row]) -> Iterator[Raised]:
@@ -224,13 +246,22 @@ KINDS = (
 
 
 def _auc(rows: list[Row]) -> list[Row]:
-    return [
-        r for r in rows if r.metric == "auc" and r.slice == "all" and r.target == "all" and r.attack != BEST
-    ]
+    return _pooled(rows, "auc")
+
+
+def _pooled(rows: list[Row], metric: str) -> list[Row]:
+    """The rows of single attacks on all targets and records."""
+    return [r for r in rows if (r.metric, r.slice, r.target) == (metric, "all", "all") and r.attack != BEST]
 
 
 def _clearly_above(high: Row, low: Row) -> bool:
-    return high.lo is not None and low.hi is not None and high.lo > low.hi and high.value > low.value + MARGIN
+    """Whether one AUC lies above another beyond doubt and by more than a trifle."""
+    return _apart(high, low, low.value + MARGIN)
+
+
+def _apart(high: Row, low: Row, least: float) -> bool:
+    """Whether the intervals are apart, and the higher value above `least`."""
+    return high.lo is not None and low.hi is not None and high.lo > low.hi and high.value > least
 
 
 def _accuracy(models: Models, chosen: Sequence[int] | NDArray[np.intp]) -> float:
