@@ -178,6 +178,12 @@ class Target:
         return self.signals.shape[2]
 
     @property
+    def n_classes(self) -> int:
+        """C, where there are logits."""
+        assert self.signals.logits is not None
+        return self.signals.logits.shape[3]
+
+    @property
     def logits(self) -> Array:
         """Logits [V, N, C] in float64."""
         assert self.signals.logits is not None

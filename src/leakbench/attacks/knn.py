@@ -12,18 +12,19 @@ from .base import Scorer
 class Knn(LearnedAttack):
     r"""Are the known answers nearest to x's those of members?
 
-    Formula: s(x) = the share of members among the k nearest examples, Euclidean in standardised
-             h = [log f_1 .. log f_C, l]; member where s >= 1/2
+    Formula: s(x) = the share of members among the k nearest examples, Euclidean in h;  member where s >= 1/2
+             h = [l, margin, rank of y, log f_(1) .. log f_(C)] on a robust scale, l and margin also relative to their
+             class;  log f_(1) >= log f_(2) >= ..; with more than 32 classes the last are means over blocks
     Shapes:  logits [V, N, C] or loss [V, N] -> [N]
     Source:  TF Privacy, `membership_inference_attack/models.py`: K_NEAREST_NEIGHBORS
-    Differs: one attacker, fitted on shadow models or on a held-out half, in place of pooled folds; log f in
-             place of raw logits; k = 25, since 3, 5 and 7 give 4, 6 and 8 levels of score. There are k + 1
+    Differs: one attacker, fitted on shadow models or on a held-out half, in place of pooled folds; sorted
+             log f in place of raw logits; k = 25, since 3, 5 and 7 give 4, 6 and 8 levels of score. There are k + 1
              levels.
     """
 
     name: ClassVar[str] = "knn"
     source: ClassVar[str] = "TF Privacy, membership_inference_attack/models.py"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     imports: ClassVar[str | None] = "sklearn.neighbors"
     max_examples: int = 2000
     neighbours: int = 25

@@ -9,16 +9,18 @@ from ._learned import LearnedAttack
 class Mlp(LearnedAttack):
     r"""Does a small network find a boundary in the answers between members and others?
 
-    Formula: s(x) = sigmoid(W_2 relu(W_1 h + b_1) + b_2),  h = [log f_1 .. log f_C, l] standardised; member: s
-             >= 1/2
+    Formula: s(x) = sigmoid(W_2 relu(W_1 h + b_1) + b_2);  member where s >= 1/2
+             h = [l, margin, rank of y, log f_(1) .. log f_(C)] on a robust scale, l and margin also relative to their
+             class;  log f_(1) >= log f_(2) >= ..; with more than 32 classes the last are means over blocks
     Shapes:  logits [V, N, C] or loss [V, N] -> [N]
     Source:  TF Privacy, `membership_inference_attack/models.py`: MULTI_LAYERED_PERCEPTRON
-    Differs: one attacker, fitted on shadow models or on a held-out half, in place of pooled folds; log f in
-             place of raw logits; one configuration of its grid (64 units, alpha 1e-3), 40 epochs of Adam.
+    Differs: one attacker, fitted on shadow models or on a held-out half, in place of pooled folds; sorted
+             log f in place of raw logits; one configuration of its grid (64 units, alpha 1e-3), 40 epochs of Adam.
     """
 
     name: ClassVar[str] = "mlp"
     source: ClassVar[str] = "TF Privacy, membership_inference_attack/models.py"
+    version: ClassVar[int] = 2
     imports: ClassVar[str | None] = "sklearn.neural_network"
     max_examples: int = 2000
     hidden: tuple[int, ...] = (64,)
