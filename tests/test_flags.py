@@ -11,6 +11,7 @@ from leakbench.attacks import ATTACKS
 from leakbench.evaluate import Case, attack_all, measure
 from leakbench.flags import KINDS, collapse_flags, copying_flags, flags, privacy_flags
 from leakbench.results import Flag, Row
+from leakbench.signals.files import from_arrays
 from leakbench.slices import slices
 from leakbench.types import Models, Signals
 
@@ -51,6 +52,25 @@ def test_a_sound_case_has_no_flag() -> None:
 
 def test_non_adaptive() -> None:
     assert _codes(Case("x", _models(), (0, 1), False, _models(seed=1)), "lira") == {"F01"}
+
+
+def test_rounded_outputs() -> None:
+    rng = np.random.default_rng(0)
+    p = np.exp(rng.normal(size=(3000, 5)) * 3)
+    p /= p.sum(axis=-1, keepdims=True)
+    arrays = {"labels": rng.integers(5, size=3000), "members": rng.random(3000) < 0.5}
+
+    def raised(**answers: np.ndarray) -> list[str]:
+        given = from_arrays(**arrays, **answers)
+        attacked = attack_all(Case("none", given.models, given.targets), {"loss": ATTACKS.make("loss")}, 0)
+        return [flag.message for flag in flags(attacked, []) if flag.code == "F15"]
+
+    share = (np.round(p, 3) == 0).any(axis=-1).mean()
+    assert raised(probs=p) == raised(logits=np.log(p)) == raised(losses=-np.log(p[:, 0])) == []
+    assert raised(probs=np.round(p, 3))[0].startswith(
+        f"probabilities are resolved in steps of 0.001, and {share:.1%} of the rows hold a zero"
+    )
+    assert raised(losses=np.round(-np.log(p[:, 0]), 2))[0].startswith("losses are resolved in steps of 0.01")
 
 
 def test_too_few_non_members() -> None:

@@ -15,6 +15,7 @@ from .metrics.standard import STANDARD
 from .metrics.tpr_at_fpr import TprAtFpr
 from .results import BEST, Flag, Row
 from .scoring import shadow_models
+from .signals.resolution import Resolution
 from .types import Models
 
 Raised = tuple[str, str | None]  # what is wrong, and with which attack if with one
@@ -223,6 +224,15 @@ def _counts_tell(attacked: Attacked, rows: list[Row]) -> Iterator[Raised]:
         yield message + ": the counts left after taking the target out tell, and online LiRA reads low", None
 
 
+def _rounded(attacked: Attacked, rows: list[Row]) -> Iterator[Raised]:
+    signals = attacked.case.models.signals
+    kind, what = ("losses", "losses") if signals.logits is None else ("logits", "probabilities")
+    step, zeros = signals.resolutions.get(kind, Resolution())
+    if step:
+        message = f"{what} are resolved in steps of {step:.3g}, and {zeros:.1%} of the rows hold a zero"
+        yield message + ", which is read as half a step", None
+
+
 COPYING = FlagKind("F11", "The generator copies members")
 COLLAPSED = FlagKind("F12", "The generator collapsed")
 UNCOVERED = FlagKind("F13", "DP does not cover all training on members")
@@ -242,6 +252,7 @@ KINDS = (
     COLLAPSED,
     UNCOVERED,
     DIVERGED,
+    FlagKind("F15", "Rounded outputs", _rounded),
 )
 
 

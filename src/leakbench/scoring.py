@@ -19,7 +19,7 @@ from .metrics.roc import best_threshold
 from .seeds import stream
 from .types import Array, Bools, Models, Shadows, Target
 
-SCORING_VERSION = 1  # raised whenever a score changes though its attack, its version and the answers do not
+SCORING_VERSION = 2  # raised whenever a score changes though its attack, its version and the answers do not
 
 COINCIDENCE = 20  # common records from which equal or opposite membership is design, not chance
 

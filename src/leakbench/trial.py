@@ -15,6 +15,7 @@ from .key import content_key
 from .models import TRACES, Answers
 from .released import Released
 from .signals.axes import Numbers
+from .signals.resolution import Resolution, of_logits
 from .study import Protected
 from .train.recipe import Recipe
 from .types import Array, Bools, Models, PerModel, Signals
@@ -94,15 +95,16 @@ class Trial:
         return self.defence.output(logits.astype(np.float64)) if self.defence.changes_output else logits
 
     def _models(self, name: str, answers: Answers, seen: Callable[[Numbers], Numbers]) -> Models:
+        resolution = of_logits(seen(answers.logits[0])) if self.defence.changes_output else Resolution()
         y, n = self.dataset.y, len(self.split.records)
         population = None
         outside = n + np.flatnonzero(np.isin(self.test, self.split.population(self.dataset)))
         if outside.size:
             nobody = np.zeros((len(self.split.members), outside.size), dtype=bool)
             population = Models(
-                self._signals(answers, y[self.test[outside - n]], seen, outside), nobody, ~nobody
+                self._signals(answers, y[self.test[outside - n]], seen, outside, resolution), nobody, ~nobody
             )
-        signals = self._signals(answers, y[self.split.records], seen, slice(0, n))
+        signals = self._signals(answers, y[self.split.records], seen, slice(0, n), resolution)
         identity = self._identity(name, outside)
         return Models(signals, self.split.members, self.split.audited, population, identity)
 
@@ -124,7 +126,12 @@ class Trial:
         )
 
     def _signals(
-        self, answers: Answers, labels: NDArray[np.int64], seen: Callable[[Numbers], Numbers], rows: Rows
+        self,
+        answers: Answers,
+        labels: NDArray[np.int64],
+        seen: Callable[[Numbers], Numbers],
+        rows: Rows,
+        resolution: Resolution,
     ) -> Signals:
         """The signals on some of the rows asked about, read from the store a model at a time."""
 
@@ -133,7 +140,13 @@ class Trial:
             return PerModel(shape, lambda m: seen(array[m][:, rows]))
 
         noisy = None if answers.noisy is None else on_rows(answers.noisy)
-        return Signals(labels, on_rows(answers.logits), noisy=noisy, noise_scale=answers.noise_scale)
+        return Signals(
+            labels,
+            on_rows(answers.logits),
+            noisy=noisy,
+            noise_scale=answers.noise_scale,
+            resolutions={"logits": resolution},
+        )
 
     @property
     def test(self) -> Indices:

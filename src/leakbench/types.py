@@ -4,7 +4,7 @@ Axes: M models, V views of a query, N records, C classes. Membership is bool [M,
 = more likely a member*. No type that an attack receives holds the target's membership.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from threading import Lock
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from .errors import InputError
 from .recent import Recent
 from .signals.axes import Numbers
+from .signals.resolution import Resolution
 from .signals.sensitivity import sensitivity
 from .signals.statistics import FROM_LOSS, LABEL_FREE, STATISTICS
 
@@ -53,6 +54,8 @@ class Signals:
 
     Log-probabilities serve as logits: every statistic is the same for z and for log softmax(z). Beside logits
     there may be those on K `noisy` copies of each record in the first view, x + noise_scale u with u ~ N(0, I).
+    `resolutions` say, by "logits" and "losses", to which step probabilities or losses are rounded: a zero among them is
+    read as half a step.
     """
 
     labels: Labels | None = None  # [N]
@@ -61,6 +64,7 @@ class Signals:
     scores: ByModel | None = None  # [M, V, N]
     noisy: ByModel | None = None  # [M, K, N, C]
     noise_scale: float = 1e-3
+    resolutions: Mapping[str, Resolution] = field(default_factory=dict)
     _recent: Recent = field(default_factory=Recent, repr=False)
 
     @property
@@ -109,10 +113,23 @@ class Signals:
         if not self._from_logits(name):
             assert self.losses is not None
             losses = np.asarray(self.losses[m])
-            return FROM_LOSS[name](losses.astype(np.float64), float(np.finfo(losses.dtype).eps) / 2)
+            step = max(float(np.finfo(losses.dtype).eps), self._step("losses"))
+            return FROM_LOSS[name](losses.astype(np.float64), step / 2)
         assert self.logits is not None
-        labels = self.labels if self.labels is not None else np.zeros(self.shape[2], dtype=np.int64)
-        return STATISTICS[name](np.asarray(self.logits[m], dtype=np.float64), labels)
+        if name in LABEL_FREE:  # f log f is 0 at 0, whatever f was rounded to
+            nobody = np.zeros(self.shape[2], dtype=np.int64)
+            return STATISTICS[name](np.asarray(self.logits[m], dtype=np.float64), nobody)
+        assert self.labels is not None
+        return STATISTICS[name](self.resolved(m), self.labels)
+
+    def resolved(self, m: int) -> Array:
+        """The logits of model m [V, N, C] in float64; where they are of rounded values, none is below half a step's."""
+        assert self.logits is not None
+        z, step = np.asarray(self.logits[m], dtype=np.float64), self._step("logits")
+        return np.maximum(z, np.log(step / 2)) if step else z
+
+    def _step(self, kind: str) -> float:
+        return self.resolutions.get(kind, Resolution()).step
 
     def sensitivity(self, m: int) -> Array:
         """How much the probabilities of model m change with the record, for each class [N, C].
@@ -185,9 +202,8 @@ class Target:
 
     @property
     def logits(self) -> Array:
-        """Logits [V, N, C] in float64."""
-        assert self.signals.logits is not None
-        return np.asarray(self.signals.logits[self.index], dtype=np.float64)
+        """Logits [V, N, C] in float64, as `Signals.resolved` reads them."""
+        return self.signals.resolved(self.index)
 
     def statistic(self, name: str) -> Array:
         """The statistic `name` of the target's answers [V, N]."""
@@ -206,8 +222,8 @@ class Target:
 
         s = self.signals
         labels = None if s.labels is None else s.labels[records]
-        answers = Signals(labels, cut(s.logits), cut(s.losses), cut(s.scores), cut(s.noisy), s.noise_scale)
-        return Target(answers, 0, self.population)
+        parts = cut(s.logits), cut(s.losses), cut(s.scores), cut(s.noisy)
+        return Target(Signals(labels, *parts, s.noise_scale, s.resolutions), 0, self.population)
 
 
 @dataclass(frozen=True, eq=False)

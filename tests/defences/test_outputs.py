@@ -167,6 +167,15 @@ def _sifted(u: np.ndarray) -> np.ndarray:
     return h
 
 
+def test_an_attacker_reads_no_probability_below_half_of_the_noise() -> None:
+    z = _logits(200, 4, 3.0)[None]
+    for asked in (1, 16):
+        parameters = {"scale": 0.1, "memoised": asked == 1, "queries": asked}
+        defence = _chain({"name": "gaussian_noise", **parameters})
+        read = np.exp(defence.observed(_owner())(z))
+        assert read.min() == pytest.approx(0.05 / asked**0.5) and read.max() > 0.9
+
+
 @pytest.mark.parametrize("spread", [0.5, 3.0])
 def test_emd_keeps_the_first_intrinsic_mode(spread: float) -> None:
     z = np.concatenate([_logits(60, spread=spread), np.zeros((1, 10))])

@@ -16,4 +16,5 @@ class Loss(StatisticAttack):
 
     name: ClassVar[str] = "loss"
     source: ClassVar[str] = "Yeom et al. 2018, arXiv 1709.01604"
+    version: ClassVar[int] = 2
     statistic: ClassVar[str] = "loss"

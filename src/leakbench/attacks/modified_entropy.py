@@ -16,4 +16,5 @@ class ModifiedEntropy(StatisticAttack):
 
     name: ClassVar[str] = "modified_entropy"
     source: ClassVar[str] = "Song & Mittal 2021, arXiv 2003.10595"
+    version: ClassVar[int] = 2
     statistic: ClassVar[str] = "modified_entropy"

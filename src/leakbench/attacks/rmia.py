@@ -27,6 +27,7 @@ class Rmia(Attack):
 
     name: ClassVar[str] = "rmia"
     source: ClassVar[str] = "Zarifzadeh et al. 2024, arXiv 2312.03262"
+    version: ClassVar[int] = 2
     variants: ClassVar[dict[str, dict[str, Any]]] = {"rmia_offline": {"online": False}}
     online: bool = True
     gamma: float = 2.0

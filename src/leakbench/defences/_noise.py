@@ -6,6 +6,7 @@ from typing import ClassVar
 import numpy as np
 
 from ..errors import InputError
+from ..signals.statistics import log_softmax
 from ..types import Array
 from ._simplex import log_distribution, probabilities
 from .base import Defence
@@ -18,6 +19,7 @@ class Noise(Defence):
 
     keeps_argmax: ClassVar[bool] = False
     changes_output: ClassVar[bool] = True
+    version: ClassVar[int] = 2
     made_once: ClassVar[bool] = True
 
     scale: float = 0.1
@@ -42,6 +44,15 @@ class Noise(Defence):
             return log_distribution(probabilities(logits) + self.noise(rng, logits.shape))
 
         return released
+
+    def inverse(self, released: Array) -> Array:
+        """The released answers without what noise alone explains: no probability below half the noise's scale.
+
+        Of answers that are averaged over n questions the noise is sqrt(n) times smaller.
+        """
+        with np.errstate(divide="ignore"):
+            floor = np.log(self.scale / np.sqrt(self.asked) / 2)
+        return np.asarray(np.maximum(log_softmax(released), floor))
 
     def noise(self, rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
         """Independent noise of the given shape."""

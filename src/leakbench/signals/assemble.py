@@ -11,9 +11,12 @@ from ..types import Bools, ByModel, Labels, Models, Signals
 from . import check
 from .axes import to_axes
 from .mapped import joined
+from .resolution import Resolution, of_logits, of_losses, typical
 from .vocabulary import KINDS
 
 Arrays = Mapping[str, NDArray[Any]]
+ASKED = 3  # models of either side from which the resolution is read
+Resolutions = dict[str, Resolution]
 Answers = dict[str, ByModel]  # by the fields of Signals: logits [M, V, N, C], losses and scores [M, V, N]
 
 
@@ -28,14 +31,13 @@ def assemble(arrays: Arrays) -> tuple[Models, tuple[int, ...]]:
         raise InputError(f"give at least one of {', '.join(KINDS)}, got {_names(arrays)}")
     shadows = _shadow_members(arrays, targets.shape[1])
     members = np.concatenate([targets, shadows])
+    answers = _with_shadows(own, arrays, "shadow_", "SN", shadows.shape)
+    resolutions = _resolutions(answers, len(targets))
     models = Models(
-        _signals(
-            _with_shadows(own, arrays, "shadow_", "SN", shadows.shape),
-            _labels(arrays, "labels", members.shape[1], own),
-        ),
+        _signals(answers, _labels(arrays, "labels", members.shape[1], own), resolutions),
         members,
         np.ones_like(members),
-        _population(arrays, letters.replace("N", "Z"), own, len(shadows)),
+        _population(arrays, letters.replace("N", "Z"), own, len(shadows), resolutions),
     )
     return models, tuple(range(len(targets)))
 
@@ -143,7 +145,9 @@ def _labels(arrays: Arrays, name: str, n: int, answers: Answers) -> Labels | Non
     return check.labels(name, arrays[name], n, n_classes) if name in arrays else None
 
 
-def _population(arrays: Arrays, letters: str, targets: Answers, n_shadows: int) -> Models | None:
+def _population(
+    arrays: Arrays, letters: str, targets: Answers, n_shadows: int, resolutions: Resolutions
+) -> Models | None:
     """The same models on records that none of them trained on, if they are given."""
     if not any("population_" in name for name in arrays):
         return None
@@ -157,8 +161,20 @@ def _population(arrays: Arrays, letters: str, targets: Answers, n_shadows: int) 
     if "labels" in arrays and labels is None and "logits" in own:
         raise InputError(f"a population needs population_labels [{n}], as the records have labels, got none")
     nobody = np.zeros((n_targets + n_shadows, n), dtype=bool)
-    return Models(_signals(answers, labels), nobody, ~nobody)
+    return Models(_signals(answers, labels, resolutions), nobody, ~nobody)
 
 
-def _signals(answers: Answers, labels: Labels | None) -> Signals:
-    return Signals(labels, answers.get("logits"), answers.get("losses"), answers.get("scores"))
+def _signals(answers: Answers, labels: Labels | None, resolutions: Resolutions) -> Signals:
+    own = answers.get("logits"), answers.get("losses"), answers.get("scores")
+    return Signals(labels, *own, resolutions=resolutions)
+
+
+def _resolutions(answers: Answers, n_targets: int) -> Resolutions:
+    """By kind of answers, that of the targets or of the shadow models, whichever is coarser: all are read alike."""
+    of = {"logits": of_logits, "losses": of_losses}
+    sides = [range(n_targets), range(n_targets, len(next(iter(answers.values()))))]
+    return {
+        kind: max(typical([of[kind](array[m]) for m in side[:ASKED]]) for side in sides if side)
+        for kind, array in answers.items()
+        if kind in of
+    }

@@ -10,9 +10,11 @@ from ..errors import InputError
 from ..types import Bools, ByModel, Labels, PerModel
 from .axes import Numbers, spell
 from .mapped import by_model
+from .resolution import of_probabilities
 from .statistics import LOG_FLOOR
 
 SUM_TOLERANCE = 1e-3  # how far a row of probabilities may be from summing to one
+ROUND_OFF = 1e-5  # of a sum of probabilities in single precision
 AXES = ("model", "view", "record", "class")
 
 
@@ -51,8 +53,10 @@ def place(index: tuple[Any, ...], shape: tuple[int, ...]) -> str:
 def log_probabilities(name: str, probs: ByModel) -> ByModel:
     """Logits from probabilities [M, V, N, C]: their logarithm, floored at log 1e-30.
 
-    Raises InputError for a negative probability or a row that does not sum to one within `SUM_TOLERANCE`.
+    Raises InputError for a negative probability or a row that does not sum to one within `SUM_TOLERANCE`, or within
+    half a step a class where probabilities are rounded.
     """
+    tolerance = SUM_TOLERANCE
     for m, part in enumerate(probs):
         if part.min() < 0:
             where = np.unravel_index(int(part.argmin()), part.shape)
@@ -61,11 +65,13 @@ def log_probabilities(name: str, probs: ByModel) -> ByModel:
                 "save raw outputs as logits"
             )
         error = np.abs(part.sum(axis=-1, dtype=np.float64) - 1.0)
-        if error.max() > SUM_TOLERANCE:
+        if error.max() > tolerance:
+            tolerance = max(tolerance, of_probabilities(part).step * part.shape[-1] / 2 + ROUND_OFF)
+        if error.max() > tolerance:
             where = np.unravel_index(int(error.argmax()), error.shape)
             total = part[where].sum(dtype=np.float64)
             raise InputError(
-                f"{name} must sum to 1 over the classes (within {SUM_TOLERANCE}), got {total:.6g} "
+                f"{name} must sum to 1 over the classes (within {tolerance:.3g}), got {total:.6g} "
                 f"at {place((m, *where), probs.shape[:3])}, the worst row; save raw outputs as logits"
             )
     kind = np.promote_types(probs.dtype, np.float32)  # 1e-30 would vanish in float16

@@ -134,4 +134,4 @@ FROM_LOSS: dict[str, Callable[[Array, float], Array]] = {
     "loss": lambda loss, resolution: loss,
     "confidence": lambda loss, resolution: np.exp(-loss),
     "logodds": _logodds_of_loss,
-}  # what a bare loss still determines; resolution = half the spacing of floats at 1
+}  # what a bare loss still determines; resolution = half the spacing of floats at 1, or half of a coarser step
