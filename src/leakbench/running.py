@@ -116,7 +116,7 @@ class Outcome:
             ),
             provenance=provenance(self.clock, study.file.seed, data, parts_of_time),
             study=study.describe(),
-            notes=sorted({note for f in found for note in f.notes} | set(notes)),
+            notes=sorted({note for f in found for note in f.notes} | {*notes, *self.trials[0].dataset.notes}),
             samples=looked.samples,
             layers=looked.layers,
             distributions=looked.distributions,

@@ -4,6 +4,7 @@ import hashlib
 
 import numpy as np
 import pytest
+from sklearn.linear_model import LogisticRegression
 
 from leakbench.data import load
 from leakbench.data.formats.idx import read_idx
@@ -78,3 +79,25 @@ def test_location30(real_data):
     assert data.classes == tuple(str(i) for i in range(1, 31))
     assert set(np.unique(data.x)) == {0, 1}
     assert data.source.startswith("Shokri")
+
+
+def test_adult(real_data):
+    """The published files; logistic regression is right for 85 % of the people in the test part."""
+    folder = need(real_data, "adult")
+    data = load("adult")
+    assert {part: len(rows) for part, rows in data.parts.items()} == {
+        "pool": 29_305,
+        "dev": 3_256,
+        "test": 16_281,
+        "public": 0,
+    }
+    assert data.x.shape == (48_842, 6 + 9 + 16 + 7 + 15 + 6 + 5 + 2 + 42)  # "?" is one of 9, 15 and 42
+    assert data.classes == ("<=50K", ">50K")
+    assert np.bincount(data.y[data.parts["test"]]).tolist() == [12_435, 3_846]
+    x = (data.x - np.float32(data.mean)) / np.float32(data.std)
+    test = data.parts["test"]
+    train = np.setdiff1d(np.arange(len(x)), test)[::4]
+    model = LogisticRegression(max_iter=200).fit(x[train], data.y[train])
+    assert 0.845 < model.score(x[test], data.y[test]) < 0.86
+    alone = load(folder / "adult.data.csv", label="classification", missing="?")
+    assert alone.x.shape == (32_561, 108) and alone.classes == data.classes

@@ -293,6 +293,34 @@ def test_location_is_another_name_of_location30(tmp_path, rng):
         assert load("location", root=str(root)).fingerprint == load("location30", root=str(root)).fingerprint
 
 
+def test_adult_as_uci_publishes_it(tmp_path):
+    """No header, a line about cross-validation in front of the test part, and dots behind its classes."""
+    person = (
+        "{}, Private, 77516, {}, 13, Never-married, {}, Husband, White, Male, 2174, 0, 40, United-States, {}"
+    )
+    education, work = ["Preschool", *["HS-grad"] * 89], ["?", "Sales"] * 45
+    incomes = [">50K", "<=50K", "<=50K"] * 30
+    rows = [
+        person.format(20 + i % 50, *cells)
+        for i, cells in enumerate(zip(education, work, incomes, strict=True))
+    ]
+    (tmp_path / "adult").mkdir()
+    (tmp_path / "adult" / "adult.data").write_text("\n".join(rows[:60]) + "\n\n")
+    (tmp_path / "adult" / "adult.test").write_text(
+        "|1x3 Cross validator\n" + ".\n".join(rows[60:]) + ".\n\n", encoding="utf-8"
+    )
+    data = load("adult", root=str(tmp_path))
+    assert data.classes == ("<=50K", ">50K") and data.x.shape == (90, 6 + 1 + 2 + 1 + 2 + 1 + 1 + 1 + 1)
+    np.testing.assert_array_equal(data.parts["test"], np.arange(60, 90))
+    np.testing.assert_array_equal(data.x[:, 0], 20 + np.arange(90) % 50)
+    with_header = tmp_path / "with" / "adult"
+    with_header.mkdir(parents=True)
+    header = ", ".join(f"c{i}" for i in range(15))
+    for part, some in (("data", rows[:60]), ("test", rows[60:])):
+        (with_header / f"adult.{part}.csv").write_text("\n".join([header, *some]) + "\n")
+    assert load(with_header).fingerprint == data.fingerprint
+
+
 def test_every_published_file_is_described():
     for name in DATASETS.names():
         known = DATASETS.get(name)

@@ -172,7 +172,10 @@ class TestTable:
             ("label,a,a\n0,1,2\n", "different names, got 'a' more than once"),
             ("label,a\n", "at least one record"),
             ("label\n1\n2\n", "columns beside 'label'"),
-            ("label,when\n1,2020-01-01\n", "column 'when' must hold numbers or text, got date32"),
+            (
+                "label,when\n1,2020-01-01\n",
+                "column 'when' must hold numbers or text, got dates or times such as '2020-01-01'",
+            ),
             ("label,a\n1,2,3\n", "must be a CSV table, got text beginning 'label,a"),
             ("", "must be a CSV table, got an empty file"),
         ],

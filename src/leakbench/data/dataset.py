@@ -20,8 +20,8 @@ class Dataset:
 
     Parts: `pool` (records whose membership is at stake), `dev` (for early stopping and the like), `test` (for
     utility, and as the attacker's population), `public` (what attacker and defender both own). Images are
-    float32 [N, channels, height, width] in 0..1; tables are float32 [N, D]. `mean` and `std` of each channel say
-    how a network normalises its input; x itself is never normalised.
+    float32 [N, channels, height, width] in 0..1; tables are float32 [N, D]. `mean` and `std` of each channel or
+    column say how a network normalises its input; x itself is never normalised.
     """
 
     name: str
@@ -32,6 +32,7 @@ class Dataset:
     source: str = ""
     mean: tuple[float, ...] = ()  # [channels], or none: no normalisation
     std: tuple[float, ...] = ()  # [channels], or none
+    notes: tuple[str, ...] = ()  # what was left out of the files, or read in another way than it may seem
 
     def __post_init__(self) -> None:
         if len(self.x) != len(self.y):

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,8 @@ import numpy as np
 from ..errors import InputError, unknown
 from .dataset import Dataset
 from .formats import FORMATS, Raw, read_path
+from .formats._tables import TableOptions
+from .impute import impute, standardisation
 from .labels import encode
 from .parts import cut, require_classes
 from .resize import resized
@@ -18,8 +20,11 @@ from .sets import DATASETS, KnownSet, data_folder
 
 
 @dataclass(frozen=True)
-class DataSpec:
-    """Which data, and how it is cut: the [data] table of a study file. Either `name` or `path`."""
+class DataSpec(TableOptions):
+    """Which data, and how it is cut: the [data] table of a study file. Either `name` or `path`.
+
+    Beside the fields below there are those of `TableOptions`, for tables.
+    """
 
     name: str | None = None  # a known data set: one of `leakbench list data`
     path: str | None = None  # a file or folder
@@ -34,6 +39,7 @@ class DataSpec:
     root: str | None = None  # folder of the known data sets; None: the environment's LEAKBENCH_DATA
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if (self.name is None) == (self.path is None):
             raise InputError(f"data needs a name or a path, got name {self.name!r} and path {self.path!r}")
         if self.name is not None and self.format is not None:
@@ -87,17 +93,22 @@ def load(spec: "DataSpec | str | os.PathLike[str] | Mapping[str, Any]", **option
     places = {part: np.searchsorted(kept, rows) for part, rows in parts.items()}
     size = chosen.resize or known.resize
     x = raw.take(kept) if size is None else resized(raw.take, kept, size)
-    return Dataset(chosen.title, x, y[kept], classes, places, source, known.mean, known.std)
+    mean, std = known.mean, known.std
+    if raw.numeric is not None:
+        outside = np.delete(np.arange(len(kept)), places["test"])
+        impute(x, outside, chosen.title)
+        mean, std = standardisation(x, raw.numeric, outside)
+    return Dataset(chosen.title, x, y[kept], classes, places, source, mean, std, raw.notes)
 
 
 def _specify(
     spec: "DataSpec | str | os.PathLike[str] | Mapping[str, Any]", options: dict[str, Any]
 ) -> DataSpec:
-    fields = list(DataSpec.__dataclass_fields__)
+    known = list(DataSpec.__dataclass_fields__)
     given = dict(spec) if isinstance(spec, Mapping) else {}
     for key in [*given, *options]:
-        if key not in fields:
-            raise unknown("option of data:", key, fields)
+        if key not in known:
+            raise unknown("option of data:", key, known)
     if isinstance(spec, DataSpec):
         return replace(spec, **options)
     if isinstance(spec, str) and spec in DATASETS.classes:
@@ -109,12 +120,15 @@ def _specify(
 
 def _read(spec: DataSpec) -> tuple[Raw, str, type[KnownSet]]:
     """What is on disk, where it comes from, and what is known of it."""
+    options = {f.name: given for f in fields(TableOptions) if (given := getattr(spec, f.name)) != f.default}
     if spec.name is not None:
         known = DATASETS.get(spec.name)
+        if options:
+            raise InputError(f"data set {spec.name!r} knows its table; leave {', '.join(options)} out")
         return known().read(data_folder(spec.root), spec.label), known.source, known
     assert spec.path is not None
     path = Path(spec.path).expanduser()
     if not path.exists() and path.name == spec.path and not path.suffix:
         raise unknown("data set, or path that is not there:", spec.path, DATASETS.names())
     formats = FORMATS.names() if spec.format is None else [spec.format]
-    return read_path(path, formats, spec.label), str(path), KnownSet
+    return read_path(path, formats, spec.label, options), str(path), KnownSet

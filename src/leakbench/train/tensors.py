@@ -45,17 +45,20 @@ def augmented(x: Tensor, moves: Tensor, shift: int) -> Tensor:
 
 
 class Normaliser:
-    """(x - mean) / std of each channel, as the data set has it; what it has none for stays as it is."""
+    """(x - mean) / std of each channel or column, as the data set has it; what it has none for stays as it is."""
 
     def __init__(
         self, mean: tuple[float, ...], std: tuple[float, ...], device: torch.device | str = "cpu"
     ) -> None:
-        self._mean = torch.tensor(mean, device=device)[:, None, None] if mean else None
-        self._std = torch.tensor(std, device=device)[:, None, None] if mean else None
+        self._mean = torch.tensor(mean, device=device) if mean else None
+        self._std = torch.tensor(std, device=device) if mean else None
 
     def __call__(self, x: Tensor) -> Tensor:
-        """x [..., c, h, w] as a network is to see it."""
-        return x if self._mean is None else (x - self._mean) / self._std
+        """Images x [..., n, c, h, w], or a table x [..., n, d], as a network is to see them."""
+        if self._mean is None or self._std is None:
+            return x
+        axes = (-1, 1, 1) if x.dim() > 3 else (-1,)  # a table of each of several models has 3
+        return (x - self._mean.view(axes)) / self._std.view(axes)
 
 
 def masks(uniform: Tensor, dropout: float, widths: tuple[int, ...]) -> tuple[Tensor, ...]:

@@ -1,7 +1,8 @@
 """Readers: one file for each layout of files. Nothing that is read here can execute code."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from ...errors import InputError
 from ...registry import Registry
@@ -12,15 +13,20 @@ FORMATS: Registry[Format] = Registry("format", "leakbench.data.formats", Format)
 __all__ = ["FORMATS", "Format", "Raw", "find", "read_path"]
 
 
-def read_path(path: Path, names: Iterable[str], label: str | None) -> Raw:
-    """Reads `path` in the one format of `names` that fits it. Raises InputError if none or several do."""
+def read_path(
+    path: Path, names: Iterable[str], label: str | None, options: Mapping[str, Any] | None = None
+) -> Raw:
+    """Reads `path` in the one format of `names` that fits it, with the format's `options`.
+
+    Raises InputError if none or several do, and for options that the format does not have.
+    """
     if not path.exists():
         raise InputError(f"{path} must be a file or a folder of data, got a path that is not there")
     candidates = [FORMATS.get(name)() for name in names]
     chosen = candidates[0] if len(candidates) == 1 else find(path, candidates)
     if label is not None and not chosen.has_columns:
         raise InputError(f"format {chosen.name!r} has no columns to choose from; leave label = {label!r} out")
-    return chosen.read(path, label)
+    return (FORMATS.make({"name": chosen.name, **options}) if options else chosen).read(path, label)
 
 
 def find(path: Path, candidates: Iterable[Format]) -> Format:

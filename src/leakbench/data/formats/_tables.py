@@ -1,30 +1,78 @@
-"""Reading CSV and parquet tables, and finding the column of labels."""
+"""Reading CSV and parquet tables, and finding the columns of labels and of row numbers."""
 
+import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from ...errors import InputError
+from ...errors import InputError, unknown
+from ._columns import Cells
 from ._files import reading
 
 Table: TypeAlias = Any  # pyarrow.Table, which has no type stubs
 LABELS = ("label", "class", "target", "y")
-PANDAS_INDEX = "__index_level_"  # how pandas saves row names: an identifier, no feature
+INDEX = re.compile(
+    r"(?i:|unnamed: \d+|__index_level_\d+__|index|(.*[ _.-])?id|row[ _.-]?(names?|no|num|number|index)?)|.*[a-z]I[dD]"
+)
+FRACTION = re.compile(r"[-+]?\d*[.,]\d+([eE].*)?")
+MANY = 100  # records that a feature hardly counts by chance
 
 
-def read_csv(path: Path, header: bool = True) -> Table:
-    """A CSV (also .csv.gz) as a pyarrow table; an empty cell is a missing value.
+@dataclass(frozen=True, kw_only=True)
+class TableOptions:
+    """How the cells of a table are read.
+
+    Args:
+        missing: Text that marks a missing value, or several; "" stands for an empty cell, a null and NaN. A missing
+            number is imputed with the median of the records outside the test part, and a column of 0 and 1 says
+            where; a missing text is a category of its own.
+        decimal: The decimal mark, "." or ",".
+        delimiter: The character between the cells of a CSV.
+        categorical: Columns that are categories, though they hold numbers.
+        drop: Columns that are left out.
+    """
+
+    missing: str | tuple[str, ...] = ()
+    decimal: str = "."
+    delimiter: str = ","
+    categorical: tuple[str, ...] = ()
+    drop: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(
+            self, "missing", (self.missing,) if isinstance(self.missing, str) else self.missing
+        )
+        if self.decimal not in (".", ","):
+            raise InputError(f"decimal must be '.' or ',', got {self.decimal!r}")
+        if len(self.delimiter) != 1 or not self.delimiter.isascii() or self.delimiter in '\r\n"':
+            raise InputError(f"delimiter must be one character, such as ';', got {self.delimiter!r}")
+
+    def cells(self, path: Path, column: str) -> Cells:
+        """How the cells of this column are read."""
+        return Cells(path, column, tuple(self.missing), self.decimal, column in self.categorical)
+
+
+def read_csv(path: Path, header: bool = True, delimiter: str = ",", skip: int = 0) -> Table:
+    """A CSV (also .csv.gz) as a pyarrow table of text, after `skip` lines.
 
     Without a header, columns are named f0, f1, ...
     """
+    import pyarrow as pa
     from pyarrow import csv
 
     with reading(path, "a CSV table"):
-        table = csv.read_csv(
-            path,
-            read_options=csv.ReadOptions(autogenerate_column_names=not header),
-            convert_options=csv.ConvertOptions(strings_can_be_null=True),
-        )
-        return _checked(table.rename_columns([name.strip() for name in table.column_names]), path)
+        layout = {
+            "read_options": csv.ReadOptions(autogenerate_column_names=True, skip_rows=skip),
+            "parse_options": csv.ParseOptions(delimiter=delimiter),
+        }
+        with csv.open_csv(path, **layout) as reader:
+            names = reader.schema.names
+        texts = csv.ConvertOptions(column_types=dict.fromkeys(names, pa.large_string()))
+        table = csv.read_csv(path, convert_options=texts, **layout)
+        if not header:
+            return _checked(table, path)
+        named = [column[0].as_py().strip() for column in table.columns]
+        return _checked(table.slice(1).rename_columns(named), path)
 
 
 def read_parquet(path: Path) -> Table:
@@ -32,9 +80,7 @@ def read_parquet(path: Path) -> Table:
     import pyarrow.parquet as pq
 
     with reading(path, "a parquet table"):
-        table = pq.read_table(path)
-    kept = [name for name in table.column_names if not name.startswith(PANDAS_INDEX)]
-    return _checked(table.select(kept), path)
+        return _checked(pq.ParquetFile(path).read(), path)
 
 
 def _checked(table: Table, path: Path) -> Table:
@@ -56,11 +102,55 @@ def label_column(table: Table, given: str | None, path: Path) -> str:
         return given
     found = [name for name in names if name.lower() in LABELS]
     if len(found) != 1:
+        other = next((mark for mark in ";\t|" if len(names) == 1 and mark in names[0]), None)
         got = f"{_some(found)}" if found else f"none of them among {_some(names)}"
-        raise InputError(
-            f"{path} must have one column of {', '.join(LABELS)}, got {got}; name it with label = ..."
-        )
+        remedy = f"say delimiter = {other!r}" if other else "name it with label = ..."
+        raise InputError(f"{path} must have one column of {', '.join(LABELS)}, got {got}; {remedy}")
     return found[0]
+
+
+def feature_columns(
+    table: Table, label: str, options: TableOptions, path: Path, notes: list[str]
+) -> list[str]:
+    """All columns but the labels, those to drop, and row numbers or names, which are noted."""
+    names: list[str] = table.column_names
+    for name in (*options.drop, *options.categorical):
+        if name not in names:
+            raise unknown(f"column of {path}:", name, names)
+    kept = [name for name in names if name != label and name not in options.drop]
+    for name in [name for name in kept if _is_index(table[name], names.index(name), name, path)]:
+        kept.remove(name)
+        notes.append(f"the column {name!r} was left out: it numbers or names the records")
+    if not kept:
+        raise InputError(f"{path} must have columns beside {label!r}, got none")
+    return kept
+
+
+def _is_index(column: Any, place: int, name: str, path: Path) -> bool:
+    """Whether a column names the records, or counts them; a column without a name may also be without any cell.
+
+    It does so if it is called index, id or the like and has another whole number or text in each record, or if it is
+    the first one and counts many records from 0 or 1.
+    """
+    import pyarrow as pa
+
+    if (place and not INDEX.fullmatch(name)) or pa.types.is_nested(column.type):
+        return False
+    texts = column.cast(pa.large_string()).to_pylist()
+    cells = ["" if text is None else text.strip() for text in texts]
+    if (
+        not place
+        and len(cells) >= MANY
+        and any(cells == list(map(str, range(i, i + len(cells)))) for i in (0, 1))
+    ):
+        return True
+    if not INDEX.fullmatch(name):
+        return False
+    distinct = set(cells)
+    if name == "" and 1 < len(distinct) < len(cells):
+        raise InputError(f"{path} must name every column in its header, got one without a name; name it")
+    fractions = any(FRACTION.fullmatch(cell) for cell in distinct)
+    return (1 < len(distinct) == len(cells) and not fractions) or (name == "" and distinct == {""})
 
 
 def _some(names: list[str]) -> str:

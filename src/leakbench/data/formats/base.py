@@ -24,6 +24,10 @@ class Raw:
     take: Callable[[Indices], Floats]  # rows [n], ascending -> records [n, ...]
     test: Bools  # [N] in the test part that the files came with
     classes: tuple[str, ...] | None = None  # names of labels 0..C-1, where the files hold them
+    numeric: Bools | None = (
+        None  # [D] features of a table that are quantities, NaN where missing; else none is
+    )
+    notes: tuple[str, ...] = ()  # what was left out, or read in another way than it may seem
 
     def __post_init__(self) -> None:
         if not len(self.labels):

@@ -8,7 +8,7 @@ import numpy as np
 
 from ...errors import InputError
 from ._images import decode, is_image
-from ._tables import label_column, read_csv
+from ._tables import TableOptions, label_column, read_csv
 from .base import Format, Raw
 
 
@@ -33,11 +33,8 @@ class ImageCsv(Format):
             raise InputError(f"{csv} must have one column of image file names, got {got}")
         others = [name for name in table.column_names if name != columns[0]]
         column = others[0] if len(others) == 1 and label is None else label_column(table, label, csv)
-        labels = table[column]
-        if labels.null_count:
-            raise InputError(f"{csv}: column {column!r} must have no missing labels, got {labels.null_count}")
+        y = TableOptions().cells(csv, column).labels(table[column])
         files = _locate(csv.parent, table[columns[0]].to_pylist(), csv)
-        y = np.array(labels.to_pylist())
         none = np.zeros(len(files), dtype=np.bool_)
         return Raw(y, lambda rows: decode([(str(files[i]), files[i]) for i in rows]), none)
 
@@ -71,12 +68,12 @@ def _names_images(column: Any) -> bool:
     return isinstance(first, str) and is_image(first)
 
 
-def _locate(folder: Path, names: list[str | None], csv: Path) -> list[Path]:
+def _locate(folder: Path, names: list[str], csv: Path) -> list[Path]:
     """Where each image lies: at its name from the CSV's folder, else the only file of that name below it."""
     below: dict[str, list[Path]] = {}
     files = []
     for name in names:
-        if name is None:
+        if not name:
             raise InputError(f"{csv} must name an image in every line, got an empty name")
         file = folder / name
         if not file.is_file():

@@ -2,25 +2,38 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
-from ...errors import InputError
-from ._tables import label_column, read_csv, read_parquet
-from .base import Floats, Format, Raw
+from ._columns import joined
+from ._files import reading
+from ._tables import Table, TableOptions, feature_columns, label_column, read_csv, read_parquet
+from .base import Format, Raw
 from .image_csv import ImageCsv
 from .image_parquet import ImageParquet
 
-MOST_TEXTS = 1000  # distinct texts in one column; more are names or identifiers, not categories
-
 
 @dataclass(frozen=True)
-class TableFile(Format):
+class TableFile(TableOptions, Format):
     """A CSV (also .csv.gz) or parquet file with a header, a label column, and numbers or categories.
 
-    Numbers are taken as they are. Text becomes one column of 0 and 1 for each distinct text, in alphabetical
-    order. A missing value, NaN or infinity is refused, with its column.
+    A column of numbers is taken as it is, and the networks see it standardised, by the mean and standard deviation of
+    the records outside the test part. Text becomes one column of 0 and 1 for each distinct text, in alphabetical
+    order; so do numbers with leading zeros, a parquet dictionary, and the columns of `categorical`. Spaces around a
+    cell do not count. A column whose cells are mostly numbers is refused where one is not, and the cell is named;
+    `missing`, `decimal`, `delimiter`, `categorical` and `drop` in the study's `[data]` say how it is meant:
+
+        missing = ["?", ""]    # marks of a missing value; "" is an empty cell, a null or NaN
+        decimal = ","          # the decimal mark, in place of "."
+        delimiter = ";"        # between the cells of a CSV, in place of ","
+        categorical = ["code"] # columns that are categories, though they hold numbers
+        drop = ["name"]        # columns that are left out
+
+    A missing number is imputed with the median of the records outside the test part, and one more column says where
+    it was missing. A missing text is a category of its own. The median and the standardisation are the same for all
+    models, whoever their members are, so that they tell nothing of membership. A nameless column, `Unnamed: 0`,
+    `index`, `id` or the like with another value in each record is left out, with a note.
     """
 
     name: ClassVar[str] = "table"
@@ -28,51 +41,32 @@ class TableFile(Format):
     has_columns: ClassVar[bool] = True
 
     def accepts(self, path: Path) -> bool:
-        if not path.is_file() or not path.name.lower().endswith((".csv", ".csv.gz", ".parquet")):
+        if not path.is_file() or not path.name.lower().endswith((".csv", ".csv.gz", ".tsv", ".parquet")):
             return False
         return not ImageParquet().accepts(path) and not ImageCsv().accepts(path)
 
     def read(self, path: Path, label: str | None = None) -> Raw:
-        table = read_parquet(path) if path.suffix == ".parquet" else read_csv(path)
+        is_parquet = path.suffix.lower() == ".parquet"
+        table = read_parquet(path) if is_parquet else read_csv(path, delimiter=self.delimiter)
+        return raw_table(table, label, self, path)
+
+
+def raw_table(table: Table, label: str | None, options: TableOptions, path: Path, test: int = 0) -> Raw:
+    """The records of a table, the last `test` of which are a test part."""
+    notes: list[str] = []
+    with reading(path, "a table of numbers and text"):
         chosen = label_column(table, label, path)
-        if table.num_columns < 2:
-            raise InputError(f"{path} must have columns beside {chosen!r}, got none")
-        labels = np.array(_plain(table[chosen], chosen, path).to_pylist())
-        x = np.concatenate([_feature(table[n], n, path) for n in table.column_names if n != chosen], axis=1)
-        return Raw(labels, lambda rows: x[rows], np.zeros(len(labels), dtype=np.bool_))
-
-
-def _plain(column: Any, name: str, path: Path) -> Any:
-    """The column without dictionary encoding; refused if a value is missing, NaN or infinite."""
-    import pyarrow as pa
-
-    if pa.types.is_dictionary(column.type):
-        column = column.cast(column.type.value_type)
-    missing = column.null_count
-    if pa.types.is_floating(column.type):
-        missing += int((~np.isfinite(column.drop_null().to_numpy())).sum())
-    if missing:
-        raise InputError(
-            f"{path}: column {name!r} must have a number or text in every row, got {missing} without; "
-            "fill missing, NaN or infinite values, or drop their rows"
+        names = feature_columns(table, chosen, options, path, notes)
+        labels = options.cells(path, chosen).labels(table[chosen])
+        columns = [options.cells(path, name).features(table[name], notes) for name in names]
+    if imputed := [name for name, column in zip(names, columns, strict=True) if column.imputed]:
+        notes.append(
+            f"missing numbers were imputed with the median outside the test part: {', '.join(imputed)}"
         )
-    return column
-
-
-def _feature(column: Any, name: str, path: Path) -> Floats:
-    """The column as float32 [N, 1], or [N, number of distinct texts]."""
-    import pyarrow as pa
-
-    column = _plain(column, name, path)
-    kind = column.type
-    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
-        distinct, codes = np.unique(np.array(column.to_pylist()), return_inverse=True)
-        if len(distinct) > MOST_TEXTS:
-            raise InputError(
-                f"{path}: column {name!r} must have at most {MOST_TEXTS} distinct texts to be a category, "
-                f"got {len(distinct)}; drop or convert it"
-            )
-        return np.asarray(codes[:, None] == np.arange(len(distinct)), dtype=np.float32)
-    if not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)):
-        raise InputError(f"{path}: column {name!r} must hold numbers or text, got {kind}; drop or convert it")
-    return np.asarray(column.to_numpy(), dtype=np.float32)[:, None]
+    return Raw(
+        labels,
+        lambda rows: joined(columns, rows),
+        np.arange(len(labels)) >= len(labels) - test,
+        numeric=np.concatenate([column.numeric for column in columns]),
+        notes=tuple(notes),
+    )

@@ -1,0 +1,42 @@
+"""A study of a CSV table: networks see it standardised, and what the reader noted stands in the results."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from leakbench.running import run
+from leakbench.study import Study
+from leakbench.train.tensors import Normaliser
+
+
+def test_a_table_in_large_units_is_learned_and_its_notes_reach_the_results(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(300, 2))
+    cells = [["?" if i == 3 else f"{1e7 + 1e6 * a:.0f}", f"{1e-6 * b:.3e}"] for i, (a, b) in enumerate(x)]
+    rows = [f"{i},{','.join(row)},{'yes' if x[i].sum() > 0 else 'no'}" for i, row in enumerate(cells)]
+    (tmp_path / "t.csv").write_text("\n".join([",income,share,label", *rows]) + "\n")
+    table = {
+        "data": {"path": str(tmp_path / "t.csv"), "missing": "?"},
+        "design": {"name": "random_half", "models": 2},
+        "architecture": {"hidden": [16]},
+        "stages": [{"epochs": 20, "batch_size": 16}],
+        "attacks": ["loss"],
+    }
+    results = run(Study.of(table), tmp_path / "store", processes=1)
+    (accuracy,) = results.find(metric="accuracy", target="all")
+    assert accuracy.value > 0.9
+    assert {
+        "the column '' was left out: it numbers or names the records",
+        "missing numbers were imputed with the median outside the test part: income",
+    } <= set(results.notes)
+    assert Study.of(results.study).describe() == results.study
+
+
+def test_a_table_and_images_are_normalised_along_their_own_axis() -> None:
+    normalise = Normaliser((1.0, 2.0), (2.0, 4.0))
+    table, images = torch.ones(3, 5, 2), torch.ones(5, 2, 3, 3)
+    assert normalise(table).shape == table.shape and normalise(images).shape == images.shape
+    assert torch.equal(normalise(table)[0, 0], torch.tensor([0.0, -0.25]))
+    assert torch.equal(normalise(table[0])[0], torch.tensor([0.0, -0.25]))
+    assert torch.equal(normalise(images)[0, :, 0, 0], torch.tensor([0.0, -0.25]))
