@@ -167,7 +167,8 @@ def run(
     from .unfinished import Unfinished
 
     check_folder(out, "--out")
-    check_store(store)
+    if not dry_run:  # which only looks at the store
+        check_store(store)
     planned = leakbench.Study.load(study, changes or (), allow_imports)
     if dry_run:
         from .forecast import forecast

@@ -55,11 +55,11 @@ class Work:
 
 
 def forecast(study: Study, store: str | Path) -> list[Work]:
-    """The work of a study in its order. Nothing is put into the store.
+    """The work of a study in its order. The store is only read: nothing is put there, set aside or removed.
 
     Raises InputError for what `run` would refuse before it trains.
     """
-    workshop = open_workshop(study, store)
+    workshop = open_workshop(study, store, dry=True)
     recipes = rehearsed(study, workshop.dataset)
     labels: dict[Recipe, list[str]] = {}
     for label, recipe in recipes.items():

@@ -61,9 +61,15 @@ def chosen_executor(
 
 
 def check_store(place: str) -> None:
-    """Raise InputError for a folder that cannot be made or written; a URL is looked at when it is opened."""
+    """Raise InputError for a folder that cannot be made or written, StoreError for one that is no store.
+
+    A URL is looked at when it is opened.
+    """
     if "://" not in place:
         check_folder(place, "--store")
+        from .store.owned import check_owned
+
+        check_owned(Path(place))
 
 
 def check_folder(folder: str, option: str) -> None:

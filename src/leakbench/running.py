@@ -176,11 +176,16 @@ def work(
     attack_trials(study, trials, left.workshop, Silent(), _say_nothing)
 
 
-def open_workshop(study: Study, store: str | Path, dataset: Dataset | None = None) -> Workshop:
-    """The data of a study, its split, and the store. A `dataset` is the study's own, read before."""
+def open_workshop(
+    study: Study, store: str | Path, dataset: Dataset | None = None, dry: bool = False
+) -> Workshop:
+    """The data of a study, its split, and the store. A `dataset` is the study's own, read before.
+
+    With `dry` the store is only read.
+    """
     dataset, seed = dataset or load(study.file.data), study.file.seed
     split = study.design.split(dataset, seed)
-    return Workshop(dataset, split, seed, open_store(store), study.file.group_size, study.file.engine)
+    return Workshop(dataset, split, seed, open_store(store, dry), study.file.group_size, study.file.engine)
 
 
 def rehearsed(study: Study, dataset: Dataset) -> dict[str, Recipe]:

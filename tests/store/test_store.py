@@ -296,20 +296,21 @@ def test_opening_removes_what_is_old_or_whose_owner_is_dead(store):
     tmp = store.root / "tmp"
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()
-    host = platform.node()
-    names = {
-        "dead": f"{host}_{dead.pid}_ab",
-        "alive": f"{host}_{os.getpid()}_ab",
-        "elsewhere": f"other.{host}_{dead.pid}_ab",
-        "old": f"other_{dead.pid}_ab",
-        "strange": "strange",
+    host, token = platform.node(), "0123456789abcdef"
+    swept = {
+        f"{host}_{dead.pid}_{token}",
+        f"{host}_{10**30}_{token}",
+        old := f"other_{dead.pid}_{token}",
     }
-    for name in names.values():
+    kept = {f"{host}_{os.getpid()}_{token}", f"other.{host}_{dead.pid}_{token}"}
+    strange = {"my-thesis", "thesis_2025_01", f"{host}_{dead.pid}_ab"}
+    for name in swept | kept | strange:
         (tmp / name).mkdir()
         (tmp / name / "logits.npy").write_bytes(b"half")
-    os.utime(tmp / names["old"], (0, time.time() - 2 * 86_400))
+    for name in [old, *strange]:
+        os.utime(tmp / name, (0, time.time() - 2 * 86_400))
     Store(store.root)
-    assert {path.name for path in tmp.iterdir()} == {names["alive"], names["elsewhere"], names["strange"]}
+    assert {path.name for path in tmp.iterdir()} == kept | strange
 
 
 def test_job_json_is_for_people_too(entry):

@@ -1,11 +1,14 @@
 """An entry: a folder with its files and `job.json`, which has a digest of each; written once, verified at reading.
 
-safetensors, npy and JSON only: reading executes nothing.
+safetensors, npy and JSON only: reading executes nothing. An entry may come from anybody: its list of files cannot lead
+out of its folder, and what is no regular file, or not of the format of its name, is damaged.
 """
 
 import hashlib
 import json
 import os
+import re
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +19,13 @@ import numpy as np
 
 from ..errors import StoreError
 from ..key import canonical
+from ..regular import NotRegularError, is_folder, open_regular, parse_json, read_regular
 
 SCHEMA = "leakbench-store-1"
 JOB = "job.json"
+NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,99}\.(npy|safetensors|json)")
+DIGEST = re.compile("[0-9a-f]{64}")
+TYPES = {"BOOL", "U8", "I8", "U16", "I16", "U32", "I32", "U64", "I64", "F16", "F32", "F64"}  # that numpy has
 # NumPy parses an array's header as Python source, in which threads of CPython 3.11 disturb each other (gh-106905):
 _ONE_HEADER = Lock()
 
@@ -35,9 +42,7 @@ class Entry:
 
     def array(self, name: str) -> np.ndarray[Any, Any]:
         """An .npy file, memory-mapped and read-only."""
-        with _ONE_HEADER:
-            array: np.ndarray[Any, Any] = np.load(self.path / name, mmap_mode="r", allow_pickle=False)
-        return array
+        return _mapped(self.path / name)
 
     def tensors(self, name: str) -> dict[str, np.ndarray[Any, Any]]:
         """The arrays of a .safetensors file by name."""
@@ -53,28 +58,72 @@ class DamagedError(StoreError):
 
 def verified(path: Path) -> Entry:
     """The entry at `path`. Raises DamagedError naming the file that is missing or not as it was written."""
-    try:
-        text = (path / JOB).read_text(encoding="utf-8")
-        job = json.loads(text)
-        whole = text == _job_text(job["spec"], job["meta"], job["files"])
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
-        whole = False
-    except OSError as error:
-        raise StoreError(f"{path / JOB} cannot be read: {error.strerror}; {remedy(path)}") from None
-    if not whole:
-        raise DamagedError(f"{path / JOB} is missing or not as it was written")
+    if not is_folder(path):
+        raise DamagedError(f"{path} is not a folder")
+    job = _job(path / JOB)
     for name, digest in job["files"].items():
         try:
             found = _digest(path / name)
         except FileNotFoundError:
             raise DamagedError(f"{path / name} is missing") from None
+        except NotRegularError:
+            raise DamagedError(f"{path / name} is not a regular file") from None
         except OSError as error:
-            raise StoreError(f"{path / name} cannot be read: {error.strerror}; {remedy(path)}") from None
+            raise _unreadable(path / name, error) from None
         if found != digest:
             raise DamagedError(
                 f"{path / name} is not as it was written: SHA-256 {found[:12]}, was {digest[:12]}"
             )
+        _check_format(path / name)
     return Entry(path, job["spec"], job["meta"])
+
+
+def _job(path: Path) -> dict[str, Any]:
+    """What job.json says. Raises DamagedError unless it is as `written` wrote it."""
+    try:
+        content = read_regular(path)
+        job: dict[str, Any] = parse_json(content)
+        whole = content == _job_text(job["spec"], job["meta"], job["files"]).encode()
+        whole = whole and all(isinstance(job[part], dict) for part in ("spec", "meta", "files"))
+        whole = whole and all(map(NAME.fullmatch, job["files"])) and JOB not in job["files"]
+        whole = whole and all(map(DIGEST.fullmatch, job["files"].values()))
+    except (FileNotFoundError, NotRegularError, ValueError, KeyError, TypeError, RecursionError):
+        whole = False
+    except OSError as error:
+        raise _unreadable(path, error) from None
+    if not whole:
+        raise DamagedError(f"{path} is missing or not as it was written")
+    return job
+
+
+def _check_format(path: Path) -> None:
+    """Raise DamagedError for a file that is not of the format of its name: whoever wrote it can digest it too."""
+    try:
+        if path.suffix == ".npy":
+            _mapped(path)
+        elif path.suffix == ".safetensors":
+            _check_tensors(path)
+        else:
+            parse_json(read_regular(path))
+    except OSError as error:
+        raise _unreadable(path, error) from None
+    except Exception as error:  # numpy and safetensors let through whatever their parsers raise
+        raise DamagedError(f"{path} is not as it was written: {type(error).__name__}: {error}") from None
+
+
+def _mapped(path: Path) -> np.ndarray[Any, Any]:
+    """An .npy file, memory-mapped and read-only; np.load would open an archive under that name too."""
+    with _ONE_HEADER:
+        return np.lib.format.open_memmap(path, mode="r")
+
+
+def _check_tensors(path: Path) -> None:
+    from safetensors import safe_open
+
+    with safe_open(path, framework="numpy") as tensors:
+        found = {tensors.get_slice(name).get_dtype() for name in tensors.keys()}  # noqa: SIM118
+    if found - TYPES:
+        raise TypeError(f"numpy has no {min(found - TYPES)}")
 
 
 def written(
@@ -119,7 +168,7 @@ def _write(path: Path, payload: Payload) -> str:
 
 def check_name(name: str) -> None:
     """Raise TypeError for a file that an entry cannot have."""
-    if Path(name).name != name or Path(name).suffix not in (".npy", ".safetensors", ".json") or name == JOB:
+    if not NAME.fullmatch(name) or name == JOB:
         raise TypeError(f"a file of the store must be named *.npy, *.safetensors or *.json, got {name!r}")
 
 
@@ -131,8 +180,12 @@ def _safetensors(arrays: Mapping[str, np.ndarray[Any, Any]]) -> bytes:
 
 
 def _digest(path: Path) -> str:
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _unreadable(path: Path, error: OSError) -> StoreError:
+    return StoreError(f"{path} cannot be read: {error.strerror}; {remedy(path.parent)}")
 
 
 def sync(folder: Path) -> None:
@@ -146,4 +199,4 @@ def sync(folder: Path) -> None:
 
 def remedy(path: Path) -> str:
     """What to do about an entry that is not as it must be."""
-    return f"remove it with `rm -r {path}` and run again"
+    return f"remove it with `rm -r {shlex.quote(str(path))}` and run again"

@@ -1,12 +1,12 @@
 """The store: what was computed once, models, answers and findings, under the key of what it was computed from.
 
 An entry is a folder `<root>/<kind>/<key>/`, see `entry`. Entries are written elsewhere and renamed, so they are visible
-whole or not at all. Each hit is verified; what is damaged is set aside in `<root>/damaged/`, to be made again.
+whole or not at all. Each hit is verified; what is damaged is set aside in `<root>/damaged/`, to be made again. Nothing
+is written or removed outside the store, nor in a folder that is none (see `owned`).
 """
 
 import json
 import os
-import platform
 import secrets
 import shutil
 import time
@@ -18,13 +18,20 @@ from typing import Any
 from ..errors import StoreError
 from ..key import canonical, content_key
 from ..log import WARNING, event
-from .entry import SCHEMA, DamagedError, Entry, Payload, check_name, remedy, sync, verified, written
-from .locks import acquired, sweep
+from ..regular import is_folder, read_regular
+from .entry import DamagedError, Entry, Payload, check_name, remedy, sync, verified, written
+from .locks import acquired, sweep, temporary_name
+from .owned import STORE, check_owned, inside, new_identity
 
 WHY = "why.txt"  # of an entry that was set aside
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 5.0  # seconds until it is looked again whether others are done
 
 Made = tuple[Mapping[str, Payload], Mapping[str, Any]]  # files and meta of an entry
+Check = Callable[[Entry], object]  # raises whatever it will on an entry that does not hold what it should
+
+
+def as_it_is(entry: Entry) -> None:
+    """For an entry of which more is not known."""
 
 
 def _one_by_one(one: Callable[[int], None], numbers: Sequence[int]) -> None:
@@ -35,29 +42,30 @@ def _one_by_one(one: Callable[[int], None], numbers: Sequence[int]) -> None:
 class Store:
     """A folder of entries. Several processes may use it at once, and claim what they are about to make.
 
-    Raises StoreError if the folder cannot be made or written to. Opening removes what killed runs left over.
+    Raises StoreError if the folder cannot be made or written to, or holds something that is no store. Opening removes
+    what killed runs left over. Of a store that is opened `dry` nothing is changed, nor is one made: what is damaged
+    there counts as missing.
     """
 
-    def __init__(self, root: str | Path) -> None:
-        self.root = Path(root)
+    def __init__(self, root: str | Path, dry: bool = False) -> None:
+        self.root, self.dry = Path(root), dry
         self._temporary, self._locks = self.root / "tmp", self.root / "locks"
         try:
-            self._temporary.mkdir(parents=True, exist_ok=True)
-            self._locks.mkdir(exist_ok=True)
-            self._make_folder().rmdir()
-            sweep(self._temporary, self._locks)
             self.identity = self._identified()
+            if not dry:
+                sweep(self._temporary, self._locks)
             self._damaged_before = {path.name for path in self._aside()}
         except OSError as error:
             raise _unwritable(self.root, error) from None
 
-    def get(self, kind: str, spec: Mapping[str, Any]) -> Entry | None:
+    def get(self, kind: str, spec: Mapping[str, Any], check: Check = as_it_is) -> Entry | None:
         """The entry that was computed from `spec`, or None; a damaged one is set aside and named in `damaged`.
 
+        One on which `check` raises is damaged too: its digests are right, and its content is not what leakbench writes.
         Raises StoreError if it cannot be read, or belongs to another spec: what differs, and how to remove it.
         """
         path = self.folder(kind, spec)
-        entry = self._whole(path)
+        entry = self._whole(path, check)
         if entry is None:
             return None
         asked = json.loads(canonical(spec))
@@ -67,7 +75,12 @@ class Store:
         return entry
 
     def put(
-        self, kind: str, spec: Mapping[str, Any], files: Mapping[str, Payload], meta: Mapping[str, Any]
+        self,
+        kind: str,
+        spec: Mapping[str, Any],
+        files: Mapping[str, Payload],
+        meta: Mapping[str, Any],
+        check: Check = as_it_is,
     ) -> Entry:
         """Write an entry; if another process was first, theirs stays and is returned.
 
@@ -76,6 +89,7 @@ class Store:
         """
         for name in files:
             check_name(name)
+        self._require_writing()
         path = self.folder(kind, spec)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -90,7 +104,7 @@ class Store:
             raise _unwritable(self.root, error) from None
         finally:
             shutil.rmtree(folder, ignore_errors=True)  # gone already where the rename succeeded
-        entry = self.get(kind, spec)
+        entry = self.get(kind, spec, check)
         if entry is None:
             raise StoreError(
                 f"{path} is damaged though just written; {remedy(path)}, and look after its disk"
@@ -98,28 +112,37 @@ class Store:
         event("stored", kind=kind, key=path.name)
         return entry
 
-    def _whole(self, path: Path) -> Entry | None:
+    def _whole(self, path: Path, check: Check) -> Entry | None:
         """The entry at `path`; None where there is none, or a damaged one, which is set aside."""
-        if not path.is_dir():
+        if not os.path.lexists(path):
             return None
         try:
-            return verified(path)
+            return _checked(path, check)
         except DamagedError:
-            pass  # perhaps another process has found that too, and is about to make it again
+            if self.dry:
+                return None
+            # perhaps another process has found that too, and is about to make it again
         name = f"{path.parent.name}-{path.name}"
         with self._locked(f"damaged-{name}", wait=True):
             try:
-                return verified(path) if path.is_dir() else None
+                return _checked(path, check) if os.path.lexists(path) else None
             except DamagedError as error:
-                aside = self.root / "damaged" / f"{name}-{secrets.token_hex(4)}"
+                aside = inside(self.root, "damaged") / f"{name}-{secrets.token_hex(4)}"
                 self._set_aside(path, aside, f"{error}; it was set aside as {aside}, to be made again")
                 return None
 
     def _set_aside(self, path: Path, aside: Path, why: str) -> None:
+        """Move what is in the place of an entry; into a new folder where it is none that can take the file WHY."""
         try:
             aside.parent.mkdir(exist_ok=True)
-            path.rename(aside)
-            (aside / WHY).write_text(why, encoding="utf-8")
+            if is_folder(path) and not is_folder(path / WHY):
+                path.rename(aside)
+                (aside / WHY).unlink(missing_ok=True)
+            else:
+                aside.mkdir()
+                path.rename(aside / path.name)
+            with (aside / WHY).open("x", encoding="utf-8", errors="replace") as file:
+                file.write(why)
         except OSError as error:
             raise _unwritable(self.root, error) from None
         event("damaged", WARNING, why=why)
@@ -130,8 +153,8 @@ class Store:
     @property
     def damaged(self) -> list[str]:
         """What was found damaged since the store was opened, by whichever process, and where that is now."""
-        found = [path for path in self._aside() if path.name not in self._damaged_before]
-        return [(path / WHY).read_text(encoding="utf-8") for path in found if (path / WHY).exists()]
+        found = [path / WHY for path in self._aside() if path.name not in self._damaged_before]
+        return [read_regular(why).decode(errors="replace") for why in found if why.exists()]
 
     @property
     def place(self) -> str:
@@ -139,18 +162,22 @@ class Store:
         return str(self.root.resolve())
 
     def has(self, kind: str, spec: Mapping[str, Any]) -> bool:
-        """Whether there is an entry of `spec`; it is not verified."""
-        return self.folder(kind, spec).is_dir()
+        """Whether there is an entry of `spec`; it is verified where the store is opened `dry`, else when it is read."""
+        return self.get(kind, spec) is not None if self.dry else self._is_there(self.folder(kind, spec))
+
+    def _is_there(self, path: Path) -> bool:
+        return is_folder(path)
 
     def folder(self, kind: str, spec: Mapping[str, Any]) -> Path:
-        """Where the entry of `spec` is, if there is one."""
-        return self.root / kind / content_key(spec)
+        """Where the entry of `spec` is, if there is one. Raises StoreError where that would not be in the store."""
+        return inside(self.root, kind) / content_key(spec)
 
     def claim(self, kind: str, spec: Mapping[str, Any], wait: bool = False) -> AbstractContextManager[bool]:
         """Whether this thread alone is to make an entry, until the block ends or its process dies.
 
         False where another has claimed it, unless it is to `wait` for that one's end.
         """
+        self._require_writing()
         return self._locked(f"{kind}-{content_key(spec)}", wait)
 
     @contextmanager
@@ -165,15 +192,17 @@ class Store:
             if lock is not None:
                 lock.release()
 
-    def once(self, kind: str, spec: Mapping[str, Any], make: Callable[[], Made]) -> Entry:
+    def once(
+        self, kind: str, spec: Mapping[str, Any], make: Callable[[], Made], check: Check = as_it_is
+    ) -> Entry:
         """The entry of `spec`; made and put where there is none, by one process while others wait for it.
 
         Raises StoreError as `get` and `put` do, as `shared` does.
         """
-        entry = self.get(kind, spec)
+        entry = self.get(kind, spec, check)
         if entry is None:
             with self.claim(kind, spec, wait=True):
-                entry = self.get(kind, spec) or self.put(kind, spec, *make())
+                entry = self.get(kind, spec, check) or self.put(kind, spec, *make(), check)
         return entry
 
     def shared(
@@ -183,6 +212,7 @@ class Store:
         make: Callable[[int], Made],
         there: Callable[[int, Entry], None],
         over: Callable[[Callable[[int], None], Sequence[int]], None] = _one_by_one,
+        check: Check = as_it_is,
     ) -> list[Entry]:
         """The entry of every spec; of those that are not there, each process makes what no other has claimed.
 
@@ -192,10 +222,12 @@ class Store:
         found: dict[int, Entry] = {}
 
         def one(i: int) -> None:
-            entry = self.get(kind, specs[i])
+            entry = self.get(kind, specs[i], check)
             if entry is None:
                 with self.claim(kind, specs[i]) as mine:
-                    entry = self.get(kind, specs[i]) or (self.put(kind, specs[i], *make(i)) if mine else None)
+                    entry = self.get(kind, specs[i], check)
+                    if entry is None and mine:
+                        entry = self.put(kind, specs[i], *make(i), check)
             if entry is not None:
                 found[i] = entry
                 there(i, entry)
@@ -210,7 +242,7 @@ class Store:
 
     def entries(self, kind: str) -> Iterator[Entry]:
         """Every entry of a kind, verified. Raises StoreError at the first that is damaged or misplaced."""
-        for path in sorted((self.root / kind).glob("*")):
+        for path in sorted(inside(self.root, kind).glob("*")):
             try:
                 entry = verified(path)
             except DamagedError as error:
@@ -221,19 +253,33 @@ class Store:
 
     def _identified(self) -> str:
         """What tells this store from others, for processes that must be sure to see the same one."""
-        path = self.root / "store.json"
-        with self._locked("store", wait=True):
-            if not path.exists():
-                path.write_text(json.dumps({"schema": SCHEMA, "identity": secrets.token_hex(8)}) + "\n")
-            (self._locks / "store").unlink(missing_ok=True)  # needed no more, by nobody
+        found = check_owned(self.root)
+        if self.dry:
+            return found or ""
+        self._locks.mkdir(parents=True, exist_ok=True)
+        folder, path = self._make_folder(), self.root / STORE
         try:
-            return str(json.loads(path.read_text())["identity"])
-        except (ValueError, KeyError, TypeError):
-            raise StoreError(f"{path} is not as it was written; remove it and run again") from None
+            if found is None:
+                with self._locked("store", wait=True):
+                    if not path.exists():
+                        (folder / STORE).write_bytes(new_identity())
+                        (folder / STORE).rename(path)
+                    (self._locks / "store").unlink(missing_ok=True)  # needed no more, by nobody
+                found = check_owned(self.root)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+        assert found is not None
+        return found
+
+    def _require_writing(self) -> None:
+        if self.dry:
+            raise StoreError(
+                f"the store {self.place} was changed by another process during a dry run; run again"
+            )
 
     def _make_folder(self) -> Path:
-        folder = self._temporary / f"{platform.node()}_{os.getpid()}_{secrets.token_hex(8)}"
-        folder.mkdir()
+        folder = self._temporary / temporary_name()
+        folder.mkdir(parents=True)
         return folder
 
 
@@ -256,8 +302,20 @@ def _rename(folder: Path, path: Path) -> None:
     try:
         folder.rename(path)
     except OSError:
-        if not path.is_dir():
+        if not is_folder(path):
             raise
+
+
+def _checked(path: Path, check: Check) -> Entry:
+    """The entry at `path`. Raises DamagedError as `verified` does, and where `check` raises."""
+    entry = verified(path)
+    try:
+        check(entry)
+    except Exception as error:  # it reads what somebody else may have written
+        raise DamagedError(
+            f"{path} does not hold what leakbench writes there: {type(error).__name__}: {error}"
+        ) from None
+    return entry
 
 
 def _differences(asked: Any, found: Any, where: str = "") -> list[str]:

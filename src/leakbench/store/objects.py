@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import math
 import os
 import secrets
 import shutil
@@ -16,8 +15,10 @@ from typing import Any
 from ..errors import InputError, StoreError, require
 from ..key import content_key
 from ..log import WARNING, event
-from .entry import JOB, SCHEMA, Entry, Payload
-from .folder import Store
+from ..regular import parse_json
+from .entry import JOB, NAME, Entry, Payload
+from .folder import Check, Store, as_it_is
+from .owned import STORE, foreign_to_a_store, identity, new_identity
 
 LEASE = 60.0  # seconds that a claim lasts unless it is renewed, so those that a lost machine's work waits
 
@@ -31,27 +32,30 @@ class ObjectStore(Store):
     written, InputError for a URL that nothing is there to open, ModuleNotFoundError for one of S3 without s3fs.
     """
 
-    def __init__(self, url: str, cache: Path) -> None:
+    def __init__(self, url: str, cache: Path, dry: bool = False) -> None:
         self.url = url.rstrip("/")
         self._files, self._base = _opened(url)
-        super().__init__(cache)
+        super().__init__(cache, dry)
 
     @property
     def place(self) -> str:
         """What another process opens the same store by."""
         return self.url
 
-    def has(self, kind: str, spec: Mapping[str, Any]) -> bool:
-        """Whether there is an entry of `spec`, here or under the URL; it is not verified."""
-        return super().has(kind, spec) or self._asked(
-            lambda: self._files.exists(self._remote(self.folder(kind, spec), JOB))
-        )
+    def _is_there(self, path: Path) -> bool:
+        """Whether there is an entry, here or under the URL."""
+        return super()._is_there(path) or self._asked(lambda: self._files.exists(self._remote(path, JOB)))
 
     def put(
-        self, kind: str, spec: Mapping[str, Any], files: Mapping[str, Payload], meta: Mapping[str, Any]
+        self,
+        kind: str,
+        spec: Mapping[str, Any],
+        files: Mapping[str, Payload],
+        meta: Mapping[str, Any],
+        check: Check = as_it_is,
     ) -> Entry:
         """As in a folder; then it is sent, `job.json` last, so that others see it when it is whole."""
-        entry = super().put(kind, spec, files, meta)
+        entry = super().put(kind, spec, files, meta, check)
         names = sorted(path.name for path in entry.path.iterdir() if path.name != JOB)
         self._asked(lambda: self._send(entry.path, [*names, JOB]))
         return entry
@@ -66,15 +70,15 @@ class ObjectStore(Store):
             with self._leased(f"{self._base}/claims/{kind}-{content_key(spec)}", wait) as mine:
                 yield mine
 
-    def _whole(self, path: Path) -> Entry | None:
+    def _whole(self, path: Path, check: Check) -> Entry | None:
         """The entry at `path`, fetched where it is not here; a damaged one is set aside and fetched again.
 
         One that is damaged under the URL too is taken back there, or everybody would fetch it until it is made again.
         """
-        entry = super()._whole(path)
+        entry = super()._whole(path, check)
         if entry is None and self._fetched(path):
-            entry = super()._whole(path)
-            if entry is None:
+            entry = super()._whole(path, check)
+            if entry is None and not self.dry:
                 self._asked(lambda: self._remove(self._remote(path, JOB)))
         return entry
 
@@ -95,9 +99,12 @@ class ObjectStore(Store):
         return True
 
     def _copied(self, path: Path, folder: Path) -> bool:
+        """Copy what can be a file of an entry: under a URL a name may be any text."""
         try:
-            for name in self._files.ls(self._remote(path), detail=False):
-                self._files.get_file(name, str(folder / Path(name).name))
+            for file in self._files.ls(self._remote(path), detail=False):
+                name = file.rpartition("/")[2]
+                if name == JOB or NAME.fullmatch(name):
+                    self._files.get_file(file, str(folder / name))
         except FileNotFoundError:
             return False  # another machine has just taken it back
         return True
@@ -160,8 +167,12 @@ class ObjectStore(Store):
         """Whether a claim is this owner's now: nobody had it, or who had it is gone."""
         if self._created(claim, _lease(owner)):
             return True
-        if self._held(claim).get("until", math.inf) > time.time():
-            return False  # where there is none now, it has just been given up; look again
+        held = self._held(claim)
+        if not held:
+            return False  # it has just been given up; look again
+        until = held.get("until")
+        if isinstance(until, int | float) and 0 < until - time.time() < 2 * LEASE:
+            return False
         self._files.pipe_file(claim, _lease(owner))
         return self._holds(claim, owner)
 
@@ -170,24 +181,49 @@ class ObjectStore(Store):
         return bool(self._held(claim).get("owner") == owner)
 
     def _held(self, claim: str) -> dict[str, Any]:
-        """Who has a claim, and until when; empty where nobody has."""
-        try:
-            held: dict[str, Any] = json.loads(self._files.cat_file(claim))
-        except FileNotFoundError:
+        """Who has a claim, and until when; empty where nobody has. What is no claim of ours was somebody's, once."""
+        content = self._content(claim)
+        if content is None:
             return {}
-        return held
+        try:
+            held = parse_json(content)
+        except ValueError:
+            held = None
+        return held if isinstance(held, dict) else {"until": 0}
+
+    def _content(self, path: str) -> bytes | None:
+        """What an object holds; None where there is none."""
+        try:
+            content: bytes = self._files.cat_file(path)
+        except FileNotFoundError:
+            return None
+        return content
 
     def _identified(self) -> str:
-        """As in a folder, but of what is under the URL."""
-        path = f"{self._base}/store.json"
-        new = json.dumps({"schema": SCHEMA, "identity": secrets.token_hex(8)}).encode()
-        self._asked(lambda: self._created(path, new))
+        """As in a folder, but of what is under the URL. The folder of the copies has one of its own."""
+        super()._identified()
+        path = f"{self._base}/{STORE}"
+        content = self._asked(lambda: self._content(path))
+        if content is None:
+            others = self._asked(self._names)
+            content = self._asked(lambda: self._content(path))  # another machine may have been first
+            if content is None and others:
+                raise foreign_to_a_store(self.url, others[0])
+        if content is None and self.dry:
+            return ""
+        if content is None:
+            new = new_identity()
+            self._asked(lambda: self._created(path, new))
+            content = self._asked(lambda: self._content(path))
+        return identity(content or b"", self.url)
+
+    def _names(self) -> list[str]:
+        """What lies under the URL."""
         try:
-            return str(json.loads(self._asked(lambda: self._files.cat_file(path)))["identity"])
-        except (ValueError, KeyError, TypeError):
-            raise StoreError(
-                f"{self.url}/store.json is not as it was written; remove it and run again"
-            ) from None
+            paths = [path.rstrip("/") for path in self._files.ls(self._base, detail=False)]
+        except FileNotFoundError:
+            return []
+        return sorted(path.rpartition("/")[2] for path in paths if path != self._base)
 
     def _remote(self, path: Path, name: str = "") -> str:
         return "/".join([self._base, path.parent.name, path.name, *([name] if name else [])])
@@ -204,13 +240,13 @@ class ObjectStore(Store):
             ) from None
 
 
-def open_store(place: str | Path) -> Store:
+def open_store(place: str | Path, dry: bool = False) -> Store:
     """The store in a folder, or under a URL with its copies in `LEAKBENCH_CACHE` or the user's cache folder."""
     if "://" not in str(place):
-        return Store(place)
+        return Store(place, dry)
     name = hashlib.sha256(str(place).rstrip("/").encode()).hexdigest()[:16]
     caches = os.environ.get("LEAKBENCH_CACHE") or Path.home() / ".cache" / "leakbench"
-    return ObjectStore(str(place), Path(caches) / name)
+    return ObjectStore(str(place), Path(caches) / name, dry)
 
 
 def _opened(url: str) -> tuple[Any, str]:
