@@ -28,7 +28,9 @@ LAYERS = {  # a part may import the parts named here, and itself
     "recent": set(),
     "cores": set(),
     "types": {"errors", "recent", "signals"},
-    "results": {"errors", "report"},
+    "regular": set(),
+    "saved": {"errors", "regular"},
+    "results": {"errors", "report", "saved"},
     "signals": {"errors", "types", "seeds", "key"},
     "metrics": {"errors", "recent", "registry", "seeds", "types"},
     "attacks": {"cores", "errors", "registry", "metrics", "signals", "types"},
@@ -38,7 +40,7 @@ LAYERS = {  # a part may import the parts named here, and itself
     "vision": set(),
     "data": {"errors", "progress", "registry", "seeds", "tables", "types"},
     "log": set(),
-    "store": {"errors", "key", "log"},
+    "store": {"errors", "key", "log", "regular"},
     "train": {
         "cores",
         "data",
@@ -54,7 +56,7 @@ LAYERS = {  # a part may import the parts named here, and itself
     },
     "executors": {"cores", "data", "errors", "log", "running", "store", "study"},
     "scoring": {"attacks", "errors", "metrics", "seeds", "types"},
-    "report": {"errors", "printable", "results"},
+    "report": {"errors", "printable", "regular", "results", "saved"},
 }
 
 

@@ -19,6 +19,8 @@ from .options import (
     StoreFolder,
     StudyPath,
     check_folder,
+    check_log,
+    check_report,
     check_store,
     chosen_executor,
 )
@@ -166,7 +168,8 @@ def run(
     from .log import logged_to
     from .unfinished import Unfinished
 
-    check_folder(out, "--out")
+    check_report(out)
+    check_log(log := Path(out) / "log.jsonl")
     if not dry_run:  # which only looks at the store
         check_store(store)
     planned = leakbench.Study.load(study, changes or (), allow_imports)
@@ -179,7 +182,7 @@ def run(
     helping = chosen_executor(executor, address, processes, cpus, gpus, card)
     progress, unfinished = terminal.progress(), Unfinished(out)
     try:
-        with logged_to(Path(out) / "log.jsonl"):
+        with logged_to(log):
             results = leakbench.run(planned, store, progress, processes, helping, unfinished)
     finally:
         progress.done()
@@ -214,6 +217,8 @@ def work(
     from .log import logged_to
     from .running import work as help_with
 
+    if log is not None and Path(log).is_file():  # not a pipe, nor a terminal
+        check_log(Path(log).resolve())
     check_store(store)
     if study == "-":
         planned = leakbench.Study.of(told(), allow_imports)
@@ -252,7 +257,7 @@ def audit(
     """
     import leakbench
 
-    check_folder(out, "--out")
+    check_report(out)
     chosen = [name.strip() for name in attacks.removesuffix(",").split(",")]
     progress = terminal.progress()
     try:
@@ -304,10 +309,13 @@ def synthesize(
       leakbench synthesize table.csv --generator tabular_vae --out made
       leakbench synthesize location30 --generator chow_liu --out made
     """
+    from .saved import check_ours
+    from .synthesis import OUT, is_ours
     from .synthesis import synthesize as make
     from .tables import override
 
     check_folder(out, "--out")
+    check_ours(Path(out), OUT, is_ours)
     table: dict[str, Any] = {"name": generator}
     for assignment in changes or ():
         override(table, assignment)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .errors import InputError, require, unknown
+from .regular import MOST, NotRegularError, open_regular, parse_json
 
 if TYPE_CHECKING:
     from .executors.base import Executor
@@ -70,6 +71,32 @@ def check_store(place: str) -> None:
         from .store.owned import check_owned
 
         check_owned(Path(place))
+
+
+def check_report(folder: str) -> None:
+    """Raise InputError unless a report can be written into a folder, in the place of nothing but one of ours."""
+    check_folder(folder, "--out")
+    from .report.identity import FILES, is_ours
+    from .saved import check_ours
+
+    check_ours(Path(folder), FILES, is_ours)
+
+
+def check_log(path: Path) -> None:
+    """Raise InputError for a file that is no log of leakbench: a run appends its events there."""
+    try:
+        with open_regular(path) as file:
+            first = file.readline(MOST)
+        told = parse_json(first) if first else {"event": None, "process": None}
+        ours = isinstance(told, dict) and {"event", "process"} <= told.keys()
+    except FileNotFoundError:
+        return
+    except (NotRegularError, ValueError):
+        ours = False
+    if not ours:
+        raise InputError(
+            f"{path} must be a log of leakbench, or not there; move it away, or choose another place"
+        )
 
 
 def check_folder(folder: str, option: str) -> None:

@@ -5,6 +5,7 @@ This is the contract with everything that reads our output. `SCHEMA` changes whe
 
 import json
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
@@ -165,6 +166,9 @@ class Results:
     layers: list[LayerSize] = field(default_factory=list)
     distributions: list[Distribution] = field(default_factory=list)
     exposures: list[Exposure] = field(default_factory=list, compare=False)
+    identity: str = field(
+        default="", compare=False
+    )  # of the run; in every file of a report, set when it is saved
 
     def find(self, **where: object) -> list[Row]:
         """The rows whose fields equal `where`."""
@@ -183,6 +187,8 @@ class Results:
         """The inverse of `to_dict`."""
         given = {k: v for k, v in plain.items() if k not in ("schema", "results")}
         given["rows"] = _typed(Row, plain["results"])
+        if not re.fullmatch("[0-9a-f]{0,64}", plain.get("identity", "")):
+            raise TypeError(f"identity must be hexadecimal digits, got {plain['identity']!r}")
         given |= {
             "curves": _typed(Curve, plain["curves"]),
             "flags": _typed(Flag, plain["flags"]),
@@ -196,7 +202,8 @@ class Results:
     def save(self, folder: str | Path) -> Path:
         """Write report.html, report.json, results.parquet and records.parquet into `folder`; all or none.
 
-        records.parquet is left as it is by results that were loaded, which hold no exposure of all records.
+        Results that were loaded hold no exposure of all records: records.parquet of the same run is left as it is, one
+        of another run is removed. Raises InputError rather than replace a file that leakbench did not write.
         """
         from .report.files import write
 
@@ -204,11 +211,22 @@ class Results:
 
     @classmethod
     def load(cls, folder: str | Path) -> "Results":
-        """Read `report.json` of a folder. Raises InputError if it is not one of ours."""
-        from .errors import InputError, first_problem
+        """Read `report.json` of a folder. Raises InputError if it is none of ours, or a file beside it is of another run."""
+        from .report.identity import check_whole
+        from .saved import one_at_a_time
 
         path = Path(folder)
         path = path / "report.json" if path.is_dir() else path
+        with one_at_a_time(path.parent, reading=True):
+            results = cls._read(path)
+            if path.name == "report.json":
+                check_whole(path.parent, results.identity)
+        return results
+
+    @classmethod
+    def _read(cls, path: Path) -> "Results":
+        from .errors import InputError, first_problem
+
         try:
             plain = json.loads(path.read_text(encoding="utf-8"))
         except OSError as error:

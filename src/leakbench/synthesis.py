@@ -1,8 +1,9 @@
 """Synthetic records of a data set: made, measured and written."""
 
+import hashlib
 import io
 import os
-import tempfile
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,11 +21,14 @@ from .metrics import Sample
 from .metrics.auc import Auc
 from .metrics.base import Estimate
 from .progress import Progress, Silent
-from .report.files import replace_all
+from .regular import open_regular
+from .saved import save_together
 from .synthetic import Copies, collapsed, copied, domias, nearest_neighbour
 from .types import Array
 
 COLUMNS = 8  # samples of a class in the picture
+MARK, HEAD = "leakbench", 512  # what our files say in their metadata, and the bytes in which they do
+OUT = ("synthetic.npz", "samples.png")
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,14 +54,19 @@ class Made:
         }
 
     def save(self, folder: str | os.PathLike[str]) -> Path:
-        """Write synthetic.npz (x, y, classes) and, of images, samples.png; returns the path of synthetic.npz."""
-        folder = Path(folder)
-        contents = {"synthetic.npz": self._npz()}
+        """Write synthetic.npz (x, y, classes) and, of images, samples.png; returns the path of synthetic.npz.
+
+        Both say in their metadata that leakbench wrote them, and of which records; samples of other records do not
+        stay. Raises InputError rather than replace a file that does not.
+        """
+        folder, records = Path(folder), self._npz()
+        mark = f"{MARK} {hashlib.sha256(records).hexdigest()[:32]}"
+        contents: dict[str, bytes | None] = {"synthetic.npz": _commented(records, mark)}
         if self.dataset.is_image:
-            contents["samples.png"] = self._picture()
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".synthetic-", dir=folder) as scratch:
-            replace_all(contents, folder, Path(scratch))
+            contents["samples.png"] = self._picture(mark)
+        elif is_ours(folder / "samples.png"):
+            contents["samples.png"] = None
+        save_together(contents, folder, ".synthetic-", is_ours)
         return folder / "synthetic.npz"
 
     def _npz(self) -> bytes:
@@ -67,7 +76,7 @@ class Made:
         )
         return buffer.getvalue()
 
-    def _picture(self) -> bytes:
+    def _picture(self, mark: str) -> bytes:
         """A row of samples for each class, as PNG."""
         from matplotlib.figure import Figure
 
@@ -84,8 +93,28 @@ class Made:
         axes.tick_params(length=0)
         axes.spines[:].set_visible(False)
         buffer = io.BytesIO()
-        figure.savefig(buffer, format="png", dpi=150)
+        figure.savefig(buffer, format="png", dpi=150, metadata={"Software": mark})
         return buffer.getvalue()
+
+
+def _commented(archive: bytes, comment: str) -> bytes:
+    """A zip archive with a comment."""
+    buffer = io.BytesIO(archive)
+    with zipfile.ZipFile(buffer, "a") as file:
+        file.comment = comment.encode()
+    return buffer.getvalue()
+
+
+def is_ours(path: Path) -> bool:
+    """Whether leakbench wrote a file of OUT: its mark is at the end of the archive, near the start of the picture."""
+    try:
+        with open_regular(path) as file:
+            if path.suffix == ".npz":
+                file.seek(-len(MARK) - 33, os.SEEK_END)
+            part = file.read(HEAD)
+    except (OSError, ValueError):
+        return False
+    return MARK.encode() + b" " in part
 
 
 def synthesize(

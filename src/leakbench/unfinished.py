@@ -1,12 +1,14 @@
 """A report of what a run has found so far, beside the place of the report that it will write."""
 
-import shutil
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from threading import Lock
 
+from .errors import LeakbenchError
 from .log import WARNING, event
+from .regular import is_folder
 from .results import Results
 
 SHARE = 0.05  # of the time that may go into reports before the last one
@@ -19,7 +21,7 @@ class Unfinished:
     def __init__(self, out: str | Path) -> None:
         self.folder = Path(out) / "unfinished"
         self._next = time.monotonic() + FIRST
-        self._writing = Lock()
+        self._writing, self._wrote = Lock(), False
 
     def __call__(self, so_far: Callable[[], Results]) -> None:
         """Write a report, if the last one is long enough ago and no other thread is about it.
@@ -30,7 +32,10 @@ class Unfinished:
             return
         began = time.monotonic()
         try:
+            if self.folder.is_symlink():
+                raise LeakbenchError(f"{self.folder} must be a folder, got a link")
             so_far().save(self.folder)
+            self._wrote = True
         except Exception as error:
             event("no report so far", WARNING, why=f"{type(error).__name__}: {error}")
         finally:
@@ -39,5 +44,10 @@ class Unfinished:
             self._writing.release()
 
     def remove(self) -> None:
-        """The run is over, and its report is written."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        """The run is over, and its report is written: remove our files, and the folder if nothing else is in it."""
+        from .report.files import remove
+
+        if is_folder(self.folder):
+            with suppress(OSError):
+                if remove(self.folder) or self._wrote:
+                    self.folder.rmdir()

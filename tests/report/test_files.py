@@ -98,8 +98,11 @@ def test_a_folder_below_a_file_is_one_clear_line(tmp_path: Path) -> None:
 def test_a_full_disk_leaves_what_was_there(
     failing: int, before: set[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in before:
-        (tmp_path / name).write_text(f"old {name}")
+    earlier = Results("audit", "earlier", [])
+    write(earlier, tmp_path)
+    for name in NAMES - before:
+        (tmp_path / name).unlink()
+    old = {name: (tmp_path / name).read_bytes() for name in before}
     replace, calls = os.replace, iter(range(100))
 
     def full(source: str, target: str) -> None:
@@ -107,12 +110,10 @@ def test_a_full_disk_leaves_what_was_there(
             raise OSError(errno.ENOSPC, "No space left on device")
         replace(source, target)
 
-    monkeypatch.setattr(files.os, "replace", full)
+    monkeypatch.setattr(os, "replace", full)
     with pytest.raises(LeakbenchError, match="No space left on device"):
         write(example.audit(), tmp_path)
-    assert {name: (tmp_path / name).read_text() for name in names(tmp_path)} == {
-        n: f"old {n}" for n in before
-    }
+    assert {name: (tmp_path / name).read_bytes() for name in names(tmp_path)} == old
 
 
 def test_a_disk_that_is_full_while_writing_leaves_nothing(
@@ -121,7 +122,7 @@ def test_a_disk_that_is_full_while_writing_leaves_nothing(
     def full(descriptor: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(files.os, "fsync", full)
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(LeakbenchError, match="free some space"):
         write(example.audit(), tmp_path)
     assert names(tmp_path) == set()

@@ -1,38 +1,41 @@
 """Writes the files of a report: all of them or none."""
 
 import json
-import os
-import shutil
-import tempfile
 import typing
-from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 from ..errors import LeakbenchError
 from ..results import SCHEMA, Exposure, Results, Row
+from ..saved import one_at_a_time, save_together, sweep
+from .identity import FILES, identified, is_ours, run_of
 from .page import render
+
+PREFIX = ".report-"  # of the temporary folders
 
 
 def write(results: Results, folder: Path) -> Path:
     """Write report.html, report.json and the parquet tables into `folder`; returns the path of report.html.
 
-    Everything is rendered first, written under temporary names, and moved into place at the end; a failure
-    puts back what was there before. Raises LeakbenchError where the folder cannot be written or the disk is full.
+    All or none (see `save_together`), each with the identity of the run; records of another run do not stay. Raises
+    InputError rather than replace a file that leakbench did not write, LeakbenchError where the folder cannot be
+    written or the disk is full.
     """
+    identity = identified(results)
+    results = replace(results, identity=identity)
     plain = results.to_dict()
-    contents = {
-        "results.parquet": _parquet(plain["results"]),
+    contents: dict[str, bytes | None] = {
+        "results.parquet": _parquet(plain["results"], identity),
         "report.json": json.dumps(plain, allow_nan=False, ensure_ascii=False).encode("utf-8", "replace"),
         "report.html": render(results).encode("utf-8", "replace"),
     }
     if results.exposures:
-        contents["records.parquet"] = _records(results.exposures)
+        contents["records.parquet"] = _records(results.exposures, identity)
+    elif run_of(folder / "records.parquet") not in (None, identity):
+        contents["records.parquet"] = None
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".report-", dir=folder) as scratch:
-            replace_all(contents, folder, Path(scratch))
+        save_together(contents, folder, PREFIX, is_ours)
     except OSError as error:
         raise LeakbenchError(
             f"the report needs a folder that can be written, got {folder}: {error.strerror or error};"
@@ -41,34 +44,18 @@ def write(results: Results, folder: Path) -> Path:
     return folder / "report.html"
 
 
-def replace_all(contents: Mapping[str, bytes], folder: Path, scratch: Path) -> None:
-    """Write files into `folder`, all or none, by way of the folder `scratch` on the same disk."""
-    for name, content in contents.items():
-        with open(scratch / name, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-    done: list[str] = []
-    try:
-        for name in contents:
-            if (folder / name).is_file():
-                shutil.copyfile(folder / name, scratch / f"old-{name}")
-            os.replace(scratch / name, folder / name)
-            done.append(name)
-    except OSError:
-        for name in done:
-            _put_back(folder / name, scratch / f"old-{name}")
-        raise
+def remove(folder: Path) -> bool:
+    """Remove the files of a report from a folder, and nothing else; whether there were any."""
+    with one_at_a_time(folder) as alone:
+        found = [folder / name for name in FILES if is_ours(folder / name)]
+        for path in found:
+            path.unlink()
+        if alone:
+            sweep(folder, PREFIX, FILES)
+    return bool(found)
 
 
-def _put_back(path: Path, old: Path) -> None:
-    if old.exists():
-        os.replace(old, path)
-    else:
-        path.unlink()
-
-
-def _parquet(rows: list[dict[str, Any]]) -> bytes:
+def _parquet(rows: list[dict[str, Any]], identity: str) -> bytes:
     """The rows as a table: one column for each field of Row, `detail` as JSON."""
     import pyarrow as pa
 
@@ -77,12 +64,11 @@ def _parquet(rows: list[dict[str, Any]]) -> bytes:
     flat = [{**row, "detail": json.dumps(row["detail"], allow_nan=False, sort_keys=True)} for row in rows]
     schema = pa.schema(
         [pa.field(f.name, kinds.get(_plain(hints[f.name]), pa.string())) for f in fields(Row)],
-        metadata={"schema": SCHEMA},
     )
-    return _written(pa.Table.from_pylist(flat, schema))
+    return _written(pa.Table.from_pylist(flat, schema), identity)
 
 
-def _records(exposures: list[Exposure]) -> bytes:
+def _records(exposures: list[Exposure], identity: str) -> bytes:
     """Every record under every defence: how exposed it is, by which attack."""
     import pyarrow as pa
 
@@ -96,17 +82,18 @@ def _records(exposures: list[Exposure]) -> bytes:
             "vulnerability": pa.array(e.vulnerability, pa.float64(), from_pandas=True),
             "tpr": pa.array(e.tpr, pa.float64(), from_pandas=True),
         }
-        return pa.table(columns, metadata={"schema": SCHEMA})
+        return pa.table(columns)
 
-    return _written(pa.concat_tables([table(e) for e in exposures]))
+    return _written(pa.concat_tables([table(e) for e in exposures]), identity)
 
 
-def _written(table: Any) -> bytes:
+def _written(table: Any, identity: str) -> bytes:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     sink = pa.BufferOutputStream()
-    pq.write_table(table, sink, compression="zstd")
+    told = {"schema": SCHEMA, "identity": identity}
+    pq.write_table(table.replace_schema_metadata(told), sink, compression="zstd")
     content: bytes = sink.getvalue().to_pybytes()
     return content
 

@@ -1,0 +1,93 @@
+"""Which run the files of a report are of: each of them says so, so that a mixture of two runs is told from a report."""
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from ..errors import InputError
+from ..regular import open_regular, parse_json, read_regular
+from ..results import Results
+
+FAMILY = "leakbench-report/"  # how the schemas of all versions begin
+HEAD = 4096  # bytes of a page in which its identity is
+MARK = re.compile(rb'<meta name="leakbench-run" content="([0-9a-f]*)">')
+OLD_TITLE = "· leakbench</title>".encode()  # of pages before there was an identity
+
+
+def _of_json(path: Path) -> str | None:
+    plain = parse_json(read_regular(path))
+    ours = isinstance(plain, dict) and str(plain.get("schema")).startswith(FAMILY)
+    return str(plain.get("identity", "")) if ours else None
+
+
+def _of_table(path: Path) -> str | None:
+    import pyarrow.parquet as pq
+
+    with open_regular(path) as file:
+        about = pq.read_schema(file).metadata or {}
+    ours = about.get(b"schema", b"").startswith(FAMILY.encode())
+    return about.get(b"identity", b"").decode() if ours else None
+
+
+def _of_page(path: Path) -> str | None:
+    with open_regular(path) as file:
+        head = file.read(HEAD)
+    if found := MARK.search(head):
+        return found[1].decode()
+    return "" if OLD_TITLE in head else None
+
+
+FILES: dict[str, Callable[[Path], str | None]] = {  # of a report, and how each tells
+    "results.parquet": _of_table,
+    "report.json": _of_json,
+    "report.html": _of_page,
+    "records.parquet": _of_table,
+}
+
+
+def run_of(path: Path) -> str | None:
+    """The identity of the run that a file of a report is of; None if it is no file of a report.
+
+    It is empty in files of leakbench before there was one.
+    """
+    import pyarrow as pa
+
+    try:
+        return FILES[path.name](path)
+    except (OSError, ValueError, pa.ArrowException):
+        return None
+
+
+def is_ours(path: Path) -> bool:
+    """Whether leakbench wrote a file of a report."""
+    return run_of(path) is not None
+
+
+def identified(results: Results) -> str:
+    """The identity of the run that results are of: as loaded, or a digest of all that they hold."""
+    if results.identity:
+        return results.identity
+    digest = hashlib.sha256(json.dumps(results.to_dict(), sort_keys=True).encode())
+    for e in results.exposures:
+        digest.update(json.dumps([e.defence, e.attack, e.label and list(e.label)]).encode())
+        for array in (e.record, e.vulnerability, e.tpr):
+            digest.update(array.tobytes())
+    return digest.hexdigest()[:32]
+
+
+def check_whole(folder: Path, identity: str) -> None:
+    """Raise InputError if a file beside report.json is not of the same run."""
+    for path in (folder / name for name in FILES):
+        if os.path.lexists(path) and (found := run_of(path)) != identity:
+            what = "was not written by leakbench" if found is None else "is of another run"
+            remedy = (
+                "move it away"
+                if found is None
+                else f"two savers met, or one was killed; run the audit or the study again with --out {folder}"
+            )
+            raise InputError(
+                f"{path} {what}, while report.json beside it is of run {identity or 'unknown'}: {remedy}"
+            )
