@@ -77,7 +77,7 @@ class Attacks:
             read[i] = unpacked(entry)
             tell(read[i])
 
-        self.store.shared("findings", self._specs, make, there, self.workers.each)
+        self.store.shared("findings", self._specs, make, there, self.workers.each, unpacked)
         adaptive, ignoring = dict[str, Findings](), list[Findings]()
         for i, (label, others) in enumerate(items):
             for other, found in zip(others, read[i], strict=True):

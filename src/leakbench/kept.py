@@ -91,14 +91,14 @@ def packed(every: Sequence[Findings]) -> Made:
 
 
 def unpacked(entry: Entry) -> list[Findings]:
-    """The findings that an entry holds."""
+    """The findings that an entry holds. Raises what it will where they are not what `packed` writes."""
     return [_unpacked(entry, n) for n in range(entry.meta["findings"])]
 
 
 def _unpacked(entry: Entry, n: int) -> Findings:
     plain = json.loads((entry.path / f"{n}.json").read_bytes())
     arrays = entry.tensors(f"{n}.safetensors")
-    told = {name: [kind(**x) for x in plain[name]] for name, kind in TOLD.items()}
+    told = {name: checked(list[kind], plain[name]) for name, kind in TOLD.items()}  # type: ignore[valid-type]
     about = [*plain["attacks"], *plain["best"]]
     resampled = [_resampled(each, arrays, i) for i, each in enumerate(about)]
     own, rest = resampled[: len(plain["attacks"])], resampled[len(plain["attacks"]) :]
@@ -113,7 +113,19 @@ def _unpacked(entry: Entry, n: int) -> Findings:
         Exposure(**each | {name: arrays[f"exposure.{i}.{name}"] for name in PER_RECORD})
         for i, each in enumerate(plain["exposures"])
     ]
-    return Findings(**told, notes=plain["notes"], exposures=exposures, comparable=comparable)
+    for each in exposures:
+        counts = {len(getattr(each, name)) for name in PER_RECORD}
+        if len({*counts, *([] if each.label is None else [len(each.label)])}) != 1:
+            raise ValueError("an exposure must have one number of records")
+    notes = checked(list[str], plain["notes"])
+    return Findings(**told, notes=notes, exposures=exposures, comparable=comparable)
+
+
+def checked(kind: Any, plain: object) -> Any:
+    """Plain data as an instance of a type. Raises ValidationError, a ValueError, for data of another type."""
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(kind).validate_python(plain)
 
 
 def _about_exposure(exposure: Exposure) -> dict[str, Any]:

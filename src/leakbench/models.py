@@ -5,12 +5,13 @@ import math
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import BaseModel, TypeAdapter
 
 from .cores import neighbours
 from .data.dataset import Dataset, Indices
@@ -21,7 +22,7 @@ from .key import content_key
 from .log import event
 from .progress import Progress
 from .seeds import derive
-from .store import Entry, Made, Store, until_done
+from .store import Entry, Made, Store, expected, until_done
 from .study import Query
 from .train.engine import Engine
 from .train.job import Job, Trained, diverged, groups
@@ -190,10 +191,14 @@ class Workshop:
             made = synthetic(self.dataset, job, number)
             return {"x.npy": made.x, "y.npy": made.y}, {"seconds": made.seconds}
 
-        entry = self.store.once("synthetic", spec, make)
-        made = Synthetic(
-            np.array(entry.array("x.npy")), np.array(entry.array("y.npy")), entry.meta["seconds"]
-        )
+        def read(entry: Entry) -> Synthetic:
+            x = expected(entry.array("x.npy"), (None, *self.dataset.x.shape[1:]), "f")
+            y = expected(entry.array("y.npy"), (len(x),), "iu")
+            if len(y) and not 0 <= y.min() <= y.max() < len(self.dataset.classes):
+                raise ValueError("labels must be places in the classes")
+            return Synthetic(np.array(x), np.array(y), float(entry.meta["seconds"]))
+
+        made = read(self.store.once("synthetic", spec, make, read))
         if not stage.sees_members:
             self._shared[key] = made
         return made
@@ -207,6 +212,7 @@ class Workshop:
             specs,
             lambda m: (self._answers(recipe, entries[m], asked), {}),
             lambda m, entry: progress.advance(),
+            check=partial(self._check_answers, asked),
         )
 
         def per_model(name: str) -> PerModel:
@@ -215,6 +221,13 @@ class Workshop:
 
         noisy = per_model("noisy.npy") if asked.noise else None
         return Answers(per_model("logits.npy"), noisy, asked.noise_scale, entries, signals)
+
+    def _check_answers(self, asked: Query, entry: Entry) -> None:
+        """Raise unless an entry holds answers of a model to what is asked."""
+        shape = (len(self.rows), len(self.dataset.classes))
+        expected(entry.array("logits.npy"), (len(asked.views), *shape), "f")
+        if asked.noise:
+            expected(entry.array("noisy.npy"), (asked.noise, *shape), "f")
 
     @property
     def rows(self) -> Indices:
@@ -254,13 +267,17 @@ class Workshop:
             files |= {MASKS: trained.masks} if trained.masks else {}
             files |= {TRACES: trained.traces} if trained.traces is not None else {}
             key = self._key(part)
-            self._found[key] = self.store.put("models", self.spec(part), files, {"stages": trained.log})
+            meta = {"stages": trained.log}
+            self._found[key] = self.store.put("models", self.spec(part), files, meta, check_model)
             event("trained", key=key, seed=job.seed, stage=number, seconds=trained.log[-1]["seconds"])
 
     def _model(self, job: Job) -> Entry | None:
         """The model of a job, if the store holds it."""
         key = self._key(job)
-        if key not in self._found and (entry := self.store.get("models", self.spec(job))) is not None:
+        if (
+            key not in self._found
+            and (entry := self.store.get("models", self.spec(job), check_model)) is not None
+        ):
             self._found[key] = entry
         return self._found.get(key)
 
@@ -301,6 +318,28 @@ class Workshop:
             noise = (asked.noise, asked.noise_scale, derive(self.seed, "noise"))
             files["noisy.npy"] = query_noise(*about, *noise, **self.asking)
         return files
+
+
+class StageLog(BaseModel, strict=True, extra="allow"):
+    """What is read of the log of a stage; see `Trained`."""
+
+    stage: str
+    seconds: float
+    epochs: int = 1
+    epoch_seconds: list[float] = []
+    diverged: str | None = None
+
+
+LOGS = TypeAdapter(list[StageLog])
+
+
+def check_model(entry: Entry) -> None:
+    """Raise unless an entry holds the weights of a model, and its log."""
+    if not (entry.path / WEIGHTS).exists():
+        raise ValueError(f"{WEIGHTS} is missing")
+    LOGS.validate_python(entry.meta["stages"])
+    if (entry.path / TRACES).exists():
+        expected(entry.array(TRACES), (None, None), "f")
 
 
 def share(left: int, most: int, processes: int) -> int:

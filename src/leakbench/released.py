@@ -10,7 +10,7 @@ from .defences.owner import Owner
 from .models import Answers, Workshop
 from .progress import Progress
 from .signals.axes import Numbers
-from .store import Made, Payload
+from .store import Entry, Made, Payload, expected
 from .study import Protected
 from .train.recipe import Recipe
 from .types import PerModel
@@ -36,7 +36,14 @@ def release(
     def make(m: int) -> Made:
         return _released(defence, owners[m], answers, m), {}
 
-    entries = workshop.store.shared("released", specs, make, lambda m, entry: progress.advance())
+    views, copies = answers.logits.shape[1], answers.noisy.shape[1] if answers.noisy is not None else 0
+    shape = (views + copies, *answers.logits.shape[2:])
+
+    def check(entry: Entry) -> None:
+        for name in (SEEN, KNOWN)[: 1 + (defence.asked > 1)]:
+            expected(entry.array(name), shape, "f")
+
+    entries = workshop.store.shared("released", specs, make, lambda m, entry: progress.advance(), check=check)
 
     def seen(m: int) -> Numbers:
         return entries[m].array(SEEN)

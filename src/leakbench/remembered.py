@@ -7,7 +7,7 @@ import numpy as np
 
 from .attacks.base import Attack, TrainedAttack
 from .scoring import SCORING_VERSION, Scores, score_targets
-from .store import Made, Payload, Store
+from .store import Entry, Made, Payload, Store, expected
 from .types import Models
 
 
@@ -45,6 +45,10 @@ class Remembered:
                 files["decided.npy"] = scores.decided
             return files, {"decides": scores.decided is not None}
 
-        entry = self.store.once("scores", spec, make)
-        decided = np.array(entry.array("decided.npy")) if entry.meta["decides"] else None
-        return Scores(np.array(entry.array("scores.npy")), decided, attack.describe())
+        def read(entry: Entry) -> Scores:
+            scores = expected(entry.array("scores.npy"), shape, "f")
+            decided = expected(entry.array("decided.npy"), shape, "b") if entry.meta["decides"] else None
+            return Scores(np.array(scores), None if decided is None else np.array(decided), attack.describe())
+
+        shape = (len(targets), models.members.shape[1])
+        return read(self.store.once("scores", spec, make, read))

@@ -211,7 +211,7 @@ class Results:
 
     @classmethod
     def load(cls, folder: str | Path) -> "Results":
-        """Read `report.json` of a folder. Raises InputError if it is none of ours, or a file beside it is of another run."""
+        """Read `report.json` of a folder. Raises InputError if it is none of ours, or beside files of another run."""
         from .report.identity import check_whole
         from .saved import one_at_a_time
 

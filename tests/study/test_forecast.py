@@ -35,7 +35,7 @@ def _disk(store: Path, *kinds: str) -> int:
 def test_a_dry_run_makes_nothing_and_tells_what_a_run_makes(tmp_path: Path) -> None:
     study, store = Study.of(TABLE), tmp_path / "store"
     before = {work.what: work for work in forecast(study, store)}
-    assert {path.name for path in store.iterdir()} == {"tmp", "locks", "store.json"}
+    assert not store.exists()
     assert {what: (work.pieces, work.left) for what, work in before.items()} == {
         "training: none, temperature": (4, 4),
         "training: pruned": (4, 4),
@@ -58,7 +58,9 @@ def test_what_is_left_after_a_change_is_told(tmp_path: Path) -> None:
     noise = {"name": "laplace_noise", "scale": 0.1}
     table = TABLE | {"defences": ["none", noise], "attacks": ["loss"]}
     run(Study.of(table), tmp_path)
+    before = {path: path.lstat().st_mtime_ns for path in tmp_path.rglob("*")}
     done = {work.what: work.left for work in forecast(Study.of(table), tmp_path)}
+    assert {path: path.lstat().st_mtime_ns for path in tmp_path.rglob("*")} == before
     assert set(done.values()) == {0} and "released answers: laplace_noise" in done
     again = forecast(Study.of(table | {"attacks": ["loss", "gap"]}), tmp_path)
     assert {work.what: work.left for work in again if work.left} == {"attacks": 3}
@@ -67,6 +69,10 @@ def test_what_is_left_after_a_change_is_told(tmp_path: Path) -> None:
         "released answers: laplace_noise": 4,
         "attacks": 3,
     }
+    damaged = next((tmp_path / "signals").glob("*/logits.npy"))
+    damaged.write_bytes(b"")
+    left = {work.what: work.left for work in forecast(Study.of(table), tmp_path)}
+    assert left["answers"] == 1 and damaged.exists() and not (tmp_path / "damaged").exists()
 
 
 def test_what_attacks_take_grows_along_a_line_through_two_samples(

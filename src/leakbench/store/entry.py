@@ -52,6 +52,16 @@ class Entry:
         return tensors
 
 
+def expected(array: np.ndarray[Any, Any], shape: tuple[int | None, ...], kinds: str) -> np.ndarray[Any, Any]:
+    """The array, if it is of this shape, None for any length, and of one of NumPy's kinds; ValueError otherwise."""
+    fits = array.ndim == len(shape) and all(n in (None, m) for n, m in zip(shape, array.shape, strict=True))
+    if not fits or array.dtype.kind not in kinds:
+        raise ValueError(
+            f"an array must be {list(shape)} of {kinds!r}, got {list(array.shape)} of {array.dtype}"
+        )
+    return array
+
+
 class DamagedError(StoreError):
     """A file of an entry is missing or not as it was written."""
 

@@ -189,7 +189,7 @@ class ObjectStore(Store):
             held = parse_json(content)
         except ValueError:
             held = None
-        return held if isinstance(held, dict) else {"until": 0}
+        return held if held and isinstance(held, dict) else {"until": 0}
 
     def _content(self, path: str) -> bytes | None:
         """What an object holds; None where there is none."""
