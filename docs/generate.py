@@ -87,7 +87,11 @@ def results_page() -> str:
         f"Schema `{results.SCHEMA}`. `report.json` is one object: `schema`, and the fields of `Results` below "
         "(`rows` is called `results`; `exposures` is in `records.parquet` instead). `results.parquet` has one row a "
         "`Row`, its `detail` as JSON; `records.parquet` one row a record and defence. A field that does not apply is "
-        "null, and so is a number that is not finite. `SCHEMA` changes when a field changes its meaning."
+        "null, and so is a number that is not finite. `SCHEMA` changes when a field changes its meaning.\n\n"
+        "The `identity` of a run is in every file that one save writes: in `report.json`, in the metadata of the "
+        'parquet files, and in report.html as `<meta name="leakbench-run">`. Files with different identities are of '
+        "different runs, for example because a save was killed; `leakbench report` and `Results.load` refuse such a "
+        "folder and name the file. A save replaces only files that leakbench wrote."
     )
     parts = [f"{NOTE}\n\n# What an audit and a study write\n\n{lead}\n"]
     for cls in (

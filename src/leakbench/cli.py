@@ -360,7 +360,8 @@ def download(
 ) -> None:
     """Fetch the published files of a data set, and check them.
 
-    A file that is there already is not fetched again, and one that arrives damaged is not kept.
+    A file that is there already is not fetched again, and one that arrives damaged is not kept. A file of the same
+    name with other content is kept as NAME.other-1.
 
     \b
     Examples:

@@ -96,10 +96,22 @@ def test_what_is_there_is_not_fetched_again(known, root, server):
     assert server.asked == [f"/{NAME}"]
 
 
-def test_what_is_there_but_damaged_is_replaced(known, root, content):
-    write_folder(root / "location30", {NAME: content[:-1]})
+def test_what_is_there_but_damaged_is_replaced_and_kept(known, root, content):
+    for n in (1, 2):
+        write_folder(root / "location30", {NAME: content[:-n]})
+        download("location30", root)
+    there = everything(root / "location30")
+    assert there == {NAME: content, f"{NAME}.other-1": content[:-1], f"{NAME}.other-2": content[:-2]}
+    assert load("location30", root=str(root)).x.shape == (60, 3)
+
+
+def test_a_link_is_not_written_through(known, root, content, tmp_path):
+    (tmp_path / "mine").write_text("mine")
+    (root / "location30").mkdir(parents=True)
+    (root / "location30" / NAME).symlink_to(tmp_path / "mine")
     download("location30", root)
-    assert everything(root)[f"location30/{NAME}"] == content
+    assert (tmp_path / "mine").read_text() == "mine"
+    assert (root / "location30" / NAME).read_bytes() == content
 
 
 def test_data_in_another_layout_is_left_alone(known, root, server):

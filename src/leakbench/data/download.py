@@ -2,6 +2,7 @@
 
 import hashlib
 import http.client
+import itertools
 import math
 import os
 import urllib.error
@@ -20,6 +21,8 @@ PATIENCE = 30.0  # seconds without a byte
 
 def download(name: str, to: str | os.PathLike[str] | None = None, progress: Progress | None = None) -> Path:
     """The folder `to`/name with the published files of a known data set; what is there already stays.
+
+    A file of the same name that is not the published one is kept beside it, as NAME.other-1.
 
     `to` is LEAKBENCH_DATA unless it is given. Raises InputError that says which file to put where if one cannot
     be fetched, or is not the published one; nothing is left behind then.
@@ -58,6 +61,8 @@ def fetch(file: File, home: str, folder: Path, progress: Progress) -> None:
             _copy(response, part, file.size, progress)
         if (got := _checksum(part, kind)) != checksum:
             raise ValueError(f"its {kind} is {got}")
+        if os.path.lexists(target):
+            target.rename(_free_name(target))
         part.replace(target)
     except (OSError, http.client.HTTPException, ValueError) as error:
         if isinstance(error, urllib.error.HTTPError):
@@ -69,6 +74,12 @@ def fetch(file: File, home: str, folder: Path, progress: Progress) -> None:
     finally:
         with suppress(OSError):
             part.unlink()
+
+
+def _free_name(target: Path) -> Path:
+    """A name beside a file that is not taken yet."""
+    names = (target.with_name(f"{target.name}.other-{n}") for n in itertools.count(1))
+    return next(name for name in names if not os.path.lexists(name))
 
 
 def _request(url: str) -> urllib.request.Request:
