@@ -4,6 +4,7 @@ Axes: M models, V views of a query, N records, C classes. Membership is bool [M,
 = more likely a member*. No type that an attack receives holds the target's membership.
 """
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -25,13 +26,22 @@ Bools = NDArray[np.bool_]
 Labels = NDArray[np.int64]
 
 
+BLOCK = 2**21  # logits that are computed with at once: 16 MB in double precision
+Records = slice | NDArray[np.intp]
+
+
 @dataclass(frozen=True, eq=False)
 class PerModel:
-    """An array [M, ...] that is never whole in memory: `load(m)` gives model m's part, each time it is asked for."""
+    """An array [M, ...] that is never whole in memory: `load(m)` gives model m's part, each time it is asked for.
+
+    Where `load_records` is there, `load_records(m, records)` gives model m's part on some records, [V, n, ...], without
+    the others.
+    """
 
     shape: tuple[int, ...]
     load: Callable[[int], Numbers]
     dtype: np.dtype[Any] = field(default_factory=lambda: np.dtype(np.float32))
+    load_records: Callable[[int, Records], Numbers] | None = None
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -46,6 +56,27 @@ class PerModel:
 
 
 ByModel = Numbers | PerModel  # [M, ...]: what is read a model at a time
+
+
+def on_records(array: ByModel, m: int, records: Records) -> Numbers:
+    """Model m's part of an array [M, V, N, ...] on some records, [V, n, ...]."""
+    if isinstance(array, PerModel) and array.load_records is not None:
+        return array.load_records(m, records)
+    return np.asarray(array[m])[:, records]
+
+
+def in_blocks(array: ByModel, m: int) -> Iterator[tuple[slice, Numbers]]:
+    """Model m's part [V, N, ...] in blocks of records, each of about BLOCK values at most, and which records they are.
+
+    A part that can only be loaded whole is loaded once.
+    """
+    if isinstance(array, PerModel) and array.load_records is None:
+        array, m = array[m][None], 0
+    n = array.shape[2]
+    step = max(1, BLOCK // max(1, math.prod(array.shape[1:]) // n))
+    for first in range(0, n, step):
+        records = slice(first, min(first + step, n))
+        yield records, on_records(array, m, records)
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,17 +147,22 @@ class Signals:
             step = max(float(np.finfo(losses.dtype).eps), self._step("losses"))
             return FROM_LOSS[name](losses.astype(np.float64), step / 2)
         assert self.logits is not None
-        if name in LABEL_FREE:  # f log f is 0 at 0, whatever f was rounded to
-            nobody = np.zeros(self.shape[2], dtype=np.int64)
-            return STATISTICS[name](np.asarray(self.logits[m], dtype=np.float64), nobody)
-        assert self.labels is not None
-        return STATISTICS[name](self.resolved(m), self.labels)
+        labels = self.labels if self.labels is not None else np.zeros(self.shape[2], dtype=np.int64)
+        found = np.empty(self.shape[1:])
+        for records, z in in_blocks(self.logits, m):  # the statistics of a record are of that record alone
+            # f log f is 0 at 0, whatever f was rounded to
+            read = z.astype(np.float64) if name in LABEL_FREE else self._resolved(z)
+            found[:, records] = STATISTICS[name](read, labels[records])
+        return found
 
     def resolved(self, m: int) -> Array:
         """The logits of model m [V, N, C] in float64; where they are of rounded values, none is below half a step's."""
         assert self.logits is not None
-        z, step = np.asarray(self.logits[m], dtype=np.float64), self._step("logits")
-        return np.maximum(z, np.log(step / 2)) if step else z
+        return self._resolved(self.logits[m])
+
+    def _resolved(self, z: Numbers) -> Array:
+        wide, step = np.asarray(z, dtype=np.float64), self._step("logits")
+        return np.maximum(wide, np.log(step / 2)) if step else wide
 
     def _step(self, kind: str) -> float:
         return self.resolutions.get(kind, Resolution()).step
@@ -218,7 +254,7 @@ class Target:
         """The same model on some of its records; nothing else is copied or computed."""
 
         def cut(array: ByModel | None) -> Numbers | None:
-            return None if array is None else np.asarray(array[self.index])[:, records][None]
+            return None if array is None else on_records(array, self.index, records)[None]
 
         s = self.signals
         labels = None if s.labels is None else s.labels[records]

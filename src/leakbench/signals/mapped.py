@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from ..types import ByModel, PerModel
+from ..types import ByModel, PerModel, Records, on_records
 from .axes import Numbers
 
 PART = 2**24  # bytes
@@ -19,12 +19,12 @@ def by_model(array: NDArray[Any], kind: DTypeLike) -> ByModel:
     if file is None:
         return array.astype(kind, copy=False)
 
-    def load(m: int) -> Numbers:
-        part = np.array(array[m], dtype=kind)
+    def load(m: int, records: Records | None = None) -> Numbers:
+        part = np.array(array[m] if records is None else array[m][:, records], dtype=kind)
         let_go(file)
         return part
 
-    return PerModel(array.shape, load, np.dtype(kind))
+    return PerModel(array.shape, load, np.dtype(kind), load)
 
 
 def joined(first: ByModel, second: ByModel) -> ByModel:
@@ -34,7 +34,12 @@ def joined(first: ByModel, second: ByModel) -> ByModel:
     n = len(first)
     shape = (n + len(second), *first.shape[1:])
     kind = np.promote_types(first.dtype, second.dtype)
-    return PerModel(shape, lambda m: (first[m] if m < n else second[m - n]).astype(kind, copy=False), kind)
+
+    def load_records(m: int, records: Records) -> Numbers:
+        part = on_records(first, m, records) if m < n else on_records(second, m - n, records)
+        return part.astype(kind, copy=False)
+
+    return PerModel(shape, lambda m: (first[m] if m < n else second[m - n]).astype(kind, copy=False), kind, load_records)
 
 
 def parts(array: NDArray[Any]) -> Iterator[NDArray[Any]]:
