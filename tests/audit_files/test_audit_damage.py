@@ -112,7 +112,7 @@ def test_a_folder_without_arrays(tmp_path):
 
 def test_an_unknown_suffix(tmp_path):
     (tmp_path / "a.h5").write_text("x")
-    refused(tmp_path / "a.h5", "must be .npz, .csv, .parquet or a folder of .npy files, got '.h5'")
+    refused(tmp_path / "a.h5", "must be .npz, .csv, .csv.gz, .parquet or a folder of .npy files, got '.h5'")
 
 
 def test_strangers_are_noted(alone, tmp_path):
@@ -131,8 +131,9 @@ TABLES = {
         "line 3, column 'member' must be true/false or 0/1, got 'maybe'",
     ),
     "after a blank line": ("loss,member\n1,0\n\n\nx,1\n", "line 5, column 'loss'"),
-    "no members": ("loss,label\n1,0\n2,1\n", "has no column 'members', got loss, label"),
-    "semicolons": ("loss;member\n1;0\n", "separate the columns with commas"),
+    "no members": ("loss,label\n1,0\n2,1\n", "has no column 'members', got label, loss"),
+    "bars": ("loss|member\n1|0\n", "separate the columns with commas"),
+    "decimal commas": ("loss;member\n1,5;0\n", "line 2, column 'loss' must be a number, got '1,5'"),
     "no answers": ("member,label\n1,0\n0,1\n", "give at least one of"),
     "a gap": ("logits_0,logits_2,member\n1,2,0\n1,2,1\n", "has no column 'logits_1'"),
     "mixed numbering": ("logits_0,logits_1_2,member\n1,2,0\n1,2,1\n", "must all be numbered the same way"),
@@ -142,7 +143,7 @@ TABLES = {
     "no records": ("loss,member\n", "has a header, but no records"),
     "a population": ("loss,member,population_loss\n1,0,1\n2,1,1\n", "population_losses needs an npz"),
     "not a number": ("loss,member\nnan,0\n2,1\n", "losses must be finite, got 1 NaN"),
-    "no header": ("0.5,1\n0.7,0\n", "has no column 'members', got 0.5, 1"),
+    "no header": ("0.5,1\n0.7,0\n", "has no header line, it begins with 0.5, 1; put a first line before it"),
 }
 
 

@@ -92,7 +92,7 @@ def test_lira_with_unfinished_experiments(study, tmp_path):
     (tmp_path / "experiment-3_11" / "logits.npy").unlink()
     given = read(tmp_path)
     assert len(given.targets) == M - 1
-    assert "left out 1 experiments without logits" in given.notes
+    assert "left out 1 experiments without logits: experiment-3_11" in given.notes
     np.testing.assert_array_equal(given.models.members, np.delete(study["keep"], 3, axis=0))
 
 
@@ -102,6 +102,77 @@ def test_lira_without_labels(study, tmp_path):
     given = read(tmp_path)
     assert given.models.signals.labels is None
     assert any("y_train.npy" in note for note in given.notes)
+
+
+def test_epochs_go_by_their_numbers(study, tmp_path):
+    def save(folder, logits):
+        (folder / "logits").mkdir()
+        np.save(folder / "logits" / "9.npy", np.zeros((N, V, C)))
+        np.save(folder / "logits" / "10.npy", logits)
+
+    write(study, tmp_path, save=save)
+    given = read(tmp_path)
+    np.testing.assert_array_equal(given.models.signals.logits, study["logits"].transpose(0, 2, 1, 3))
+    assert "of several epochs the last was read: logits/10.npy" in given.notes
+
+
+def test_last_epochs_that_differ_are_named(study, tmp_path):
+    write(study, tmp_path, save=one_folder)
+    (tmp_path / "experiment-3_11" / "logits" / "0000000100.npy").rename(
+        tmp_path / "experiment-3_11" / "logits" / "0000000050.npy"
+    )
+    assert (
+        "the last logits are not those of one epoch: 0000000050.npy, 0000000100.npy" in read(tmp_path).notes
+    )
+
+
+def both(folder, logits):
+    one_file(folder, logits)
+    np.save(folder / "scores.npy", logits[..., 0])
+
+
+@pytest.mark.parametrize(
+    ("spoil", "kind", "note"),
+    [
+        (lambda root: None, "logits", "not used: the scores of 11 experiments"),
+        (lambda root: (root / "y_train.npy").unlink(), "losses", "not used: the logits of 11 experiments"),
+        (
+            lambda root: (root / "experiment-3_11" / "logits.npy").unlink(),
+            "losses",
+            "not used: the logits of 10 experiments",
+        ),
+        (
+            lambda root: (root / "experiment-3_11" / "scores.npy").unlink(),
+            "logits",
+            "not used: the scores of 10 experiments",
+        ),
+    ],
+)
+def test_what_most_experiments_hold_is_read(study, tmp_path, spoil, kind, note):
+    write(study, tmp_path, save=both)
+    spoil(tmp_path)
+    given = read(tmp_path)
+    assert (given.kind, len(given.targets)) == (kind, M)
+    assert note in given.notes
+
+
+@pytest.mark.parametrize("name", ["labels.npy", "train_labels.npy", "y.npy", "cifar10_y_train.npy"])
+def test_labels_of_another_name(study, tmp_path, name):
+    write(study, tmp_path, save=one_file)
+    (tmp_path / "y_train.npy").rename(tmp_path / name)
+    np.save(tmp_path / "x_train.npy", np.zeros((N, 4)))
+    given = read(tmp_path)
+    np.testing.assert_array_equal(given.models.signals.labels, study["labels"])
+    assert f"the labels were read from {name}" in given.notes
+
+
+def test_labels_that_may_be_either_are_not_guessed(study, tmp_path):
+    write(study, tmp_path, save=one_file)
+    (tmp_path / "y_train.npy").rename(tmp_path / "labels.npy")
+    np.save(tmp_path / "y_test.npy", study["labels"])
+    given = read(tmp_path)
+    assert given.models.signals.labels is None
+    assert any("labels.npy, y_test.npy may be, rename one" in note for note in given.notes)
 
 
 def test_lira_of_different_shapes(study, tmp_path):

@@ -15,7 +15,7 @@ def refused(says, **arrays):
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
 def test_numbers_must_be_finite(alone, bad, dtype):
     alone["logits"] = alone["logits"].astype(dtype)
@@ -35,6 +35,26 @@ def test_the_model_and_the_view_are_named(arrays):
     refused("the first at model 1, view 0, record 6, class 0", **arrays)
 
 
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_log_probabilities_of_zero_are_read_as_probabilities_are(dtype):
+    probs = np.array([[0.75, 0.25, 0.0], [0.0, 1.0, 0.0], [0.5, 0.25, 0.25]], dtype=dtype)
+    with np.errstate(divide="ignore"):
+        logits = np.log(probs)
+    given = from_arrays(logits=logits, members=[1, 0, 0]).models.signals.logits
+    kept = from_arrays(probs=probs, members=[1, 0, 0]).models.signals.logits
+    assert given.dtype == dtype
+    np.testing.assert_allclose(given, kept, rtol=np.finfo(dtype).eps, atol=0)
+
+
+def test_a_logit_of_minus_infinity_has_a_probability_of_1e_30():
+    given = from_arrays(logits=[[5.0, -np.inf, 6.0], [5.0, 1.0, 2.0]], members=[1, 0], labels=[1, 0])
+    np.testing.assert_allclose(given.models.signals.statistic("confidence", 0)[0, 0], 1e-30, rtol=1e-12)
+
+
+def test_a_record_without_a_finite_logit():
+    refused("logits must be finite, got 2 NaN", logits=[[-np.inf, -np.inf], [0, 1]], members=[1, 0])
+
+
 @pytest.mark.parametrize("kind", ["losses", "scores"])
 def test_losses_and_scores_must_be_finite(kind):
     refused(f"{kind} must be finite, got 1 NaN or infinite of 3 values, the first at record 1",
@@ -45,11 +65,126 @@ def test_losses_must_not_be_negative():
     refused("losses must be -log p >= 0, got -0.5 at record 2", losses=[1, 2, -0.5], members=[1, 0, 0])
 
 
+def _repaired(name, arrays, **more):
+    """The array after what the message advises."""
+    with pytest.raises(InputError) as caught:
+        from_arrays(**{name: arrays}, **more)
+    advice = str(caught.value).rsplit("; ", 1)[1].removesuffix(", which keeps their order")
+    expression = re.search(rf"-?(np\.\w+\(|{name}\b).*", advice)
+    return eval(expression[0], {"np": np, name: arrays})
+
+
+ADVISED = {  # what is given, and what it stands for
+    "log p as losses": ("losses", lambda p: np.log(p[:, 0]), lambda p: -np.log(p[:, 0])),
+    "round-off in losses": (
+        "losses",
+        lambda p: np.r_[-1e-9, -np.log(p[1:, 0])],
+        lambda p: np.r_[0, -np.log(p[1:, 0])],
+    ),
+    "an infinite loss": (
+        "losses",
+        lambda p: np.r_[np.inf, -np.log(p[1:, 0])],
+        lambda p: np.r_[69.08, -np.log(p[1:, 0])],
+    ),
+    "an infinite score": ("scores", lambda p: np.r_[np.inf, p[1:, 0]], lambda p: np.r_[1e30, p[1:, 0]]),
+    "percentages": ("probs", lambda p: 100 * p, lambda p: p),
+    "votes": ("probs", lambda p: 60 * p, lambda p: p),
+    "rows that miss one": (
+        "probs",
+        lambda p: p * np.linspace(0.95, 1.05, 12)[:, None],
+        lambda p: p,
+    ),
+    "a sigmoid column": (
+        "probs",
+        lambda p: p[:, :1],
+        lambda p: np.stack([1 - p[:, 0], p[:, 0]], axis=1),
+    ),
+    "a sigmoid": ("probs", lambda p: p[:, 0], lambda p: np.stack([1 - p[:, 0], p[:, 0]], axis=1)),
+    "a logit": ("logits", lambda p: p[:, 0], lambda p: np.stack([0 * p[:, 0], p[:, 0]], axis=1)),
+    "a column of logits": ("logits", lambda p: p[:, :1], lambda p: np.stack([0 * p[:, 0], p[:, 0]], axis=1)),
+}
+
+
+@pytest.mark.parametrize("case", ADVISED)
+def test_advice_that_is_followed_gives_the_right_array(case):
+    name, spoiled, right = ADVISED[case]
+    probs = np.random.default_rng(0).dirichlet(np.ones(4), 12)
+    members = np.arange(12) % 2
+    repaired = from_arrays(**{name: _repaired(name, spoiled(probs), members=members)}, members=members)
+    meant = from_arrays(**{name: right(probs)}, members=members)
+    field = "logits" if name == "probs" else name
+    np.testing.assert_allclose(
+        getattr(repaired.models.signals, field), getattr(meant.models.signals, field), rtol=1e-12
+    )
+
+
+def test_what_is_no_cross_entropy_is_no_loss():
+    refused("save what is no cross-entropy as scores, with higher = more likely a member",
+            losses=[1.0, -2.0, 3.0], members=[1, 0, 0])  # fmt: skip
+
+
+def test_a_column_of_labels_is_read(alone):
+    column = from_arrays(**alone | {"labels": alone["labels"][:, None]})
+    np.testing.assert_array_equal(column.models.signals.labels, alone["labels"])
+
+
+@pytest.mark.parametrize("shape", [(1, 12), (12, 1, 1), (3, 4)])
+def test_labels_of_other_shapes_are_flattened(alone, shape):
+    repair = _repaired(
+        "labels", alone["labels"].reshape(shape), logits=alone["logits"], members=alone["members"]
+    )
+    np.testing.assert_array_equal(repair, alone["labels"])
+
+
+def test_only_rows_that_are_one_hot_are_said_to_be(alone):
+    with pytest.raises(InputError) as caught:
+        from_arrays(**alone | {"labels": np.stack([alone["labels"]] * 2, axis=1)})
+    assert "argmax" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        (np.zeros(12, "M8[D]"), "got dtype datetime64[D]"),
+        (np.zeros(12, [("a", "f8")]), "got dtype"),
+        (np.zeros(12, complex), "got dtype complex128"),
+        ([None] * 12, "must hold numbers or text, got Python objects of type NoneType"),
+        ([[1], [1, 2]], "lists of one shape"),
+        (np.ma.masked_array(np.zeros(12), np.arange(12) == 3), "must have no masked values"),
+        ({1: 2}, "must hold numbers or text, got Python objects of type dict"),
+    ],
+)
+@pytest.mark.parametrize("name", ["losses", "labels", "members", "groups"])
+def test_what_is_no_array_of_numbers(name, value, says):
+    refused(says, **{"losses": np.ones(12), "members": np.arange(12) % 2} | {name: value})
+
+
+def test_objects_that_are_numbers_are_read(alone):
+    given = from_arrays(**{name: array.astype(object) for name, array in alone.items()})
+    np.testing.assert_array_equal(given.models.signals.logits[0, 0], alone["logits"])
+    assert given.fingerprint == from_arrays(**alone).fingerprint
+
+
+@pytest.mark.parametrize("kind", ["bfloat16", "grad"])
+def test_tensors_that_numpy_cannot_read(alone, kind):
+    torch = pytest.importorskip("torch")
+    logits = torch.tensor(alone["logits"], requires_grad=kind == "grad")
+    given = logits.bfloat16() if kind == "bfloat16" else logits
+    repaired = _repaired("logits", given, members=alone["members"])
+    assert from_arrays(logits=repaired, members=alone["members"]).models.signals.logits.dtype == np.float32
+
+
+def test_groups_that_name_single_records():
+    n = 1200
+    refused("group_id must hold at most 1000 different groups, got 1200", losses=np.ones(n),
+            members=np.arange(n) % 2, group_id=np.arange(n))  # fmt: skip
+
+
 def test_probabilities_must_sum_to_one():
     probs = np.full((4, 2), 0.5)
     probs[1] *= 1.01
     probs[3] *= 1.2
-    refused("probs must sum to 1 over the classes (within 0.001), got 1.2 at record 3, the worst row",
+    refused("got 1.2 at record 3, the worst row",
             probs=probs, members=[1, 0, 0, 1])  # fmt: skip
 
 
@@ -60,7 +195,7 @@ def test_rounded_probabilities_pass():
 
 def test_probabilities_must_not_be_negative():
     probs = np.array([[0.5, 0.5], [-0.25, 1.25]])
-    refused("probs must not be negative, got -0.25 at record 1, class 0", probs=probs, members=[1, 0])
+    refused("probs must be probabilities >= 0, got -0.25 at record 1, class 0", probs=probs, members=[1, 0])
 
 
 @pytest.mark.parametrize(
@@ -71,7 +206,10 @@ def test_probabilities_must_not_be_negative():
         (lambda y: np.r_[y[:-1], 7], "labels must lie in 0..2, got 7 at record 11 (1 such)"),
         (lambda y: y + 0.5, "labels must be integers 0..C-1, got"),
         (lambda y: np.r_[np.nan, y[1:]], "labels must be integers 0..C-1, got nan at record 0"),
-        (lambda y: np.array(["cat"] * 12), "got 'cat' at record 0; number the classes"),
+        (
+            lambda y: np.array(["cat"] * 12),
+            "got 'cat' at record 0; number the classes in the order of the columns of the outputs",
+        ),
     ],
 )
 def test_labels_out_of_range(alone, change, says):

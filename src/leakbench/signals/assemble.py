@@ -1,5 +1,6 @@
 """From arrays under the names of the contract to `Models`: the targets first, then their shadow models."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -7,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from ..types import Bools, ByModel, Labels, Models, Signals
+from ..types import BLOCK, Bools, ByModel, Labels, Models, Signals, on_records
 from . import check
-from .axes import to_axes
+from .axes import Numbers, to_axes
 from .mapped import joined
 from .resolution import Resolution, of_logits, of_losses, typical
-from .vocabulary import KINDS
+from .vocabulary import KINDS, listed, require_least
 
 Arrays = Mapping[str, NDArray[Any]]
 ASKED = 3  # models of either side from which the resolution is read
@@ -22,13 +23,10 @@ Answers = dict[str, ByModel]  # by the fields of Signals: logits [M, V, N, C], l
 
 def assemble(arrays: Arrays) -> tuple[Models, tuple[int, ...]]:
     """The checked models and the indices of those under attack. Raises InputError."""
-    if "members" not in arrays:
-        raise InputError(f"'members' is missing, got {_names(arrays)}; it says which records were trained on")
+    require_least(arrays, arrays)
     letters = "MN" if arrays["members"].ndim == 2 else "N"
     targets = _target_members(arrays, letters)
     own = _answers(arrays, "", letters, {"M": len(targets), "N": targets.shape[1]})
-    if not own:
-        raise InputError(f"give at least one of {', '.join(KINDS)}, got {_names(arrays)}")
     shadows = _shadow_members(arrays, targets.shape[1])
     members = np.concatenate([targets, shadows])
     answers = _with_shadows(own, arrays, "shadow_", "SN", shadows.shape)
@@ -46,10 +44,6 @@ def kinds(arrays: Arrays, prefix: str = "") -> list[str]:
     """The kinds of answers that are used; probabilities give way to logits."""
     given = [kind for kind in KINDS if prefix + kind in arrays]
     return [kind for kind in given if kind != "probs" or "logits" not in given]
-
-
-def _names(arrays: Arrays) -> str:
-    return ", ".join(sorted(arrays)) or "nothing"
 
 
 def _target_members(arrays: Arrays, letters: str) -> Bools:
@@ -109,10 +103,7 @@ def _answers(
         agree = found.get("logits") if like is None and kind == "losses" else (like or {}).get(field)
         layout = letters + "C" if field == "logits" else letters
         array = check.numbers(name, to_axes(name, arrays[name], layout, sizes | _lengths(agree)))
-        check.finite(name, array)
-        if kind == "losses":
-            check.losses(name, array)
-        found[field] = check.log_probabilities(name, array) if kind == "probs" else array
+        found[field] = check.CHECKS[kind](name, array)
     return found
 
 
@@ -154,7 +145,7 @@ def _population(
     n_targets = len(next(iter(targets.values())))
     own = _answers(arrays, "population_", letters, {"M": n_targets}, targets)
     if not own:
-        raise InputError(f"a population needs logits, probs or losses of the target, got {_names(arrays)}")
+        raise InputError(f"a population needs logits, probs or losses of the target, got {listed(arrays)}")
     n = next(iter(own.values())).shape[2]
     answers = _with_shadows(own, arrays, "shadow_population_", "SZ", (n_shadows, n))
     labels = _labels(arrays, "population_labels", n, answers)
@@ -174,7 +165,12 @@ def _resolutions(answers: Answers, n_targets: int) -> Resolutions:
     of = {"logits": of_logits, "losses": of_losses}
     sides = [range(n_targets), range(n_targets, len(next(iter(answers.values()))))]
     return {
-        kind: max(typical([of[kind](array[m]) for m in side[:ASKED]]) for side in sides if side)
+        kind: max(typical([of[kind](_spread(array, m)) for m in side[:ASKED]]) for side in sides if side)
         for kind, array in answers.items()
         if kind in of
     }
+
+
+def _spread(array: ByModel, m: int) -> Numbers:
+    """Model m's part on records spread over all, of about BLOCK values at most."""
+    return on_records(array, m, slice(None, None, max(1, math.prod(array.shape[1:]) // BLOCK)))

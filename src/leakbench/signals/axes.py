@@ -43,6 +43,7 @@ def to_axes(name: str, array: NDArray[Any], layout: str, sizes: dict[str, int]) 
         raise InputError(
             f"{name} must be {spell(layout)} or {spell(with_views)}, got shape {array.shape}"
             + ("; for several target models give members as [M models, N records]" if several else "")
+            + (f"; {_two_classes(name, 'stack')}" if _lacks_classes(layout, array.shape, sizes) else "")
         )
     wrong = _mismatch(letters, array.shape, sizes)
     if wrong is not None:
@@ -60,7 +61,7 @@ def to_axes(name: str, array: NDArray[Any], layout: str, sizes: dict[str, int]) 
     if letters[-1] == "C" and array.shape[-1] < 2:
         raise InputError(
             f"{name} must have at least 2 classes on the last axis, got {array.shape}; "
-            "for one sigmoid output z save np.stack([0 * z, z], axis=-1)"
+            f"{_two_classes(name, 'concatenate')}"
         )
     lead = array if letters[0] in "MS" else array[None]
     return lead if "V" in letters else lead[:, None]
@@ -73,6 +74,17 @@ def spell(letters: str) -> str:
     '[N records, C classes]'
     """
     return "[" + ", ".join(f"{letter} {WORDS[letter]}" for letter in letters) + "]"
+
+
+def _lacks_classes(layout: str, shape: tuple[int, ...], sizes: dict[str, int]) -> bool:
+    fits = layout[-1] == "C" and len(shape) == len(layout) - 1
+    return fits and _mismatch(layout[:-1], shape, sizes) is None
+
+
+def _two_classes(name: str, join: str) -> str:
+    """How one sigmoid output becomes two classes: as probabilities 1 - p and p, or as logits 0 and z."""
+    other = f"1 - {name}" if name.endswith("probs") else f"0 * {name}"
+    return f"for one sigmoid output save np.{join}([{other}, {name}], axis=-1)"
 
 
 def _mismatch(letters: str, shape: tuple[int, ...], sizes: dict[str, int]) -> str | None:

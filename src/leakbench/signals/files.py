@@ -14,9 +14,13 @@ from numpy.typing import NDArray
 from ..errors import InputError, unknown
 from ..types import Models
 from .assemble import Arrays, assemble, kinds
+from .check import text
 from .formats import load
+from .given import as_array
 from .mapped import parts
 from .vocabulary import NAMES, SCHEMA, canonical, recognise
+
+MOST_GROUPS = 1000  # each is measured under each attack
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,12 +60,14 @@ def from_arrays(**arrays: Any) -> AuditInput:
     """
     for name in arrays:
         if canonical(name) is None:
-            raise unknown("array", name, NAMES)
+            raise unknown("array", name[:100], NAMES)
     found, _ = recognise([name for name, value in arrays.items() if value is not None], "the arrays")
-    return _checked({ours: np.asarray(arrays[name]) for ours, name in found.items()}, "arrays", [])
+    return _checked({ours: as_array(ours, arrays[name]) for ours, name in found.items()}, "arrays", [])
 
 
 def _checked(arrays: Arrays, source: str, notes: list[str]) -> AuditInput:
+    for name, array in arrays.items():
+        text(name, array)
     _check_schema(arrays)
     models, targets = assemble(arrays)
     n_records, logits = models.members.shape[1], models.signals.logits
@@ -80,7 +86,7 @@ def _checked(arrays: Arrays, source: str, notes: list[str]) -> AuditInput:
 def _check_schema(arrays: Arrays) -> None:
     given = str(arrays.get("schema", SCHEMA))
     if given != SCHEMA:
-        raise InputError(f"schema must be {SCHEMA!r}, got {given!r}; a newer leakbench may read it")
+        raise InputError(f"schema must be {SCHEMA!r}, got {given[:100]!r}; a newer leakbench may read it")
 
 
 def _groups(arrays: Arrays, n: int) -> dict[str, NDArray[np.str_]]:
@@ -93,6 +99,11 @@ def _groups(arrays: Arrays, n: int) -> dict[str, NDArray[np.str_]]:
             raise InputError(f"{name} must be one group a record, [{n}], got shape {array.shape}")
         if array.dtype.kind not in "biuU":
             raise InputError(f"{name} must be text or integers, got dtype {array.dtype}; use astype(str)")
+        several = np.unique(array).size
+        if several > MOST_GROUPS:
+            raise InputError(
+                f"{name} must hold at most {MOST_GROUPS} different groups, got {several}; leave out what names records"
+            )
         found["group" if name == "groups" else name.removeprefix("group_")] = array.astype(str)
     return found
 

@@ -39,7 +39,9 @@ def joined(first: ByModel, second: ByModel) -> ByModel:
         part = on_records(first, m, records) if m < n else on_records(second, m - n, records)
         return part.astype(kind, copy=False)
 
-    return PerModel(shape, lambda m: (first[m] if m < n else second[m - n]).astype(kind, copy=False), kind, load_records)
+    return PerModel(
+        shape, lambda m: (first[m] if m < n else second[m - n]).astype(kind, copy=False), kind, load_records
+    )
 
 
 def parts(array: NDArray[Any]) -> Iterator[NDArray[Any]]:

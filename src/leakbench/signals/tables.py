@@ -4,8 +4,13 @@ For shadow models the first number is the model: `shadow_losses_3`, `shadow_memb
 """
 
 import csv
+import gzip
+import io
 import re
-from collections.abc import Sequence
+import zlib
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,75 +18,161 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from .vocabulary import canonical, recognise
+from .vocabulary import canonical, listed, recognise
 
 Arrays = dict[str, NDArray[Any]]
 Index = tuple[int, ...]
 
-_INDEXED = re.compile(r"(.+?)((?:_\d+)+)")
+_INDEXED = re.compile(r"(.+?)((?:_[0-9]+){1,3})")  # bounded, as a name may be megabytes long
+MOST_DIGITS = 6  # of the number of a column
+LONGEST_HEADER = 2**24  # characters
+LONGEST_TEXT = 1000  # characters; an array of text holds as many for each record as the longest has
+MOST_EXPANSION, ALWAYS_ROOM = 10, 2**26  # a file may hold so many times its size, and so many bytes anyway
 TRUE, FALSE = ("true", "1", "1.0"), ("false", "0", "0.0")
 
 
 def read_csv(path: Path) -> tuple[Arrays, list[str]]:
-    """The arrays of a CSV file with a header. Raises InputError naming line and column of what is wrong."""
+    """The arrays of a CSV file with a header, separated by commas, or else by tabs or semicolons; also of one in gzip.
+
+    Raises InputError naming line and column of what is wrong.
+    """
     import pyarrow as pa
     from pyarrow import csv as pacsv
 
-    header = _header(path)
+    content = _unpacked(path) if path.suffix.lower() == ".gz" else path.read_bytes()
+    header, separator = _header(content, path)
     places, notes = _places(header, path)
     kinds = {c: pa.string() if _is_text(n) else pa.float64() for n, by in places.items() for c in by.values()}
-    options = pacsv.ConvertOptions(include_columns=list(kinds), column_types=kinds, null_values=[""])
+    convert = pacsv.ConvertOptions(include_columns=list(kinds), column_types=kinds, null_values=[""])
+    parse = pacsv.ParseOptions(delimiter=separator)
     try:
-        return _arrays(pacsv.read_csv(path, convert_options=options), places, path), notes
+        table = pacsv.read_csv(pa.BufferReader(content), convert_options=convert, parse_options=parse)
+        return _arrays(table, places, path), notes
     except InputError:
-        _name_bad_line(path, places)
+        _name_bad_line(content, separator, path, places)
         raise
     except (pa.ArrowException, UnicodeDecodeError) as error:
-        _name_bad_line(path, places)
-        raise InputError(f"{path} cannot be read as a table: {str(error).splitlines()[0]}") from None
+        _name_bad_line(content, separator, path, places)
+        raise InputError(f"{path} cannot be read as a table: {first_line(error)}") from None
 
 
 def read_parquet(path: Path) -> tuple[Arrays, list[str]]:
     """The arrays of a parquet file; a column may also hold the list of a record's logits."""
-    import pyarrow as pa
     from pyarrow import parquet
 
-    try:
+    with _parquet_errors(path):
         file = parquet.ParquetFile(path)
-        places, notes = _places(file.schema_arrow.names, path)
-        table = file.read(columns=[c for by_index in places.values() for c in by_index.values()])
-    except (pa.ArrowException, OSError) as error:
-        raise InputError(
-            f"{path} is damaged or cut short: {str(error).splitlines()[0]}; write it again"
-        ) from None
+        types = {field.name: field.type for field in file.schema_arrow}
+        names = file.schema_arrow.names
+    places, notes = _places(names, path)
+    columns = [c for by_index in places.values() for c in by_index.values()]
+    for column in columns:
+        _check_type(types[column], column, path)
+    with _parquet_errors(path):
+        refuse_bomb(path, _decoded_size(file.metadata, set(columns)))
+        table = file.read(columns=columns)
+        table.validate(full=True)  # a text that is none, an offset beyond its end
     return _arrays(table, places, path), notes
+
+
+@contextmanager
+def _parquet_errors(path: Path) -> Iterator[None]:
+    """What Arrow raises on a damaged file, as one line. It raises many kinds, some by accident."""
+    try:
+        yield
+    except InputError:
+        raise
+    except Exception as error:
+        raise InputError(f"{path} is damaged or cut short: {first_line(error)}; write it again") from None
+
+
+def _decoded_size(metadata: Any, columns: set[str]) -> int:
+    """Bytes of the columns in memory, at most 8 a value, as the file's footer counts values."""
+    groups = [metadata.row_group(g) for g in range(metadata.num_row_groups)]
+    chunks = (group.column(c) for group in groups for c in range(group.num_columns))
+    return sum(8 * chunk.num_values for chunk in chunks if chunk.path_in_schema.split(".")[0] in columns)
+
+
+def _check_type(kind: Any, column: str, path: Path) -> None:
+    """Raise InputError unless a column is of numbers, truth values or text, or of lists of numbers."""
+    import pyarrow as pa
+
+    is_list = pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
+    inner = kind.value_type if is_list or pa.types.is_dictionary(kind) else kind
+    is_number = pa.types.is_integer(inner) or pa.types.is_floating(inner)
+    is_text = pa.types.is_string(inner) or pa.types.is_large_string(inner)
+    if not (is_number or (not is_list and (is_text or pa.types.is_boolean(inner)))):
+        raise InputError(
+            f"{path}: the column {column!r} must hold numbers, true/false or text, or lists of numbers, got {kind}"
+        )
+
+
+def refuse_bomb(path: Path, size: int) -> None:
+    """Raise InputError where so few bytes become so many that the file may be meant to fill the memory."""
+    most = MOST_EXPANSION * path.stat().st_size + ALWAYS_ROOM
+    if size > most:
+        raise InputError(
+            f"{path} holds {size} bytes of arrays, more than {MOST_EXPANSION} times its size; "
+            "save a folder of .npy files instead"
+        )
+
+
+def first_line(error: Exception) -> str:
+    """What an exception says, or what it is called."""
+    return (str(error).splitlines() or [type(error).__name__])[0][:300]
+
+
+def _unpacked(path: Path) -> bytes:
+    """The content of a gzip file, which may be no more than `refuse_bomb` allows."""
+    most = MOST_EXPANSION * path.stat().st_size + ALWAYS_ROOM
+    try:
+        with gzip.open(path) as file:
+            content = file.read(most + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise InputError(f"{path} is damaged or cut short: {first_line(error)}; write it again") from None
+    refuse_bomb(path, len(content))
+    return content
 
 
 def _is_text(name: str) -> bool:
     return name.startswith("group") or name.endswith("members")
 
 
-def _header(path: Path) -> list[str]:
+def _header(content: bytes, path: Path) -> tuple[list[str], str]:
+    """The names of the columns, and what separates them."""
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            return next(csv.reader(file), [])
+        with _lines(content) as file:
+            first = file.readline(LONGEST_HEADER)
+        separator = next((mark for mark in (",", "\t", ";") if mark in first), ",")
+        with _lines(content) as file:
+            names = next(csv.reader(file, delimiter=separator), [])
     except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path} must be UTF-8 text with a header line; {error}") from None
+        raise InputError(f"{path} must be UTF-8 text with a header line; {first_line(error)}") from None
+    if names and all(_is_number(name) for name in names):
+        raise InputError(
+            f"{path} has no header line, it begins with {listed(names)}; "
+            "put a first line before it that names the columns, such as probs_0,probs_1,label,member"
+        )
+    return names, separator
+
+
+def _lines(content: bytes, errors: str = "strict") -> io.TextIOWrapper:
+    return io.TextIOWrapper(io.BytesIO(content), "utf-8-sig", errors, newline="")
 
 
 def _places(columns: Sequence[str], path: Path) -> tuple[dict[str, dict[Index, str]], list[str]]:
     """For each array of the contract its columns by their numbers: {"logits": {(0,): "logits_0", ...}}."""
-    twice = {c for c in columns if list(columns).count(c) > 1}
+    twice = [column for column, times in Counter(columns).items() if times > 1]
     if twice:
-        raise InputError(f"{path}: the column {min(twice)!r} is there twice; keep one of them")
+        raise InputError(f"{path}: the column {min(twice)[:100]!r} is there twice; keep one of them")
     bases: dict[str, dict[Index, str]] = {}
     for column in columns:
-        base, index = _split(column)
+        base, index = _split(column, path)
         bases.setdefault(base, {})[index] = column
     found, notes = recognise(bases, str(path))
     if "members" not in found:
         hint = "; separate the columns with commas" if len(columns) == 1 else ""
-        raise InputError(f"{path} has no column 'members', got {', '.join(columns)[:200]}{hint}")
+        raise InputError(f"{path} has no column 'members', got {listed(columns)}{hint}")
     places = {ours: bases[name] for ours, name in found.items()}
     for name, by_index in places.items():
         if name.startswith(("population", "shadow_population")):
@@ -92,11 +183,16 @@ def _places(columns: Sequence[str], path: Path) -> tuple[dict[str, dict[Index, s
     return places, notes
 
 
-def _split(column: str) -> tuple[str, Index]:
+def _split(column: str, path: Path) -> tuple[str, Index]:
     match = _INDEXED.fullmatch(column)
     if match is None or canonical(match[1]) is None:
         return column, ()
-    return match[1], tuple(int(i) for i in match[2].split("_")[1:])
+    numbers = match[2].split("_")[1:]
+    if max(map(len, numbers)) > MOST_DIGITS:
+        raise InputError(
+            f"{path}: the column {column[:100]!r} has too large a number; number the columns from 0"
+        )
+    return match[1], tuple(map(int, numbers))
 
 
 def _complete(name: str, by_index: dict[Index, str], path: Path) -> None:
@@ -106,7 +202,7 @@ def _complete(name: str, by_index: dict[Index, str], path: Path) -> None:
         raise InputError(
             f"{path}: {', '.join(sorted(by_index.values())[:3])}, ... must all be numbered the same way"
         )
-    for index in np.ndindex(*_block(by_index)):
+    for index in np.ndindex(*_block(by_index)):  # ends with the first that is missing
         if index not in by_index:
             missing = "_".join([name, *map(str, index)])
             raise InputError(
@@ -126,6 +222,8 @@ def _arrays(table: Any, places: dict[str, dict[Index, str]], path: Path) -> Arra
         values = [
             _values(table.column(by_index[i]), by_index[i], name, path) for i in np.ndindex(*_block(by_index))
         ]
+        if len({(value.shape, value.dtype.kind) for value in values}) > 1:
+            raise InputError(f"{path}: the columns of {name} must all be of one type")
         stacked = np.stack(values).reshape(*_block(by_index), *values[0].shape)  # [(M,) (C,) N]
         last_is_class = name.endswith(("logits", "probs")) and values[0].ndim == 1 and _block(by_index)
         arrays[name] = np.moveaxis(stacked, -2, -1) if last_is_class else stacked
@@ -145,16 +243,10 @@ def _values(column: Any, label: str, name: str, path: Path) -> NDArray[Any]:
         column, kind = column.cast(kind.value_type), kind.value_type
     if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
         return _rows(column, label, path)
-    if name.startswith("group"):
-        return np.asarray(column.to_numpy().astype(str))
     if pa.types.is_string(kind) or pa.types.is_large_string(kind):
-        return (
-            _booleans(column.to_pylist(), label, path)
-            if name.endswith("members")
-            else column.to_numpy().astype(str)
-        )
+        return _texts(column.to_pylist(), label, name, path)
     values: NDArray[Any] = column.to_numpy()
-    return values
+    return values.astype(str) if name.startswith("group") else values
 
 
 def _rows(column: Any, label: str, path: Path) -> NDArray[Any]:
@@ -165,18 +257,35 @@ def _rows(column: Any, label: str, path: Path) -> NDArray[Any]:
         raise InputError(
             f"{path}: the lists in {label!r} must have one length, got {min(lengths)} to {max(lengths)}"
         )
-    rows: NDArray[Any] = pc.list_flatten(column).to_numpy().reshape(len(column), lengths[0])
+    flat = pc.list_flatten(column)
+    if flat.null_count:
+        record = flat.is_null().to_numpy().argmax() // lengths[0]
+        raise InputError(f"{path}: a list in {label!r} has an empty place in record {record}; fill it")
+    rows: NDArray[Any] = flat.to_numpy().reshape(len(column), lengths[0])
     return rows
+
+
+def _texts(cells: Sequence[str], label: str, name: str, path: Path) -> NDArray[Any]:
+    if name.endswith("members"):
+        return _booleans(cells, label, path)
+    longest = max(map(len, cells))
+    if longest > LONGEST_TEXT:
+        raise InputError(
+            f"{path}: {label!r} must hold texts of at most {LONGEST_TEXT} characters, got one of {longest}"
+        )
+    return np.array(cells)
 
 
 def _booleans(cells: Sequence[str], label: str, path: Path) -> NDArray[Any]:
     for row, cell in enumerate(cells):
         if not _is_boolean(cell):
-            raise InputError(f"{path}: {label!r} must be true/false or 0/1, got {cell!r} in record {row}")
+            raise InputError(
+                f"{path}: {label!r} must be true/false or 0/1, got {cell[:100]!r} in record {row}"
+            )
     return np.array([cell.lower() in TRUE for cell in cells])
 
 
-def _name_bad_line(path: Path, places: dict[str, dict[Index, str]]) -> None:
+def _name_bad_line(content: bytes, separator: str, path: Path, places: dict[str, dict[Index, str]]) -> None:
     """Raise InputError for the first line of a CSV that does not fit; found by reading the file once more."""
     tests = {
         column: ("true/false or 0/1", _is_boolean) if name.endswith("members") else ("a number", _is_number)
@@ -184,17 +293,24 @@ def _name_bad_line(path: Path, places: dict[str, dict[Index, str]]) -> None:
         if not name.startswith("group")
         for column in by_index.values()
     }
-    with path.open(newline="", encoding="utf-8-sig", errors="replace") as file:
-        lines = csv.DictReader(file)
-        for row in lines:
-            where = f"{path}: line {lines.line_num}"
-            if None in row or None in row.values():
-                raise InputError(
-                    f"{where} must have as many cells as the header, {len(lines.fieldnames or ())}"
-                )
-            for column, (what, good) in tests.items():
-                if not good(row[column]):
-                    raise InputError(f"{where}, column {column!r} must be {what}, got {row[column]!r}")
+    with _lines(content, "replace") as file:
+        lines = csv.DictReader(file, delimiter=separator)
+        try:
+            for row in lines:
+                _check_line(row, f"{path}: line {lines.line_num}", tests)
+        except csv.Error as error:
+            raise InputError(f"{path}: line {lines.line_num} cannot be read: {first_line(error)}") from None
+
+
+def _check_line(
+    row: dict[str, str], where: str, tests: Mapping[str, tuple[str, Callable[[str], bool]]]
+) -> None:
+    if None in row or None in row.values():
+        columns = len(row) - (None in row)
+        raise InputError(f"{where} must have as many cells as the header, {columns}")
+    for column, (what, good) in tests.items():
+        if not good(row[column]):
+            raise InputError(f"{where}, column {column!r} must be {what}, got {row[column][:100]!r}")
 
 
 def _is_boolean(cell: str) -> bool:

@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from ..errors import InputError
 
@@ -32,6 +32,28 @@ def canonical(name: str) -> str | None:
     if plural in NAMES:
         return plural
     return name if name.startswith("group_") and len(name) > len("group_") else None
+
+
+def listed(names: Iterable[str], most: int = 200) -> str:
+    """The names in order, in at most about so many printable characters.
+
+    >>> listed(["probs", "logits"]), listed([])
+    ('logits, probs', 'nothing')
+    """
+    text = ", ".join(n if n.isprintable() else ascii(n)[1:-1] for n in sorted(names)) or "nothing"
+    return text if len(text) <= most else f"{text[:most]} ..."
+
+
+def require_least(found: Iterable[str], names: Collection[str]) -> None:
+    """Raise InputError unless members and the outputs of a model are `found` among the arrays of these names."""
+    if "members" not in found:
+        halves = any(re.fullmatch(r"(train|test)_\w+|\w+_(train|test)", name) for name in names)
+        raise InputError(
+            f"'members' is missing, got {listed(names)}; it says which records were trained on"
+            + ("; name pairs of train and test logits_train and logits_test, and so on" if halves else "")
+        )
+    if not any(kind in found for kind in KINDS):
+        raise InputError(f"give at least one of {', '.join(KINDS)}, got {listed(names)}")
 
 
 def recognise(names: Iterable[str], where: str) -> tuple[dict[str, str], list[str]]:
