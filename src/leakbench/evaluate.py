@@ -156,14 +156,16 @@ def _scored(case: Case, attack: Attack, seed: int, half: Bools, score: Callable[
 def _select_half(case: Case, seed: int) -> Bools:
     """[T, N]: where thresholds and the strongest attack are chosen; what is so chosen is measured elsewhere.
 
-    Whole complementary pairs of targets where there are two pairs or more, else half of the records.
+    Whole complementary pairs of targets where there are two pairs or more, else half of the records; those that are
+    alike stay together.
     """
     n_targets, n_records = case.members.shape
     if n_targets >= 4:
         return np.repeat(np.arange(n_targets) // 2 % 2 == 0, n_records).reshape(n_targets, n_records)
+    distinct = np.unique(case.models.alike)
     chosen = np.zeros(n_records, dtype=bool)
-    chosen[stream(seed, "select half").permutation(n_records)[: n_records // 2]] = True
-    return np.broadcast_to(chosen, (n_targets, n_records))
+    chosen[stream(seed, "select half").permutation(distinct)[: distinct.size // 2]] = True
+    return np.broadcast_to(chosen[case.models.alike], (n_targets, n_records))
 
 
 def _sample(case: Case, scores: Scores, half: Bools) -> Sample:
@@ -173,9 +175,10 @@ def _sample(case: Case, scores: Scores, half: Bools) -> Sample:
         scores.scores[scored],
         case.members[scored],
         model,
-        record,
+        case.models.copy_of[record],
         half[scored],
         None if scores.decided is None else scores.decided[scored],
+        record,
     )
 
 
@@ -183,7 +186,7 @@ def measure(attacked: Attacked, masks: Mapping[str, Bools]) -> Iterator[Row]:
     """The rows of a case: every attack on every slice, each target alone, the strongest attack, the worst slice."""
     for attack, sample in attacked.samples.items():
         on = masks if attack in attacked.in_detail else {"all": masks["all"]}
-        parts = {name: sample.at(mask[sample.model, sample.record]) for name, mask in on.items()}
+        parts = {name: sample.at(mask[sample.model, sample.row]) for name, mask in on.items()}
         for name, part in parts.items():
             for label in BY_LABEL if name == "all" else SLICE_METRICS:
                 yield from _rows(attacked.case, BY_LABEL[label], part, attack=attack, slice=name)
@@ -275,7 +278,7 @@ def slice_curves(
         shown = {r.slice for r in parts[:MOST_SLICE_CURVES]}
         sample = attacked.in_detail[attack]
         for name in (name for name in masks if name in shown):
-            part = sample.at(masks[name][sample.model, sample.record])
+            part = sample.at(masks[name][sample.model, sample.row])
             (resampled,) = resample([part], CURVE_FPR[1::2], CURVE_RESAMPLES, seed)
             yield _curve(attacked.case, attack, part, resampled, CURVE_FPR[1::2], name)
 

@@ -30,6 +30,7 @@ MARGIN = 0.02  # of AUC, beyond the intervals, before a weaker attack counts as 
 TIMES = 1.5  # of the TPR, beyond the intervals, likewise
 FEWEST_FALSE_POSITIVES = 10  # that an FPR must allow before TPRs are compared there
 ACCURACY_GAP = 0.05
+COPIED = 0.001  # of the records have a copy, before a reader must know
 COPIES = 0.01  # of the synthetic records, beyond the natural share and half as much again
 TELLING = 0.9  # an AUC above which a generator has as good as published its members
 NEAR_CHANCE = 0.05  # above chance, or half of chance where there are many classes: as good as untrained
@@ -233,6 +234,20 @@ def _rounded(attacked: Attacked, rows: list[Row]) -> Iterator[Raised]:
         yield message + ", which is read as half a step", None
 
 
+def _copies(attacked: Attacked, rows: list[Row]) -> Iterator[Raised]:
+    copy_of, n = attacked.case.models.copy_of, attacked.case.models.copy_of.size
+    copied = np.bincount(copy_of, minlength=n)[copy_of] > 1
+    if copied.sum() < COPIED * n or not copied.any():
+        return
+    members = attacked.case.members[0]
+    inside, outside = (np.bincount(copy_of[side], minlength=n)[copy_of] > 0 for side in (members, ~members))
+    message = (
+        f"{copied.sum()} of {n} records ({copied.mean():.1%}) have the label and all predictions of another"
+    )
+    both = int((copied & inside & outside).sum())
+    yield f"{message}; of {both} there are copies among members and among non-members", None
+
+
 COPYING = FlagKind("F11", "The generator copies members")
 COLLAPSED = FlagKind("F12", "The generator collapsed")
 UNCOVERED = FlagKind("F13", "DP does not cover all training on members")
@@ -253,6 +268,7 @@ KINDS = (
     UNCOVERED,
     DIVERGED,
     FlagKind("F15", "Rounded outputs", _rounded),
+    FlagKind("F16", "Duplicate records", _copies),
 )
 
 

@@ -154,6 +154,7 @@ def score_targets(
     return Scores(scores, decided if fixed else None, attack.describe())
 
 
+Ints = NDArray[np.intp]
 Score = Callable[[Target, Shadows | None, np.random.Generator], Array]  # as `Attack.score`
 
 
@@ -190,16 +191,24 @@ def _score(
 def _held_out(attack: TrainedAttack, models: Models, m: int, rng: np.random.Generator) -> Array:
     """Fitted on a random half of the target's members and non-members, scored on the other half."""
     members, audited = models.members[m], models.audited[m]
-    half = np.zeros(members.size, dtype=bool)
-    for side in (members, ~members):
-        records = rng.permutation(np.flatnonzero(audited & side))
-        half[records[: records.size // 2]] = True
+    half = _random_half(models.alike, members, audited, rng)
     features = attack.features(models.target(m))
     chosen = attack.draw(members, half, rng)
     scorer = attack.fit(features[chosen], members[chosen], rng)
     scores = np.full(members.size, np.nan)
     scores[audited & ~half] = scorer(features[audited & ~half])
     return scores
+
+
+def _random_half(alike: Ints, members: Bools, audited: Bools, rng: np.random.Generator) -> Bools:
+    """Half of the audited members and half of the others [N]; records that are alike are all in it, or none is."""
+    n = members.size
+    inside, outside = (np.bincount(alike[audited & side], minlength=n) > 0 for side in (members, ~members))
+    half = np.zeros(n, dtype=bool)
+    for kind in (inside & ~outside, outside & ~inside, inside & outside):
+        records = rng.permutation(np.flatnonzero(kind))
+        half[records[: records.size // 2]] = True
+    return half[alike] & audited
 
 
 def _unlike(models: Models, targets: Sequence[int]) -> bool:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from .errors import InputError
 from .recent import Recent
 from .signals.axes import Numbers
+from .signals.copies import alike, copies
 from .signals.resolution import Resolution
 from .signals.sensitivity import sensitivity
 from .signals.statistics import FROM_LOSS, LABEL_FREE, STATISTICS
@@ -316,6 +317,23 @@ class Models:
     identity: str | None = None  # the same for the same answers and members; None where nothing tells
     _moments: dict[tuple[str, bool], Moments] = field(default_factory=dict, repr=False)
     _making: dict[tuple[str, bool], Lock] = field(default_factory=dict, init=False, repr=False)
+
+    @cached_property
+    def alike(self) -> NDArray[np.intp]:
+        """For each record the first one with the same label and predictions, often itself [N]; see `signals.copies`."""
+        s = self.signals
+        given = (array for array in (s.logits, s.losses, s.scores) if array is not None)
+        return alike(s.labels, (of_model for array in given for of_model in array), s.shape[2])
+
+    @cached_property
+    def copy_of(self) -> NDArray[np.intp]:
+        """For each record the first one that it is a copy of, often itself [N]; see `signals.copies`."""
+        if np.array_equal(self.alike, np.arange(self.alike.size)):
+            return self.alike
+        s = self.signals
+        given = next(array for array in (s.logits, s.losses, s.scores) if array is not None)
+        number = given[0][0].max(axis=-1) if s.logits is not None else given[0][0]
+        return copies(self.alike, np.asarray(number))
 
     def target(self, m: int) -> Target:
         """Model m as its attacker sees it."""

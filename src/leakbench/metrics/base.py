@@ -24,11 +24,17 @@ class Sample:
     scores: Array  # [n], finite
     members: Bools  # [n]
     model: Ints  # [n] which target
-    record: Ints  # [n] which record
+    record: Ints  # [n] which record; copies of a record are one
     select: (
         Bools  # [n] the half on which thresholds may be chosen; numbers so chosen come from the other half
     )
     decided: Bools | None = None  # [n] score passes the threshold that was fixed beforehand, if there is one
+    place: Ints | None = None  # [n] where the record stands among all, where it is not `record`
+
+    @property
+    def row(self) -> Ints:
+        """Where each score's record stands among all records [n]."""
+        return self.record if self.place is None else self.place
 
     @cached_property
     def order(self) -> Ints:
@@ -84,6 +90,7 @@ class Sample:
             record=self.record[rows],
             select=self.select[rows],
             decided=None if self.decided is None else self.decided[rows],
+            place=None if self.place is None else self.place[rows],
         )
 
     def _in_order(self, mask: Bools) -> "Sample":
