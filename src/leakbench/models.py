@@ -11,18 +11,19 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, TypeAdapter
+from pydantic import BaseModel, Field, TypeAdapter
 
 from .cores import neighbours
 from .data.dataset import Dataset, Indices
 from .data.designs import Split
 from .defences.owner import Owner, Records
+from .errors import InputError, StoreError
 from .generators import Synthetic
 from .key import content_key
 from .log import event
 from .progress import Progress
 from .seeds import derive
-from .store import Entry, Made, Store, expected, until_done
+from .store import Entry, Made, Store, expected, remedy, until_done
 from .study import Query
 from .train.engine import Engine
 from .train.job import Job, Trained, diverged, groups
@@ -267,18 +268,16 @@ class Workshop:
             files |= {MASKS: trained.masks} if trained.masks else {}
             files |= {TRACES: trained.traces} if trained.traces is not None else {}
             key = self._key(part)
-            meta = {"stages": trained.log}
-            self._found[key] = self.store.put("models", self.spec(part), files, meta, check_model)
+            self._found[key] = self.store.put("models", self.spec(part), files, {"stages": trained.log})
             event("trained", key=key, seed=job.seed, stage=number, seconds=trained.log[-1]["seconds"])
 
     def _model(self, job: Job) -> Entry | None:
         """The model of a job, if the store holds it."""
         key = self._key(job)
-        if (
-            key not in self._found
-            and (entry := self.store.get("models", self.spec(job), check_model)) is not None
-        ):
-            self._found[key] = entry
+        if key not in self._found:
+            entry = self.store.get("models", self.spec(job), partial(check_model, job))
+            if entry is not None:
+                self._found[key] = entry
         return self._found.get(key)
 
     def stages_done(self, job: Job) -> int:
@@ -313,7 +312,12 @@ class Workshop:
     def _answers(self, recipe: Recipe, model: Entry, asked: Query) -> dict[str, Any]:
         weights, classes, rows = model.tensors(WEIGHTS), len(self.dataset.classes), self.rows
         about = (self.dataset.x, classes, recipe.architecture, weights, rows)
-        files = {"logits.npy": query(*about, asked.views, **self.asking)}
+        try:
+            files = {"logits.npy": query(*about, asked.views, **self.asking)}
+        except InputError as error:
+            raise StoreError(
+                f"{model.path} holds no model of this study: {error}; {remedy(model.path)}"
+            ) from None
         if asked.noise:
             noise = (asked.noise, asked.noise_scale, derive(self.seed, "noise"))
             files["noisy.npy"] = query_noise(*about, *noise, **self.asking)
@@ -326,20 +330,22 @@ class StageLog(BaseModel, strict=True, extra="allow"):
     stage: str
     seconds: float
     epochs: int = 1
-    epoch_seconds: list[float] = []
+    epoch_seconds: list[float] | None = Field(None, min_length=1)
     diverged: str | None = None
 
 
 LOGS = TypeAdapter(list[StageLog])
 
 
-def check_model(entry: Entry) -> None:
-    """Raise unless an entry holds the weights of a model, and its log."""
+def check_model(job: Job, entry: Entry) -> None:
+    """Raise unless an entry holds the weights of a job's model, and its log."""
     if not (entry.path / WEIGHTS).exists():
         raise ValueError(f"{WEIGHTS} is missing")
-    LOGS.validate_python(entry.meta["stages"])
+    log, stages = LOGS.validate_python(entry.meta["stages"]), len(job.recipe.stages)
+    if len(log) != stages and not (0 < len(log) < stages and log[-1].diverged):
+        raise ValueError(f"the log must have {stages} stages, got {len(log)}")
     if (entry.path / TRACES).exists():
-        expected(entry.array(TRACES), (None, None), "f")
+        expected(entry.array(TRACES), (None, len(job.members)), "f")
 
 
 def share(left: int, most: int, processes: int) -> int:

@@ -4,6 +4,7 @@ import re
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from leakbench.cli import main
 from leakbench.data import load
@@ -55,6 +56,24 @@ def test_a_table_is_made_measured_and_readable_again(table, capsys):
             0,
         )
         assert set(map(tuple, reused.x)) == set(map(tuple, made["x"]))
+
+
+@pytest.mark.parametrize("name", ["synthetic.npz", "samples.png"])
+def test_files_of_the_user_are_not_replaced_and_ours_are(table, capsys, name):
+    out = table.parent / "made"
+    command = ["synthesize", str(table), "--generator", "bootstrap", "--out", str(out), "--records", "20"]
+    assert main(command) == 0 and main(command) == 0
+    with np.load(out / "synthetic.npz", allow_pickle=False) as made:
+        mine = dict(made)
+    (out / "synthetic.npz").unlink()
+    if name == "synthetic.npz":
+        np.savez(out / name, **mine)
+    else:
+        Figure().savefig(out / name)
+    before = (out / name).read_bytes()
+    assert main(command) == 2
+    assert f"error: {out / name} would be replaced, but leakbench did not" in capsys.readouterr().err
+    assert [path.name for path in out.iterdir()] == [name] and (out / name).read_bytes() == before
 
 
 def test_the_seed_and_the_parameters_reach_the_generator(table, capsys):

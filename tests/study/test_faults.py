@@ -1,5 +1,7 @@
 """Runs that are killed, disks that fill, bits that flip: nothing that was finished is lost, nothing wrong is read."""
 
+import hashlib
+import io
 import json
 import os
 import resource
@@ -8,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +18,7 @@ import pytest
 
 from leakbench.results import Results, Row
 from leakbench.running import run
+from leakbench.store.entry import JOB, _job_text
 from leakbench.study import Study
 
 TABLE = {
@@ -154,3 +158,41 @@ def test_a_flipped_bit_is_named_and_only_that_entry_is_made_again(
     assert after.keys() == before.keys()
     assert [path.parent for path in before if before[path] != after[path]] == [file.parent]
     assert not [note for note in run(Study.of(TABLE), store).notes if "not as it was written" in note]
+
+
+def _array(array: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    np.save(buffer, array)
+    return buffer.getvalue()
+
+
+FORGED: dict[str, tuple[str, Callable[[bytes], bytes]]] = {  # by kind: a file, and what stands in its place
+    "signals": ("logits.npy", lambda content: _array(np.zeros((1, 3, 10), np.float32))),
+    "released": ("released.npy", lambda content: _array(np.full((1, 400, 10), "x"))),
+    "findings": ("0.json", lambda content: content.replace(b'"metric": "auc"', b'"metric": [1]')),
+    "scores": ("scores.npy", lambda content: _array(np.zeros(3))),
+}
+
+
+def test_forged_content_with_right_digests_is_named_and_made_again(done: tuple[Path, Results]) -> None:
+    """Arrays of other shapes and types, tables of other types, a model whose log is a number."""
+    store, results = done
+    forged = []
+    for kind, (name, forge) in FORGED.items():
+        every = sorted((store / kind).glob("*"))
+        for path in (
+            every if kind == "findings" else every[:1]
+        ):  # scores are read where findings are made again
+            job, content = json.loads((path / JOB).read_text()), forge((path / name).read_bytes())
+            (path / name).write_bytes(content)
+            job["files"][name] = hashlib.sha256(content).hexdigest()
+            (path / JOB).write_text(_job_text(job["spec"], job["meta"], job["files"]))
+            forged.append(path)
+    model = next((store / "models").glob("*"))
+    job = json.loads((model / JOB).read_text())
+    (model / JOB).write_text(_job_text(job["spec"], {"stages": 3}, job["files"]))
+    again = run(Study.of(TABLE), store)
+    assert _timeless(again.rows) == _timeless(results.rows)
+    notes = [note for note in again.notes if note not in results.notes]
+    said = {note.partition(" does not hold what leakbench writes there: ")[0] for note in notes}
+    assert said == {*map(str, forged), str(model)}

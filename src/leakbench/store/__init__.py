@@ -1,7 +1,7 @@
 """What was computed once, under the key of what it was computed from: in a folder, or under a URL."""
 
-from .entry import Entry, Payload, expected
+from .entry import Entry, Payload, expected, remedy
 from .folder import Made, Store, until_done
 from .objects import open_store
 
-__all__ = ["Entry", "Made", "Payload", "Store", "expected", "open_store", "until_done"]
+__all__ = ["Entry", "Made", "Payload", "Store", "expected", "open_store", "remedy", "until_done"]
