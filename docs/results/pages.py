@@ -7,7 +7,7 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from leakbench.report.matched import comparisons
+from leakbench.report.comparison import comparisons
 from leakbench.report.numbers import strongest_title
 from leakbench.report.view import View
 from leakbench.results import Results, Row

@@ -15,8 +15,11 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from .report.verdict import Verdict
+
 SCHEMA = "leakbench-report/1"
 BEST = "best"  # the attack name of rows about the strongest attack
+BLIND = "blind"  # the attack name of rows about one that sees nothing of the model
 UNDEFENDED = "none"  # the defence of models that nothing defends
 OUTPUTS = (
     "entropy_mean",
@@ -174,18 +177,26 @@ class Results:
         """The rows whose fields equal `where`."""
         return [r for r in self.rows if all(getattr(r, key) == value for key, value in where.items())]
 
+    @property
+    def verdict(self) -> "Verdict":
+        """How strong the evidence of leakage is, in a few sentences and as a grade of every defence."""
+        from .report.verdict import verdict
+        from .report.view import View
+
+        return verdict(View(self))
+
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON; a number that is not finite becomes null."""
         plain = asdict(replace(self, exposures=[]))
         del plain["exposures"]
         plain["results"] = plain.pop("rows")
-        clean: dict[str, Any] = _finite({"schema": SCHEMA, **plain})
+        clean: dict[str, Any] = _finite({"schema": SCHEMA, "verdict": asdict(self.verdict), **plain})
         return clean
 
     @classmethod
     def from_dict(cls, plain: dict[str, Any]) -> "Results":
         """The inverse of `to_dict`."""
-        given = {k: v for k, v in plain.items() if k not in ("schema", "results")}
+        given = {k: v for k, v in plain.items() if k not in ("schema", "verdict", "results")}
         given["rows"] = _typed(Row, plain["results"])
         if not re.fullmatch("[0-9a-f]{0,64}", plain.get("identity", "")):
             raise TypeError(f"identity must be hexadecimal digits, got {plain['identity']!r}")

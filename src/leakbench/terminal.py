@@ -31,14 +31,16 @@ def progress() -> "Progress":
 
 
 def show(results: "Results", page: Path) -> None:
-    """Results as a table, the predicted risk, one flag of each kind, where the report is, and the notes."""
+    """The table, the verdict, the predicted risk, one flag of each kind, where the report is, and the notes."""
     from .report.outputs import risk_line
     from .report.tables import terminal_table
+    from .report.verdict import verdict
     from .report.view import View
 
-    console = _console()
-    console.print(terminal_table(results))
-    if (risk := risk_line(View(results))) is not None:
+    console, view = _console(), View(results)
+    console.print(terminal_table(view))
+    _print_line(console, f"verdict: {verdict(view).text}")
+    if (risk := risk_line(view)) is not None:
         _print_line(console, risk)
     by_code: dict[str, list[Flag]] = {}
     for flag in results.flags:

@@ -234,7 +234,7 @@ def printed(results: Results, width: int = 80) -> str:
     from rich.console import Console
 
     console = Console(file=StringIO(), width=width)
-    console.print(terminal_table(results))
+    console.print(terminal_table(View(results)))
     return console.file.getvalue()  # type: ignore[attr-defined, no-any-return]
 
 

@@ -7,17 +7,19 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from leakbench.report.comparison import LESS, MIXED, MORE, UNTOLD, changes, comparisons
 from leakbench.report.cross import matrices
 from leakbench.report.files import write
-from leakbench.report.matched import LESS, MIXED, MORE, UNTOLD, comparisons, matched
+from leakbench.report.matched import matched
 from leakbench.report.numbers import metric_title, show
 from leakbench.report.origin import generators, origins
 from leakbench.report.page import render
 from leakbench.report.samples import distances
 from leakbench.report.sizes import layers, sizes
 from leakbench.report.tables import Table, glance, leakage, utility
+from leakbench.report.verdict import verdict
 from leakbench.report.view import View
-from leakbench.report.wording import change, summary, verdict
+from leakbench.report.wording import summary
 from leakbench.results import Results, Row
 
 from . import example
@@ -177,8 +179,9 @@ def test_what_is_less_accurate_is_said_to_be(view: View) -> None:
 
 
 def test_differences_from_baselines_do_not_pass_for_differences_from_no_defence(view: View) -> None:
-    assert {d: change(view, d) for d in ("label_smoothing", "synthshield-0.5", "prune_finetune-0.5")} == {
-        "label_smoothing": 1, "synthshield-0.5": -1, "prune_finetune-0.5": 0,
+    found = changes(view)
+    assert {d: found[d].verdict for d in ("label_smoothing", "synthshield-0.5", "prune_finetune-0.5")} == {
+        "label_smoothing": MORE, "synthshield-0.5": LESS, "prune_finetune-0.5": UNTOLD,
     }  # fmt: skip
 
 
@@ -188,10 +191,13 @@ def test_the_summary_of_many_defences_groups_them(view: View) -> None:
     assert any(t.endswith("stop_at-8 and stop_at-16 leak less than no defence.") for t in told)
     (told_beside,) = (t for t in told if "the baseline at their accuracy" in t)
     assert "synthshield-0.3 and synthshield-0.5 are not told apart from the baseline" in told_beside
-    assert verdict(view).startswith(
+    text = verdict(view).text
+    assert text.startswith("Without a defence: severe leakage: rmia finds 1.83 %")
+    assert (
         "Of the defences that leak less than the baseline at their accuracy, dp_sgd-noisy reduces leakage most"
+        in text
     )
-    assert verdict(view).endswith("Beside stop_at-2, the baseline at its accuracy, it leaks less.")
+    assert text.endswith("Beside stop_at-2, the baseline at its accuracy, it leaks less.")
 
 
 def test_the_head_names_a_defence_that_is_worth_its_accuracy(view: View) -> None:
@@ -199,20 +205,18 @@ def test_the_head_names_a_defence_that_is_worth_its_accuracy(view: View) -> None
 
     def told(*left_out: str) -> str:
         rows = [r for r in view.results.rows if r.defence not in left_out]
-        return verdict(View(replace(view.results, rows=rows)))
+        return verdict(View(replace(view.results, rows=rows))).text
 
     one = told("dp_sgd-noisy")
     assert "at their accuracy, synthshield_public-0.5 reduces leakage most" in one
     none = told("dp_sgd-noisy", "synthshield_public-0.5")
-    assert none.startswith(
-        "No defence is shown to leak less than the baseline at its accuracy. synthshield-0.7"
-    )
+    assert "No defence is shown to leak less than the baseline at its accuracy. synthshield-0.7" in none
     assert none.endswith("Beside stop_at-4, the baseline at its accuracy, it leaks more.")
 
 
 def test_a_baseline_is_never_the_defence_that_reduces_leakage_most(view: View) -> None:
     rows = [r for r in view.results.rows if r.defence != "dp_sgd-noisy"]
-    assert not verdict(View(replace(view.results, rows=rows))).startswith("stop_at")
+    assert "stop_at-2 reduces" not in verdict(View(replace(view.results, rows=rows))).text
 
 
 def test_the_two_parts_of_the_leakage_are_those_of_the_strongest_attack(view: View) -> None:

@@ -4,11 +4,13 @@ import dataclasses
 
 import pytest
 
+from leakbench.report.comparison import LESS, MORE, UNTOLD, changes
 from leakbench.report.numbers import chance, metric_title, rate, show, slice_title
 from leakbench.report.plots import roc
 from leakbench.report.tables import glance, leakage
+from leakbench.report.verdict import verdict
 from leakbench.report.view import View
-from leakbench.report.wording import change, summary, verdict
+from leakbench.report.wording import summary
 from leakbench.results import Results, Row
 
 from . import example
@@ -64,18 +66,21 @@ def test_chance_is_known_only_where_it_is_a_constant() -> None:
 
 def test_leakage_is_told_with_its_rate_interval_and_chance() -> None:
     told = summary(View(example.audit()))
-    assert told[0].startswith(
-        "At a false-positive rate of 1 %, the strongest attack (rmia) finds 7.7 % (7.0 to 8.5 %) of the"
-        " training records; 1 % would be chance."
+    grade = (
+        "Clear evidence of leakage: rmia finds 7.7 % (7.0 to 8.5 %) of the members at a false-positive rate of 1 %;"
+        " 1 % is chance."
     )
-    assert verdict(View(example.audit())) == "This model gives away who was in its training set."
+    assert (
+        told[0] == f"{grade} The AUC of rmia is .738 (.722 to .753). Its accuracy is 91.2 % (90.4 to 92.0 %)."
+    )
+    assert verdict(View(example.audit())).text == grade
 
 
 def test_no_evidence_comes_with_its_conditions() -> None:
     view = View(example.silent())
     told = " ".join(summary(view))
-    assert "no evidence" in verdict(view).lower()
-    assert "neither interval lies above chance" in told
+    assert verdict(view).text.startswith("No evidence of leakage: rmia finds 1.00 %")
+    assert "The AUC of rmia is .500 (.484 to .516), which is not shown to be more than chance" in told
     assert (
         "No evidence is not proof: it covers the 12 attacks run on 5,000 members and 5,000 non-members"
         in told
@@ -90,8 +95,8 @@ def test_one_interval_above_chance_is_enough_to_say_so() -> None:
     tpr = Row("tpr@fpr=0.01", 0.012, 0.008, 0.017, 5000, 5000, "loss")
     for lo, leaking in ((0.497, False), (0.503, True)):
         view = View(audit_of(Row("auc", 0.51, lo, 0.523, 5000, 5000, "loss"), tpr))
-        assert ("No evidence" in verdict(view)) is not leaking
-        assert ("above chance, .5; but" in " ".join(summary(view))) is leaking
+        assert verdict(view).text.startswith("Weak evidence" if leaking else "No evidence")
+        assert "loss finds 1.20 % (0.80 to 1.70 %)" in " ".join(summary(view))
 
 
 def test_a_leak_that_the_chosen_attack_misses_is_not_called_none() -> None:
@@ -100,10 +105,10 @@ def test_a_leak_that_the_chosen_attack_misses_is_not_called_none() -> None:
     for lo, leaking in ((0.511, True), (0.5035, False)):  # the latter not if it is one of 21
         gap = Row("auc", 0.517, lo, 1.034 - lo, 5000, 5000, "gap")
         view = View(audit_of(best, *others, gap))
-        assert ("No evidence" in verdict(view)) is not leaking
-        assert (f"Gap reaches an AUC of .517 ({lo:.3f} to".replace("0.", ".") in summary(view)[0]) is leaking
+        assert verdict(view).text.startswith("Weak evidence" if leaking else "No evidence")
+        assert (f"gap has an AUC of .517 ({lo:.3f} to".replace("0.", ".") in summary(view)[0]) is leaking
         alone = View(audit_of(best, gap))
-        assert "No evidence" not in verdict(alone)
+        assert verdict(alone).text.startswith("Weak evidence of leakage, from the accuracy gap alone")
 
 
 def test_the_lowest_rate_is_the_lowest_that_the_non_members_resolve() -> None:
@@ -156,12 +161,15 @@ def test_a_strongest_attack_that_ignores_the_defence_is_named_and_drawn_so() -> 
 
 def test_defences_are_judged_by_the_paired_difference() -> None:
     view = View(example.run())
-    assert {d: change(view, d) for d in view.defences} == {
-        "none": 0, "label_smoothing": 1, "early_stopping": -1, "weight_decay": -1, "temperature": 0,
+    assert {d: c.verdict for d, c in changes(view).items()} == {
+        "label_smoothing": MORE, "early_stopping": LESS, "weight_decay": LESS, "temperature": UNTOLD,
     }  # fmt: skip
-    assert verdict(view) == (
-        "early_stopping reduces leakage most: rmia finds 2.46 % of its members instead of 9.24 %, at a"
-        " false-positive rate of 1 %. It still leaks."
+    assert verdict(view).text == (
+        "Without a defence: severe leakage: rmia finds 1.83 % (1.62 to 2.06 %) of the members at a false-positive rate"
+        " of 0.1 %; 0.1 % is chance."
+        " label_smoothing leaks more than no defence."
+        " early_stopping reduces leakage most: rmia finds 2.46 % of its members instead of 9.24 %, at a"
+        " false-positive rate of 1 %. Weak evidence of leakage remains."
     )
     told = summary(view)
     assert any(t.startswith("temperature is not shown to leak less or more") for t in told)
@@ -176,15 +184,16 @@ def test_defences_are_judged_by_the_paired_difference() -> None:
 def test_only_a_difference_whose_interval_leaves_zero_out_counts(lo: float, hi: float, judged: int) -> None:
     rows = [Row("auc", 0.7, 0.68, 0.72, attack="loss", defence=d, adaptive=True) for d in ("none", "prune")]
     paired = Row("auc-difference", (lo + hi) / 2, lo, hi, attack="loss", defence="prune", adaptive=True)
-    assert change(View(Results("run", "x", [*rows, paired])), "prune") == judged
+    found = changes(View(Results("run", "x", [*rows, paired])))["prune"]
+    assert found.verdict == {-1: LESS, 0: UNTOLD, 1: MORE}[judged]
 
 
 def test_without_paired_differences_only_intervals_that_are_apart_count() -> None:
     results = example.run()
     view = View(dataclasses.replace(results, rows=[r for r in results.rows if "difference" not in r.metric]))
-    assert change(view, "early_stopping") == -1
-    assert change(view, "temperature") == 0
-    assert "the strongest attack finds 0.32 % of its members instead of 1.83 %" in verdict(view)
+    assert changes(view)["early_stopping"].verdict == LESS
+    assert changes(view)["temperature"].verdict == UNTOLD
+    assert "the strongest attack finds 0.32 % of its members instead of 1.83 %" in verdict(view).text
 
 
 def test_a_non_adaptive_attack_that_misleads_is_named() -> None:
@@ -197,5 +206,5 @@ def test_a_non_adaptive_attack_that_misleads_is_named() -> None:
 
 def test_nothing_measured_is_said() -> None:
     view = View(Results("run", "empty", []))
-    assert verdict(view) == "No attack was measured."
+    assert verdict(view).text == "No attack was measured."
     assert "say nothing about leakage" in summary(view)[0]

@@ -12,9 +12,11 @@ from markupsafe import Markup
 
 from ..results import Results, Row
 from . import cross, matched, origin, outputs, plots, samples, sizes, tables, wording
+from .grades import limits_in_words
 from .images import Album
 from .numbers import COSTS, MISSING, SIZES, count, finite, metric_title, percent
 from .toml import toml_text
+from .verdict import verdict
 from .view import FEW, View, distinct
 
 MOST_PLOTS = 12  # defences with figures of their own
@@ -41,7 +43,8 @@ def render(results: Results) -> str:
         css=Markup(_package_file("page.css")),
         script=Markup(script),
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
-        verdict=_unbroken(wording.verdict(view)),
+        verdict=_unbroken(verdict(view).text),
+        grades=_unbroken(limits_in_words()),
         summary=[_unbroken(text) for text in wording.summary(view)],
         date=_date(results.provenance),
         glance=tables.glance(view),

@@ -6,9 +6,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ..printable import printable
-from ..results import BEST, Results, Row
+from ..results import BEST, Row
+from .comparison import changes
 from .numbers import (
     COSTS,
+    DIFFERENCE,
     EPSILON,
     MISSING,
     SIZES,
@@ -20,12 +22,13 @@ from .numbers import (
     slice_title,
     strongest_title,
 )
-from .view import View, crossed, distinct, is_thin
+from .view import Standing, View, crossed, distinct, is_thin
 
 if TYPE_CHECKING:
     from rich.table import Table as RichTable
 
 MOST_LINES = 1500
+EVIDENCE = "Evidence"  # the column of grades, which a terminal shows below the defence
 USUAL = ("auc", "balanced_accuracy")  # columns shown before the reader asks for others
 
 
@@ -98,13 +101,14 @@ def _by_defence(view: View) -> Table:
         for kind in (True, None, False)
         if any(s.adaptive is kind for e in view.standings.values() for s in e)
     ]
-    columns = [Column("Defence", numeric=False), Column("Accuracy")]
+    columns = [Column("Defence", numeric=False), Column(EVIDENCE, numeric=False, usual=False)]
+    columns += [Column("Accuracy")]
     for title in ["AUC", *([low] if low else [])]:
         columns += [Column(title + ("" if kind is None else f", {attacker_title(kind)}")) for kind in kinds]
-    columns += [
-        Column(f"{metric_title(view.paired)}, change" if view.paired else "Change", usual=False),
-        Column("Training cost"),
-    ]
+    changed = changes(view)
+    by_tpr = next((c.tpr.metric for c in changed.values() if c.tpr is not None), None)
+    columns += [Column(metric_title(m), usual=False) for m in (f"auc{DIFFERENCE}", by_tpr) if m]
+    columns += [Column("Training cost")]
     private = any(r.metric == EPSILON for r in view.utility)
     columns += [Column(metric_title(EPSILON), usual=False)] if private else []
     lines = []
@@ -112,13 +116,22 @@ def _by_defence(view: View) -> Table:
         each = {s.adaptive: s for s in view.standings[defence]}
         first = next(iter(each.values()), None)
         attack = f"by {first.attack_title}" if first else ""
-        line = [Cell(defence, attack), Cell.of(view.row("accuracy", defence))]
+        line = [Cell(defence, attack), _evidence(view, first), Cell.of(view.row("accuracy", defence))]
         standings = [each.get(kind) for kind in kinds]
         line += [Cell.of(s.auc if s else None) for s in standings]
         line += [Cell.of(s.tpr if s else None) for s in standings] if low else []
-        line += [Cell.of(view.difference(defence)), Cell.of(view.row("train_cost_ratio", defence))]
+        c = changed.get(defence)
+        line += [Cell.of(c.auc if c else None), *([Cell.of(c.tpr if c else None)] if by_tpr else [])]
+        line += [Cell.of(view.row("train_cost_ratio", defence))]
         lines.append([*line, Cell.of(view.row(EPSILON, defence))] if private else line)
     return Table(columns, lines)
+
+
+def _evidence(view: View, standing: Standing | None) -> Cell:
+    """How strong the evidence of leakage is, and the attack that it rests on where the line shows another."""
+    if standing is None or view.void:
+        return Cell(MISSING)
+    return Cell(standing.grade.label, f"by {standing.single.attack}" if standing.single else "")
 
 
 def _by_attack(view: View) -> Table:
@@ -257,12 +270,12 @@ def slice_table(view: View, metric: str = "auc") -> Table:
     return Table(columns, lines)
 
 
-def terminal_table(results: Results) -> "RichTable":
+def terminal_table(view: View) -> "RichTable":
     """The glance table for a terminal of 80 columns: one line a defence of a study, one an attack of an audit."""
     from rich.table import Table as RichTable
     from rich.text import Text
 
-    table = glance(View(results))
+    table = glance(view)
     usual = [i for i, column in enumerate(table.columns) if column.usual]
     drawn = RichTable(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
     for column in (table.columns[i] for i in usual):
@@ -271,8 +284,13 @@ def terminal_table(results: Results) -> "RichTable":
             Text(title), justify="right" if column.numeric else "left", no_wrap=not column.numeric
         )
     for line in table.lines:
+        graded = [
+            f"\n{c.text}" for c, column in zip(line, table.columns, strict=True) if column.title == EVIDENCE
+        ]
+        below = [_below(printable(line[i].note)) for i in usual]
+        below[0] += "".join(graded)
         drawn.add_row(
-            *(Text.assemble(printable(line[i].text), (_below(printable(line[i].note)), "dim")) for i in usual)
+            *(Text.assemble(printable(line[i].text), (b, "dim")) for i, b in zip(usual, below, strict=True))
         )
     return drawn
 

@@ -3,16 +3,16 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from scipy.special import ndtri
-
-from ..results import BEST, CORRELATIONS, OUTPUTS, UNDEFENDED, Results, Row
-from .numbers import DIFFERENCE, chance, finite, rate, strongest_title
+from ..results import BEST, BLIND, CORRELATIONS, OUTPUTS, UNDEFENDED, Results, Row
+from .grades import Grade, grade, leaks, lower_end
+from .numbers import DIFFERENCE, finite, rate, strongest_title
 
 BASELINE = UNDEFENDED
 GENERATOR = "generator"  # the slice of rows about synthetic records alone
 ORIGINS = ("leakage_from_generator", "leakage_in_weights")
+SPLIT_DIFFERS = "F17"  # the code of the flag on members and non-members that differ by themselves
 FEW = 10  # fewer false positives than this at an FPR, or records a side, say little
 T = TypeVar("T")
 
@@ -59,23 +59,6 @@ def _kind(row: Row) -> str:
     return "generators" if row.slice == GENERATOR else "plain"
 
 
-def leaks(row: Row | None) -> bool:
-    """Whether the row's whole interval lies above chance."""
-    level = None if row is None else chance(row.metric)
-    return row is not None and level is not None and finite(row.lo) and row.lo > level
-
-
-def above_chance_among(row: Row, k: int) -> bool:
-    """Whether the row lies above chance though it was looked at as one of k (Bonferroni: the interval is widened).
-
-    The 95 % interval is taken for a normal one: its half-width grows by z(.025 / k) / z(.025).
-    """
-    level = chance(row.metric)
-    if level is None or not finite(row.lo):
-        return False
-    return row.value - (row.value - row.lo) * float(ndtri(0.025 / k) / ndtri(0.025)) > level
-
-
 @dataclass(frozen=True)
 class Standing:
     """How one defence stands against the strongest attack of one kind of attacker."""
@@ -85,9 +68,9 @@ class Standing:
     attack: str
     auc: Row | None
     tpr: Row | None  # at the lowest FPR that the data resolve
-    single: Row | None = (
-        None  # the AUC of an attack that leaks, allowing for there being many, where this one does not
-    )
+    single: Row | None = None  # the AUC of another attack, where it reaches a higher grade
+    attacks: int = 1  # among how many the strongest was looked for
+    gap: Row | None = None  # the AUC of the attack that sees only whether the label is right
 
     @property
     def corrected(self) -> bool:
@@ -117,14 +100,30 @@ class Standing:
         return self.tpr or self.auc
 
     @property
-    def leaks(self) -> bool:
-        """Whether an attack is shown to beat chance."""
-        return self.main_leaks or self.single is not None
+    def grade(self) -> Grade:
+        """How strong the evidence of leakage is, allowing for there being many attacks."""
+        return max(self._grade(self.tpr), self._grade(self.auc), grade(self.single, self.attacks))
 
     @property
-    def main_leaks(self) -> bool:
-        """Whether the TPR or the AUC of the strongest attack lies above chance with its whole interval."""
-        return leaks(self.tpr) or leaks(self.auc)
+    def basis(self) -> Row | None:
+        """The number that the grade rests on."""
+        rows = [r for r in (self.tpr, self.auc) if r is not None and self._grade(r) == self.grade]
+        return next(iter(rows), self.single or self.main)
+
+    @property
+    def gap_only(self) -> bool:
+        """Whether no attack is shown to find more than the accuracy gap lets one find."""
+        basis = self.basis
+        by_auc = self.grade and basis is not None and basis.metric == "auc" and not self._grade(self.tpr)
+        return bool(by_auc and self.gap and leaks(self.gap) and (basis.lo or 0.0) <= self.gap.value)  # type: ignore[union-attr]
+
+    @property
+    def leaks(self) -> bool:
+        """Whether an attack is shown to beat chance."""
+        return self.grade > Grade.NONE
+
+    def _grade(self, row: Row | None) -> Grade:
+        return grade(row, 1 if self.corrected else self.attacks)
 
 
 class View:
@@ -230,25 +229,6 @@ class View:
         """The metric at `low_fpr`."""
         return next((m for m in self.tprs if rate(m) == self.low_fpr), None)
 
-    @cached_property
-    def paired(self) -> str | None:
-        """The metric whose paired difference to the undefended model is shown: the lowest TPR resolved, or AUC."""
-        known = {r.metric.removesuffix(DIFFERENCE) for r in self.leakage if r.metric.endswith(DIFFERENCE)}
-        resolved = [m for m in self.tprs if self.low_fpr is not None and (rate(m) or 0.0) >= self.low_fpr]
-        return next((m for m in (*sorted(resolved, key=lambda m: rate(m) or 0.0), "auc") if m in known), None)
-
-    def difference(self, defence: str) -> Row | None:
-        """The paired difference to the undefended model, each under the attack that is strongest on it.
-
-        Where there was no choice of attacks, under the one that is strongest on the defence.
-        """
-        for standing in self.standings.get(defence, [])[:1]:
-            for attack in (standing.attack, standing.attack_name):
-                row = self.row(f"{self.paired}{DIFFERENCE}", defence, attack, standing.adaptive)
-                if row is not None:
-                    return row
-        return None
-
     def strongest(self, defence: str, rows: Iterable[Row]) -> list[Row]:
         """Those of the rows that are about the attack that is strongest on the defence by AUC.
 
@@ -279,14 +259,45 @@ class View:
                 self.row(self.low_tpr, defence, name, adaptive) if self.low_tpr else None,
             )
             for name in distinct(names)
-            if name is not None
+            if name is not None and name != BLIND
         ]
-        strongest = max(found, key=_strength, default=None)
-        if strongest is None or strongest.main_leaks:
-            return strongest
-        aucs = [s.auc for s in found if s.auc is not None and not s.corrected]
-        shown = [auc for auc in aucs if above_chance_among(auc, len(aucs))]
-        return replace(strongest, single=max(shown, key=lambda auc: auc.lo or 0.0, default=None))
+        strongest = max((s for s in found if s.main is not None), key=_strength, default=None)
+        return None if strongest is None else replace(strongest, **self._others(strongest))
+
+    def _others(self, strongest: Standing) -> dict[str, Any]:
+        """What `Standing` says of the other attacks on the defence, whatever their attacker knows."""
+        aucs = self._aucs.get(strongest.defence, [])
+        gaps = [r for r in aucs if r.attack in self._gap_attacks]
+        gap = next((r for r in gaps if r.adaptive == strongest.adaptive), next(iter(gaps), None))
+        known = replace(strongest, attacks=max(len(aucs), 1), gap=gap)
+        shown = [r for r in aucs if grade(r, len(aucs)) > known.grade]
+        single = max(shown, key=lambda r: lower_end(r, len(aucs)) or 0.0, default=None)
+        return {"attacks": known.attacks, "gap": gap, "single": single}
+
+    @cached_property
+    def _aucs(self) -> dict[str, list[Row]]:
+        """By defence the AUC of every attack on all records."""
+        found: dict[str, list[Row]] = {}
+        for r in self.leakage:
+            if (r.metric, r.slice) == ("auc", "all") and r.attack not in (BEST, BLIND):
+                found.setdefault(r.defence, []).append(r)
+        return found
+
+    @cached_property
+    def _gap_attacks(self) -> set[str]:
+        """What the study calls the attack that sees only whether the label is right."""
+        return {"gap"} | {str(m.get("label")) for m in self.results.methods if m.get("name") == "gap"}
+
+    @cached_property
+    def blind(self) -> Row | None:
+        """The AUC of an attack that sees nothing of the model, where its interval lies above chance."""
+        rows = (r for r in self.leakage if (r.metric, r.attack, r.slice) == ("auc", BLIND, "all"))
+        return max(filter(leaks, rows), key=lambda r: r.value, default=None)
+
+    @cached_property
+    def void(self) -> bool:
+        """Whether members and non-members differ by themselves, so that attacks say nothing about the model."""
+        return self.blind is not None or any(flag.code == SPLIT_DIFFERS for flag in self.results.flags)
 
     @cached_property
     def standings(self) -> dict[str, list[Standing]]:
@@ -309,6 +320,7 @@ class View:
         return next((n for n in counts if n is not None), None)
 
 
-def _strength(standing: Standing) -> tuple[bool, float]:
+def _strength(standing: Standing) -> tuple[bool, bool, float]:
     main = standing.main
-    return standing.corrected, main.value if main is not None and finite(main.value) else -1.0
+    value = main.value if main is not None and finite(main.value) else -1.0
+    return standing.corrected, standing.tpr is not None, value
