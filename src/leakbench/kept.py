@@ -92,11 +92,13 @@ def packed(every: Sequence[Findings]) -> Made:
 
 def unpacked(entry: Entry) -> list[Findings]:
     """The findings that an entry holds. Raises what it will where they are not what `packed` writes."""
-    return [_unpacked(entry, n) for n in range(entry.meta["findings"])]
+    if entry.meta["findings"] != len(entry.spec["cases"]):
+        raise ValueError("there must be findings about each case")
+    return [_unpacked(entry, n) for n in range(len(entry.spec["cases"]))]
 
 
 def _unpacked(entry: Entry, n: int) -> Findings:
-    plain = json.loads((entry.path / f"{n}.json").read_bytes())
+    plain = entry.plain(f"{n}.json")
     arrays = entry.tensors(f"{n}.safetensors")
     told = {name: checked(list[kind], plain[name]) for name, kind in TOLD.items()}  # type: ignore[valid-type]
     about = [*plain["attacks"], *plain["best"]]

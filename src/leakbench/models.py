@@ -291,8 +291,8 @@ class Workshop:
             return None
         entry = self._model(job.until(stages - 1))
         assert entry is not None
-        masks = entry.tensors(MASKS) if (entry.path / MASKS).exists() else {}
-        traces = np.array(entry.array(TRACES)) if (entry.path / TRACES).exists() else None
+        masks = entry.tensors(MASKS) if MASKS in entry.files else {}
+        traces = np.array(entry.array(TRACES)) if TRACES in entry.files else None
         return Trained(entry.tensors(WEIGHTS), masks, entry.meta["stages"], traces)
 
     def _asked(self, model: str, asked: Query) -> dict[str, Any]:
@@ -339,12 +339,12 @@ LOGS = TypeAdapter(list[StageLog])
 
 def check_model(job: Job, entry: Entry) -> None:
     """Raise unless an entry holds the weights of a job's model, and its log."""
-    if not (entry.path / WEIGHTS).exists():
+    if WEIGHTS not in entry.files:
         raise ValueError(f"{WEIGHTS} is missing")
     log, stages = LOGS.validate_python(entry.meta["stages"]), len(job.recipe.stages)
     if len(log) != stages and not (0 < len(log) < stages and log[-1].diverged):
         raise ValueError(f"the log must have {stages} stages, got {len(log)}")
-    if (entry.path / TRACES).exists():
+    if TRACES in entry.files:
         expected(entry.array(TRACES), (None, len(job.members)), "f")
 
 

@@ -85,7 +85,7 @@ class Trial:
     def traces(self) -> list[Array] | None:
         """The losses [epochs, n] of each target's n members while it was trained; None where they were not noted."""
         entries = [self.answers.entries[m] for m in self.split.targets]
-        if not all((entry.path / TRACES).exists() for entry in entries):
+        if not all(TRACES in entry.files for entry in entries):
             return None
         found = [entry.array(TRACES) for entry in entries]
         return found if min(map(len, found)) > 1 else None  # a single epoch has no spread

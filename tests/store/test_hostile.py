@@ -233,6 +233,27 @@ def test_the_reason_is_written_into_no_file_of_the_entry(store: Store, tmp_path:
     assert (tmp_path / "mine").read_text() == "mine"
 
 
+def test_what_is_in_the_folder_and_not_in_the_list_is_not_read(store: Store, tmp_path: Path) -> None:
+    path = forged(store, {"a.npy": npy(np.arange(3))})
+    (tmp_path / "secret.npy").write_bytes(npy(np.arange(5)))
+    for name in ("b.npy", "c.safetensors", "d.json"):
+        (path / name).symlink_to(tmp_path / "secret.npy")
+    entry = store.get("models", SPEC)
+    assert entry is not None and entry.files == {"a.npy"}
+    for read, name in ((entry.array, "b.npy"), (entry.tensors, "c.safetensors"), (entry.plain, "d.json")):
+        with pytest.raises(FileNotFoundError, match="no file of the entry"):
+            read(name)
+
+
+def test_what_is_in_the_folder_and_not_in_the_list_is_not_sent(tmp_path: Path) -> None:
+    one = ObjectStore(f"file://{tmp_path}/bucket", tmp_path / "one")
+    path = forged(one, {"a.npy": npy(np.arange(3))})
+    (tmp_path / "secret").write_text("mine")
+    (path / "b.npy").symlink_to(tmp_path / "secret")
+    one.put("models", SPEC, {"a.npy": np.arange(3)}, {})
+    assert {each.name for each in (tmp_path / "bucket" / "models" / path.name).iterdir()} == {"a.npy", JOB}
+
+
 def test_content_that_is_not_what_is_written_there_is_damage_too(store: Store) -> None:
     def check(entry: object) -> None:
         raise KeyError("stages")

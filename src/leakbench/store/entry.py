@@ -4,6 +4,7 @@ safetensors, npy and JSON only: reading executes nothing. An entry may come from
 out of its folder, and what is no regular file, or not of the format of its name, is damaged.
 """
 
+import errno
 import hashlib
 import json
 import os
@@ -34,22 +35,36 @@ Payload = bytes | np.ndarray[Any, Any] | Mapping[str, np.ndarray[Any, Any]]
 
 @dataclass(frozen=True)
 class Entry:
-    """A verified entry: its folder, the spec that it was computed from, and what was noted about it."""
+    """A verified entry: its folder, the spec that it was computed from, what was noted about it, and its files.
+
+    Only those files were verified: anything else in the folder is not read. A file that is not among them is a
+    FileNotFoundError.
+    """
 
     path: Path
     spec: dict[str, Any]
     meta: dict[str, Any]
+    files: frozenset[str]
 
     def array(self, name: str) -> np.ndarray[Any, Any]:
         """An .npy file, memory-mapped and read-only."""
-        return _mapped(self.path / name)
+        return _mapped(self._place(name))
 
     def tensors(self, name: str) -> dict[str, np.ndarray[Any, Any]]:
         """The arrays of a .safetensors file by name."""
         from safetensors.numpy import load_file
 
-        tensors: dict[str, np.ndarray[Any, Any]] = load_file(self.path / name)
+        tensors: dict[str, np.ndarray[Any, Any]] = load_file(self._place(name))
         return tensors
+
+    def plain(self, name: str) -> Any:
+        """What a .json file holds."""
+        return parse_json(read_regular(self._place(name)))
+
+    def _place(self, name: str) -> Path:
+        if name not in self.files:
+            raise FileNotFoundError(errno.ENOENT, "no file of the entry", str(self.path / name))
+        return self.path / name
 
 
 def expected(array: np.ndarray[Any, Any], shape: tuple[int | None, ...], kinds: str) -> np.ndarray[Any, Any]:
@@ -85,7 +100,7 @@ def verified(path: Path) -> Entry:
                 f"{path / name} is not as it was written: SHA-256 {found[:12]}, was {digest[:12]}"
             )
         _check_format(path / name)
-    return Entry(path, job["spec"], job["meta"])
+    return Entry(path, job["spec"], job["meta"], frozenset(job["files"]))
 
 
 def _job(path: Path) -> dict[str, Any]:

@@ -56,8 +56,7 @@ class ObjectStore(Store):
     ) -> Entry:
         """As in a folder; then it is sent, `job.json` last, so that others see it when it is whole."""
         entry = super().put(kind, spec, files, meta, check)
-        names = sorted(path.name for path in entry.path.iterdir() if path.name != JOB)
-        self._asked(lambda: self._send(entry.path, [*names, JOB]))
+        self._asked(lambda: self._send(entry.path, [*sorted(entry.files), JOB]))
         return entry
 
     @contextmanager
