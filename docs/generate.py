@@ -9,7 +9,9 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from leakbench import results
 from leakbench.attacks import ATTACKS
@@ -120,14 +122,25 @@ def results_page() -> str:
     return "".join(parts)
 
 
+def in_suite(entry: str | Mapping[str, Any]) -> str:
+    """An entry of a suite: the attack, and the parameters that the suite holds."""
+    if isinstance(entry, str):
+        return f"`{entry}`"
+    held = ", ".join(f"{key} = {value!r}" for key, value in entry.items() if key != "name")
+    return f"`{entry['name']}` ({held})"
+
+
 def pages() -> dict[str, str]:
     """File name to text."""
-    suites = "\n".join(
-        f"`{name}`: {', '.join(f'`{a}`' for a in attacks)}." for name, attacks in SUITES.items()
-    )
+    suites = "\n".join(f"`{name}`: {', '.join(map(in_suite, attacks))}." for name, attacks in SUITES.items())
     return {
         "attacks.md": page(
-            "Attacks", f"Every score is *higher = more likely a member*.\n\nSuites: {suites}", ATTACKS
+            "Attacks",
+            f"Every score is *higher = more likely a member*.\n\nSuites: {suites}\n\nA suite holds the parameters in "
+            "parentheses, so that its numbers stay comparable. An attack that a study names by itself has the "
+            "defaults below, which were chosen by measurement ([statistics](design/statistics.md#defaults)): "
+            "`lira` of the suite and `lira` by name are not the same attack, and to run both, give one a `label`.",
+            ATTACKS,
         ),
         "defences.md": page(
             "Defences", "Shadow models go through the same defence, its output map included.", DEFENCES

@@ -7,7 +7,6 @@ import numpy as np
 from scipy.special import ndtr, ndtri
 
 from .attacks import ATTACKS
-from .attacks.suite import SUITES
 from .defences import DEFENCES
 from .evaluate import Case, attack_all
 from .metrics import METRICS, Sample
@@ -17,6 +16,7 @@ from .metrics.intervals import clopper_pearson
 from .progress import Progress, Silent
 from .seeds import stream
 from .signals.statistics import log_softmax
+from .study import make_attacks
 from .types import Array, Models, Signals
 
 LEVEL = 0.9999  # a sound instrument fails one check in 10,000 by chance
@@ -156,8 +156,7 @@ def null_with_shadows(seed: int) -> Iterator[Check]:
 
 
 def _null(models: Models, targets: tuple[int, ...], seed: int, title: str) -> Iterator[Check]:
-    attacks = {name: ATTACKS.make(name) for name in next(iter(SUITES.values()))}
-    attacked = attack_all(Case("none", models, targets), attacks, seed)
+    attacked = attack_all(Case("none", models, targets), make_attacks("standard-2026"), seed)
     auc = METRICS.make("auc")
     for name, sample in attacked.samples.items():
         e = auc.estimate(sample, LEVEL)

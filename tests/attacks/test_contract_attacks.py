@@ -9,16 +9,37 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from leakbench.attacks import ATTACKS, STANDARD, SUITES, Attack
+from leakbench.attacks import ATTACKS, SUITES, Attack
 from leakbench.attacks._learned import LearnedAttack
 from leakbench.attacks._network import NetworkAttack
+from leakbench.errors import InputError
 from leakbench.scoring import applicable, score_targets
+from leakbench.study import make_attacks
 from leakbench.types import Models, Signals
 
 from .worlds import auc, frozen, noise_sd, quick, with_members, world
 
 NAMES = ATTACKS.names()
 VIEWS = [1, 2]
+PUBLISHED = {  # the parameters of standard-2026
+    "confidence_per_class": {"statistic": "confidence"},
+    "entropy_per_class": {"statistic": "entropy"},
+    "modified_entropy_per_class": {"statistic": "modified_entropy"},
+    "attack_p": {"statistic": "loss"},
+    "attack_r": {"statistic": "loss"},
+    "calibration": {"statistic": "logodds"},
+    "mast": {"statistic": "loss"},
+    "base": {"online": True, "offline_scale": 0.33},
+    "base_offline": {"online": False, "offline_scale": 0.33},
+    "rmia": {"online": True, "gamma": 2.0, "offline_a": 0.3},
+    "rmia_offline": {"online": False, "gamma": 2.0, "offline_a": 0.3},
+    "lira": {"online": True, "variance": "auto", "statistic": "logodds", "prior_models": 8.0},
+    "lira_offline": {"online": False, "variance": "auto", "statistic": "logodds", "prior_models": 8.0},
+    "logistic_regression": {"max_examples": 2000, "penalty": 1.0},
+    "mlp": {"max_examples": 2000, "hidden": [64], "alpha": 0.001, "epochs": 40},
+    "random_forest": {"max_examples": 2000, "trees": 50, "leaf": 20},
+    "knn": {"max_examples": 2000, "neighbours": 25},
+}
 
 
 @pytest.fixture(params=NAMES)
@@ -112,10 +133,21 @@ def test_says_what_it_is(attack: Attack) -> None:
 
 def test_the_standard_suite_holds_every_attack_of_ours_but_the_networks_once() -> None:
     networks = [name for name in NAMES if issubclass(ATTACKS.get(name), NetworkAttack)]
-    assert SUITES["standard-2026"] == STANDARD
-    assert sorted([*STANDARD, *networks]) == NAMES
+    assert sorted([*make_attacks("standard-2026"), *networks]) == NAMES
     assert set(networks) <= set(SUITES["mia-prune"]) <= set(NAMES)
     assert len(set(SUITES["mia-prune"])) == len(SUITES["mia-prune"]) == 12
+
+
+def test_the_standard_suite_keeps_its_parameters_whatever_the_defaults_are() -> None:
+    """Literal values: a default that changes must be held in the suite, so that published numbers stay comparable."""
+    held = {label: attack.parameters() for label, attack in make_attacks("standard-2026").items()}
+    assert {label: values for label, values in held.items() if values} == PUBLISHED
+    for label in ("lira", "lira_offline", "rmia", "rmia_offline"):
+        assert ATTACKS.make(label).parameters() != PUBLISHED[label]
+    with pytest.raises(InputError, match="the attack label 'lira' is taken"):
+        make_attacks(["standard-2026", "lira"])
+    both = make_attacks(["standard-2026", {"name": "lira", "label": "lira-shrunken"}])
+    assert (both["lira"].variance, both["lira-shrunken"].variance) == ("auto", "shrunken")  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(

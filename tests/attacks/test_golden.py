@@ -163,7 +163,7 @@ def test_auto_variance_changes_at_64_shadow_models() -> None:
         world = Models(
             Signals(np.zeros(30, int), rng.normal(size=(models, 1, 30, 2))), members, members | True
         )
-        assert np.array_equal(scored(world, "lira"), scored(world, "lira", variance=kind))
+        assert np.array_equal(scored(world, "lira", variance="auto"), scored(world, "lira", variance=kind))
         other = {"global": "example", "example": "global"}[kind]
         assert not np.allclose(scored(world, "lira"), scored(world, "lira", variance=other))
 

@@ -22,8 +22,8 @@ class Lira(Attack):
              offline  s(x) = log Pr[Z <= phi],  Z ~ N(mu_out, v_out)
              v = (k v_global + sum_m (phi_m - mu)^2) / (k + n - 1),  v_global = the mean residual over all
              records, k = 0 for "example", infinity for "global", `prior_models` for "shrunken" (the posterior
-             of an inverse-gamma prior); "auto" = global below 64 shadow models, else example.  sd >= 1e-3
-             nats.
+             of an inverse-gamma prior); "auto" = global below 64 shadow models, else example, as in the paper.
+             sd >= 1e-3 nats.
     Shapes:  logodds [M, V, N], members [M, N] -> [N];  mu [V, N], v [N] (one variance for all views:
              spherical)
     Source:  Carlini et al. 2022, sections V and VI, arXiv 2112.03570; shrinkage as in BaVarIA, arXiv
@@ -40,7 +40,7 @@ class Lira(Attack):
     variants: ClassVar[dict[str, dict[str, Any]]] = {"lira_offline": {"online": False}}
     least_out: ClassVar[int] = 2
     online: bool = True
-    variance: Literal["auto", "example", "global", "shrunken"] = "auto"
+    variance: Literal["auto", "example", "global", "shrunken"] = "shrunken"
     statistic: Literal["logodds", "hinge"] = "logodds"
     prior_models: float = 8.0  # the prior of "shrunken" weighs as much as so many shadow models
 

@@ -1,6 +1,14 @@
-"""Named suites of attacks, fixed once published: two papers that name one report the same thing."""
+"""Named suites of attacks, fixed once published: two papers that name one report the same thing.
 
-STANDARD = (
+An entry that names a parameter holds it, whatever the attack's default becomes.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+Entry = str | Mapping[str, Any]  # as in a study's `attacks`
+
+STANDARD: tuple[Entry, ...] = (
     "scores",
     "gap",
     "loss",
@@ -17,17 +25,17 @@ STANDARD = (
     "mast",
     "base",
     "base_offline",
-    "rmia",
-    "rmia_offline",
-    "lira",
-    "lira_offline",
+    {"name": "rmia", "gamma": 2.0},
+    {"name": "rmia_offline", "gamma": 2.0},
+    {"name": "lira", "variance": "auto"},
+    {"name": "lira_offline", "variance": "auto"},
     "logistic_regression",
     "mlp",
     "random_forest",
     "knn",
-)  # all with their default parameters; an attack that the signals do not allow is left out with the reason
+)  # an attack that the signals do not allow is left out with the reason
 
-MIA_PRUNE = (
+MIA_PRUNE: tuple[Entry, ...] = (
     "gap",
     "confidence",
     "top_confidence",
@@ -42,4 +50,4 @@ MIA_PRUNE = (
     "samia",
 )  # its thresholds Conf, Xent and Mentr are the three per class, its Top1-conf is `confidence`
 
-SUITES: dict[str, tuple[str, ...]] = {"standard-2026": STANDARD, "mia-prune": MIA_PRUNE}
+SUITES: dict[str, tuple[Entry, ...]] = {"standard-2026": STANDARD, "mia-prune": MIA_PRUNE}
