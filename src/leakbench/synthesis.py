@@ -146,7 +146,7 @@ def synthesize(
     progress.advance()
     at_stake = np.concatenate([pool, test])
     members = np.arange(len(at_stake)) < len(pool)
-    scores, notes = {"nearest_neighbour": nearest_neighbour(at_stake, made.x)}, []
+    scores, notes = {"nearest_neighbour": nearest_neighbour(at_stake, made.x)}, list(dataset.notes)
     if len(dev):
         scores["domias"] = domias(at_stake, made.x, dev)
     else:

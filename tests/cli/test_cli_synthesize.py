@@ -23,6 +23,14 @@ def table(tmp_path):
     return path
 
 
+def test_what_was_left_out_of_the_data_is_told_on_stderr(table, capsys):
+    header, *lines = table.read_text().splitlines()
+    table.write_text("\n".join([f"row,{header}", *(f"{n},{line}" for n, line in enumerate(lines))]))
+    given = ["synthesize", str(table), "--generator", "bootstrap", "--out", str(table.parent / "made")]
+    assert main(given) == 0
+    assert "note: the column 'row' was left out: it numbers or names" in capsys.readouterr().err
+
+
 def ran(capsys, *arguments):
     assert main(["synthesize", *map(str, arguments)]) == 0
     return capsys.readouterr().out

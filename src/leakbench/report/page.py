@@ -14,6 +14,7 @@ from ..results import Results, Row
 from . import cross, matched, origin, outputs, plots, samples, sizes, tables, wording
 from .grades import limits_in_words
 from .images import Album
+from .notes import grouped
 from .numbers import COSTS, MISSING, SIZES, count, finite, metric_title, percent
 from .toml import toml_text
 from .verdict import verdict
@@ -69,6 +70,7 @@ def render(results: Results) -> str:
         study=toml_text(results.study),
         left_out=_left_out(view),
         few=FEW,
+        notes=grouped(results.notes),
         most_notes=MOST_NOTES,
         most_messages=MOST_MESSAGES,
         utility_intervals=_other_intervals(
