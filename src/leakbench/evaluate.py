@@ -256,10 +256,12 @@ def _halves_suffice(metric: Metric, sample: Sample) -> bool:
     return suffices(metric, sample.choosing) and suffices(metric, sample.rest)
 
 
-def curves(attacked: Attacked, resampled: Mapping[str, Resampled]) -> Iterator[Curve]:
+def curves(attacked: Attacked, seed: int) -> Iterator[Curve]:
     """The ROC of every attack with a pointwise bootstrap band, on a logarithmic grid of FPR."""
-    for attack, sample in attacked.in_detail.items():
-        yield _curve(attacked.case, attack, sample, resampled[attack])
+    samples = attacked.in_detail
+    resampled = resample(list(samples.values()), CURVE_FPR, CURVE_RESAMPLES, seed)
+    for (attack, sample), drawn in zip(samples.items(), resampled, strict=True):
+        yield _curve(attacked.case, attack, sample, drawn)
 
 
 def slice_curves(
@@ -286,10 +288,6 @@ def slice_curves(
 def _curve(
     case: Case, attack: str, sample: Sample, resampled: Resampled, fpr: Array = CURVE_FPR, part: str = "all"
 ) -> Curve:
-    grid = fpr[fpr * sample.n_nonmembers >= 1]  # the last is 1
-    drawn = resampled.at(*grid)
-    lo, hi = drawn.band()
-    tpr, fpr = drawn.own.tpr, drawn.fpr
-    return Curve(
-        case.defence, attack, case.adaptive, fpr.tolist(), tpr.tolist(), lo.tolist(), hi.tolist(), part
-    )
+    resolved = fpr * sample.n_nonmembers >= 1  # the last FPR is 1
+    shown = (values[resolved].tolist() for values in (fpr, resampled.tpr, *resampled.band()))
+    return Curve(case.defence, attack, case.adaptive, *shown, part)

@@ -12,7 +12,7 @@ from .errors import InputError
 from .evaluate import FEWEST, Attacked, curves, measure, slice_curves
 from .exposed import exposure, most_exposed
 from .flags import flags
-from .paired import Comparable, comparable, resamples
+from .paired import Comparable, comparable
 from .registry import Plugin
 from .results import Curve, ExposedRecord, Exposure, Flag, Row
 from .slices import slices
@@ -47,14 +47,13 @@ def findings(attacked: Attacked, names: Names, seed: int) -> Findings:
     masks = slices(case.models, case.targets, names.classes, names.groups)
     rows = list(measure(attacked, masks))
     raised = list(flags(attacked, rows))
-    resampled = resamples(attacked, seed)
-    drawn = [*curves(attacked, resampled), *slice_curves(attacked, masks, rows, seed)]
+    drawn = [*curves(attacked, seed), *slice_curves(attacked, masks, rows, seed)]
     if case.adaptive is False:  # shown for comparison only
         return Findings(rows, drawn, raised, [], [], attacked.notes, Comparable({}, {}))
     found = exposure(attacked, seed, names.records, names.classes)
     exposures = [] if found is None else [found]
     shown = [record for each in exposures for record in most_exposed(each, names.images)]
-    kept = comparable(attacked, resampled, seed) if case.adaptive else Comparable({}, {})
+    kept = comparable(attacked) if case.adaptive else Comparable({}, {})
     return Findings(rows, drawn, raised, shown, exposures, attacked.notes, kept)
 
 

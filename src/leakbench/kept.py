@@ -12,7 +12,8 @@ import numpy as np
 from .attacks import Attack
 from .evaluate import Case
 from .findings import Findings, Names
-from .metrics.bootstrap import Resampled, WeightedRoc
+from .metrics.differences import Compared, PairedSample
+from .metrics.intervals import Limits
 from .paired import Best, Comparable
 from .provenance import versions
 from .results import Curve, ExposedRecord, Exposure, Flag, Row
@@ -65,21 +66,18 @@ def packed(every: Sequence[Findings]) -> Made:
         plain: dict[str, Any] = {name: [asdict(x) for x in getattr(found, name)] for name in TOLD}
         plain["notes"] = found.notes
         plain["exposures"] = [_about_exposure(exposure) for exposure in found.exposures]
+        best = found.comparable.best.items()
         plain["attacks"] = [_about(each) | {"attack": a} for a, each in found.comparable.attacks.items()]
         plain["best"] = [
-            _about(b.resampled) | {"metric": metric, "attack": b.attack, "shadows": b.shadows}
-            for metric, b in found.comparable.best.items()
+            _about(b.sample) | {"metric": m, "attack": b.attack, "shadows": b.shadows} for m, b in best
         ]
         files[f"{n}.json"] = json.dumps(plain).encode()
-        resampled = [
-            *found.comparable.attacks.values(),
-            *(b.resampled for b in found.comparable.best.values()),
-        ]
+        samples = [*found.comparable.attacks.values(), *(b.sample for _, b in best)]
         files[f"{n}.safetensors"] = {
             **{
-                f"{i}.{name}": array
-                for i, each in enumerate(resampled)
-                for name, array in _arrays(each).items()
+                f"{i}.{metric}": compared.influence
+                for i, each in enumerate(samples)
+                for metric, compared in each.metrics.items()
             },
             **{
                 f"exposure.{i}.{name}": getattr(exposure, name)
@@ -102,13 +100,13 @@ def _unpacked(entry: Entry, n: int) -> Findings:
     arrays = entry.tensors(f"{n}.safetensors")
     told = {name: checked(list[kind], plain[name]) for name, kind in TOLD.items()}  # type: ignore[valid-type]
     about = [*plain["attacks"], *plain["best"]]
-    resampled = [_resampled(each, arrays, i) for i, each in enumerate(about)]
-    own, rest = resampled[: len(plain["attacks"])], resampled[len(plain["attacks"]) :]
+    samples = [_paired_sample(each, arrays, i) for i, each in enumerate(about)]
+    own, rest = samples[: len(plain["attacks"])], samples[len(plain["attacks"]) :]
     comparable = Comparable(
-        {each["attack"]: r for each, r in zip(plain["attacks"], own, strict=True)},
+        {each["attack"]: sample for each, sample in zip(plain["attacks"], own, strict=True)},
         {
-            each["metric"]: Best(each["attack"], each["shadows"], r)
-            for each, r in zip(plain["best"], rest, strict=True)
+            each["metric"]: Best(each["attack"], each["shadows"], sample)
+            for each, sample in zip(plain["best"], rest, strict=True)
         },
     )
     exposures = [
@@ -140,17 +138,15 @@ def _about_exposure(exposure: Exposure) -> dict[str, Any]:
     }
 
 
-def _about(resampled: Resampled) -> dict[str, Any]:
+def _about(sample: PairedSample) -> dict[str, Any]:
+    metrics = {m: [c.value, list(c.limits), c.unseen] for m, c in sample.metrics.items()}
     names = ("pairs", "n_members", "n_nonmembers")
-    return {name: getattr(resampled, name) for name in names} | {"auc": resampled.own.auc}
+    return {name: getattr(sample, name) for name in names} | {"metrics": metrics}
 
 
-def _arrays(resampled: Resampled) -> dict[str, np.ndarray]:
-    names = ("fpr", "aucs", "tprs")
-    return {name: getattr(resampled, name) for name in names} | {"tpr": resampled.own.tpr}
-
-
-def _resampled(about: Mapping[str, Any], arrays: Mapping[str, np.ndarray], i: int) -> Resampled:
-    mine = {name: arrays[f"{i}.{name}"] for name in ("fpr", "aucs", "tprs", "tpr")}
-    own = WeightedRoc(about["auc"], mine.pop("tpr"))
-    return Resampled(about["pairs"], about["n_members"], about["n_nonmembers"], own=own, **mine)
+def _paired_sample(about: Mapping[str, Any], arrays: Mapping[str, np.ndarray], i: int) -> PairedSample:
+    metrics = {
+        metric: Compared(value, Limits(*limits), unseen, arrays[f"{i}.{metric}"])
+        for metric, (value, limits, unseen) in about["metrics"].items()
+    }
+    return PairedSample(about["pairs"], about["n_members"], about["n_nonmembers"], metrics)

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import stdtrit
 
 from .errors import InputError
 from .evaluate import FEWEST
@@ -132,8 +131,7 @@ def _entropies(defence: str, pairs: Pairs, highest: float) -> Iterator[Row]:
 
 def _half_width(psi: Array, sample: Sample) -> float:
     """Half the 95 % interval of a mean whose influence values are psi [n]."""
-    spread = clustered_variance(psi, sample.model, sample.record)
-    return float(stdtrit(spread.df, 0.975) * np.sqrt(spread.variance))
+    return clustered_variance(psi, sample.model, sample.record).half_width()
 
 
 def _row(metric: str, value: float, lo: float, hi: float, sample: Sample, defence: str, **more: Any) -> Row:

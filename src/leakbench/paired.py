@@ -1,63 +1,47 @@
 """Paired differences: what a case keeps for them, and their rows."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
-import numpy as np
-
-from .evaluate import BY_LABEL, CURVE_FPR, CURVE_RESAMPLES, Attacked, suffices
+from .evaluate import BY_LABEL, Attacked, suffices
 from .metrics import Sample
-from .metrics.bootstrap import Difference, Resampled, paired_differences, resample
+from .metrics.differences import Difference, PairedSample, paired_differences, paired_sample
 from .results import BEST, Row
-from .types import Array
 
 DIFFERENCE_FPR = (0.01, 0.001)
 DIFFERENCES = ("auc", *(f"tpr@fpr={fpr:g}" for fpr in DIFFERENCE_FPR))
-COMPARED_RESAMPLES = 400
-Key = TypeVar("Key")
-
-
-def resamples(attacked: Attacked, seed: int) -> dict[str, Resampled]:
-    """Every attack's sample resampled, for its curve; more often if it is to be compared with other defences'."""
-    often = COMPARED_RESAMPLES if attacked.case.adaptive else CURVE_RESAMPLES
-    return _resampled(attacked.in_detail, np.array([*DIFFERENCE_FPR, *CURVE_FPR]), often, seed)
-
-
-def _resampled(samples: Mapping[Key, Sample], fpr: Array, often: int, seed: int) -> dict[Key, Resampled]:
-    """One stream for all: samples of the same pairs are resampled alike, within a case and between cases."""
-    return dict(zip(samples, resample(list(samples.values()), fpr, often, seed), strict=True))
 
 
 @dataclass(frozen=True, eq=False)
 class Best:
-    """The strongest attack by a metric, resampled where it was not chosen."""
+    """The strongest attack by a metric, where it was not chosen."""
 
     attack: str
     shadows: str | None  # as in Row
-    resampled: Resampled
+    sample: PairedSample
 
 
 @dataclass(frozen=True, eq=False)
 class Comparable:
-    """What a case keeps for paired differences: AUC and the TPR that its samples can resolve, in every resample."""
+    """What a case keeps for paired differences: AUC and the TPR that its samples can resolve."""
 
-    attacks: dict[str, Resampled]
+    attacks: dict[str, PairedSample]
     best: dict[str, Best]  # by metric
 
 
-def comparable(attacked: Attacked, resampled: Mapping[str, Resampled], seed: int) -> Comparable:
+def comparable(attacked: Attacked) -> Comparable:
     """Of every attack, and of those that are strongest by a metric of which differences are told."""
     kept = {a: s for a, s in attacked.samples.items() if suffices(BY_LABEL["auc"], s)}
-    attacks = {
-        a: resampled[a].at(*(f for f in DIFFERENCE_FPR if suffices(BY_LABEL[f"tpr@fpr={f:g}"], sample)))
-        for a, sample in kept.items()
-    }
     best = {m: b for m, b in attacked.strongest.items() if m in DIFFERENCES}
-    rests = {(b.attack, b.shadows): b.sample.rest for b in best.values()}
-    rest = _resampled(rests, np.array(DIFFERENCE_FPR), COMPARED_RESAMPLES, seed)
-    chosen = {m: Best(b.attack, b.shadows, rest[b.attack, b.shadows]) for m, b in best.items()}
-    return Comparable(attacks, chosen)
+    return Comparable(
+        {a: _paired_sample(sample) for a, sample in kept.items()},
+        {m: Best(b.attack, b.shadows, _paired_sample(b.sample.rest)) for m, b in best.items()},
+    )
+
+
+def _paired_sample(sample: Sample) -> PairedSample:
+    return paired_sample(sample, [f for f in DIFFERENCE_FPR if suffices(BY_LABEL[f"tpr@fpr={f:g}"], sample)])
 
 
 def differences(defence: str, defended: Comparable, baseline: Comparable) -> Iterator[Row]:
@@ -68,19 +52,18 @@ def differences(defence: str, defended: Comparable, baseline: Comparable) -> Ite
     """
     for attack in (a for a in defended.attacks if a in baseline.attacks):
         sample = defended.attacks[attack]
-        found = paired_differences(sample, baseline.attacks[attack])
-        for metric in (m for m in DIFFERENCES if m in found):
-            yield _difference(defence, metric, found[metric], sample, attack=attack)
+        for metric, found in paired_differences(sample, baseline.attacks[attack]).items():
+            yield _difference(defence, metric, found, sample, attack=attack)
     for metric in (m for m in defended.best if m in baseline.best):
         best, other = defended.best[metric], baseline.best[metric]
-        if best.resampled.pairs == other.resampled.pairs:
-            found = paired_differences(best.resampled, other.resampled)
+        if best.sample.pairs == other.sample.pairs:
+            found = paired_differences(best.sample, other.sample)[metric]
             about = {"attack": BEST, "selected": best.attack, "shadows": best.shadows}
             detail = {"baseline_attack": other.attack, "baseline_shadows": other.shadows}
-            yield _difference(defence, metric, found[metric], best.resampled, **about, detail=detail)
+            yield _difference(defence, metric, found, best.sample, **about, detail=detail)
 
 
-def _difference(defence: str, metric: str, found: Difference, sample: Resampled, **about: Any) -> Row:
+def _difference(defence: str, metric: str, found: Difference, sample: PairedSample, **about: Any) -> Row:
     return Row(
         metric=f"{metric}-difference",
         value=found.value,

@@ -1,5 +1,6 @@
 """What a metric reads and gives: scores with membership in, a value with its interval out."""
 
+import hashlib
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, ClassVar
@@ -65,6 +66,14 @@ class Sample:
     def rest(self) -> "Sample":
         """The half that chose nothing."""
         return self._in_order(~self.select)
+
+    @cached_property
+    def pairs(self) -> str:
+        """A digest of the models, records and members: the same for samples that can be compared pair by pair."""
+        digest = hashlib.blake2b(digest_size=16)
+        for array in (self.model, self.record, self.members):
+            digest.update(np.ascontiguousarray(array).tobytes())
+        return digest.hexdigest()
 
     @property
     def n_members(self) -> int:

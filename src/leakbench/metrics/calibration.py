@@ -3,7 +3,6 @@
 from typing import NamedTuple
 
 import numpy as np
-from scipy import special
 
 from ..types import Array, Bools
 from .clusters import clustered_variance
@@ -32,8 +31,7 @@ def clustered_mean(values: Array, level: float = 0.95) -> Mean:
     """The mean of values [T, Z] and its t interval; those of a model, and of a record, depend on each other."""
     mean = float(values.mean())
     model, record = np.indices(values.shape).reshape(2, -1)
-    spread = clustered_variance((values.ravel() - mean) / values.size, model, record)
-    half = float(special.stdtrit(spread.df, (1 + level) / 2)) * spread.variance**0.5
+    half = clustered_variance((values.ravel() - mean) / values.size, model, record).half_width(level)
     return Mean(mean, mean - half, mean + half)
 
 

@@ -91,9 +91,9 @@ def _half_width(bins: Ints, members: Bools, audited: Bools, p: Array, q: Array, 
     inside, outside = (_log2(share / m) / 2 for share in (p, q))
     psi = np.where(members, (inside[bins] - p @ inside) / n1, (outside[bins] - q @ outside) / n0)
     model, record = np.nonzero(audited)
-    spread = clustered_variance(psi[audited], model, record)
+    half = clustered_variance(psi[audited], model, record).half_width(level)
     unseen = (1 / n1**2 + 1 / n0**2) / 4
-    return float(special.stdtrit(spread.df, (1 + level) / 2) * np.sqrt(spread.variance + unseen))
+    return float(np.hypot(half, special.ndtri((1 + level) / 2) * np.sqrt(unseen)))
 
 
 def _log2(ratio: Array) -> Array:

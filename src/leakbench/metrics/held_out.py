@@ -1,7 +1,7 @@
 """What advantage and the best balanced accuracy share: a threshold from one half, measured on the other."""
 
 from .base import Metric, Sample, missing_group
-from .intervals import Rates, difference_interval
+from .intervals import Rates, difference_interval, rate_clusters
 
 
 class HeldOutThreshold(Metric):
@@ -20,4 +20,11 @@ class HeldOutThreshold(Metric):
     def rates(self, sample: Sample, level: float) -> tuple[Rates, Sample, float]:
         """TPR, FPR and their difference with its interval, the half that they rest on, and the threshold."""
         rest, threshold = sample.rest, sample.choosing.roc.best().threshold
-        return difference_interval(rest, rest.scores >= threshold, level), rest, threshold
+        own = rate_clusters(rest, rest.scores >= threshold)
+        whole = rate_clusters(sample, sample.scores >= threshold)
+        if (
+            whole.models > own.models and whole.independent > 0
+        ):  # how much models differ is seen on all of them
+            by_model = whole.by_model / whole.independent * own.independent
+            own = own._replace(by_model=by_model, furthest=whole.furthest, models=whole.models)
+        return difference_interval(rest, rest.scores >= threshold, level, own), rest, threshold

@@ -10,9 +10,9 @@ from typing import NamedTuple
 import numpy as np
 from scipy import special
 
-from ..types import Bools
+from ..types import Array, Bools
 from .base import Sample
-from .clusters import clustered_variance, effective_size
+from .clusters import Clustered, clustered_variance, effective_size
 
 
 class Limits(NamedTuple):
@@ -52,37 +52,32 @@ def rate_interval(hits: Bools, sample: Sample, level: float = 0.95) -> Limits:
     return clopper_pearson(n * hits.mean(), n, level)
 
 
-def difference_interval(sample: Sample, called: Bools, level: float = 0.95) -> Rates:
+def difference_interval(
+    sample: Sample, called: Bools, level: float = 0.95, clusters: Clustered | None = None
+) -> Rates:
     r"""TPR - FPR of a decision `called` [n] that was taken without looking at these scores' membership.
 
     Formula: MOVER. With d = TPR - FPR, a = TPR - its lower limit, b = upper limit of FPR - FPR,
-        lo = d - sqrt(a^2 - 2 r a b + b^2), and hi likewise with the other two arms; r is the correlation that shared
-        models and records put between the two rates (0 with one target), at most 0.9.
+        lo = d - sqrt(a^2 + b^2), and hi likewise with the other two arms. The limits are Clopper and Pearson's of
+        either rate, with the counts divided by the design effect of the difference, so that what moves both rates
+        alike cancels. `clusters` describes the difference's influence values where more is known than this sample.
     Source:  Zou and Donner 2008, "Construction of confidence limits about effect measures: a general approach".
     """
-    inside, outside = called[sample.members], called[~sample.members]
-    tpr, fpr = float(inside.mean()), float(outside.mean())
-    lo1, hi1 = rate_interval(inside, sample.member_part, level)
-    lo0, hi0 = rate_interval(outside, sample.nonmember_part, level)
-    r, d = _correlation(sample, called, tpr, fpr), tpr - fpr
-    lo = d - _third_side(tpr - lo1, hi0 - fpr, r)
-    hi = d + _third_side(hi1 - tpr, fpr - lo0, r)
-    return Rates(tpr, fpr, d, max(-1.0, lo), min(1.0, hi))
+    clusters = clusters or rate_clusters(sample, called)
+    n1, n0, shrink = sample.n_members, sample.n_nonmembers, clusters.design_effect(level, least=0.0)
+    tpr, fpr = float(called[sample.members].mean()), float(called[~sample.members].mean())
+    lo1, hi1 = clopper_pearson(tpr * n1 / shrink, n1 / shrink, level)
+    lo0, hi0 = clopper_pearson(fpr * n0 / shrink, n0 / shrink, level)
+    d = tpr - fpr
+    lo, hi = d - np.hypot(tpr - lo1, hi0 - fpr), d + np.hypot(hi1 - tpr, fpr - lo0)
+    return Rates(tpr, fpr, d, max(-1.0, float(lo)), min(1.0, float(hi)))
 
 
-def _third_side(a: float, b: float, r: float) -> float:
-    return float(np.sqrt(max(0.0, a * a - 2 * r * a * b + b * b)))
-
-
-def _correlation(sample: Sample, called: Bools, tpr: float, fpr: float) -> float:
-    if sample.model.min() == sample.model.max():
-        return 0.0
-    psi1 = np.where(sample.members, (called - tpr) / sample.n_members, 0.0)
-    psi0 = np.where(sample.members, 0.0, (called - fpr) / sample.n_nonmembers)
-    v1, v0, v = (
-        clustered_variance(psi, sample.model, sample.record).variance for psi in (psi1, psi0, psi1 - psi0)
-    )
-    return float(np.clip((v1 + v0 - v) / (2 * np.sqrt(v1 * v0)), -1, 0.9)) if v1 * v0 > 0 else 0.0
+def rate_clusters(sample: Sample, called: Bools) -> Clustered:
+    """The clusters of the influence values of TPR - FPR, for a decision `called` [n]."""
+    tpr, fpr = called[sample.members].mean(), called[~sample.members].mean()
+    psi = np.where(sample.members, (called - tpr) / sample.n_members, (fpr - called) / sample.n_nonmembers)
+    return clustered_variance(psi, sample.model, sample.record)
 
 
 def auc_interval(sample: Sample, level: float = 0.95) -> Limits:
@@ -97,16 +92,21 @@ def auc_interval(sample: Sample, level: float = 0.95) -> Limits:
     Source:  DeLong, DeLong and Clarke-Pearson 1988; Korn and Graubard 1998 for effective counts.
     """
     n1, n0, a = sample.n_members, sample.n_nonmembers, sample.roc.auc
-    psi = (sample.roc.placements(sample.members) - a) / np.where(sample.members, n1, n0)
-    clustered = clustered_variance(psi, sample.model, sample.record)
+    clustered = clustered_variance(auc_influence(sample), sample.model, sample.record)
     unseen = (a**2 + (1 - a) ** 2) * (1 / n1**2 + 1 / n0**2)
-    n = a * (1 - a) / (clustered.variance * clustered.widening(level) + unseen)
+    n = a * (1 - a) / (clustered.effective_variance(level) + unseen)
     n = max(n, min(n1, n0) / clustered.design_effect(level))
-    low, high = sorted((a, _auc_between_models(sample)))
+    low, high = sorted((a, auc_between_models(sample)))
     return Limits(clopper_pearson(low * n, n, level).lo, clopper_pearson(high * n, n, level).hi)
 
 
-def _auc_between_models(sample: Sample) -> float:
+def auc_influence(sample: Sample) -> Array:
+    """The influence values of the AUC [n]: DeLong's placements less their mean, over their number."""
+    n1, n0 = sample.n_members, sample.n_nonmembers
+    return (sample.roc.placements(sample.members) - sample.roc.auc) / np.where(sample.members, n1, n0)
+
+
+def auc_between_models(sample: Sample) -> float:
     """The AUC over the pairs whose two scores come from different models; all pairs if there is one model."""
     auc, pairs = sample.roc.auc, sample.n_members * sample.n_nonmembers
     if sample.model.min() == sample.model.max():

@@ -10,7 +10,7 @@ from .intervals import Limits, rate_interval
 from .roc import Roc
 
 
-def tpr_interval(sample: Sample, fpr: float, level: float = 0.95) -> Limits:
+def tpr_interval(sample: Sample, fpr: float, level: float = 0.95, central: bool = False) -> Limits:
     r"""Limits for the TPR at the threshold that a share `fpr` of all non-members (not only those seen) would pass.
 
     Clopper and Pearson's limits on TP of n1 take the threshold for known. It is estimated from a handful of
@@ -25,6 +25,9 @@ def tpr_interval(sample: Sample, fpr: float, level: float = 0.95) -> Limits:
         mixture multiplies two tail probabilities instead of adding two errors; the tail is then Fisher's, c with
         c (1 - ln c) = (1 - level) / 2.
         Clusters: n0, n1 and the counts shrink by the design effect of TPR - slope * FPR, slope of the ROC at fpr.
+        central: limits that cover about as often as `level` says, instead of at least as often, for differences in
+        which the caution of both sides would add up: where more than one non-member is expected above t, c lies
+        halfway between c(k) and c(k+1), and the limits are quantiles of Beta(c + 1/2, n1 - c + 1/2), as mid-P.
         fpr = 0 is another question: the TPR at the threshold just above the highest non-member seen, taken as given;
         a plain rate (`rate_interval`).
     """
@@ -32,28 +35,37 @@ def tpr_interval(sample: Sample, fpr: float, level: float = 0.95) -> Limits:
     if fpr == 0:
         called = sample.scores >= point.threshold
         return rate_interval(called[sample.members], sample.member_part, level)
-    deff = _design_effect(sample, fpr, level)
+    psi, _ = tpr_influence(sample, fpr)
+    deff = clustered_variance(psi, sample.model, sample.record).design_effect(level)
     n1, n0 = roc.n1 / deff, max(1, int(roc.n0 / deff))
     k, weight = _binomial(n0, fpr)
     c_lo = roc.above(np.floor(k * (roc.n0 / n0)).astype(np.intp)) / deff
     c_hi = roc.above(np.ceil((k + 1) * (roc.n0 / n0)).astype(np.intp)) / deff
-    tail = (1 - level) / 2
+    tail, step = (1 - level) / 2, 1.0
     if _ties_decide(roc, k * (roc.n0 / n0), weight):
         tail = float(np.exp(-special.chdtri(4, tail) / 2))  # two p-values multiplied: Fisher's method
-    lo = _mixture_quantile(tail, weight, c_lo, n1 - c_lo + 1)
-    hi = 1 - _mixture_quantile(tail, weight, n1 - c_hi, c_hi + 1)
+    if central and roc.n0 * fpr > deff:
+        c_lo = c_hi = (c_lo + c_hi) / 2
+        step = 0.5
+    lo = _mixture_quantile(tail, weight, c_lo + 1 - step, n1 - c_lo + step)
+    hi = 1 - _mixture_quantile(tail, weight, n1 - c_hi + 1 - step, c_hi + step)
     return Limits(min(lo, point.tpr), max(hi, point.tpr))
 
 
-def _design_effect(sample: Sample, fpr: float, level: float) -> float:
+def tpr_influence(sample: Sample, fpr: float) -> tuple[Array, float]:
+    """The influence values [n] of the TPR at `fpr` whose threshold is estimated, and the slope of the ROC there.
+
+    A member's is that of the TPR at the threshold; a non-member's that of the FPR, times the slope, which is the ratio
+    of the members' density to the non-members' at the threshold.
+    """
     roc, point = sample.roc, sample.roc.at_fpr(fpr)
     spread = 2 * np.sqrt(roc.n0 * fpr * (1 - fpr)) + 1  # as far as the true threshold may well be away
     ranks = np.clip([roc.n0 * fpr - spread, roc.n0 * fpr + spread], 0, roc.n0).astype(np.intp)
     above = roc.above(ranks + 1) / roc.n1
-    slope = (above[1] - above[0]) / (ranks[1] - ranks[0]) * roc.n0
+    slope = float((above[1] - above[0]) / (ranks[1] - ranks[0]) * roc.n0)
     called = sample.scores >= point.threshold
     psi = np.where(sample.members, (called - point.tpr) / roc.n1, -slope * (called - point.fpr) / roc.n0)
-    return clustered_variance(psi, sample.model, sample.record).design_effect(level)
+    return psi, slope
 
 
 def _ties_decide(roc: Roc, rank: Array, weight: Array) -> bool:
