@@ -36,8 +36,8 @@ class Clustered(NamedTuple):
         r"""Half the interval of the sum, which allows for how well each part of the variance is known.
 
         Formula: h with P(|Z| > h / sqrt(W)) = 1 - level,  Z ~ N(0, 1) and, independent of it,
-            W = (t / z)^2 V_record + (1 + furthest) max(0, V_model G / X - V_cell),  X ~ chi^2 with G degrees of freedom,
-            t and z the quantiles of Student's t (records - 1 degrees of freedom) and of N(0, 1).
+            W = (t / z)^2 V_record + (1 + furthest) max(0, V_model G / X - V_cell),  X ~ chi^2 with G degrees of
+            freedom, t and z the quantiles of Student's t (records - 1 degrees of freedom) and of N(0, 1).
             Few models make V_model noisy, and small in the very samples that lack an outlying model; so one more
             model is assumed, as far out as the furthest of the G seen: hence G degrees of freedom, and 1 + furthest.
             So V_model below V_cell, which happens by chance, does not count as proof that models do not differ.
@@ -66,17 +66,17 @@ class Clustered(NamedTuple):
         """The variance that would give as wide an interval if it rested on n independent values."""
         return float(self.half_width(level) / special.stdtrit(max(self.n - 1, 1), (1 + level) / 2)) ** 2
 
-    def design_effect(self, level: float, least: float = 1.0) -> float:
+    def design_effect(self, level: float, least: float = 1.0, added: float = 1.0) -> float:
         """How many times the clusters inflate the variance, at least `least`; exactly 1 for one model.
 
-        Few events say little about how they cluster; so one event is added that brings its whole record along:
-        (events * inflation + n / records) / (events + 1). Without any event, n / records is all there is.
+        Few events say little about how they cluster; so `added` events are added that bring their whole records along:
+        (events * inflation + added * n / records) / (events + added). Without any event, n / records is all there is.
         """
         mean_cluster = self.n / self.records
         if self.independent == 0:
             return mean_cluster
         inflation = max(least, self.effective_variance(level) / self.independent)
-        return (self.events * inflation + mean_cluster) / (self.events + 1)
+        return (self.events * inflation + added * mean_cluster) / (self.events + added)
 
 
 @lru_cache
