@@ -10,7 +10,7 @@ from leakbench.attacks import ATTACKS
 from leakbench.errors import InputError
 from leakbench.evaluate import Attacked, Case, attack_all, informed, measure
 from leakbench.findings import Names, findings
-from leakbench.paired import comparable, differences, resamples
+from leakbench.paired import comparable, differences
 from leakbench.results import BEST
 from leakbench.slices import slices
 from leakbench.types import Models, Signals
@@ -30,7 +30,7 @@ def _attacked(models: Models, *attacks: str):
 def test_a_difference_needs_what_its_metric_needs(n: int, measured: list[str]) -> None:
     members = (np.arange(n) < n // 2)[None]
     plain, defended = (_attacked(_models(n, members, seed), "loss") for seed in (0, 1))
-    kept = (comparable(attacked, resamples(attacked, 0), 0) for attacked in (defended, plain))
+    kept = (comparable(attacked) for attacked in (defended, plain))
     found = sorted(row.metric.removesuffix("-difference") for row in differences("none", *kept))
     assert found == measured
     rows = {row.metric for row in measure(plain, slices(plain.case.models, (0,))) if row.slice == "all"}
@@ -48,7 +48,7 @@ def test_the_strongest_attack_is_compared_with_the_strongest_on_the_other() -> N
         for attack, sample in case.samples.items():
             scores = rng.normal(size=n) + d[attack] * sample.members
             case.samples[attack] = replace(sample, scores=scores)
-        kept[name] = case, comparable(case, resamples(case, 0), 0)
+        kept[name] = case, comparable(case)
     rows = {(r.attack, r.metric): r for r in differences("defended", kept["defended"][1], kept["plain"][1])}
     assert rows["confidence", "auc-difference"].lo > 0.1
     best = rows[BEST, "auc-difference"]
@@ -88,7 +88,7 @@ def test_who_knows_a_defence_may_ignore_it() -> None:
     best = next(r for r in found[0].rows if (r.attack, r.metric) == (BEST, "auc"))
     assert (best.selected, best.adaptive, best.shadows) == ("confidence", True, "none")
     assert best.value == ignores.samples["confidence"].rest.roc.auc
-    assert found[0].comparable.best["auc"].resampled.own.auc == best.value
+    assert found[0].comparable.best["auc"].sample.metrics["auc"].value == best.value
     sliced = {r.attack for r in found[1].rows if r.slice != "all"}
     assert sliced == {c.attack for c in found[1].curves} == {"confidence"}
     assert all(r.adaptive is False and r.shadows == "none" for r in found[1].rows)
@@ -114,7 +114,7 @@ def test_strongest_attacks_that_score_other_records_are_not_compared() -> None:
             scored = np.zeros(n, dtype=bool)
             scored[part if attack == strongest else slice(None)] = True
             case.samples[attack] = replace(sample, scores=scores).at(scored)
-        kept.append(comparable(case, resamples(case, 0), 0))
+        kept.append(comparable(case))
     kept[1].attacks.pop("confidence")
     rows = list(differences("defended", *kept))
     assert {r.attack for r in rows} == {"loss"}

@@ -1,15 +1,13 @@
 """The presorted bootstrap against resample-and-recompute, and what it draws."""
 
-import dataclasses
 import itertools
 
 import numpy as np
 import pytest
 
-from leakbench.errors import InputError
 from leakbench.metrics import bootstrap
 from leakbench.metrics.base import Sample
-from leakbench.metrics.bootstrap import Difference, Presorted, draws, paired_differences, resample
+from leakbench.metrics.bootstrap import Presorted, draws, resample
 from leakbench.metrics.roc import Roc
 from leakbench.seeds import stream
 
@@ -22,10 +20,6 @@ def drawn(sample: Sample, times: int) -> list[np.ndarray]:
     return list(itertools.islice(draws(sample, stream(0, "resample")), times))
 
 
-def difference_of_auc(a: Sample, b: Sample, resamples: int = 50) -> Difference:
-    return paired_differences(*resample([a, b], GRID, resamples, 0))["auc"]
-
-
 @pytest.mark.parametrize("targets", [1, 6])
 @pytest.mark.parametrize("step", [0.0, 0.4])
 def test_weighted_sums_equal_a_naive_resample(targets, step):
@@ -33,9 +27,7 @@ def test_weighted_sums_equal_a_naive_resample(targets, step):
     presorted = Presorted(sample)
     for weights in drawn(sample, 10):
         naive = Roc.of(np.repeat(sample.scores, weights), np.repeat(sample.members, weights))
-        found = presorted.roc(weights, GRID)
-        assert found.auc == naive.auc
-        assert found.tpr.tolist() == [naive.at_fpr(fpr).tpr for fpr in GRID]
+        assert presorted.tpr(weights, GRID).tolist() == [naive.at_fpr(fpr).tpr for fpr in GRID]
 
 
 @pytest.mark.parametrize("targets", [1, 6])
@@ -43,11 +35,10 @@ def test_weighted_sums_equal_a_naive_resample(targets, step):
 def test_resampled_are_the_sample_s_own_roc_and_those_of_its_draws(targets, step):
     sample = make_sample(0, 60, 90, step=step, targets=targets)
     (found,) = resample([sample], GRID, 10, 0)
-    assert found.own.auc == sample.roc.auc
-    assert found.own.tpr.tolist() == [sample.roc.at_fpr(fpr).tpr for fpr in GRID]
-    for weights, auc, tpr in zip(drawn(sample, 10), found.aucs, found.tprs, strict=True):
+    assert found.tpr.tolist() == [sample.roc.at_fpr(fpr).tpr for fpr in GRID]
+    for weights, tpr in zip(drawn(sample, 10), found.tprs, strict=True):
         naive = Roc.of(np.repeat(sample.scores, weights), np.repeat(sample.members, weights))
-        assert (auc, tpr.tolist()) == (naive.auc, [naive.at_fpr(fpr).tpr for fpr in GRID])
+        assert tpr.tolist() == [naive.at_fpr(fpr).tpr for fpr in GRID]
 
 
 def test_a_resample_without_members_is_drawn_again():
@@ -89,66 +80,13 @@ def test_band_holds_the_curve_and_narrows_with_the_sample():
     assert widths[1][2] < widths[0][2] / 2
 
 
-def test_pairing_takes_out_what_both_share():
-    sample = make_sample(0, 400, 400)
-    noise = 0.1 * stream(1).standard_normal(800)
-    other = dataclasses.replace(sample, scores=sample.scores - 0.3 * sample.members + noise)
-    found = difference_of_auc(sample, other, 300)
-    assert found.value == sample.roc.auc - other.roc.auc
-    assert 0 < found.lo <= found.value <= found.hi
-    apart = make_sample(9, 400, 400, d=0.7).roc.auc
-    assert found.hi - found.lo < 0.05 < 4 * np.sqrt(apart * (1 - apart) / 400)
-
-
-@pytest.mark.parametrize("targets", [1, 4])
-def test_differences_are_those_of_the_same_draws(targets):
-    a = make_sample(0, 50, 50, targets=targets)
-    b = dataclasses.replace(a, scores=make_sample(1, 50, 50, targets=targets).scores)
-    one, other = resample([a, b], GRID, 40, 0)
-    differences = paired_differences(one, other, 0.9)
-    assert list(differences) == ["auc", "tpr@fpr=0", "tpr@fpr=0.05", "tpr@fpr=0.3", "tpr@fpr=1"]
-    gaps = [one.aucs - other.aucs, *(one.tprs - other.tprs).T]
-    values = [a.roc.auc - b.roc.auc, *(a.roc.at_fpr(f).tpr - b.roc.at_fpr(f).tpr for f in GRID)]
-    for found, drawn_gaps, value in zip(differences.values(), gaps, values, strict=True):
-        lo, hi = np.quantile(drawn_gaps, [0.05, 0.95])
-        assert found == pytest.approx((value, min(lo, value), max(hi, value)))
-
-
 def test_what_else_is_resampled_changes_no_draw():
     """Samples of two kinds of pairs in one call, each as if it stood alone."""
     samples = [make_sample(seed, targets=targets) for seed, targets in ((0, 1), (0, 4), (1, 1))]
     together = resample([samples[0], samples[1], samples[0], samples[2]], GRID, 7, 3)
     for found, sample in zip(together, [samples[0], samples[1], samples[0], samples[2]], strict=True):
         (alone,) = resample([sample], GRID, 7, 3)
-        assert found.aucs.tolist() == alone.aucs.tolist()
-        assert found.pairs == alone.pairs
-
-
-def test_fewer_fpr_can_be_kept():
-    (whole,) = resample([make_sample(0)], GRID, 5, 0)
-    part = whole.at(0.3, 0.05)
-    assert part.fpr.tolist() == [0.3, 0.05]
-    assert part.tprs.tolist() == whole.tprs[:, [2, 1]].tolist()
-    assert part.own.tpr.tolist() == whole.own.tpr[[2, 1]].tolist()
-    with pytest.raises(ValueError, match=r"0\.2"):
-        whole.at(0.2)
-
-
-def test_a_sample_differs_from_itself_by_nothing():
-    sample = make_sample(0, targets=4)
-    assert difference_of_auc(sample, sample) == (0, 0, 0)
-
-
-def test_unlike_samples_cannot_be_paired():
-    sample = make_sample(0, targets=4)
-    others = [
-        make_sample(1, targets=4),
-        dataclasses.replace(sample, record=sample.record + 1),
-        dataclasses.replace(sample, model=sample.model + 1),
-    ]
-    for other in others:
-        with pytest.raises(InputError, match="same models, records and members"):
-            difference_of_auc(sample, other)
+        assert found.tprs.tolist() == alone.tprs.tolist()
 
 
 def test_the_seed_decides_everything():

@@ -2,11 +2,11 @@
 
 import pytest
 
-from leakbench.metrics.coverage import REQUIRED, STUDIES, coverage_table
+from leakbench.metrics.coverage import DIFFERENCES, REQUIRED, STUDIES, coverage_table
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("study", STUDIES, ids=lambda s: s.label)
+@pytest.mark.parametrize("study", STUDIES + DIFFERENCES, ids=lambda s: s.label)
 def test_intervals_cover(study):
     """A cell fails where 93 % lies above its own 95 % interval, so noise of the simulation alone seldom does it."""
     for row in coverage_table(500, (study,)):

@@ -64,6 +64,8 @@ class Clustered(NamedTuple):
 
     def effective_variance(self, level: float) -> float:
         """The variance that would give as wide an interval if it rested on n independent values."""
+        if self.records == self.n:
+            return self.by_record
         return float(self.half_width(level) / special.stdtrit(max(self.n - 1, 1), (1 + level) / 2)) ** 2
 
     def design_effect(self, level: float, least: float = 1.0, added: float = 1.0) -> float:
