@@ -10,9 +10,11 @@ from leakbench.attacks import ATTACKS
 from leakbench.errors import InputError
 from leakbench.evaluate import Attacked, Case, attack_all, informed, measure
 from leakbench.findings import Names, findings
+from leakbench.kept import packed, unpacked
 from leakbench.paired import comparable, differences
 from leakbench.results import BEST
 from leakbench.slices import slices
+from leakbench.store import open_store
 from leakbench.types import Models, Signals
 
 
@@ -119,6 +121,21 @@ def test_strongest_attacks_that_score_other_records_are_not_compared() -> None:
     rows = list(differences("defended", *kept))
     assert {r.attack for r in rows} == {"loss"}
     assert {r.attack for r in differences("defended", kept[0], kept[0])} == {"loss", "confidence", BEST}
+
+
+def test_differences_of_kept_findings_are_those_of_fresh_ones(tmp_path) -> None:
+    fresh = [
+        findings(each, Names(), 0)
+        for each in (_both({"loss": (0.5, 0.1), "confidence": (d, 1.0)})[0] for d in (0.2, 0.4))
+    ]
+    entry = open_store(tmp_path / "store").once("findings", {"of": "two"}, lambda: packed(fresh))
+    kept = unpacked(entry)
+    rows = [list(differences("d", one.comparable, other.comparable)) for one, other in (fresh, kept)]
+    assert rows[0] == rows[1]
+    assert {(r.attack, r.metric) for r in rows[0]} >= {
+        ("loss", "auc-difference"),
+        (BEST, "tpr@fpr=0.01-difference"),
+    }
 
 
 def test_an_attack_that_scores_no_member_is_left_out_with_the_reason() -> None:

@@ -289,5 +289,6 @@ def _curve(
     case: Case, attack: str, sample: Sample, resampled: Resampled, fpr: Array = CURVE_FPR, part: str = "all"
 ) -> Curve:
     resolved = fpr * sample.n_nonmembers >= 1  # the last FPR is 1
-    shown = (values[resolved].tolist() for values in (fpr, resampled.tpr, *resampled.band()))
-    return Curve(case.defence, attack, case.adaptive, *shown, part)
+    drawn = (fpr, resampled.tpr, *resampled.band())
+    fprs, tprs, lo, hi = (values[resolved].tolist() for values in drawn)
+    return Curve(case.defence, attack, case.adaptive, fprs, tprs, lo, hi, part)

@@ -93,7 +93,9 @@ def _compared(sample: Sample, value: float, limits: Limits, psi: Array, slope: f
     model, record = (np.cumsum(np.bincount(ids) > 0)[ids] - 1 for ids in (sample.model, sample.record))
     shape = int(model.max()) + 1, min(BLOCKS, int(record.max()) + 1)
     cell = model * shape[1] + record % shape[1]
-    influence = np.bincount(cell, weights=psi, minlength=shape[0] * shape[1]).reshape(shape)
+    influence = (
+        np.bincount(cell, weights=psi, minlength=shape[0] * shape[1]).reshape(shape).astype(np.float64)
+    )
     unseen = 1 / sample.n_members**2 + slope**2 / sample.n_nonmembers**2
     return Compared(value, limits, unseen, influence)
 
