@@ -242,6 +242,10 @@ def test_the_terminal_shows_a_line_a_defence_in_80_columns() -> None:
     text = printed(example.run())
     for name in example.DEFENCES:
         assert re.search(rf"^{name} .*×", text, re.M)
+    lines = [line.strip() for line in text.splitlines()]
+    assert [line for line in lines if line in ("weak", "clear", "severe")] == [
+        "severe", "severe", "weak", "clear", "severe",
+    ]  # fmt: skip
     assert "93.5–94.7" in text
     assert "…" not in text
     assert max(map(len, text.splitlines())) <= 80

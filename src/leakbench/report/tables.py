@@ -277,21 +277,22 @@ def terminal_table(view: View) -> "RichTable":
 
     table = glance(view)
     usual = [i for i, column in enumerate(table.columns) if column.usual]
+    evidence = next((i for i, column in enumerate(table.columns) if column.title == EVIDENCE), None)
     drawn = RichTable(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
-    for column in (table.columns[i] for i in usual):
+    for i in usual:
+        column = table.columns[i]
         title = printable(column.title).replace(", ", "\n").replace(" at ", " at\n").replace("non-", "non-\n")
+        if i == 0 and evidence is not None:
+            title += f"\n{EVIDENCE.lower()}"
         drawn.add_column(
             Text(title), justify="right" if column.numeric else "left", no_wrap=not column.numeric
         )
     for line in table.lines:
-        graded = [
-            f"\n{c.text}" for c, column in zip(line, table.columns, strict=True) if column.title == EVIDENCE
-        ]
         below = [_below(printable(line[i].note)) for i in usual]
-        below[0] += "".join(graded)
-        drawn.add_row(
-            *(Text.assemble(printable(line[i].text), (b, "dim")) for i, b in zip(usual, below, strict=True))
-        )
+        if evidence is not None:
+            below[0] += f"\n{line[evidence].text}"
+        cells = zip((printable(line[i].text) for i in usual), below, strict=True)
+        drawn.add_row(*(Text.assemble(text, (note, "dim")) for text, note in cells))
     return drawn
 
 
