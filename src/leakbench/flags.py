@@ -227,10 +227,12 @@ def _counts_tell(attacked: Attacked, rows: list[Row]) -> Iterator[Raised]:
 
 def _rounded(attacked: Attacked, rows: list[Row]) -> Iterator[Raised]:
     signals = attacked.case.models.signals
-    kind, what = ("losses", "losses") if signals.logits is None else ("logits", "probabilities")
-    step, zeros = signals.resolutions.get(kind, Resolution())
-    if step:
-        message = f"{what} are resolved in steps of {step:.3g}, and {zeros:.1%} of the rows hold a zero"
+    found = signals.resolutions.get("losses" if signals.logits is None else "logits", Resolution())
+    what = "losses" if signals.logits is None and not found.logarithms else "probabilities"
+    if found.step:
+        message = (
+            f"{what} are resolved in steps of {found.step:.3g}, and {found.zeros:.1%} of the rows hold a zero"
+        )
         yield message + ", which is read as half a step", None
 
 

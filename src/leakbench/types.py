@@ -144,9 +144,10 @@ class Signals:
             return np.array(self.scores[m], dtype=np.float64)
         if not self._from_logits(name):
             assert self.losses is not None
-            losses = np.asarray(self.losses[m])
-            step = max(float(np.finfo(losses.dtype).eps), self._step("losses"))
-            return FROM_LOSS[name](losses.astype(np.float64), step / 2)
+            losses, rounded = np.asarray(self.losses[m]), self.resolutions.get("losses", Resolution())
+            step = max(float(np.finfo(losses.dtype).eps), rounded.step)
+            most = -np.log(step / 2) if rounded.logarithms else np.inf
+            return FROM_LOSS[name](np.minimum(losses.astype(np.float64), most), step / 2)
         assert self.logits is not None
         labels = self.labels if self.labels is not None else np.zeros(self.shape[2], dtype=np.int64)
         found = np.empty(self.shape[1:])

@@ -88,6 +88,26 @@ def test_losses_of_a_few_decimals_have_a_step() -> None:
     assert of_losses(single.astype(np.float64)).step == pytest.approx(np.finfo(np.float32).eps)
 
 
+def test_losses_of_rounded_probabilities_are_read_as_these() -> None:
+    p = answers(0, 2000)
+    labels = np.random.default_rng(0).integers(5, size=2000)
+    members = np.arange(2000) % 2 == 0
+    rounded = np.round(p[0], 4)
+    loss = -np.log(np.maximum(np.take_along_axis(rounded, labels[:, None], axis=1)[:, 0], 1e-30))
+    signals = from_arrays(losses=loss, members=members).models.signals
+    assert signals.resolutions["losses"].step == pytest.approx(1e-4)
+    assert signals.statistic("loss", 0).max() == pytest.approx(-np.log(5e-5))
+    assert np.abs(signals.statistic("logodds", 0)).max() == pytest.approx(-np.log(5e-5), abs=1e-3)
+
+
+def test_two_classes_resolve_as_the_coarser_one() -> None:
+    """A sigmoid in single precision: its own small values are exact, 1 - f comes in steps of 6e-8."""
+    z = 15 * np.random.default_rng(0).normal(size=4000)
+    f = (1 / (1 + np.exp(-z))).astype(np.float32)
+    found = of_probabilities(np.stack([1 - f, f], axis=-1)[None])
+    assert found.step == pytest.approx(2.0**-24) and found.zeros >= (f == 1).mean() > 0
+
+
 def test_targets_and_shadow_models_are_read_alike() -> None:
     """The target answers through an interface that rounds, the shadow models on the attacker's own machine."""
     p, labels = answers(1), np.random.default_rng(1).integers(5, size=300)

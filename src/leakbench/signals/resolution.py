@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from .statistics import LOG_FLOOR, Array
 
 PARTS = np.concatenate([np.arange(1, 10_001), 10 ** np.arange(5, 10)]).astype(np.float64)  # n of steps 1/n
+ZERO = float(np.exp(LOG_FLOOR))  # what a probability of 0 is replaced by where its logarithm is taken
 SINGLE = float(np.finfo(np.float32).eps)  # the precision of many values that lie in a wider type
 SLACK = 32  # units in the last place by which a value may miss its multiple: it went through a logarithm
 CHANCE = 1e-15  # below which values that are not rounded would all lie near multiples
@@ -31,6 +32,7 @@ class Resolution(NamedTuple):
 
     step: float = 0.0
     zeros: float = 0.0
+    logarithms: bool = False  # whether it is losses that are the logarithms of rounded probabilities
 
 
 def _grid_of(rows: Array, eps: float) -> tuple[float, Array]:
@@ -41,7 +43,7 @@ def _grid_of(rows: Array, eps: float) -> tuple[float, Array]:
     stand for 0.
     """
     distinct, counts = np.unique(rows, return_counts=True)
-    above = distinct[1:] if counts[0] > 1 or distinct[0] <= 0 else distinct
+    above = distinct[1:] if counts[0] > 1 or distinct[0] <= 2 * ZERO else distinct
     return _grid(above, {eps, SINGLE}), above
 
 
@@ -87,20 +89,25 @@ def _of_rows(p: Array, eps: float) -> Resolution:
 
     So do votes of trees with unequal leaves, and numbers below the smallest of their type.
     """
-    step, above = _grid_of(p, eps)
-    if not step and above.size and p.min() <= np.exp(LOG_FLOOR) < above[0] / 2:
-        step = float(above[0])
-    return _found(p, step)
+    step, _ = _grid_of(p, eps)
+    zero = (p <= 0) | np.isclose(p, ZERO, rtol=1e-4, atol=0)
+    if not step and zero.any():
+        columns = range(2) if p.shape[1] == 2 else [slice(None)]  # 1 - f is coarser than f where f is near 1
+        held = [p[:, c][~zero[:, c]] for c in columns if zero[:, c].any()]
+        step = max((float(values.min()) for values in held if values.size), default=0.0)
+    return _found(p, step if step > 2 * ZERO else 0.0)
 
 
 def of_losses(losses: NDArray[np.floating[Any]]) -> Resolution:
     """The resolution of losses [V, N]: a loss of 0 lies below half a step, or below what its precision tells from 0."""
-    rows = _some(losses, 1)
-    step, above = _grid_of(rows, float(np.finfo(losses.dtype).eps))
+    rows, eps = _some(losses, 1), float(np.finfo(losses.dtype).eps)
+    step, above = _grid_of(rows, eps)
+    if step:
+        return _found(rows, step)
+    if step := _grid_of(np.exp(-rows), eps)[0]:
+        return _found(np.minimum(np.exp(-rows), rows), step)._replace(logarithms=True)
     single = losses.dtype.itemsize > 4 and np.allclose(above, above.astype(np.float32), rtol=1e-9, atol=0)
-    if not step and single and above.size and rows.min() <= 0:
-        step = SINGLE  # they came from single precision
-    return _found(rows, step)
+    return _found(rows, SINGLE if single and above.size and rows.min() <= 0 else 0.0)
 
 
 def typical(found: Sequence[Resolution]) -> Resolution:
