@@ -31,7 +31,8 @@ def audit(
 
     `source` is a path (npz, folder of npy, csv, parquet, a peer's layout) or a mapping of arrays; or give the
     arrays as keywords: `logits [N, C]` (or `probs`, `losses [N]`, `scores [N]`), `members [N]`, `labels [N]`,
-    and optionally `groups`, `shadow_logits [S, N, C]`, `shadow_members [S, N]`, ... as docs/audit-file.md lists.
+    and optionally `groups`, `features [N, D]`, `shadow_logits [S, N, C]`, `shadow_members [S, N]`, ... as
+    docs/audit-file.md lists.
 
     >>> import numpy as np
     >>> rng = np.random.default_rng(0)
@@ -69,7 +70,10 @@ def _audit(
     case = Case("none", given.models, given.targets)
     progress.stage("attacks", len(attacks))
     most = ROOM // (PER_RECORD * given.models.members.shape[1])
-    workers, names = Workers(progress, max(1, most)), Names(classes=given.class_names, groups=given.groups)
+    workers, names = (
+        Workers(progress, max(1, most)),
+        Names(classes=given.class_names, groups=given.groups, features=given.features),
+    )
     attacked = attack_all(case, attacks, seed, workers.advance, over=workers.map)
     progress.stage("metrics", 1)
     found, answers = workers.both(

@@ -117,7 +117,7 @@ def attack_all(
     """
     half = _select_half(case, seed)
     reasons = {k: applicable(a, case.models, case.targets, case.reference) for k, a in attacks.items()}
-    _import_for(attacks[label] for label, reason in reasons.items() if reason is None)
+    import_for(attacks[label] for label, reason in reasons.items() if reason is None)
 
     def scored(label: str) -> Found:
         found = reasons[label] or _scored(case, attacks[label], seed, half, score)
@@ -136,7 +136,7 @@ def attack_all(
 _ONE_AT_A_TIME = Lock()
 
 
-def _import_for(attacks: Iterable[Attack]) -> None:
+def import_for(attacks: Iterable[Attack]) -> None:
     """Import what the attacks are fitted with, one thread at a time, before there are more for each case.
 
     Modules that refer to each other, as scikit-learn's do, are not whole where two threads come to them at once.

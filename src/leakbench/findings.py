@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .attacks import Attack
+from .blind import blind
 from .errors import InputError
 from .evaluate import FEWEST, Attacked, curves, measure, slice_curves
 from .exposed import exposure, most_exposed
@@ -20,12 +21,13 @@ from .slices import slices
 
 @dataclass(frozen=True, eq=False)
 class Names:
-    """How records are called and shown in the report."""
+    """How records are called and shown in the report, and what is known of them beside their labels."""
 
     records: NDArray[np.int64] | None = None  # [N]
     classes: Sequence[str] | None = None
     groups: Mapping[str, NDArray[np.str_]] | None = None
     images: NDArray[np.float32] | None = None  # [N, channels, height, width]
+    features: NDArray[Any] | None = None  # [N, D] what else is known of the records: numbers or text
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +48,8 @@ def findings(attacked: Attacked, names: Names, seed: int) -> Findings:
     case = attacked.case
     masks = slices(case.models, case.targets, names.classes, names.groups)
     rows = list(measure(attacked, masks))
+    if case.adaptive is not False:
+        rows += blind(case, names.groups, names.features, seed)
     raised = list(flags(attacked, rows))
     drawn = [*curves(attacked, seed), *slice_curves(attacked, masks, rows, seed)]
     if case.adaptive is False:  # shown for comparison only

@@ -13,7 +13,7 @@ from .evaluate import Attacked
 from .metrics.roc import allowed
 from .metrics.standard import STANDARD
 from .metrics.tpr_at_fpr import TprAtFpr
-from .results import BEST, Flag, Row
+from .results import BEST, BLIND, Flag, Row
 from .scoring import shadow_models
 from .signals.resolution import Resolution
 from .types import Models
@@ -250,6 +250,14 @@ def _copies(attacked: Attacked, rows: list[Row]) -> Iterator[Raised]:
     yield f"{message}; of {both} there are copies among members and among non-members", None
 
 
+def _told_blindly(attacked: Attacked, rows: list[Row]) -> Iterator[Raised]:
+    for row in rows:
+        if row.attack == BLIND and row.lo is not None and row.lo > 0.5:
+            found = f"AUC {row.value:.3f} [{row.lo:.3f}, {row.hi:.3f}]"
+            message = f"labels, groups and features tell members from others with {found}, without the model"
+            yield f"{message}; no number above chance shows that the model leaks", None
+
+
 COPYING = FlagKind("F11", "The generator copies members")
 COLLAPSED = FlagKind("F12", "The generator collapsed")
 UNCOVERED = FlagKind("F13", "DP does not cover all training on members")
@@ -271,6 +279,7 @@ KINDS = (
     DIVERGED,
     FlagKind("F15", "Rounded outputs", _rounded),
     FlagKind("F16", "Duplicate records", _copies),
+    FlagKind("F17", "Members and non-members differ by themselves", _told_blindly),
 )
 
 
@@ -280,7 +289,11 @@ def _auc(rows: list[Row]) -> list[Row]:
 
 def _pooled(rows: list[Row], metric: str) -> list[Row]:
     """The rows of single attacks on all targets and records."""
-    return [r for r in rows if (r.metric, r.slice, r.target) == (metric, "all", "all") and r.attack != BEST]
+    return [
+        r
+        for r in rows
+        if (r.metric, r.slice, r.target) == (metric, "all", "all") and r.attack not in (BEST, BLIND)
+    ]
 
 
 def _clearly_above(high: Row, low: Row) -> bool:

@@ -150,7 +150,7 @@ def score_targets(
         if threshold is not None:
             decided[t] = scores[t] >= threshold  # NaN passes no threshold
     if len(targets) > 1 and (isinstance(attack, TrainedAttack) or _unlike(models, targets)):
-        scores = np.stack([_mid_ranks(row) for row in scores])
+        scores = np.stack([mid_ranks(row) for row in scores])
     return Scores(scores, decided if fixed else None, attack.describe())
 
 
@@ -180,7 +180,7 @@ def _score(
     """Scores of model m [N], NaN where it is not scored."""
     has_shadows = shadows.indices.size > 0
     if isinstance(attack, TrainedAttack) and not has_shadows:
-        return _held_out(attack, models, m, rng)
+        return held_out(attack, models, m, rng)
     known = models.audited[m]
     if attack.shadows != "none":
         known = known & ~shadows.members.all(axis=0)
@@ -188,7 +188,7 @@ def _score(
     return np.where(known, raw, np.nan)
 
 
-def _held_out(attack: TrainedAttack, models: Models, m: int, rng: np.random.Generator) -> Array:
+def held_out(attack: TrainedAttack, models: Models, m: int, rng: np.random.Generator) -> Array:
     """Fitted on a random half of the target's members and non-members, scored on the other half."""
     members, audited = models.members[m], models.audited[m]
     half = _random_half(models.alike, members, audited, rng)
@@ -216,7 +216,7 @@ def _unlike(models: Models, targets: Sequence[int]) -> bool:
     return bool(np.ptp([models.members[m, models.audited[m]].mean() for m in targets]) > UNLIKE)
 
 
-def _mid_ranks(row: Array) -> Array:
+def mid_ranks(row: Array) -> Array:
     """For each score the share of lower ones, equal ones counting half; NaN stays NaN."""
     ranks = np.full(row.size, np.nan)
     known = np.isfinite(row)

@@ -20,7 +20,7 @@ from leakbench.evaluate import attack_all
 from leakbench.key import content_key
 from leakbench.models import Workshop
 from leakbench.progress import Silent
-from leakbench.results import CORRELATIONS, Results
+from leakbench.results import BLIND, CORRELATIONS, Results
 from leakbench.running import run
 from leakbench.store import Store
 from leakbench.study import Study
@@ -52,6 +52,12 @@ def _one(results: Results, **where: object) -> float:
     rows = results.find(slice="all", target="all", **where)
     assert len(rows) == 1, (where, len(rows))
     return rows[0].value
+
+
+def test_each_defence_has_a_row_of_the_blind_baseline(results: Results) -> None:
+    rows = results.find(attack=BLIND)
+    assert [row.defence for row in rows] == TABLE["defences"]
+    assert all(row.metric == "auc" and row.adaptive and row.lo < 0.5 for row in rows)
 
 
 def test_a_study_whose_attacks_cannot_run_says_why(store: Path) -> None:

@@ -35,6 +35,7 @@ class AuditInput:
     source: str  # the path, or "arrays"
     kind: str  # the most telling answers given: "logits", "probs", "losses" or "scores"
     notes: tuple[str, ...] = ()  # what was given and not used
+    features: NDArray[Any] | None = None  # [N, D] what else is known of the records: numbers or text
 
 
 def read(path: str | Path) -> AuditInput:
@@ -80,6 +81,7 @@ def _checked(arrays: Arrays, source: str, notes: list[str]) -> AuditInput:
         source=source,
         kind=kinds(arrays)[0],
         notes=(*notes, *_unused(arrays)),
+        features=_features(arrays, n_records),
     )
 
 
@@ -106,6 +108,20 @@ def _groups(arrays: Arrays, n: int) -> dict[str, NDArray[np.str_]]:
             )
         found["group" if name == "groups" else name.removeprefix("group_")] = array.astype(str)
     return found
+
+
+def _features(arrays: Arrays, n: int) -> NDArray[Any] | None:
+    """What is known of the records beside labels and groups [N, D], numbers or text; NaN where a number is missing."""
+    array = arrays.get("features")
+    if array is None:
+        return None
+    if array.ndim not in (1, 2) or len(array) != n or 0 in array.shape:
+        raise InputError(f"features must be one row a record, [{n}, D], got shape {array.shape}")
+    if array.dtype.kind not in "biufU":
+        raise InputError(f"features must be numbers or text, got dtype {array.dtype}; use astype(float)")
+    if array.dtype.kind == "f" and np.isinf(array).any():
+        raise InputError("features must not be infinite; use NaN where a number is missing")
+    return np.asarray(array).reshape(n, -1)
 
 
 def _class_names(arrays: Arrays, n_classes: int | None) -> tuple[str, ...] | None:

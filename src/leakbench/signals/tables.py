@@ -43,7 +43,10 @@ def read_csv(path: Path) -> tuple[Arrays, list[str]]:
     header, separator = _header(content, path)
     places, notes = _places(header, path)
     kinds = {c: pa.string() if _is_text(n) else pa.float64() for n, by in places.items() for c in by.values()}
-    convert = pacsv.ConvertOptions(include_columns=list(kinds), column_types=kinds, null_values=[""])
+    told = {
+        c: kind for c, kind in kinds.items() if not c.startswith("feature")
+    }  # those of features are inferred
+    convert = pacsv.ConvertOptions(include_columns=list(kinds), column_types=told, null_values=[""])
     parse = pacsv.ParseOptions(delimiter=separator)
     try:
         table = pacsv.read_csv(pa.BufferReader(content), convert_options=convert, parse_options=parse)
@@ -222,18 +225,30 @@ def _arrays(table: Any, places: dict[str, dict[Index, str]], path: Path) -> Arra
         values = [
             _values(table.column(by_index[i]), by_index[i], name, path) for i in np.ndindex(*_block(by_index))
         ]
+        if name == "features":
+            values = _of_one_kind(values)
         if len({(value.shape, value.dtype.kind) for value in values}) > 1:
             raise InputError(f"{path}: the columns of {name} must all be of one type")
         stacked = np.stack(values).reshape(*_block(by_index), *values[0].shape)  # [(M,) (C,) N]
-        last_is_class = name.endswith(("logits", "probs")) and values[0].ndim == 1 and _block(by_index)
+        last_is_class = (
+            name.endswith(("logits", "probs", "features")) and values[0].ndim == 1 and _block(by_index)
+        )
         arrays[name] = np.moveaxis(stacked, -2, -1) if last_is_class else stacked
     return arrays
+
+
+def _of_one_kind(columns: list[NDArray[Any]]) -> list[NDArray[Any]]:
+    """Numbers and truth values as float64 (times in seconds), or all columns as text if one is."""
+    columns = [c.astype("datetime64[s]").astype(np.int64) if c.dtype.kind == "M" else c for c in columns]
+    return [
+        c.astype(str if any(other.dtype.kind == "U" for other in columns) else np.float64) for c in columns
+    ]
 
 
 def _values(column: Any, label: str, name: str, path: Path) -> NDArray[Any]:
     import pyarrow as pa
 
-    if column.null_count:
+    if column.null_count and name != "features":
         row = column.is_null().to_numpy().argmax()
         raise InputError(
             f"{path}: the column {label!r} is empty in record {row}; fill it or leave the record out"
@@ -244,7 +259,7 @@ def _values(column: Any, label: str, name: str, path: Path) -> NDArray[Any]:
     if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
         return _rows(column, label, path)
     if pa.types.is_string(kind) or pa.types.is_large_string(kind):
-        return _texts(column.to_pylist(), label, name, path)
+        return _texts([cell or "" for cell in column.to_pylist()], label, name, path)
     values: NDArray[Any] = column.to_numpy()
     return values.astype(str) if name.startswith("group") else values
 
@@ -290,7 +305,7 @@ def _name_bad_line(content: bytes, separator: str, path: Path, places: dict[str,
     tests = {
         column: ("true/false or 0/1", _is_boolean) if name.endswith("members") else ("a number", _is_number)
         for name, by_index in places.items()
-        if not name.startswith("group")
+        if not name.startswith(("group", "feature"))
         for column in by_index.values()
     }
     with _lines(content, "replace") as file:

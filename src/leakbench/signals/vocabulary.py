@@ -16,10 +16,19 @@ NAMES = frozenset(
         for kind in KINDS
         if kind != "scores"
     ]
-    + ["members", "labels", "groups", "class_names", "schema", "shadow_members", "population_labels"]
+    + [
+        "members",
+        "labels",
+        "groups",
+        "features",
+        "class_names",
+        "schema",
+        "shadow_members",
+        "population_labels",
+    ]
 )
 
-_SINGULAR = re.compile(r"(?:^|(?<=_))(logit|prob|loss|score|member|label|group)$")
+_SINGULAR = re.compile(r"(?:^|(?<=_))(logit|prob|loss|score|member|label|group|feature)$")
 
 
 def canonical(name: str) -> str | None:
