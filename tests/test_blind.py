@@ -6,6 +6,9 @@ import pytest
 import leakbench
 from leakbench.blind import blind
 from leakbench.evaluate import Case
+from leakbench.report.tables import glance
+from leakbench.report.verdict import verdict
+from leakbench.report.view import View
 from leakbench.results import BEST, BLIND
 from leakbench.types import Models, Signals
 
@@ -35,6 +38,8 @@ def test_another_mix_of_classes_is_told_and_voids_the_audit() -> None:
     assert best.selected in ("loss", "gap") and best.value < row.lo
     assert {r.slice for r in results.rows if r.attack == BLIND} == {"all"}
     assert not any(c.attack == BLIND for c in results.curves)
+    assert [line[0].text for line in glance(View(results)).lines] == [BEST, "loss", "gap", BLIND]
+    assert "no grade is given" in verdict(View(results)).text
 
 
 def test_a_random_split_is_not_flagged() -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ..printable import printable
-from ..results import BEST, Row
+from ..results import BEST, BLIND, Row
 from .comparison import changes
 from .numbers import (
     COSTS,
@@ -148,16 +148,22 @@ def _by_attack(view: View) -> Table:
     )
 
 
-def _strength(line: dict[str, Row], metric: str) -> tuple[bool, float]:
-    """Sorts the best first, then by the metric."""
+def _strength(line: dict[str, Row], metric: str) -> tuple[bool, bool, float]:
+    """Sorts the best first, then by the metric; the blind baseline, which attacks no model, last."""
     row = line.get(metric)
     first = next(iter(line.values()))
-    return first.attack != BEST, -row.value if row is not None and finite(row.value) else 1.0
+    return (
+        first.attack != BEST,
+        first.attack == BLIND,
+        -row.value if row is not None and finite(row.value) else 1.0,
+    )
 
 
 def _attack_cell(line: dict[str, Row]) -> Cell:
     """The attack's name, and below it what was chosen as the best: one attack for each metric."""
     row = next(iter(line.values()))
+    if row.attack == BLIND:
+        return Cell(BLIND, "without the model")
     chosen = distinct(strongest_title(r) for r in line.values() if r.selected) if row.attack == BEST else []
     return Cell(row.attack or MISSING, ", ".join(chosen) if row.slice != "worst" else "")
 
