@@ -27,7 +27,8 @@ def tpr_interval(sample: Sample, fpr: float, level: float = 0.95, central: bool 
         Clusters: n0, n1 and the counts shrink by the design effect of TPR - slope * FPR, slope of the ROC at fpr.
         central: limits that cover about as often as `level` says, instead of at least as often, for differences in
         which the caution of both sides would add up: where more than one non-member is expected above t, c lies
-        halfway between c(k) and c(k+1), and the limits are quantiles of Beta(c + 1/2, n1 - c + 1/2), as mid-P.
+        halfway between c(k) and c(k+1), and the limits are quantiles of Beta(c + 1/2, n1 - c + 1/2), as mid-P. The
+        design effect adds a quarter of an event in place of one (ours, chosen by docs/coverage.md).
         fpr = 0 is another question: the TPR at the threshold just above the highest non-member seen, taken as given;
         a plain rate (`rate_interval`).
     """
@@ -36,7 +37,7 @@ def tpr_interval(sample: Sample, fpr: float, level: float = 0.95, central: bool 
         called = sample.scores >= point.threshold
         return rate_interval(called[sample.members], sample.member_part, level)
     psi, _ = tpr_influence(sample, fpr)
-    deff = clustered_variance(psi, sample.model, sample.record).design_effect(level, added=float(not central))
+    deff = clustered_variance(psi, sample.model, sample.record).design_effect(level, added=0.25 if central else 1.0)
     n1, n0 = roc.n1 / deff, max(1, int(roc.n0 / deff))
     k, weight = _binomial(n0, fpr)
     c_lo = roc.above(np.floor(k * (roc.n0 / n0)).astype(np.intp)) / deff
