@@ -128,7 +128,7 @@ def test_differences_of_kept_findings_are_those_of_fresh_ones(tmp_path) -> None:
         findings(each, Names(), 0)
         for each in (_both({"loss": (0.5, 0.1), "confidence": (d, 1.0)})[0] for d in (0.2, 0.4))
     ]
-    entry = open_store(tmp_path / "store").once("findings", {"of": "two"}, lambda: packed(fresh))
+    entry = open_store(tmp_path / "store").once("findings", {"cases": ["one", "two"]}, lambda: packed(fresh))
     kept = unpacked(entry)
     rows = [list(differences("d", one.comparable, other.comparable)) for one, other in (fresh, kept)]
     assert rows[0] == rows[1]

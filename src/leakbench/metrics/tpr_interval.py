@@ -37,7 +37,9 @@ def tpr_interval(sample: Sample, fpr: float, level: float = 0.95, central: bool 
         called = sample.scores >= point.threshold
         return rate_interval(called[sample.members], sample.member_part, level)
     psi, _ = tpr_influence(sample, fpr)
-    deff = clustered_variance(psi, sample.model, sample.record).design_effect(level, added=0.25 if central else 1.0)
+    deff = clustered_variance(psi, sample.model, sample.record).design_effect(
+        level, added=0.25 if central else 1.0
+    )
     n1, n0 = roc.n1 / deff, max(1, int(roc.n0 / deff))
     k, weight = _binomial(n0, fpr)
     c_lo = roc.above(np.floor(k * (roc.n0 / n0)).astype(np.intp)) / deff
