@@ -6,11 +6,14 @@ from typing import Any
 
 from ...errors import InputError
 from ...registry import Registry
+from ._files import refuse_special
 from .base import Format, Raw
 
 FORMATS: Registry[Format] = Registry("format", "leakbench.data.formats", Format)
 
 __all__ = ["FORMATS", "Format", "Raw", "find", "read_path"]
+
+LONGEST_PROBLEM = 1500  # characters
 
 
 def read_path(
@@ -22,11 +25,19 @@ def read_path(
     """
     if not path.exists():
         raise InputError(f"{path} must be a file or a folder of data, got a path that is not there")
+    refuse_special(path)
     candidates = [FORMATS.get(name)() for name in names]
     chosen = candidates[0] if len(candidates) == 1 else find(path, candidates)
     if label is not None and not chosen.has_columns:
         raise InputError(f"format {chosen.name!r} has no columns to choose from; leave label = {label!r} out")
-    return (FORMATS.make({"name": chosen.name, **options}) if options else chosen).read(path, label)
+    if options:
+        chosen = FORMATS.make({"name": chosen.name, **options})
+    try:
+        return chosen.read(path, label)
+    except InputError as error:
+        if len(str(error)) <= LONGEST_PROBLEM:
+            raise
+        raise InputError(f"{str(error)[:LONGEST_PROBLEM]} ...") from None  # a name in the file is as long
 
 
 def find(path: Path, candidates: Iterable[Format]) -> Format:

@@ -5,6 +5,8 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
+MOST_COLUMNS = 100_000
+
 
 def read_bits(file: IO[bytes], class_first: bool) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
     """Classes [N] and bits [N, D]; the classes are the first column, or all 0 if not `class_first`.
@@ -15,6 +17,8 @@ def read_bits(file: IO[bytes], class_first: bool) -> tuple[NDArray[np.int64], ND
     from pyarrow import csv
 
     width = file.readline().count(b",") + 1
+    if width > MOST_COLUMNS:
+        raise ValueError(f"{width} columns, at most {MOST_COLUMNS}")
     file.seek(0)
     kinds = {f"f{i}": pa.uint8() for i in range(width)}
     if class_first:

@@ -1,7 +1,9 @@
 """Opening files: one that is not what its name says gets one clear error, which says what it is instead."""
 
+import os
 import struct
 import tarfile
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Collection, Iterator
@@ -22,15 +24,20 @@ MAGIC = (
     (b"\x80\x04", "a pickle"),
     (b"\x00\x00\x08", "an idx file"),
 )
+LONGEST = 300  # characters of another library's message
 BAD_CONTENT = (
+    AttributeError,
+    IndexError,
     OSError,
+    OverflowError,
     EOFError,
     ValueError,
     TypeError,
     KeyError,
-    RuntimeError,  # zipfile, for an encrypted file; NotImplementedError: pyarrow, for a type that it cannot convert
+    RuntimeError,  # zipfile, for an encrypted file; RecursionError; pyarrow, for a type that it cannot convert
     SyntaxError,  # Pillow, for a broken PNG
     struct.error,
+    tokenize.TokenError,  # numpy, for a broken header
     zlib.error,
     tarfile.TarError,
     zipfile.BadZipFile,
@@ -71,8 +78,18 @@ def reading(path: Path, what: str) -> Iterator[None]:
     except (PermissionError, IsADirectoryError) as error:
         raise InputError(f"{path} must be {what} that can be read, got: {error.strerror}") from None
     except BAD_CONTENT as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        reason = str(error).splitlines()[0][:LONGEST] if str(error) else type(error).__name__
         raise InputError(f"{path} must be {what}, got {describe_file(path)} ({reason})") from None
+
+
+def refuse_special(path: Path) -> None:
+    """Raise InputError for a pipe, a device or a socket, at `path` or anywhere below it: reading one may never end."""
+    entries = (Path(folder, name) for folder, _, names in os.walk(path) for name in names)
+    for each in [path] if not path.is_dir() else entries:
+        if each.exists() and not each.is_file():
+            raise InputError(
+                f"{each} must be a file or a folder, got a pipe, a device or a socket; take it away"
+            )
 
 
 def is_archive(path: Path) -> bool:

@@ -1,7 +1,9 @@
 """From pixels to float32 [n, channels, height, width] in 0..1."""
 
 import io
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import InputError
-from ._files import BAD_CONTENT, describe_content
+from ._files import BAD_CONTENT, LONGEST, describe_content
 from .base import Floats
 
+MOST_PIXELS = 50_000_000  # of one image; 150 MB in colour
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm"})
 
 
@@ -51,12 +54,32 @@ def _by(shape: tuple[int, ...]) -> str:
     return f"{shape[0]} x {shape[1]}"
 
 
+def _content(file: Path) -> bytes:
+    """The bytes of a regular file."""
+    if not file.is_file():
+        raise FileNotFoundError(file)
+    return file.read_bytes()
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """What Pillow warns of is an error here, or harmless."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
 def _pixels(name: str, source: Path | bytes) -> NDArray[np.uint8]:
     """One image as [height, width, 1 or 3]."""
     from PIL import Image
 
     try:
-        with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as image:
+        content = source if isinstance(source, bytes) else _content(source)
+        with _silent(), Image.open(io.BytesIO(content)) as image:
+            if image.width * image.height > MOST_PIXELS:
+                raise InputError(
+                    f"images must have at most {MOST_PIXELS} pixels, got {image.width} x {image.height} for {name}"
+                )
             if image.mode[0] in "IF":
                 raise InputError(f"images must have 8 bits a channel, got mode {image.mode} for {name}")
             grey = image.mode in ("L", "LA", "1")
@@ -67,6 +90,6 @@ def _pixels(name: str, source: Path | bytes) -> NDArray[np.uint8]:
     except FileNotFoundError:
         raise InputError(f"{name} must be an image, got no such file") from None
     except (*BAD_CONTENT, Image.DecompressionBombError) as error:
-        head = source[:256] if isinstance(source, bytes) else source.open("rb").read(256)
-        raise InputError(f"{name} must be an image, got {describe_content(head)} ({error})") from None
+        reason = f"{describe_content(content[:256])} ({str(error)[:LONGEST]})"
+        raise InputError(f"{name} must be an image, got {reason}") from None
     return array[:, :, None] if grey else array

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 HEADER, VERSION = 128, b"\x00\x01IM"  # level 5, little-endian
 COMPRESSED = 15
+MOST_INFLATED, FREE = 10, 16_000_000  # bytes of an array for each compressed byte, and bytes of any array
 TYPES = {1: "i1", 2: "u1", 3: "<i2", 4: "<u2", 5: "<i4", 6: "<u4", 7: "<f4", 9: "<f8", 12: "<i8", 13: "<u8"}
 NUMBERS = range(6, 16)  # classes: double, single, whole numbers; not cell, struct, object, text, sparse
 COMPLEX = 0x800
@@ -36,6 +37,8 @@ def _matrices(content: memoryview) -> Iterator[memoryview]:
         if kind == COMPRESSED:
             inflater = zlib.decompressobj()
             _, size = struct.unpack("<II", inflater.decompress(element, 8))
+            if size > MOST_INFLATED * len(element) + FREE:
+                raise ValueError(f"{size} bytes announced in {len(element)} compressed ones")
             element = memoryview(inflater.decompress(inflater.unconsumed_tail, size))
         yield element
 

@@ -73,7 +73,10 @@ def _open(path: Path) -> dict[str, NDArray[Any]]:
         if not zipfile.is_zipfile(path):
             raise ValueError("no zip archive")
         with np.load(path, allow_pickle=False) as archive:
-            return {name.lower(): archive[name] for name in archive.files}
+            arrays = {name.lower(): archive[name] for name in archive.files}
+        if odd := [name for name, array in arrays.items() if not isinstance(array, np.ndarray)]:
+            raise ValueError(f"{odd[0]!r} is no array")
+        return arrays
 
 
 def _pair(
@@ -92,13 +95,14 @@ def _pair(
         if not ((y == 0) | (y == 1)).all() or (y.sum(axis=1) != 1).any():
             raise InputError(f"{path}: {labels} must be [N] or one-hot [N, C], got rows that are not one-hot")
         y = y.argmax(axis=1)
-    y = y.reshape(len(y), -1)
-    if y.shape[1] != 1 or len(x) != len(y):
+    if y.ndim == 2 and y.shape[1] == 1:
+        y = y[:, 0]
+    if y.ndim != 1 or x.ndim == 0 or len(x) != len(y):
         raise InputError(
             f"{path}: {labels} must hold one label a record of {records}, got {list(arrays[labels].shape)} "
             f"and {list(x.shape)}"
         )
-    return x, y[:, 0]
+    return x, y
 
 
 def _one(arrays: Mapping[str, NDArray[Any]], names: tuple[str, ...], part: str, path: Path) -> str | None:

@@ -4,7 +4,9 @@ A pickle is a program that may call any function. This reader lets it name an ar
 are put together, and gives it harmless stand-ins even for those: numpy's own unpickling never runs.
 """
 
+import io
 import pickle
+import pickletools
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,6 +24,7 @@ from .base import Format, Raw, join
 TRAIN = ("data_batch_1", "data_batch_2", "data_batch_3", "data_batch_4", "data_batch_5", "train")
 TEST = ("test_batch", "test")
 META = ("batches.meta", "meta")
+MEMO = ("PUT", "BINPUT", "LONG_BINPUT")
 LABELS = ("labels", "fine_labels")  # CIFAR-10's, CIFAR-100's
 
 
@@ -167,7 +170,11 @@ def load_plain(file: IO[bytes], name: str) -> dict[str, Any]:
     Raises InputError that names the first other thing that the pickle asks for; nothing of it is executed.
     """
     try:
-        content = _Reader(file, encoding="bytes").load()
+        pickled = file.read()
+        for step, place, _ in pickletools.genops(pickled):
+            if step.name in MEMO and place is not None and place > len(pickled):
+                raise ValueError(f"place {place} of the memo")  # which would be made as large
+        content = _Reader(io.BytesIO(pickled), encoding="bytes").load()
     except InputError as error:
         raise InputError(f"{name}: {error}") from None
     except Exception as error:  # a damaged pickle may fail in any way

@@ -15,6 +15,7 @@ from ._files import reading
 from ._images import scale
 from .base import Format, Raw, join
 
+MOST_INFLATED = 1032  # bytes that one byte of gzip can hold
 UBYTE = 8  # the code of unsigned bytes in the third byte of the file
 
 
@@ -76,12 +77,14 @@ def read_idx(path: Path, ndim: int) -> NDArray[np.uint8]:
     kind = "a gzip-compressed" if path.suffix == ".gz" else "an"
     what = f"{kind} idx file of unsigned bytes with {ndim} axes"
     with reading(path, what):
-        content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-        zeros, code, axes = struct.unpack_from(">HBB", content)
-        if (zeros, code, axes) != (0, UBYTE, ndim):
-            raise ValueError(f"header {content[:4].hex(' ')}")
-        shape = struct.unpack_from(f">{ndim}I", content, 4)
-        start = 4 + 4 * ndim
-        if len(content) - start != math.prod(shape):
-            raise ValueError(f"{math.prod(shape)} values announced, {len(content) - start} there")
-        return np.frombuffer(content, np.uint8, offset=start).reshape(shape)
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+            header = file.read(4 + 4 * ndim)
+            zeros, code, axes, *shape = struct.unpack(f">HBB{ndim}I", header)
+            if (zeros, code, axes) != (0, UBYTE, ndim):
+                raise ValueError(f"header {header[:4].hex(' ')}")
+            announced = math.prod(shape)
+            content = file.read(min(announced, MOST_INFLATED * path.stat().st_size) + 1)
+        if len(content) != announced:
+            there = "more" if len(content) > announced else len(content)
+            raise ValueError(f"{announced} values announced, {there} there")
+        return np.frombuffer(content, np.uint8).reshape(shape)

@@ -13,6 +13,8 @@ from ._files import reading
 from ._images import decode, is_image
 from .base import Floats, Format, Raw
 
+MOST_BYTES = 100_000_000  # of one image
+
 
 @dataclass(frozen=True)
 class ImageZip(Format):
@@ -26,7 +28,7 @@ class ImageZip(Format):
 
     def accepts(self, path: Path) -> bool:
         place = _archive(path)
-        return place is not None and zipfile.is_zipfile(place)
+        return place is not None and place.is_file() and zipfile.is_zipfile(place)
 
     def read(self, path: Path, label: str | None = None) -> Raw:
         place = _archive(path)
@@ -40,7 +42,7 @@ class ImageZip(Format):
 
         def take(rows: Indices) -> Floats:
             with reading(place, "a zip archive of images"):
-                contents = [archive.read(names[i]) for i in rows]
+                contents = [_read(archive, names[i]) for i in rows]
             return decode(
                 [(f"{place}: {names[i]}", content) for i, content in zip(rows, contents, strict=True)]
             )
@@ -53,6 +55,13 @@ def _archive(path: Path) -> Path | None:
     """`path` itself, or the zip archive that is alone in it."""
     inside = [entry for entry in path.iterdir() if entry.name[0] != "."] if path.is_dir() else [path]
     return inside[0] if len(inside) == 1 and inside[0].suffix == ".zip" else None
+
+
+def _read(archive: zipfile.ZipFile, name: str) -> bytes:
+    """The content of a member. Raises ValueError for one that is too large for an image."""
+    if (size := archive.getinfo(name).file_size) > MOST_BYTES:
+        raise ValueError(f"{name} has {size} bytes")
+    return archive.read(name)
 
 
 def _counts(name: str) -> bool:
