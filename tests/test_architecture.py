@@ -38,7 +38,7 @@ LAYERS = {  # a part may import the parts named here, and itself
     "generators": {"cores", "data", "errors", "imports", "registry", "seeds", "types", "vision"},
     "synthetic": {"errors", "types"},
     "vision": set(),
-    "data": {"errors", "progress", "registry", "seeds", "tables", "types"},
+    "data": {"errors", "progress", "registry", "seeds", "signals", "tables", "types"},
     "log": set(),
     "store": {"errors", "key", "log", "regular"},
     "train": {

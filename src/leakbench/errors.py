@@ -9,9 +9,16 @@ if TYPE_CHECKING:
     from pydantic import ValidationError
     from pydantic_core import ErrorDetails
 
+LONGEST = 1800  # characters of a message
+
 
 class LeakbenchError(Exception):
     """Base of all; the command line prints its text on one line and exits with 2."""
+
+    def __str__(self) -> str:
+        """The text; cut off where a name or a value in it is longer than anyone reads."""
+        text = super().__str__()
+        return text if len(text) <= LONGEST else f"{text[:LONGEST]} ..."
 
 
 class InputError(LeakbenchError, ValueError):

@@ -26,6 +26,8 @@ from .train.engine import Engine
 from .train.recipe import Architecture, Recipe, Stage, Train
 from .types import Array
 
+MOST_BYTES = 10_000_000  # of a study file
+
 
 @dataclass(frozen=True)
 class Protected:
@@ -153,6 +155,10 @@ class StudyFile:
     engine: Engine = field(default_factory=Engine)  # what trains and answers
     group_size: int | None = None  # models trained at once; None: measured. It changes nothing but speed
 
+    def __post_init__(self) -> None:
+        if self.group_size is not None and self.group_size < 1:
+            raise InputError(f"group_size must be at least 1, got {self.group_size}; leave it out to measure")
+
 
 @dataclass(frozen=True)
 class Study:
@@ -169,8 +175,14 @@ class Study:
         """
         path = Path(path)
         try:
+            if path.exists() and not path.is_file():
+                raise InputError(f"{path} must be a TOML study file, got a folder, a pipe or a device")
+            if (size := path.stat().st_size) > MOST_BYTES:
+                raise InputError(f"{path} must be a TOML study file, got {size} bytes")
             table = tomllib.loads(path.read_text(encoding="utf-8"))
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        except InputError:
+            raise
+        except (ValueError, RecursionError) as error:
             raise InputError(f"{path} must be a TOML study file; {error}") from None
         except OSError as error:
             raise InputError(f"cannot read the study {path}: {error.strerror}") from None

@@ -18,6 +18,7 @@ def build(cls: type[T], table: object, where: str) -> T:
     """
     from pydantic import TypeAdapter, ValidationError
 
+    _refuse_endless(table, where)
     refuse_unknown(cls, table, where)
     try:
         return TypeAdapter(cls).validate_python(table)
@@ -41,6 +42,16 @@ def refuse_unknown(cls: type, table: object, where: str) -> None:
             place = f"{where}.{key}.{i}" if isinstance(value, list) else f"{where}.{key}"
             if not dataclasses.is_dataclass(item):
                 refuse_unknown(_chosen(options, item, place), item, place)
+
+
+def _refuse_endless(value: object, where: str) -> None:
+    """Raise InputError for a number that is not finite, or does not fit into 64 bits, at any depth."""
+    if isinstance(value, Mapping | list):
+        for key, each in value.items() if isinstance(value, Mapping) else enumerate(value):
+            _refuse_endless(each, f"{where}.{key}")
+    elif isinstance(value, int | float) and not abs(value) < 2**63:
+        got = value if isinstance(value, float) else f"one of {value.bit_length()} bits"
+        raise InputError(f"{where} must be a finite number below 2^63, got {got}; write a smaller one")
 
 
 def override(table: dict[str, Any], assignment: str) -> None:
@@ -79,7 +90,7 @@ def _position(node: list[Any], step: str, path: str) -> int:
 def _value(text: str) -> Any:
     try:
         return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         return text.strip()
 
 
@@ -99,6 +110,6 @@ def _chosen(options: list[type], item: object, where: str) -> type:
     tagged = {typing.get_args(typing.get_type_hints(option)[tag])[0]: option for option in options}
     if not isinstance(item, Mapping) or tag not in item:
         return options[0]
-    if item[tag] not in tagged:
+    if not isinstance(item[tag], str) or item[tag] not in tagged:
         raise unknown(f"{tag} in {where}:", str(item[tag]), tagged)
     return tagged[item[tag]]

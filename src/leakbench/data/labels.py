@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from ..errors import InputError
 from ..types import Labels
 
+EXACT = 2.0**53  # below it every whole number is itself in double precision
+
 
 def encode(labels: NDArray[Any], names: tuple[str, ...] | None = None) -> tuple[Labels, tuple[str, ...]]:
     """Labels [N] in 0..C-1, and the names of the C classes.
@@ -39,7 +41,7 @@ def _whole(labels: NDArray[Any]) -> NDArray[Any]:
         return labels
     whole = labels.dtype.kind == "b"
     if labels.dtype.kind == "f":
-        whole = bool(np.isfinite(labels).all() and (labels == np.floor(labels)).all())
+        whole = bool((np.abs(labels) < EXACT).all() and (labels == np.floor(labels)).all())
     if not whole:
         raise InputError(
             f"labels must be whole numbers or text, one a class, got other values ({labels.dtype})"

@@ -18,6 +18,8 @@ from .parts import cut, require_classes
 from .resize import resized
 from .sets import DATASETS, KnownSet, data_folder
 
+MOST_PIXELS = 4096  # of a side of a resized image
+
 
 @dataclass(frozen=True)
 class DataSpec(TableOptions):
@@ -52,6 +54,8 @@ class DataSpec(TableOptions):
             raise InputError(f"records must be at least 1, got {self.records}; leave it out to keep all")
         if self.public < 0:
             raise InputError(f"public must be a number of records, 0 or more, got {self.public}")
+        if self.resize is not None and self.resize > MOST_PIXELS:
+            raise InputError(f"resize must be at most {MOST_PIXELS} pixels, got {self.resize}")
         if self.resize is not None and self.resize < 1:
             raise InputError(
                 f"resize must be at least 1 pixel, got {self.resize}; leave it out to keep sizes"

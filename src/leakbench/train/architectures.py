@@ -58,7 +58,13 @@ def unset(architecture: Architecture, shape: tuple[int, ...], classes: int, seed
         )
     with torch.random.fork_rng(devices=[]):  # the layers' own initialisation draws from the global stream
         torch.default_generator.manual_seed(seed)
-        network = BUILDERS[architecture.name](architecture, shape, classes)
+        try:
+            network = BUILDERS[architecture.name](architecture, shape, classes)
+        except (RuntimeError, OverflowError) as error:
+            raise InputError(
+                f"architecture {architecture.name!r} must fit into memory, got: {str(error).splitlines()[0]}; "
+                "make its layers narrower"
+            ) from None
         if architecture.norm == "group":
             with_group_norm(network)
         if problem := _problem(network, shape, classes):

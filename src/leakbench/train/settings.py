@@ -33,7 +33,7 @@ class Optimiser:
 
     def __post_init__(self) -> None:
         known(self, "optimiser")
-        within("lr", self.lr, 0.0, include_low=False)
+        within("lr", self.lr, 0.0, 1e30, include_low=False)
         within("momentum", self.momentum, 0.0, 1.0)
         within("weight_decay", self.weight_decay, 0.0)
 

@@ -10,6 +10,8 @@ from ...registry import Plugin
 from ...types import Bools
 from ..dataset import Dataset, Indices
 
+MOST_MODELS = 100_000
+
 
 @dataclass(frozen=True, eq=False)
 class Split:

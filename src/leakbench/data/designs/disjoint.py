@@ -6,7 +6,7 @@ import numpy as np
 from ...errors import InputError
 from ...seeds import stream
 from ..dataset import Dataset, Indices
-from .base import Design, Split
+from .base import MOST_MODELS, Design, Split
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,8 @@ class Disjoint(Design):
     shadows: int = 5
 
     def __post_init__(self) -> None:
+        if self.shadows > MOST_MODELS:
+            raise InputError(f"shadows must be at most {MOST_MODELS}, got {self.shadows}")
         if self.shadows < 1:
             raise InputError(f"shadows must be at least 1, got {self.shadows}; the design 'single' has none")
 

@@ -6,7 +6,7 @@ import numpy as np
 from ...errors import InputError
 from ...seeds import stream
 from ..dataset import Dataset
-from .base import Design, Split, complementary
+from .base import MOST_MODELS, Design, Split, complementary
 
 
 @dataclass(frozen=True)
@@ -28,8 +28,10 @@ class RandomHalf(Design):
     models: int = 16
 
     def __post_init__(self) -> None:
-        if self.models < 2 or self.models % 2:
-            raise InputError(f"models must be an even number of at least 2 (pairs), got {self.models}")
+        if not 2 <= self.models <= MOST_MODELS or self.models % 2:
+            raise InputError(
+                f"models must be an even number of at least 2 (pairs) and at most {MOST_MODELS}, got {self.models}"
+            )
 
     def split(self, dataset: Dataset, seed: int) -> Split:
         pool = dataset.parts["pool"]

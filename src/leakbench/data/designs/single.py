@@ -6,7 +6,7 @@ import numpy as np
 from ...errors import InputError
 from ...seeds import stream
 from ..dataset import Dataset
-from .base import Design, Split, complementary
+from .base import MOST_MODELS, Design, Split, complementary
 
 
 @dataclass(frozen=True)
@@ -28,8 +28,11 @@ class Single(Design):
     shadows: int = 0
 
     def __post_init__(self) -> None:
-        if self.shadows < 0 or self.shadows % 2:
-            raise InputError(f"shadows must be 0 or an even number (complementary pairs), got {self.shadows}")
+        if not 0 <= self.shadows <= MOST_MODELS or self.shadows % 2:
+            raise InputError(
+                "shadows must be 0 or an even number (complementary pairs) of at most "
+                f"{MOST_MODELS}, got {self.shadows}"
+            )
 
     def split(self, dataset: Dataset, seed: int) -> Split:
         pool, test = dataset.parts["pool"], dataset.parts["test"]

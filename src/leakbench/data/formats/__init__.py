@@ -13,8 +13,6 @@ FORMATS: Registry[Format] = Registry("format", "leakbench.data.formats", Format)
 
 __all__ = ["FORMATS", "Format", "Raw", "find", "read_path"]
 
-LONGEST_PROBLEM = 1500  # characters
-
 
 def read_path(
     path: Path, names: Iterable[str], label: str | None, options: Mapping[str, Any] | None = None
@@ -32,12 +30,7 @@ def read_path(
         raise InputError(f"format {chosen.name!r} has no columns to choose from; leave label = {label!r} out")
     if options:
         chosen = FORMATS.make({"name": chosen.name, **options})
-    try:
-        return chosen.read(path, label)
-    except InputError as error:
-        if len(str(error)) <= LONGEST_PROBLEM:
-            raise
-        raise InputError(f"{str(error)[:LONGEST_PROBLEM]} ...") from None  # a name in the file is as long
+    return chosen.read(path, label)
 
 
 def find(path: Path, candidates: Iterable[Format]) -> Format:

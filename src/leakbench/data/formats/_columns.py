@@ -12,14 +12,15 @@ from numpy.typing import NDArray
 from ...errors import InputError
 from ...types import Bools
 from ..dataset import Indices
+from ..labels import EXACT
 from .base import Floats
 
 MOST_TEXTS = 1000  # distinct texts in one column; more are names or identifiers, not categories
 FEW_TEXTS = 20  # so many are categories in the smallest of tables
 EMPTY = ""  # how a null, NaN and an empty cell are written in `missing`
 ABSENT = ("", "NA", "N/A", "n/a", "#N/A", "#NA", "NaN", "nan", "-NaN", "-nan", "NULL", "null")
-EXACT = 2.0**53  # from here on two whole numbers may be one in double precision
 INFINITE = r"(?i)^[+-]?inf(inity)?$"
+PLAIN = r"^-?(0|[1-9]\d*)(\.\d*)?([eE][+-]?\d+)?$"  # as most tables write a number: read at once
 CODE = r"^[+-]?0\d+$"  # a leading zero: a postcode, not a number
 DAY, TIME = r"(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4})", r"\d{1,2}:\d{2}(:\d{2}.*)?"
 DATE = rf"^({DAY}([T ]{TIME}.*)?|{TIME})$"
@@ -128,6 +129,9 @@ class Cells:
         import pyarrow as pa
         import pyarrow.compute as pc
 
+        told_number = self.categorical or any(re.match(PLAIN, text) for text in self.missing)
+        if self.decimal == "." and not told_number and _matches(cells, PLAIN).all():
+            return cells.cast(pa.float64()).to_numpy(), np.zeros(len(cells), np.bool_)
         cells = pc.fill_null(cells, EMPTY).combine_chunks()
         missing = _mask(pc.is_in(cells, value_set=pa.array(self.missing, pa.large_string())))
         where = np.flatnonzero(~missing)

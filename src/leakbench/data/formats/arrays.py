@@ -1,8 +1,9 @@
 """numpy arrays of records and labels."""
 
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -10,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import InputError
+from ...signals import npy
+from ...signals.tables import refuse_bomb
 from ._files import reading
 from ._images import scale
 from .base import Floats, Format, Raw, join
@@ -17,6 +20,8 @@ from .base import Floats, Format, Raw, join
 RECORDS = ("x", "images", "features", "data")
 LABELS = ("y", "labels", "targets", "target", "label")
 CHANNELS = (1, 3)
+NPZ = "an npz file (or a folder of npy files) of plain numbers"
+Reader = Callable[[], NDArray[Any]]
 
 
 @dataclass(frozen=True)
@@ -61,26 +66,29 @@ class Arrays(Format):
         return Raw(y, lambda rows: _floats(joined[rows]), join(n_train, len(y) - n_train))
 
 
-def _open(path: Path) -> dict[str, NDArray[Any]]:
-    """All arrays by name, in lower case; arrays of Python objects are refused."""
+def _open(path: Path) -> dict[str, Reader]:
+    """What reads each array, by its name in lower case; arrays of Python objects are refused."""
     if path.is_dir():
-        arrays = {}
-        for file in sorted(path.glob("*.npy")):
-            with reading(file, "an npy file of plain numbers"):
-                arrays[file.stem.lower()] = np.load(file, mmap_mode="r", allow_pickle=False)
-        return arrays
-    with reading(path, "an npz file (or a folder of npy files) of plain numbers"):
-        if not zipfile.is_zipfile(path):
-            raise ValueError("no zip archive")
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {name.lower(): archive[name] for name in archive.files}
-        if odd := [name for name, array in arrays.items() if not isinstance(array, np.ndarray)]:
-            raise ValueError(f"{odd[0]!r} is no array")
-        return arrays
+        return {file.stem.lower(): partial(_mapped, file) for file in sorted(path.glob("*.npy"))}
+    with reading(path, NPZ), zipfile.ZipFile(path) as archive:
+        refuse_bomb(path, sum(member.file_size for member in archive.infolist()))
+        return {
+            name.removesuffix(".npy").lower(): partial(_unzipped, path, name) for name in archive.namelist()
+        }
+
+
+def _mapped(file: Path) -> NDArray[Any]:
+    with reading(file, "an npy file of plain numbers"), file.open("rb") as opened:
+        return npy.map_array(opened, npy.read_layout(opened, file.stat().st_size))
+
+
+def _unzipped(path: Path, name: str) -> NDArray[Any]:
+    with reading(path, NPZ), zipfile.ZipFile(path) as archive, archive.open(name) as member:
+        return npy.read_array(member, npy.read_layout(member, archive.getinfo(name).file_size))
 
 
 def _pair(
-    arrays: Mapping[str, NDArray[Any]], part: str, label: str | None, path: Path
+    arrays: Mapping[str, Reader], part: str, label: str | None, path: Path
 ) -> tuple[NDArray[Any], NDArray[Any]] | None:
     """Records and labels of a part, or None if it is not there. `part` comes before or after the names."""
     records = _one(arrays, RECORDS, part, path)
@@ -90,7 +98,8 @@ def _pair(
     if records is None or labels is None:
         missing = "records" if records is None else "labels"
         raise InputError(f"{path} must hold records and labels, got no {missing} among {', '.join(arrays)}")
-    x, y = arrays[records], arrays[labels]
+    x, y = arrays[records](), arrays[labels]()
+    shapes = f"{list(y.shape)} and {list(x.shape)}"
     if y.ndim == 2 and y.shape[1] > 1:
         if not ((y == 0) | (y == 1)).all() or (y.sum(axis=1) != 1).any():
             raise InputError(f"{path}: {labels} must be [N] or one-hot [N, C], got rows that are not one-hot")
@@ -98,14 +107,11 @@ def _pair(
     if y.ndim == 2 and y.shape[1] == 1:
         y = y[:, 0]
     if y.ndim != 1 or x.ndim == 0 or len(x) != len(y):
-        raise InputError(
-            f"{path}: {labels} must hold one label a record of {records}, got {list(arrays[labels].shape)} "
-            f"and {list(x.shape)}"
-        )
+        raise InputError(f"{path}: {labels} must hold one label a record of {records}, got {shapes}")
     return x, y
 
 
-def _one(arrays: Mapping[str, NDArray[Any]], names: tuple[str, ...], part: str, path: Path) -> str | None:
+def _one(arrays: Mapping[str, Reader], names: tuple[str, ...], part: str, path: Path) -> str | None:
     wanted = {form for name in names for form in (f"{name}_{part}", f"{part}_{name}", f"{name}{part}")}
     found = [name for name in arrays if name in (wanted if part else names)]
     if len(found) > 1:
@@ -135,4 +141,5 @@ def _records(x: NDArray[Any], path: Path) -> NDArray[Any]:
 def _floats(x: NDArray[Any]) -> Floats:
     if x.ndim == 4 and x.dtype.kind in "iu":
         return scale(x.astype(np.uint8))
-    return np.ascontiguousarray(x, dtype=np.float32)
+    with np.errstate(over="ignore"):  # what is infinite then is refused with the data set
+        return np.ascontiguousarray(x, dtype=np.float32)

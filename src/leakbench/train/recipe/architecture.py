@@ -53,6 +53,7 @@ class Architecture:
             within("a layer's width", width, 1)
         if len(self.channels) != 2:
             raise InputError(f"channels must be two numbers, one a convolution, got {self.channels}")
+        within("depth", self.depth, 1, 1000)
         if self.name == "wrn" and (self.depth < 10 or (self.depth - 4) % 6):
             raise InputError(f"depth of a wrn must be 6 n + 4, such as 16 or 28, got {self.depth}")
         if (self.name == "custom") != (self.factory is not None):

@@ -43,7 +43,7 @@ class Train:
 
     def __post_init__(self) -> None:
         within("epochs", self.epochs, 1)
-        within("batch_size", self.batch_size, 1)
+        within("batch_size", self.batch_size, 1, 2**31)
         within("l1", self.l1, 0.0)
         if self.on not in get_args(Source):
             raise unknown("records to train on:", self.on, get_args(Source))
