@@ -110,6 +110,18 @@ def test_many_targets_of_another_mix() -> None:
     assert row.lo > 0.65
 
 
+@pytest.mark.parametrize("inside", [1, 25])
+def test_too_few_members_leave_no_row(inside: int) -> None:
+    rng = np.random.default_rng(0)
+    given = {"losses": rng.random(400), "labels": rng.integers(0, 3, 400), "members": np.arange(400) < inside}
+    case = Models(
+        Signals(given["labels"], losses=given["losses"][None, None]),
+        given["members"][None],
+        np.ones((1, 400), bool),
+    )
+    assert not list(blind(Case("none", case, (0,)), None, None, 0))
+
+
 def test_nothing_known_of_the_records_leaves_no_row() -> None:
     members = np.arange(400) % 2 == 0
     assert not found(
@@ -122,6 +134,7 @@ def test_nothing_known_of_the_records_leaves_no_row() -> None:
     [
         (np.zeros((3, 2)), r"features must be one row a record, \[2000, D\], got shape \(3, 2\)"),
         (np.full(2000, np.inf), "features must not be infinite"),
+        (np.zeros((2000, 1001), np.float32), "features must have at most 1000 columns, got 1001"),
         (np.zeros(2000, complex), "features"),
     ],
 )

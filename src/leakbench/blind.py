@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .attacks.base import Scorer, TrainedAttack
-from .evaluate import Case, import_for, suffices
+from .evaluate import FEWEST, Case, import_for, suffices
 from .metrics import Sample
 from .metrics.auc import Auc
 from .results import BLIND, Row
@@ -66,6 +66,13 @@ def blind(
     columns = [(_ranked(values), True) for values in categories]
     columns += [] if features is None else [_column(values) for values in features.T]
     if not columns:
+        return
+    few = min(
+        (case.models.audited[m] & side).sum()
+        for m in case.targets
+        for side in (case.models.members[m], ~case.models.members[m])
+    )
+    if few < 2 * FEWEST:
         return
     attack = _Blind(
         np.stack([c for c, _ in columns], axis=1), np.array([is_category for _, is_category in columns])

@@ -201,14 +201,21 @@ def held_out(attack: TrainedAttack, models: Models, m: int, rng: np.random.Gener
 
 
 def _random_half(alike: Ints, members: Bools, audited: Bools, rng: np.random.Generator) -> Bools:
-    """Half of the audited members and half of the others [N]; records that are alike are all in it, or none is."""
+    """Half of the audited members and half of the others [N]; records that are alike are all in it, or none is.
+
+    Where that leaves a half without members or without others, each record stands for itself.
+    """
     n = members.size
     inside, outside = (np.bincount(alike[audited & side], minlength=n) > 0 for side in (members, ~members))
     half = np.zeros(n, dtype=bool)
     for kind in (inside & ~outside, outside & ~inside, inside & outside):
         records = rng.permutation(np.flatnonzero(kind))
         half[records[: records.size // 2]] = True
-    return half[alike] & audited
+    half = half[alike] & audited
+    sides = [part & side for part in (half, audited & ~half) for side in (members, ~members)]
+    if all(side.any() for side in sides) or np.array_equal(alike, np.arange(n)):
+        return half
+    return _random_half(np.arange(n), members, audited, rng)
 
 
 def _unlike(models: Models, targets: Sequence[int]) -> bool:

@@ -84,6 +84,17 @@ def test_copies_are_scored_together_or_not_at_all() -> None:
     assert np.array_equal(half, half[models.alike])
 
 
+def test_members_that_are_all_alike_are_split_nevertheless() -> None:
+    """A half without members fits no attacker."""
+    rng = np.random.default_rng(0)
+    members = np.arange(2000) < 60
+    losses = np.where(members, 0.25, rng.random(2000))
+    models = Models(Signals(losses=losses[None, None]), members[None], np.ones((1, 2000), bool))
+    assert np.unique(models.alike[members]).size == 1
+    scores = score_targets(ATTACKS.make("logistic_regression"), models, [0], seed=0).scores[0]
+    assert np.isfinite(scores[members]).sum() == 30
+
+
 @pytest.mark.parametrize("models", [1, 3])
 def test_doubled_noise_reads_as_chance(models: int) -> None:
     """Forest and neighbours would find each record's copy again: best above chance in 9 of 10 such studies."""

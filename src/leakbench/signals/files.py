@@ -21,6 +21,7 @@ from .mapped import parts
 from .vocabulary import NAMES, SCHEMA, canonical, recognise
 
 MOST_GROUPS = 1000  # each is measured under each attack
+MOST_FEATURES = 1000  # columns; the blind baseline looks at each
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,6 +118,10 @@ def _features(arrays: Arrays, n: int) -> NDArray[Any] | None:
         return None
     if array.ndim not in (1, 2) or len(array) != n or 0 in array.shape:
         raise InputError(f"features must be one row a record, [{n}, D], got shape {array.shape}")
+    if array.size > MOST_FEATURES * n:
+        raise InputError(
+            f"features must have at most {MOST_FEATURES} columns, got {array.shape[1]}; leave some out"
+        )
     if array.dtype.kind not in "biufU":
         raise InputError(f"features must be numbers or text, got dtype {array.dtype}; use astype(float)")
     if array.dtype.kind == "f" and np.isinf(array).any():
