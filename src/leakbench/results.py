@@ -49,9 +49,7 @@ class Row:
     hi: float | None = None
     n_members: int | None = None  # scores of members, and of non-members, that the number rests on
     n_nonmembers: int | None = None
-    attack: str | None = (
-        None  # None for utility and cost; "best" for the strongest; "blind" for the blind baseline
-    )
+    attack: str | None = None  # None for utility and cost; "best": the strongest; "blind": the baseline
     slice: str = "all"  # or class=, correct=, loss=, group:name=, or "worst", chosen on the other half
     defence: str = "none"  # the study's label
     target: str = "all"  # "all" pools every target; else the target's index
