@@ -1,6 +1,7 @@
 """Reading CSV and parquet tables, and finding the columns of labels and of row numbers."""
 
 import re
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -85,7 +86,7 @@ def read_parquet(path: Path) -> Table:
 
 def _checked(table: Table, path: Path) -> Table:
     names = table.column_names
-    twice = sorted({name for name in names if names.count(name) > 1})
+    twice = sorted(name for name, times in Counter(names).items() if times > 1)
     if twice:
         raise InputError(f"{path} must have columns of different names, got {twice[0]!r} more than once")
     if not table.num_rows:
@@ -117,9 +118,13 @@ def feature_columns(
     for name in (*options.drop, *options.categorical):
         if name not in names:
             raise unknown(f"column of {path}:", name, names)
-    kept = [name for name in names if name != label and name not in options.drop]
-    for name in [name for name in kept if _is_index(table[name], names.index(name), name, path)]:
-        kept.remove(name)
+    kept = []
+    for place, name in enumerate(names):
+        if name == label or name in options.drop:
+            continue
+        if not _is_index(table[place], place, name, path):
+            kept.append(name)
+            continue
         notes.append(f"the column {name!r} was left out: it numbers or names the records")
     if not kept:
         raise InputError(f"{path} must have columns beside {label!r}, got none")
