@@ -7,6 +7,7 @@ import torch
 
 from leakbench.running import run
 from leakbench.study import Study
+from leakbench.synthesis import synthesize
 from leakbench.train.tensors import Normaliser
 
 
@@ -40,3 +41,10 @@ def test_a_table_and_images_are_normalised_along_their_own_axis() -> None:
     assert torch.equal(normalise(table)[0, 0], torch.tensor([0.0, -0.25]))
     assert torch.equal(normalise(table[0])[0], torch.tensor([0.0, -0.25]))
     assert torch.equal(normalise(images)[0, :, 0, 0], torch.tensor([0.0, -0.25]))
+
+
+def test_what_was_noted_of_a_table_is_told_by_synthesize(tmp_path: Path) -> None:
+    rows = [f"{i},{i % 7},{i % 2}" for i in range(200)]
+    (tmp_path / "t.csv").write_text("\n".join(["id,a,label", *rows]) + "\n")
+    made = synthesize(tmp_path / "t.csv", "bootstrap", seed=0)
+    assert made.notes == ["the column 'id' was left out: it numbers or names the records"]
