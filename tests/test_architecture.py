@@ -30,7 +30,7 @@ LAYERS = {  # a part may import the parts named here, and itself
     "types": {"errors", "recent", "signals"},
     "regular": set(),
     "saved": {"errors", "regular"},
-    "results": {"errors", "report", "saved"},
+    "results": {"errors", "regular", "report", "saved"},
     "signals": {"errors", "types", "seeds", "key"},
     "metrics": {"errors", "recent", "registry", "seeds", "types"},
     "attacks": {"cores", "errors", "registry", "metrics", "signals", "types"},

@@ -1,5 +1,6 @@
 """Audit saved outputs: arrays in, every applicable attack with intervals out. Imports no torch."""
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -51,12 +52,19 @@ def audit(
 
 
 def _given(source: str | Path | Mapping[str, Any] | None, arrays: dict[str, Any]) -> AuditInput:
-    if not isinstance(source, str | Path):
-        return from_arrays(**(dict(source or {}) | arrays))
+    if source is None or isinstance(source, Mapping):
+        named = dict(source or {}) | arrays
+        if not all(isinstance(name, str) for name in named):
+            raise InputError(
+                f"arrays must have names that are text, got {sorted(map(repr, named))}; see docs/audit-file.md"
+            )
+        return from_arrays(**named)
+    if not isinstance(source, str | os.PathLike):
+        raise InputError(f"give a path, or arrays by name such as logits=..., got {type(source).__name__}")
     if arrays:
         names = ", ".join(sorted(arrays))
         raise InputError(f"give a path or arrays, got {source} and {names}; load the file and join them")
-    return read(source)
+    return read(os.fspath(source))
 
 
 def _audit(

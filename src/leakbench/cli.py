@@ -340,11 +340,17 @@ def report(
     Example:
       leakbench report demo-report
     """
-    from .results import Results
+    from .results import Results, not_ours
 
     results = Results.load(folder)
     path = Path(folder)
-    terminal.show(results, results.save(path if path.is_dir() else path.parent))
+    try:
+        page = results.save(path if path.is_dir() else path.parent)
+    except LeakbenchError:
+        raise
+    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
+        raise not_ours(path, f"it cannot be drawn ({type(error).__name__}: {error})") from None
+    terminal.show(results, page)
 
 
 @app.command()

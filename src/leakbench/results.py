@@ -3,13 +3,15 @@
 This is the contract with everything that reads our output. `SCHEMA` changes when a field changes its meaning.
 """
 
-import json
 import math
 import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
+
+from .errors import InputError
+from .regular import parse_json, read_regular
 
 if TYPE_CHECKING:
     import numpy as np
@@ -196,6 +198,8 @@ class Results:
     @classmethod
     def from_dict(cls, plain: dict[str, Any]) -> "Results":
         """The inverse of `to_dict`."""
+        from pydantic import create_model
+
         given = {k: v for k, v in plain.items() if k not in ("schema", "verdict", "results")}
         given["rows"] = _typed(Row, plain["results"])
         if not re.fullmatch("[0-9a-f]{0,64}", plain.get("identity", "")):
@@ -208,6 +212,9 @@ class Results:
             "layers": _typed(LayerSize, plain.get("layers", [])),
             "distributions": _typed(Distribution, plain.get("distributions", [])),
         }
+        plain_fields = [f for f in fields(cls) if f.name in PLAIN and f.name in given]
+        kinds: dict[str, Any] = {f.name: (f.type, ...) for f in plain_fields}
+        create_model("Report", **kinds).model_validate({name: given[name] for name in kinds}, strict=True)
         return cls(**given)
 
     def save(self, folder: str | Path) -> Path:
@@ -236,20 +243,20 @@ class Results:
 
     @classmethod
     def _read(cls, path: Path) -> "Results":
-        from .errors import InputError, first_problem
+        from .errors import first_problem
 
         try:
-            plain = json.loads(path.read_text(encoding="utf-8"))
+            plain = parse_json(read_regular(path.resolve()))
         except OSError as error:
             raise InputError(
                 f"cannot read {path}: {error.strerror}; give a folder with report.json"
             ) from None
-        except (ValueError, RecursionError) as error:
+        except ValueError as error:
             raise InputError(f"{path} must be a report.json written by leakbench; {error}") from None
         if not isinstance(plain, dict) or plain.get("schema") != SCHEMA:
             got = plain.get("schema") if isinstance(plain, dict) else type(plain).__name__
             raise InputError(
-                f"{path} must have schema {SCHEMA!r}, got {got!r}; run the audit or the study again"
+                f"{path} must have schema {SCHEMA!r}, got {str(got)[:100]!r}; run the audit or the study again"
             )
         from pydantic import ValidationError
 
@@ -261,7 +268,16 @@ class Results:
             why = first_problem(error)
         except (TypeError, AttributeError) as error:
             why = str(error)
-        raise InputError(f"{path} is not as leakbench wrote it: {why}; run the audit or the study again")
+        raise not_ours(path, why)
+
+
+PLAIN = ("kind", "title", "methods", "provenance", "study", "notes")  # fields that hold plain values
+
+
+def not_ours(path: Path, why: str) -> InputError:
+    """The error for a report.json that is not as leakbench writes it."""
+    why = " ".join(why.split())[:500]
+    return InputError(f"{path} is not as leakbench wrote it: {why}; run the audit or the study again")
 
 
 def _typed(kind: type[T], items: list[dict[str, Any]]) -> list[T]:

@@ -9,6 +9,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from .evaluate import FEWEST
 from .types import Array, Bools, Models
 
 LOSS_CUTS = (0, 20, 40, 60, 80, 100)
@@ -24,7 +25,8 @@ def slices(
     signals, shape = models.signals, (len(targets), models.members.shape[1])
     found = {"all": np.ones(shape, dtype=bool)}
     if signals.labels is not None:
-        for c in np.unique(signals.labels):
+        classes, counts = np.unique(signals.labels, return_counts=True)
+        for c in classes[counts * len(targets) >= FEWEST]:  # of what has fewer nothing can be measured
             name = class_names[c] if class_names is not None else str(c)
             found[f"class={name}"] = np.broadcast_to(signals.labels == c, shape)
     if signals.offers("correct"):

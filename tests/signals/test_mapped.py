@@ -3,15 +3,18 @@
 import json
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+import leakbench
 from leakbench.errors import InputError
 from leakbench.signals.files import from_arrays, read
 from leakbench.signals.mapped import by_model, joined
-from leakbench.types import PerModel
+from leakbench.signals.statistics import STATISTICS
+from leakbench.types import PerModel, Signals
 
 S, V, N, C = 6, 2, 40, 3
 
@@ -81,6 +84,58 @@ def test_what_a_caller_wrote_into_his_mapped_array_stays(tmp_path: Path) -> None
     given = from_arrays(**{**arrays, "shadow_losses": own})
     assert np.array_equal(own, arrays["shadow_losses"])
     assert given.fingerprint == from_arrays(**arrays).fingerprint
+
+
+def test_a_large_model_is_read_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """4,000 x 500 half-precision logits are 16 MB in double precision, of which no more than a few parts are made."""
+    n, classes, rng = 4_000, 500, np.random.default_rng(0)
+    np.save(tmp_path / "logits.npy", rng.standard_normal((n, classes), np.float32).astype(np.float16))
+    np.save(tmp_path / "labels.npy", rng.integers(classes, size=n))
+    np.save(tmp_path / "members.npy", rng.random(n) < 0.5)
+    monkeypatch.setattr(leakbench.types, "BLOCK", 2**16)  # 31 parts
+    monkeypatch.setattr(leakbench.signals.assemble, "BLOCK", 2**16)
+    tracemalloc.start()
+    signals = read(tmp_path).models.signals
+    for name in STATISTICS:
+        signals.statistic(name, 0)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 8e6, peak  # 8 statistics are 0.3 MB, 12 arrays of a part 6 MB
+
+
+@pytest.mark.parametrize("name", STATISTICS)
+def test_parts_give_the_same_bits(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    z, y = rng.normal(size=(1, V, 997, 37)).astype(np.float32), rng.integers(37, size=997)
+    whole = Signals(y, z).statistic(name, 0)
+    monkeypatch.setattr(leakbench.types, "BLOCK", 1000)
+    assert np.array_equal(Signals(y, z).statistic(name, 0), whole)
+
+
+LARGE = """
+import json, resource, sys
+import leakbench
+leakbench.audit(sys.argv[1])
+print(json.dumps(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20))
+"""
+
+
+@pytest.mark.slow
+def test_200_000_records_of_1000_classes_need_no_more_than_a_gigabyte_and_a_half(tmp_path: Path) -> None:
+    n, classes, rows, rng = 200_000, 1000, 10_000, np.random.default_rng(0)
+    labels, members = rng.integers(classes, size=n), rng.random(n) < 0.5
+    logits = np.lib.format.open_memmap(tmp_path / "logits.npy", "w+", np.float16, (n, classes))
+    for first in range(0, n, rows):
+        part = rng.standard_normal((rows, classes), np.float32)
+        part[np.arange(rows), labels[first : first + rows]] += 5 + members[first : first + rows]
+        logits[first : first + rows] = part
+    logits.flush()
+    np.save(tmp_path / "labels.npy", labels)
+    np.save(tmp_path / "members.npy", members)
+    done = subprocess.run(
+        [sys.executable, "-c", LARGE, str(tmp_path)], capture_output=True, text=True, check=True
+    )
+    assert json.loads(done.stdout) < 1.5  # GB
 
 
 AUDIT = """
