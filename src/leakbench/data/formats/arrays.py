@@ -60,9 +60,10 @@ class Arrays(Format):
             raise InputError(
                 f"{path}: both parts must have records of one shape, got {[p.shape[1:] for p in x]}"
             )
-        y = np.concatenate([labels for _, labels in parts])
         n_train = len(x[0])
-        joined = x[0] if len(x) == 1 else np.concatenate(x)
+        with reading(path, "arrays of numbers whose parts are of one kind"):
+            y = np.concatenate([labels for _, labels in parts])
+            joined = x[0] if len(x) == 1 else np.concatenate(x)
         return Raw(y, lambda rows: _floats(joined[rows]), join(n_train, len(y) - n_train))
 
 
