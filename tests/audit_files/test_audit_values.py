@@ -118,6 +118,16 @@ def test_advice_that_is_followed_gives_the_right_array(case):
     )
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("kind", ["losses", "scores", "logits"])
+def test_values_near_the_largest_raise_no_warning(kind):
+    values = np.r_[1e300, 1.7e308, np.arange(10.0)]
+    given = from_arrays(
+        **{kind: np.stack([values, values], 1) if kind == "logits" else values}, members=np.arange(12) % 2
+    )
+    assert getattr(given.models.signals, kind).max() == 1.7e308
+
+
 def test_what_is_no_cross_entropy_is_no_loss():
     refused("save what is no cross-entropy as scores, with higher = more likely a member",
             losses=[1.0, -2.0, 3.0], members=[1, 0, 0])  # fmt: skip

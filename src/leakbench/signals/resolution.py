@@ -17,6 +17,7 @@ ZERO = float(np.exp(LOG_FLOOR))  # what a probability of 0 is replaced by where 
 SINGLE = float(np.finfo(np.float32).eps)  # the precision of many values that lie in a wider type
 SLACK = 32  # units in the last place by which a value may miss its multiple: it went through a logarithm
 CHANCE = 1e-15  # below which values that are not rounded would all lie near multiples
+LARGEST = 2.0**53  # beyond it every value is a whole number, and its multiples may overflow
 TRIED = 16  # values on which steps are tried before all values are held to them
 VALUES = 2**15  # about as many are looked at in one model
 UNNORMALISED = (
@@ -53,6 +54,8 @@ def _found(rows: Array, step: float) -> Resolution:
 
 def _grid(values: Array, precisions: set[float]) -> float:
     """The coarsest step 1/n of which all `values` [k] are multiples in one of the `precisions`, or 0."""
+    if values.size and values[-1] > LARGEST:
+        return 0.0
     tried = values[np.linspace(0, values.size - 1, min(values.size, TRIED)).astype(int)]
     for eps in sorted(precisions):
         for n in PARTS[_near_multiples(tried[:, None] * PARTS, eps).all(axis=0)]:
@@ -106,7 +109,9 @@ def of_losses(losses: NDArray[np.floating[Any]]) -> Resolution:
         return _found(rows, step)
     if step := _grid_of(np.exp(-rows), eps)[0]:
         return _found(np.minimum(np.exp(-rows), rows), step)._replace(logarithms=True)
-    single = losses.dtype.itemsize > 4 and np.allclose(above, above.astype(np.float32), rtol=1e-9, atol=0)
+    with np.errstate(over="ignore"):  # what single precision cannot hold did not come from it
+        narrow = above.astype(np.float32)
+    single = losses.dtype.itemsize > 4 and np.allclose(above, narrow, rtol=1e-9, atol=0)
     return _found(rows, SINGLE if single and above.size and rows.min() <= 0 else 0.0)
 
 
