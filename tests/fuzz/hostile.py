@@ -242,7 +242,7 @@ def csv(columns: Arrays, rng: Rng) -> bytes:
         )
     elif how == 6:
         names = names if rng.integers(2) else [f"{i / 7}" for i in range(len(names))]
-        rows = chosen(rng, ([], rows[:1], rows, [[""] * len(names)] * 3, rows * 50))
+        rows = chosen(rng, ([], rows[:1], rows, [[""] * len(names)] * 3, rows * 5))
     elif how == 7:
         extra = chosen(
             rng, (["weather"], [""], [f"x{i}" for i in range(2000)], ["loss", "loss"], list(NAMES))
