@@ -59,7 +59,7 @@ def reads_as_chance(name: str, models: Models) -> None:
     known = np.isfinite(scores)
     members = models.members[0, known]
     n1, n0 = int(members.sum()), int((~members).sum())
-    assert n1 >= MEMBERS // 2 and n0 >= OTHERS // 2
+    assert n1 >= 0.48 * MEMBERS and n0 >= 0.48 * OTHERS  # halves of groups of equal records are not exact
     assert abs(auc(scores, models.members[0]) - 0.5) < NORMAL_999 * noise_sd(n1, n0)
     assert advantage(scores[known], members) < KS_999 * np.sqrt(1 / n1 + 1 / n0)
 

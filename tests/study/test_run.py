@@ -180,9 +180,9 @@ def test_each_model_is_verified_once_a_run(
     asked: list[str] = []
     right = Store.get
 
-    def counted(self: Store, kind: str, spec: dict) -> object:
+    def counted(self: Store, kind: str, spec: dict, *check: object) -> object:
         asked.append(f"{kind}/{content_key(spec)}")
-        return right(self, kind, spec)
+        return right(self, kind, spec, *check)
 
     monkeypatch.setattr(Store, "get", counted)
     run(Study.of(TABLE), store)
