@@ -36,9 +36,7 @@ class Workers:
     def map(self, work: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
         """`work` on each item; the results in their order. Raises what `work` raised first."""
         threads = allowed()
-        pool = ThreadPoolExecutor(
-            min(threads, self._most or threads), initializer=_torch_threads, initargs=(1,)
-        )
+        pool = ThreadPoolExecutor(min(threads, self._most or threads), initializer=_single_threaded)
         try:
             with threadpool_limits(1):
                 futures = [pool.submit(work, item) for item in items]
@@ -61,6 +59,12 @@ class Workers:
     def each(self, work: Callable[[Item], None], items: Sequence[Item]) -> None:
         """`map`, for what gives nothing back."""
         self.map(work, items)
+
+
+def _single_threaded() -> None:
+    """Have torch and OpenMP use one thread for the calling one; OpenMP takes no limit from the thread that set it."""
+    _torch_threads(1)
+    threadpool_limits(1, user_api="openmp")
 
 
 def _torch_threads(n: int) -> None:

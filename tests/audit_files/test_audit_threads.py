@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_info
 
 import leakbench
 from leakbench import auditing
+from leakbench.progress import Silent
 from leakbench.workers import Workers
 
 S, N, C = 6, 300, 40
@@ -54,3 +56,13 @@ def test_many_records_are_attacked_by_fewer_at_once(arrays, monkeypatch):
         monkeypatch.setattr(auditing, "ROOM", room)
         leakbench.audit(**arrays, attacks=["loss"])
     assert asked == [2**30 // (auditing.PER_RECORD * N), 2, 1]
+
+
+def test_each_thread_leaves_the_cores_to_the_others() -> None:
+    """OpenMP takes its limit from the calling thread alone: boosted trees and neighbours would use all cores in each."""
+    import sklearn.ensemble  # noqa: F401  loads OpenMP
+
+    def threads(_: int) -> list[int]:
+        return [each["num_threads"] for each in threadpool_info()]
+
+    assert {n for each in Workers(Silent()).map(threads, range(4)) for n in each} == {1}
