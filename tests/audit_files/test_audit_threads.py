@@ -59,7 +59,7 @@ def test_many_records_are_attacked_by_fewer_at_once(arrays, monkeypatch):
 
 
 def test_each_thread_leaves_the_cores_to_the_others() -> None:
-    """OpenMP takes its limit from the calling thread alone: boosted trees and neighbours would use all cores in each."""
+    """OpenMP takes its limit from the calling thread alone: each pool thread would use all cores."""
     import sklearn.ensemble  # noqa: F401  loads OpenMP
 
     def threads(_: int) -> list[int]:
