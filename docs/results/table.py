@@ -45,6 +45,7 @@ def table(results: Results) -> list[str]:
 
 def _lowest_fpr(results: Results) -> str:
     found = {r.metric for r in results.find(attack="best", slice="all") if r.metric.startswith("tpr@")}
+    found = {metric for metric in found if not metric.endswith("-difference")}
     return min(found, key=lambda metric: float(metric.partition("=")[2]))
 
 
