@@ -132,7 +132,7 @@ def test_a_table_that_would_fill_the_memory(tmp_path, form):
         parquet.write_table(pa.table({"loss": zeros, "member": zeros}), path, compression="ZSTD")
     else:
         path.write_bytes(gzip.compress(b"loss,member\n" + b"0,1\n" * 18_000_000, 1))
-    refused(path, "save a folder of .npy files instead")
+    refused(path, "expands to more than 10 times its size and 64 MB; ")
 
 
 @pytest.mark.parametrize("name", ["a.npz", "a.csv", "a.parquet", "a.npy"])

@@ -71,7 +71,8 @@ class Rmia(Attack):
 
 def dominated(ratio: Array, others: Array, gamma: float) -> Array:
     """Pr_z[R(x) / R(z) >= gamma] [N] from log R(x) [N] and log R(z) [Z], in O((N + Z) log Z)."""
-    leading_bits = ratio.astype(np.float32).view(np.uint32) >> 16
+    with np.errstate(over="ignore"):
+        leading_bits = ratio.astype(np.float32).view(np.uint32) >> 16
     order = np.argsort(leading_bits.astype(np.uint16), kind="stable")  # like next to like, by a radix sort,
     beaten = np.empty(ratio.size)  # makes the look-ups three times as fast, and no difference to the result
     beaten[order] = np.searchsorted(np.sort(others), ratio[order] - np.log(gamma), side="right")

@@ -17,9 +17,12 @@ from .statistics import LOG_FLOOR
 SUM_TOLERANCE = 1e-3  # how far a row of probabilities may be from summing to one
 ROUND_OFF = 1e-5  # of a sum of probabilities in single precision
 BELOW_ZERO = 1e-3  # how far below 0 round-off may take a loss or a probability
+BFLOAT16 = 2.0**-8  # the same in bfloat16, with the relative precision of each value
 ROUNDED_ROWS = 0.1  # how far from one a row of coarsely rounded probabilities may sum
+LARGEST = 1e100  # of a logit, loss or score: squares and sums of such numbers do not overflow
 MOST_LABEL = 2**53  # the whole numbers up to here are exact in double precision
 AXES = ("model", "view", "record", "class")
+DIVERGED = "the training of this model diverged; train it again"
 AGAIN = "compute them again in single or double precision, in which nothing overflows"
 
 
@@ -62,6 +65,7 @@ def logits(name: str, array: ByModel) -> ByModel:
         return odd
 
     _refuse_not_finite(name, array, AGAIN, bad)
+    _refuse_huge(name, array, DIVERGED)
     return _changed(array, _without_zeros, array.dtype) if zeros else array
 
 
@@ -82,6 +86,20 @@ def _refuse_not_finite(
             f"{name} must be finite, got {count} NaN or infinite of {math.prod(array.shape)} values, "
             f"the first at {first}; {AGAIN if unknown else remedy}"
         )
+
+
+def _refuse_huge(name: str, array: ByModel, remedy: str) -> None:
+    """Raise InputError for the first finite value beyond LARGEST, which half and single precision do not hold."""
+    if array.dtype.itemsize <= 4:
+        return
+    for m, records, part in _blocks(array):
+        huge = np.isfinite(part) & (np.abs(part) > LARGEST)
+        if huge.any():
+            v, n, *c = (int(i) for i in np.argwhere(huge)[0])
+            where = place((m, v, records.start + n, *c), array.shape)
+            raise InputError(
+                f"{name} must lie within -{LARGEST:g}..{LARGEST:g}, got {part[huge][0]:g} at {where}; {remedy}"
+            )
 
 
 def _blocks(array: ByModel) -> Iterator[tuple[int, slice, Numbers]]:
@@ -153,7 +171,8 @@ def _refuse_sums(name: str, probs: ByModel) -> None:
         total = part.sum(axis=-1, dtype=np.float64)
         v, n = np.unravel_index(int(np.abs(total - 1.0).argmax()), total.shape)
         if abs(total[v, n] - 1.0) > tolerance:
-            tolerance = max(tolerance, of_probabilities(part).step * part.shape[-1] / 2 + ROUND_OFF)
+            half_steps = of_probabilities(part).step * part.shape[-1] / 2 + ROUND_OFF
+            tolerance = max(tolerance, half_steps, BFLOAT16 if _is_bfloat16(part) else 0.0)
         if abs(total[v, n] - 1.0) > abs(worst - 1.0):
             worst, where = float(total[v, n]), place((m, v, records.start + n), probs.shape[:3])
         least, most = min(least, float(total.min())), max(most, float(total.max()))
@@ -170,6 +189,11 @@ def _refuse_sums(name: str, probs: ByModel) -> None:
     )
 
 
+def _is_bfloat16(part: Numbers) -> bool:
+    """Whether all values lie in the type bfloat16, which is the upper half of single precision."""
+    return part.dtype == np.float32 and not (np.ascontiguousarray(part).view(np.uint32) & 0xFFFF).any()
+
+
 def losses(name: str, array: ByModel) -> ByModel:
     """The losses. Raises InputError for one that is negative, NaN or infinite: -log p is none of them."""
     _refuse_negative(
@@ -179,12 +203,16 @@ def losses(name: str, array: ByModel) -> ByModel:
         f"an infinite loss is a probability that was rounded to 0: save np.minimum({name}, {-LOG_FLOOR:.2f})"
     )
     _refuse_not_finite(name, array, zero)
+    _refuse_huge(name, array, DIVERGED)
     return array
 
 
 def scores(name: str, array: ByModel) -> ByModel:
     """The scores. Raises InputError for one that is NaN or infinite."""
     _refuse_not_finite(name, array, f"save np.clip({name}, -1e30, 1e30), which keeps their order")
+    _refuse_huge(
+        name, array, "divide all of them, of all models, by the same number, which keeps their order"
+    )
     return array
 
 
@@ -224,8 +252,17 @@ def members(name: str, array: NDArray[Any], letters: str) -> Bools:
         raise InputError(
             f"{name} must be true/false or 0/1, got {array[first]} at record {first[-1]}"
             + (f" of model {first[0]}" if len(first) == 2 else "")
+            + _to_members(name, array)
         )
     return array.astype(np.bool_)
+
+
+def _to_members(name: str, array: NDArray[Any]) -> str:
+    """How membership comes from -1 and 1, or from the numbers of the member records."""
+    distinct = np.unique(array)
+    if distinct.tolist() == [-1, 1]:
+        return f"; save {name} > 0"
+    return f"; from record numbers save np.isin(np.arange(N), {name})" if distinct.size == array.size else ""
 
 
 def both_sides(name: str, array: Bools) -> None:
@@ -279,12 +316,12 @@ def _integral(name: str, array: NDArray[Any]) -> None:
     """Raise InputError for the first label that is no whole number."""
     if array.dtype.kind in "biu":
         return
-    if array.dtype.kind not in "fU":
+    if array.dtype.kind != "f":
         raise InputError(f"{name} must be integers 0..C-1, got dtype {array.dtype}")
-    whole = array == np.round(array) if array.dtype.kind == "f" else np.zeros(len(array), dtype=bool)
+    whole = array == np.round(array)
     if not whole.all():
         first = int(np.argmin(whole))
         raise InputError(
             f"{name} must be integers 0..C-1, got {array[first].item()!r} at record {first}; number the classes in the "
-            "order of the columns of the outputs, and save their names as class_names"
+            "order of the columns of the outputs"
         )

@@ -18,6 +18,7 @@ from .check import text
 from .formats import load
 from .given import as_array
 from .mapped import parts
+from .named import decoded, numbered
 from .vocabulary import NAMES, SCHEMA, canonical, recognise
 
 MOST_GROUPS = 1000  # each is measured under each attack
@@ -68,9 +69,11 @@ def from_arrays(**arrays: Any) -> AuditInput:
 
 
 def _checked(arrays: Arrays, source: str, notes: list[str]) -> AuditInput:
-    for name, array in arrays.items():
+    given = {name: decoded(name, array) for name, array in arrays.items()}
+    for name, array in given.items():
         text(name, array)
-    _check_schema(arrays)
+    _check_schema(given)
+    arrays = numbered(given)
     models, targets = assemble(arrays)
     n_records, logits = models.members.shape[1], models.signals.logits
     return AuditInput(
@@ -78,7 +81,7 @@ def _checked(arrays: Arrays, source: str, notes: list[str]) -> AuditInput:
         targets=targets,
         groups=_groups(arrays, n_records),
         class_names=_class_names(arrays, None if logits is None else logits.shape[3]),
-        fingerprint=_fingerprint(arrays),
+        fingerprint=_fingerprint(given),
         source=source,
         kind=kinds(arrays)[0],
         notes=(*notes, *_unused(arrays)),

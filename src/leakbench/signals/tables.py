@@ -39,7 +39,7 @@ def read_csv(path: Path) -> tuple[Arrays, list[str]]:
     import pyarrow as pa
     from pyarrow import csv as pacsv
 
-    content = _unpacked(path) if path.suffix.lower() == ".gz" else path.read_bytes()
+    content = unpacked(path) if path.suffix.lower() == ".gz" else path.read_bytes()
     header, separator = _header(content, path)
     places, notes = _places(header, path)
     kinds = {c: pa.string() if _is_text(n) else pa.float64() for n, by in places.items() for c in by.values()}
@@ -72,7 +72,7 @@ def read_parquet(path: Path) -> tuple[Arrays, list[str]]:
     for column in columns:
         _check_type(types[column], column, path)
     with _parquet_errors(path):
-        refuse_bomb(path, _decoded_size(file.metadata, set(columns)))
+        refuse_bomb(path, decoded_size(file.metadata, set(columns)))
         table = file.read(columns=columns)
         table.validate(full=True)  # a text that is none, an offset beyond its end
     return _arrays(table, places, path), notes
@@ -89,7 +89,7 @@ def _parquet_errors(path: Path) -> Iterator[None]:
         raise InputError(f"{path} is damaged or cut short: {first_line(error)}; write it again") from None
 
 
-def _decoded_size(metadata: Any, columns: set[str]) -> int:
+def decoded_size(metadata: Any, columns: set[str]) -> int:
     """Bytes of the columns in memory, at most 8 a value, as the file's footer counts values."""
     groups = [metadata.row_group(g) for g in range(metadata.num_row_groups)]
     chunks = (group.column(c) for group in groups for c in range(group.num_columns))
@@ -110,13 +110,13 @@ def _check_type(kind: Any, column: str, path: Path) -> None:
         )
 
 
-def refuse_bomb(path: Path, size: int) -> None:
-    """Raise InputError where so few bytes become so many that the file may be meant to fill the memory."""
-    most = MOST_EXPANSION * path.stat().st_size + ALWAYS_ROOM
-    if size > most:
+def refuse_bomb(
+    path: Path, size: int, times: int = MOST_EXPANSION, remedy: str = "save a folder of .npy files instead"
+) -> None:
+    """Raise InputError where a file expands to so many `size` bytes that it may be meant to fill the memory."""
+    if size > times * path.stat().st_size + ALWAYS_ROOM:
         raise InputError(
-            f"{path} holds {size} bytes of arrays, more than {MOST_EXPANSION} times its size; "
-            "save a folder of .npy files instead"
+            f"{path} expands to more than {times} times its size and {ALWAYS_ROOM >> 20} MB; {remedy}"
         )
 
 
@@ -125,7 +125,7 @@ def first_line(error: Exception) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0][:300]
 
 
-def _unpacked(path: Path) -> bytes:
+def unpacked(path: Path) -> bytes:
     """The content of a gzip file, which may be no more than `refuse_bomb` allows."""
     most = MOST_EXPANSION * path.stat().st_size + ALWAYS_ROOM
     try:
@@ -133,7 +133,7 @@ def _unpacked(path: Path) -> bytes:
             content = file.read(most + 1)
     except (OSError, EOFError, zlib.error) as error:
         raise InputError(f"{path} is damaged or cut short: {first_line(error)}; write it again") from None
-    refuse_bomb(path, len(content))
+    refuse_bomb(path, len(content), remedy="unpack it with gunzip")
     return content
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO
 
 from ...errors import InputError
+from ...signals.tables import refuse_bomb
 
 MAGIC = (
     (b"\x1f\x8b", "gzip data"),
@@ -24,6 +25,7 @@ MAGIC = (
     (b"\x80\x04", "a pickle"),
     (b"\x00\x00\x08", "an idx file"),
 )
+EXPANSION = 100  # times its size to which an archive or a parquet file of records may expand (Texas-100: 60)
 LONGEST = 300  # characters of another library's message
 BAD_CONTENT = (
     AttributeError,
@@ -110,7 +112,10 @@ def streams(path: Path, names: Collection[str] = ()) -> Iterator[tuple[str, IO[b
                     yield file.relative_to(path).as_posix(), stream
         return
     with tarfile.open(path, "r:gz") as archive:
+        size = 0
         for member in archive:
+            size += member.size
+            refuse_bomb(path, size, EXPANSION, "unpack it into a folder")
             unpacked = archive.extractfile(member) if member.isfile() else None
             if unpacked is not None and (not names or Path(member.name).name in names):
                 yield member.name, unpacked

@@ -14,6 +14,7 @@ from ...errors import InputError
 from ._files import BAD_CONTENT, LONGEST, describe_content
 from .base import Floats
 
+MOST_EXPANSION, ALWAYS_ROOM = 100, 2**27  # pixels of all images for each byte of their files, and any number
 MOST_PIXELS = 50_000_000  # of one image; 150 MB in colour
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm"})
 
@@ -35,7 +36,17 @@ def decode(sources: Sequence[tuple[str, Path | bytes]]) -> Floats:
     Three channels if any of them has colour. Raises InputError for what is no image, for more than 8 bits a
     channel, and for an image of another size than the first.
     """
-    pixels = [_pixels(name, source) for name, source in sources]
+    pixels = []
+    packed = unpacked = 0
+    for name, source in sources:
+        pixels.append(_pixels(name, source))
+        packed += len(source) if isinstance(source, bytes) else source.stat().st_size
+        unpacked += pixels[-1].size
+        if unpacked > MOST_EXPANSION * packed + ALWAYS_ROOM:
+            raise InputError(
+                f"images must hold at most {MOST_EXPANSION} times as many pixels as bytes beyond {ALWAYS_ROOM}, "
+                f"got {unpacked} pixels up to {name}; save smaller images"
+            )
     size = pixels[0].shape[:2]
     for (name, _), image in zip(sources, pixels, strict=True):
         if image.shape[:2] != size:

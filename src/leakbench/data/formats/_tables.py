@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from ...errors import InputError, unknown
+from ...signals.tables import decoded_size, refuse_bomb, unpacked
 from ._columns import Cells
-from ._files import reading
+from ._files import EXPANSION, reading
 
 Table: TypeAlias = Any  # pyarrow.Table, which has no type stubs
 LABELS = ("label", "class", "target", "y")
@@ -66,10 +67,13 @@ def read_csv(path: Path, header: bool = True, delimiter: str = ",", skip: int = 
             "read_options": csv.ReadOptions(autogenerate_column_names=True, skip_rows=skip),
             "parse_options": csv.ParseOptions(delimiter=delimiter),
         }
-        with csv.open_csv(path, **layout) as reader:
+        content = pa.py_buffer(unpacked(path)) if path.name.lower().endswith(".gz") else None
+        with csv.open_csv(path if content is None else pa.BufferReader(content), **layout) as reader:
             names = reader.schema.names
         texts = csv.ConvertOptions(column_types=dict.fromkeys(names, pa.large_string()))
-        table = csv.read_csv(path, convert_options=texts, **layout)
+        table = csv.read_csv(
+            path if content is None else pa.BufferReader(content), convert_options=texts, **layout
+        )
         if not header:
             return _checked(table, path)
         named = [column[0].as_py().strip() for column in table.columns]
@@ -81,7 +85,9 @@ def read_parquet(path: Path) -> Table:
     import pyarrow.parquet as pq
 
     with reading(path, "a parquet table"):
-        return _checked(pq.ParquetFile(path).read(), path)
+        file = pq.ParquetFile(path)
+        refuse_bomb(path, decoded_size(file.metadata, set(file.schema_arrow.names)), EXPANSION)
+        return _checked(file.read(), path)
 
 
 def _checked(table: Table, path: Path) -> Table:

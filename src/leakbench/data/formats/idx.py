@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import InputError
+from ...signals.tables import refuse_bomb
 from ._files import reading
 from ._images import scale
 from .base import Format, Raw, join
 
-MOST_INFLATED = 1032  # bytes that one byte of gzip can hold
 UBYTE = 8  # the code of unsigned bytes in the third byte of the file
 
 
@@ -83,7 +83,11 @@ def read_idx(path: Path, ndim: int) -> NDArray[np.uint8]:
             if (zeros, code, axes) != (0, UBYTE, ndim):
                 raise ValueError(f"header {header[:4].hex(' ')}")
             announced = math.prod(shape)
-            content = file.read(min(announced, MOST_INFLATED * path.stat().st_size) + 1)
+            most = path.stat().st_size
+            if path.suffix == ".gz":
+                most = announced
+                refuse_bomb(path, announced, remedy="unpack it with gunzip")
+            content = file.read(min(announced, most) + 1)
         if len(content) != announced:
             there = "more" if len(content) > announced else len(content)
             raise ValueError(f"{announced} values announced, {there} there")
