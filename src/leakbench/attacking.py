@@ -57,7 +57,8 @@ class Attacks:
     @property
     def _specs(self) -> list[dict[str, Any]]:
         """What determines the findings about each item."""
-        return [spec(self._cases(*i), self.study.attacks, self.names, self._seed) for i in self.items]
+        s = self.study
+        return [spec(self._cases(*i), s.attacks, s.metrics, self.names, self._seed) for i in self.items]
 
     def find(self, tell: Callable[[list[Findings]], None]) -> tuple[dict[str, Findings], list[Findings]]:
         """What the adaptive attackers found, by defence, and what the others did.
@@ -97,7 +98,7 @@ class Attacks:
         ]
         if others == [label, UNDEFENDED]:
             attacked = informed(*attacked)
-        found = [findings(each, self.names, self._seed) for each in attacked]
+        found = [findings(each, self.names, self._seed, self.study.metrics) for each in attacked]
         if label == others[0] == UNDEFENDED:
             require_rows(attacked[0], found[0])
         event("attacked", defence=label, taken_for=others, seconds=round(time.perf_counter() - began, 2))

@@ -2,12 +2,18 @@
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+from scipy.stats import binomtest
 
 from .errors import InputError
 from .evaluate import Case, attack_all
 from .findings import Names, findings, method_boxes, require_rows
+from .metrics import Metric
+from .metrics.standard import DELTA, standard
+from .metrics.standard import one_run as of_one_run
 from .outputs import answered
 from .progress import Progress, Silent, Timed
 from .provenance import Clock, provenance
@@ -16,6 +22,7 @@ from .signals.files import AuditInput, from_arrays, read
 from .study import make_attacks
 from .workers import Workers
 
+UNLIKELY = 1e-4  # a share of members that fair coins reach less often than this is noted
 ROOM, PER_RECORD = 2**30, 500  # bytes that attacks at work may take together, and what one takes a record
 
 
@@ -26,6 +33,9 @@ def audit(
     seed: int = 0,
     title: str | None = None,
     progress: Progress | None = None,
+    delta: float = DELTA,
+    one_run: bool = False,
+    guesses: tuple[float, float] | None = None,
     **arrays: Any,
 ) -> Results:
     """Attack a model from its saved outputs.
@@ -34,6 +44,10 @@ def audit(
     arrays as keywords: `logits [N, C]` (or `probs`, `losses [N]`, `scores [N]`), `members [N]`, `labels [N]`,
     and optionally `groups`, `features [N, D]`, `shadow_logits [S, N, C]`, `shadow_members [S, N]`, ... as
     docs/audit-file.md lists.
+
+    `delta` is that of the lower bounds on epsilon (docs/epsilon.md). `one_run` says that fair coins drew the members of
+    one training, as in an audit with canaries; then a bound for Gaussian mechanisms stands beside the general one, and
+    `guesses` = (top, bottom) may fix which shares of the records count as guessed, before anybody saw the scores.
 
     >>> import numpy as np
     >>> rng = np.random.default_rng(0)
@@ -48,7 +62,25 @@ def audit(
     clock, timed = Clock(), Timed(progress or Silent())
     given = _given(source, arrays)
     chosen = make_attacks(attacks)
-    return _audit(given, chosen, seed, title, timed, clock)
+    if guesses is not None and not one_run:
+        raise InputError(
+            "guesses belong to a one-run audit; give one_run=True (--one-run) with them, or leave them out"
+        )
+    if one_run:
+        given = replace(given, notes=(*given.notes, *_unlike_coins(given)))
+    metrics = of_one_run(delta, guesses) if one_run else standard(delta)
+    return _audit(given, chosen, metrics, seed, title, timed, clock)
+
+
+def _unlike_coins(given: AuditInput) -> list[str]:
+    """A note where fair coins would hardly have drawn the members of a one-run audit."""
+    members = given.models.members[list(given.targets)][given.models.audited[list(given.targets)]]
+    if binomtest(int(members.sum()), members.size).pvalue > UNLIKELY:
+        return []
+    return [
+        f"{members.sum()} of {members.size} canaries are members, which fair coins would hardly draw; the bounds on "
+        "epsilon hold only if a fixed number of members was drawn at random"
+    ]
 
 
 def _given(source: str | Path | Mapping[str, Any] | None, arrays: dict[str, Any]) -> AuditInput:
@@ -70,6 +102,7 @@ def _given(source: str | Path | Mapping[str, Any] | None, arrays: dict[str, Any]
 def _audit(
     given: AuditInput,
     attacks: Mapping[str, Any],
+    metrics: Sequence[Metric],
     seed: int,
     title: str | None,
     progress: Timed,
@@ -85,7 +118,7 @@ def _audit(
     attacked = attack_all(case, attacks, seed, workers.advance, over=workers.map)
     progress.stage("metrics", 1)
     found, answers = workers.both(
-        lambda: findings(attacked, names, seed),
+        lambda: findings(attacked, names, seed, metrics),
         lambda: answered(case.defence, case.models, case.targets, seed),
     )
     require_rows(attacked, found)

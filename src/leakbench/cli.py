@@ -23,6 +23,7 @@ from .options import (
     check_report,
     check_store,
     chosen_executor,
+    shares,
 )
 from .printable import printable
 from .streams import BROKEN_PIPE, standard_streams
@@ -242,6 +243,23 @@ def audit(
     ] = "standard-2026",
     seed: Annotated[int, typer.Option(help="Seed of whatever is random.")] = 0,
     title: Annotated[str | None, typer.Option(help="Title of the report.")] = None,
+    delta: Annotated[
+        float, typer.Option(metavar="D", help="The delta of the lower bounds on epsilon, in [0, 1).")
+    ] = 1e-5,
+    one_run: Annotated[
+        bool,
+        typer.Option(
+            "--one-run", help="Audit one training with canaries: fair coins drew the members of the file."
+        ),
+    ] = False,
+    guesses: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TOP,BOTTOM",
+            help="With --one-run: the shares of the canaries that count as guessed, fixed beforehand.",
+            show_default="chosen on random halves",
+        ),
+    ] = None,
 ) -> None:
     """Attack a model from its saved outputs.
 
@@ -254,6 +272,7 @@ def audit(
       leakbench audit outputs.npz --out report
       leakbench audit losses.csv --out report --attacks loss,gap --title "Model 7"
       leakbench audit exp/cifar10 --out report
+      leakbench audit canaries.npz --out report --one-run --delta 1e-6
     """
     import leakbench
 
@@ -262,7 +281,14 @@ def audit(
     progress = terminal.progress()
     try:
         results = leakbench.audit(
-            file, attacks=chosen if len(chosen) > 1 else chosen[0], seed=seed, title=title, progress=progress
+            file,
+            attacks=chosen if len(chosen) > 1 else chosen[0],
+            seed=seed,
+            title=title,
+            progress=progress,
+            delta=delta,
+            one_run=one_run,
+            guesses=None if guesses is None else shares(guesses),
         )
     finally:
         progress.done()

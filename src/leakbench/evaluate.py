@@ -1,5 +1,6 @@
 """From attacked models to rows: every attack, metric and slice, with intervals, and the best of many corrected."""
 
+import math
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -11,15 +12,16 @@ import numpy as np
 
 from .attacks import Attack
 from .metrics import Metric, Sample
+from .metrics._guessing import GuessingMetric
 from .metrics.base import missing_group
 from .metrics.bootstrap import Resampled, resample
-from .metrics.standard import STANDARD
+from .metrics.standard import RATES, STANDARD
 from .results import BEST, UNDEFENDED, Curve, Row
 from .scoring import Scores, applicable, score_targets
 from .seeds import stream
 from .types import Array, Bools, Models
 
-BY_LABEL = {metric.label: metric for metric in STANDARD}
+BY_LABEL = {metric.label: metric for metric in RATES}
 SLICE_METRICS = ("auc", "advantage", "tpr@fpr=0.01")
 RANKING_METRICS = (
     "auc",
@@ -75,14 +77,17 @@ class Attacked:
     @cached_property
     def strongest(self) -> dict[str, "Strongest"]:
         """By ranking metric the attack that is strongest on the half that chooses; none if there is no choice."""
+        found = {label: self.strongest_by(BY_LABEL[label]) for label in RANKING_METRICS}
+        return {label: best for label, best in found.items() if best is not None}
+
+    def strongest_by(self, metric: Metric) -> "Strongest | None":
+        """The strongest attack by a metric; None unless at least two of the case's own attacks can be compared."""
         own = [Strongest(a, s, self.case.shadows) for a, s in self.samples.items()]
         ignoring = [Strongest(a, s, UNDEFENDED) for a, s in self.ignoring.items()]
-        found = {}
-        for metric in (BY_LABEL[label] for label in RANKING_METRICS):
-            if sum(_halves_suffice(metric, each.sample) for each in own) > 1:
-                candidates = [each for each in (*own, *ignoring) if _halves_suffice(metric, each.sample)]
-                found[metric.label] = max(candidates, key=lambda each: metric.value(each.sample.choosing))
-        return found
+        if sum(_halves_suffice(metric, each.sample) for each in own) < 2:
+            return None
+        candidates = [each for each in (*own, *ignoring) if _halves_suffice(metric, each.sample)]
+        return max(candidates, key=lambda each: metric.value(each.sample.choosing))
 
 
 @dataclass(frozen=True, eq=False)
@@ -182,17 +187,19 @@ def _sample(case: Case, scores: Scores, half: Bools) -> Sample:
     )
 
 
-def measure(attacked: Attacked, masks: Mapping[str, Bools]) -> Iterator[Row]:
+def measure(
+    attacked: Attacked, masks: Mapping[str, Bools], metrics: Sequence[Metric] = STANDARD
+) -> Iterator[Row]:
     """The rows of a case: every attack on every slice, each target alone, the strongest attack, the worst slice."""
     for attack, sample in attacked.samples.items():
         on = masks if attack in attacked.in_detail else {"all": masks["all"]}
         parts = {name: sample.at(mask[sample.model, sample.row]) for name, mask in on.items()}
         for name, part in parts.items():
-            for label in BY_LABEL if name == "all" else SLICE_METRICS:
-                yield from _rows(attacked.case, BY_LABEL[label], part, attack=attack, slice=name)
+            for metric in metrics if name == "all" else map(BY_LABEL.__getitem__, SLICE_METRICS):
+                yield from _rows(attacked.case, metric, part, attack=attack, slice=name)
         yield from _worst_slice(attacked.case, attack, parts)
         yield from _each_target(attacked.case, attack, sample)
-    yield from _strongest(attacked)
+    yield from _strongest(attacked, metrics)
 
 
 def _rows(case: Case, metric: Metric, sample: Sample, **about: Any) -> Iterator[Row]:
@@ -203,7 +210,7 @@ def _rows(case: Case, metric: Metric, sample: Sample, **about: Any) -> Iterator[
         metric=metric.label,
         value=e.value,
         lo=e.lo,
-        hi=e.hi,
+        hi=e.hi if math.isfinite(e.hi) else None,  # a lower bound has no upper limit
         n_members=e.n_members,
         n_nonmembers=e.n_nonmembers,
         defence=case.defence,
@@ -233,11 +240,14 @@ def _worst_slice(case: Case, attack: str, parts: Mapping[str, Sample]) -> Iterat
     yield from _rows(case, auc, part.rest, attack=attack, slice="worst", selected=worst)
 
 
-def _strongest(attacked: Attacked) -> Iterator[Row]:
-    """The strongest attack by each ranking metric, chosen on one half and measured on the other."""
-    for label, best in attacked.strongest.items():
+def _strongest(attacked: Attacked, metrics: Sequence[Metric]) -> Iterator[Row]:
+    """The strongest attack by each ranking metric and bound, chosen on one half and measured on the other."""
+    chosen = [(BY_LABEL[label], best) for label, best in attacked.strongest.items()]
+    bounds = [metric for metric in metrics if isinstance(metric, GuessingMetric)]
+    chosen += [(metric, best) for metric in bounds if (best := attacked.strongest_by(metric)) is not None]
+    for metric, best in chosen:
         about = {"attack": BEST, "selected": best.attack, "shadows": best.shadows}
-        yield from _rows(attacked.case, BY_LABEL[label], best.sample.rest, **about)
+        yield from _rows(attacked.case, metric, metric.unchosen(best.sample), **about)
 
 
 def informed(knows: Attacked, ignores: Attacked) -> list[Attacked]:
@@ -249,11 +259,16 @@ def informed(knows: Attacked, ignores: Attacked) -> list[Attacked]:
 
 def suffices(metric: Metric, sample: Sample) -> bool:
     """Whether the sample can resolve the metric."""
-    return min(sample.n_members, sample.n_nonmembers) >= FEWEST and metric.applies(sample) is None
+    return _enough(sample) and metric.applies(sample) is None
 
 
 def _halves_suffice(metric: Metric, sample: Sample) -> bool:
-    return suffices(metric, sample.choosing) and suffices(metric, sample.rest)
+    """Whether one half can choose among attacks by the metric, and the rest be measured."""
+    return _enough(sample.choosing) and _enough(sample.rest) and metric.applies_to_halves(sample)
+
+
+def _enough(sample: Sample) -> bool:
+    return min(sample.n_members, sample.n_nonmembers) >= FEWEST
 
 
 def curves(attacked: Attacked, seed: int) -> Iterator[Curve]:

@@ -13,6 +13,8 @@ from .errors import InputError
 from .evaluate import FEWEST, Attacked, curves, measure, slice_curves
 from .exposed import exposure, most_exposed
 from .flags import flags
+from .metrics import Metric
+from .metrics.standard import STANDARD
 from .paired import Comparable, comparable
 from .registry import Plugin
 from .results import Curve, ExposedRecord, Exposure, Flag, Row
@@ -43,11 +45,11 @@ class Findings:
     comparable: Comparable  # empty where it is shown for comparison only
 
 
-def findings(attacked: Attacked, names: Names, seed: int) -> Findings:
-    """Measure an attacked case."""
+def findings(attacked: Attacked, names: Names, seed: int, metrics: Sequence[Metric] = STANDARD) -> Findings:
+    """Measure an attacked case by the `metrics`."""
     case = attacked.case
     masks = slices(case.models, case.targets, names.classes, names.groups)
-    rows = list(measure(attacked, masks))
+    rows = list(measure(attacked, masks, metrics))
     if case.adaptive is not False:
         rows += blind(case, names.groups, names.features, seed)
     raised = list(flags(attacked, rows))

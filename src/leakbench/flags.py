@@ -11,7 +11,7 @@ from .attacks import ATTACKS
 from .attacks._learned import LearnedAttack
 from .evaluate import Attacked
 from .metrics.roc import allowed
-from .metrics.standard import STANDARD
+from .metrics.standard import RATES
 from .metrics.tpr_at_fpr import TprAtFpr
 from .results import BEST, BLIND, Flag, Row
 from .scoring import shadow_models
@@ -139,7 +139,7 @@ def _weaker_wins(attacked: Attacked, rows: list[Row]) -> Iterator[Raised]:
 
 def _resolved_tprs(rows: list[Row]) -> list[dict[str | None, Row]]:
     """The TPR by attack at each FPR that allows enough false positives, the lowest FPR first."""
-    metrics = sorted((m for m in STANDARD if isinstance(m, TprAtFpr)), key=lambda metric: metric.fpr)
+    metrics = sorted((m for m in RATES if isinstance(m, TprAtFpr)), key=lambda metric: metric.fpr)
     return [
         {
             row.attack: row

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
 from .models import WEIGHTS, Workshop
 from .results import LayerSize, Row
 from .train.architectures import loaded
-from .train.private import spent
+from .train.private import promise, spent
 from .train.recipe import Recipe
 from .train.sizes import Sizes, sizes
 from .trial import Trial
@@ -41,7 +42,9 @@ class Footprints:
         members = trial.split.members.sum(axis=1)
         loss = spent(trial.recipe, int(members.min()))  # fewer members, larger shares: the largest epsilon
         if loss is not None:
-            about = {"delta": loss.delta, "accountant": loss.accountant}
+            about: dict[str, Any] = {"delta": loss.delta, "accountant": loss.accountant}
+            if np.isfinite(loss.epsilon):
+                about["promise"] = promise(trial.recipe, int(members.min()), loss.accountant)
             yield Row("epsilon", loss.epsilon, defence=label, detail=about)
 
     def layers(self, trial: Trial, baseline: Trial) -> Iterator[LayerSize]:

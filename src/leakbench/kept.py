@@ -12,6 +12,7 @@ import numpy as np
 from .attacks import Attack
 from .evaluate import Case
 from .findings import Findings, Names
+from .metrics import Metric
 from .metrics.differences import Compared, PairedSample
 from .metrics.intervals import Limits
 from .paired import Best, Comparable
@@ -31,7 +32,13 @@ TOLD = {
 }  # plain data, by field of Findings
 
 
-def spec(cases: Sequence[Case], attacks: Mapping[str, Attack], names: Names, seed: int) -> dict[str, Any]:
+def spec(
+    cases: Sequence[Case],
+    attacks: Mapping[str, Attack],
+    metrics: Sequence[Metric],
+    names: Names,
+    seed: int,
+) -> dict[str, Any]:
     """What determines the findings of cases that are measured together.
 
     The code is part of it: after an upgrade, of this library or of those that it computes with, all is measured anew.
@@ -52,6 +59,7 @@ def spec(cases: Sequence[Case], attacks: Mapping[str, Attack], names: Names, see
         "attacks": [
             [label, attack.describe()] for label, attack in attacks.items()
         ],  # their order decides ties
+        "metrics": [metric.describe() for metric in metrics],
         "classes": None if names.classes is None else list(names.classes),
         "seed": seed,
         "code": CODE,

@@ -61,6 +61,15 @@ def chosen_executor(
     return RayExecutor(address or "auto", cpus or 1, float(card) if gpus is None else gpus, helpers)
 
 
+def shares(text: str) -> tuple[float, float]:
+    """The two shares of `--guesses`. Raises InputError unless they are two numbers with a comma between them."""
+    try:
+        top, bottom = map(float, text.split(","))
+    except ValueError:
+        raise InputError(f"--guesses must be two shares such as 0.05,0, got {text!r}") from None
+    return top, bottom
+
+
 def check_store(place: str) -> None:
     """Raise InputError for a folder that cannot be made or written, StoreError for one that is no store.
 

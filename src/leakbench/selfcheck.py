@@ -11,8 +11,8 @@ from .defences import DEFENCES
 from .evaluate import Case, attack_all
 from .metrics import METRICS, Sample
 from .metrics.coverage import NOMINAL, Study, coverage_table
-from .metrics.epsilon import one_run_epsilon
 from .metrics.intervals import clopper_pearson
+from .metrics.one_run import one_run_epsilon
 from .progress import Progress, Silent
 from .seeds import stream
 from .signals.statistics import log_softmax

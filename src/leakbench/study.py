@@ -17,6 +17,8 @@ from .defences import DEFENCES, Defence
 from .defences.owner import Map, Owner
 from .errors import InputError, unknown
 from .imports import refuse_imports
+from .metrics import Metric
+from .metrics.standard import DELTA, standard
 from .registry import plain
 from .results import BEST
 from .signals.statistics import log_softmax
@@ -151,6 +153,7 @@ class StudyFile:
     query: Query = field(default_factory=Query)
     frontier: tuple[str, ...] = ()  # labels, least trained first: the others are compared at their accuracy
     non_adaptive: bool = True  # also attack as one who ignores the defence
+    delta: float = DELTA  # of the lower bounds on epsilon
     cross: tuple[str, ...] = ()  # labels of defences whose models serve as shadow models for each other
     engine: Engine = field(default_factory=Engine)  # what trains and answers
     group_size: int | None = None  # models trained at once; None: measured. It changes nothing but speed
@@ -201,6 +204,7 @@ class Study:
         if len(set(labels)) != len(labels):
             twice = next(label for label in labels if labels.count(label) > 1)
             raise InputError(f"two defences are called {twice!r}; give one of them another `label`")
+        _ = study.metrics  # raises for a delta that is none
         for name in ("frontier", "cross"):
             for label in getattr(study.file, name):
                 if label not in labels:
@@ -234,6 +238,11 @@ class Study:
     def attacks(self) -> dict[str, Attack]:
         """The attacks by their label in the results."""
         return make_attacks(self.file.attacks)
+
+    @cached_property
+    def metrics(self) -> tuple[Metric, ...]:
+        """What is measured of every attack."""
+        return standard(self.file.delta)
 
     def describe(self) -> dict[str, Any]:
         """The study as plain data, defaults filled in: what a study file holds, and what makes it again."""

@@ -31,8 +31,9 @@ def progress() -> "Progress":
 
 
 def show(results: "Results", page: Path) -> None:
-    """The table, the verdict, the predicted risk, one flag of each kind, where the report is, and the notes."""
+    """The table, the verdict, predicted risk, bounds on epsilon, a flag of each kind, the report's place, the notes."""
     from .report.outputs import risk_line
+    from .report.privacy import bounds_line
     from .report.tables import terminal_table
     from .report.verdict import verdict
     from .report.view import View
@@ -42,6 +43,8 @@ def show(results: "Results", page: Path) -> None:
     _print_line(console, f"verdict: {verdict(view).text}")
     if (risk := risk_line(view)) is not None:
         _print_line(console, risk)
+    if (bounds := bounds_line(view)) is not None:
+        _print_line(console, bounds)
     by_code: dict[str, list[Flag]] = {}
     for flag in results.flags:
         by_code.setdefault(flag.code, []).append(flag)

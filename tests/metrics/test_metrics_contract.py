@@ -12,13 +12,21 @@ from leakbench.metrics.advantage import Advantage
 from leakbench.metrics.auc import Auc
 from leakbench.metrics.balanced_accuracy import BalancedAccuracy
 from leakbench.metrics.best_balanced_accuracy import BestBalancedAccuracy
+from leakbench.metrics.epsilon_bound import EpsilonBound
+from leakbench.metrics.epsilon_bound_gaussian import GaussianEpsilonBound
 from leakbench.metrics.precision import Precision
-from leakbench.metrics.standard import STANDARD
+from leakbench.metrics.standard import STANDARD, one_run
 from leakbench.metrics.tpr_at_fpr import TprAtFpr
 
 from .samples import make_sample
 
-ALL = [*STANDARD, Precision(0.0), Precision(0.05, prior=0.5)]
+BOUNDS = [
+    EpsilonBound(0.01, "bonferroni"),
+    EpsilonBound(1e-3, guesses=(0.1, 0.05)),
+    GaussianEpsilonBound(),
+    GaussianEpsilonBound(1e-6, "multi_split", splits=3),
+]
+ALL = [*STANDARD, Precision(0.0), Precision(0.05, prior=0.5), *BOUNDS]
 WITH_CHANCE = [
     m for m in ALL if m.parameters().get("fpr") != 0
 ]  # at FPR 0 chance differs from sample to sample
@@ -47,7 +55,7 @@ def numbers(estimate):
 def test_the_standard_set_covers_every_metric_under_labels_of_its_own():
     labels = [metric.label for metric in ALL]
     assert len(set(labels)) == len(labels)
-    assert {metric.name for metric in STANDARD} == set(METRICS.names())
+    assert {metric.name for metric in (*STANDARD, *one_run())} == set(METRICS.names())
     assert [m.label for m in STANDARD] == [
         "auc",
         "advantage",
@@ -59,6 +67,8 @@ def test_the_standard_set_covers_every_metric_under_labels_of_its_own():
         "tpr@fpr=0",
         "ppv@fpr=0.01",
         "precision@fpr=0.01,prior=0.1",
+        "epsilon_bound@delta=1e-05",
+        "epsilon_bound_models@delta=1e-05",
     ]
 
 
@@ -68,7 +78,8 @@ class TestContract:
     def test_value_lies_in_a_finite_interval_of_its_range(self, metric, name):
         estimate = metric.estimate(SAMPLES[name])
         least = -1 if metric.name == "advantage" else 0
-        assert least <= estimate.lo <= estimate.value <= estimate.hi <= 1
+        most = np.inf if metric.name.startswith("epsilon") else 1  # a lower bound has no upper limit
+        assert least <= estimate.lo <= estimate.value <= estimate.hi <= most
         assert estimate.n_members > 0
         assert estimate.n_nonmembers > 0
         for key, value in estimate.detail.items():

@@ -142,9 +142,17 @@ class Metric(Plugin):
         """None if the metric can be computed, else the reason why not (it goes into the report)."""
         return missing_group(sample)
 
+    def applies_to_halves(self, sample: Sample) -> bool:
+        """Whether the metric can choose an attack on `sample.choosing` and be measured where it chose none."""
+        return self.applies(sample.choosing) is None and self.applies(sample.rest) is None
+
     def value(self, sample: Sample) -> float:
         """The value alone, which may be had without the work of its interval."""
         return self.estimate(sample).value
+
+    def unchosen(self, sample: Sample) -> Sample:
+        """What the metric may be measured on after `sample.choosing` chose the attack."""
+        return sample.rest
 
     def estimate(self, sample: Sample, level: float = 0.95) -> Estimate:
         """The value with an interval of the given confidence level."""

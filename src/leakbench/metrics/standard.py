@@ -1,14 +1,18 @@
-"""The metrics that are reported unless others are asked for; a fixed set, so that reports compare."""
+"""The metrics that are reported unless others are chosen; a fixed set, so that reports compare."""
 
 from .advantage import Advantage
 from .auc import Auc
 from .balanced_accuracy import BalancedAccuracy
 from .base import Metric
 from .best_balanced_accuracy import BestBalancedAccuracy
+from .epsilon_bound import EpsilonBound
+from .epsilon_bound_gaussian import GaussianEpsilonBound
+from .epsilon_bound_models import ManyModelsEpsilonBound
 from .precision import Precision
 from .tpr_at_fpr import TprAtFpr
 
-STANDARD: tuple[Metric, ...] = (
+DELTA = 1e-5  # of the bounds on epsilon, unless another is chosen
+RATES: tuple[Metric, ...] = (
     Auc(),
     Advantage(),
     BalancedAccuracy(),
@@ -17,3 +21,17 @@ STANDARD: tuple[Metric, ...] = (
     Precision(0.01),
     Precision(0.01, prior=0.1),
 )
+
+
+def standard(delta: float = DELTA) -> tuple[Metric, ...]:
+    """The rates, and lower bounds on epsilon at `delta`."""
+    return *RATES, EpsilonBound(delta), ManyModelsEpsilonBound(delta)
+
+
+def one_run(delta: float = DELTA, guesses: tuple[float, float] | None = None) -> tuple[Metric, ...]:
+    """The rates, and the bounds on epsilon of one training whose members fair coins drew."""
+    bounds = (kind(delta, "multi_split", guesses) for kind in (EpsilonBound, GaussianEpsilonBound))
+    return *RATES, *bounds
+
+
+STANDARD = standard()

@@ -30,6 +30,8 @@ TITLES = {
     "loss_trace_iqr_p99": "Loss-trace IQR, 99th percentile",
 }
 DIFFERENCE, EPSILON = "-difference", "epsilon"
+BOUNDS = "epsilon_bound"  # begins the names of lower bounds on epsilon; what each assumes follows
+ASSUMED = {"": "one run", "_gaussian": "one run, Gaussian", "_models": "many models"}
 SIGNED = (DIFFERENCE, "_difference", "leakage_from_generator", "leakage_in_weights")
 RATES = (
     "tpr@",
@@ -112,6 +114,8 @@ def chance(metric: str) -> float | None:
     """
     if metric.endswith(SIGNED) or metric == "advantage":
         return 0.0
+    if metric.startswith(BOUNDS):
+        return 0.0
     if metric == "auc" or "balanced_accuracy" in metric:
         return 0.5
     return rate(metric) or None if metric.startswith("tpr@") else None
@@ -120,6 +124,8 @@ def chance(metric: str) -> float | None:
 def scale(row: Row) -> Scale:
     """How the row's value is shown."""
     base, signed = row.metric.removesuffix(DIFFERENCE), row.metric.endswith(SIGNED)
+    if base.startswith(BOUNDS):
+        return Scale(prefix="≥ ")
     if base.startswith(CORRELATIONS):
         return Scale()
     if row.unit in ("s", "ms"):
@@ -187,6 +193,8 @@ def metric_title(metric: str) -> str:
     """`tpr@fpr=0.001` reads TPR at 0.1 % FPR."""
     if metric in TITLES:
         return TITLES[metric]
+    if metric.startswith(BOUNDS):
+        return bound_title(metric)
     base = metric.removesuffix(DIFFERENCE).removesuffix("_difference")
     name, _, arguments = base.partition("@")
     name = name.removesuffix("_ms").replace("_seconds", "_time")  # the cells carry the unit
@@ -195,6 +203,13 @@ def metric_title(metric: str) -> str:
     places = [f"{_percent_of(value)} {ACRONYMS.get(key, key)}" for key, value in given.items()]
     text = words[:1].upper() + words[1:] + (f" at {', '.join(places)}" if places else "")
     return f"{text}, change" if base != metric else text
+
+
+def bound_title(metric: str) -> str:
+    """`epsilon_bound@delta=1e-05` reads ε, one run, δ = 1e-05."""
+    name, _, delta = metric.partition("@delta=")
+    assumed = ASSUMED.get(name.removeprefix(BOUNDS), name)
+    return f"ε, {assumed}, δ = {delta}"
 
 
 def _percent_of(text: str) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 from markupsafe import Markup
 
 from ..results import Results, Row
-from . import cross, matched, origin, outputs, plots, samples, sizes, tables, wording
+from . import cross, matched, origin, outputs, plots, privacy, samples, sizes, tables, wording
 from .grades import limits_in_words
 from .images import Album
 from .notes import grouped
@@ -53,6 +53,7 @@ def render(results: Results) -> str:
         figures=_figures(view),
         matched=matched.matched(view),
         leakage=tables.leakage(view),
+        bounds=privacy.bounds(view),
         matrices=cross.matrices(view) if view.cross else [],
         origins=origin.origins(view),
         generators=origin.generators(view),

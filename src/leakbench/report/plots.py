@@ -1,12 +1,15 @@
 """The figures of one defence: ROC on two logarithmic axes, leakage of slices."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from markupsafe import Markup
+from numpy.typing import NDArray
 
 from ..results import Curve, Row
 from .labels import LETTER
-from .numbers import attack_title, chance, finite, metric_title, show, slice_title
+from .numbers import EPSILON, attack_title, chance, finite, metric_title, show, slice_title
 from .svg import FAINT, FONT, INK, MUTED, PAPER, colour, figure, inline, place, plain
 from .tradeoff import rate_axis, tradeoff
 from .view import FEW, View, is_thin
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["roc", "roc_slices", "slices", "tradeoff"]
 
 MOST_SLICES = 30
+PROMISE = (0, (4, 2))  # the dashes of what DP-SGD promises
 SMALL, SMALL_ACROSS = 150.0, 5  # pixels of a small ROC, and how many stand in a row
 
 
@@ -43,7 +47,11 @@ def roc(view: View, defence: str) -> Markup | None:
     x, lo, hi = (_clip(limits, floor) for limits in (leading.fpr, leading.lo, leading.hi))
     axes.fill_between(x, lo, hi, step="post", color=tone, alpha=0.18, linewidth=0)
     _line(axes, leading, floor, color=tone, linewidth=2)
-    _key(axes, leading, len(curves) - 1, tone)
+    promised = _promised(view.row(EPSILON, defence))
+    if promised is not None:
+        grid = np.geomspace(floor, 1, 200)
+        axes.plot(grid, promised(grid), color=INK, linewidth=1.2, linestyle=PROMISE)
+    _key(axes, leading, len(curves) - 1, tone, promised is not None)
     told = ", ".join(show(s.main).phrase for s in view.standings.get(defence, []))
     return inline(
         made, f"roc-{view.defences.index(defence)}", f"ROC of {len(curves)} attacks on {defence}: {told}"
@@ -142,11 +150,32 @@ def _shade(axes: "Axes", n: int | None, floor: float) -> None:
     )
 
 
-def _key(axes: "Axes", leading: Curve, others: int, tone: str) -> None:
+def _promised(row: Row | None) -> Callable[[NDArray[np.float64]], NDArray[np.float64]] | None:
+    """The largest TPR at an FPR that the (delta, epsilon) of DP-SGD allow; None without them.
+
+    Formula: min over them of e^epsilon FPR + delta and of 1 - e^-epsilon (1 - delta - FPR)
+    Source:  Kairouz, Oh and Viswanath 2015, theorem 2.1, arXiv 1311.0776
+    """
+    pairs = np.array([] if row is None else row.detail.get("promise", []), dtype=np.float64)
+    if pairs.ndim != 2 or pairs.shape[1] != 2 or not np.isfinite(pairs).all():
+        return None
+    delta, epsilon = pairs.T[:, :, None]
+    return lambda fpr: (
+        np.minimum(np.exp(np.minimum(epsilon, 700)) * fpr + delta, 1 - np.exp(-epsilon) * (1 - delta - fpr))
+        .min(axis=0)
+        .clip(0, 1)
+    )
+
+
+def _key(axes: "Axes", leading: Curve, others: int, tone: str, promised: bool) -> None:
     """What the lines are, in the corner that no ROC above chance enters."""
-    lines = [(attack_title(leading.attack, leading.adaptive is False), tone, "-", 2)]
+    lines: list[tuple[str, str, Any, float]] = [
+        (attack_title(leading.attack, leading.adaptive is False), tone, "-", 2)
+    ]
     if others > 0:
         lines.append((f"{others} other attack{'s' * (others > 1)}", MUTED, "-", 1))
+    if promised:
+        lines.append(("most that DP allows", INK, PROMISE, 1.2))
     lines.append(("chance", MUTED, ":", 1))
     for k, (text, ink, style, weight) in enumerate(reversed(lines)):
         y = 0.04 + 0.055 * k

@@ -17,6 +17,22 @@ from .material import Material
 from .model import Model
 from .recipe import Generate, Head, Recipe, Train
 
+PROMISED = (
+    1e-9,
+    1e-7,
+    1e-6,
+    1e-5,
+    1e-4,
+    1e-3,
+    3e-3,
+    0.01,
+    0.03,
+    0.06,
+    0.1,
+    0.2,
+    0.3,
+    0.5,
+)  # deltas of a promise
 VACUOUS = 50.0  # an epsilon beyond which no bound says anything
 
 
@@ -119,15 +135,27 @@ def spent(recipe: Recipe, members: int) -> Spent | None:
     fitted = any(isinstance(s, Generate | Head) and s.sees_members for s in recipe.stages)
     if bare or fitted or any(not s.privacy.noise for s in private):
         return Spent(math.inf, delta, "none")
-    accountants = _opacus().accountants
-    history = [
-        (s.privacy.noise, min(1.0, s.batch_size / members), s.epochs * batches_an_epoch(members, s))
-        for s in private
-    ]
+    accountants, history = _opacus().accountants, _history(private, members)
     bound = _epsilon(accountants.RDPAccountant(), history, delta)
     if bound > VACUOUS:
         return Spent(bound, delta, "rdp")
     return Spent(_epsilon(accountants.PRVAccountant(), history, delta), delta, "prv")
+
+
+def promise(recipe: Recipe, members: int, accountant: str) -> list[tuple[float, float]]:
+    """(delta, epsilon) at several deltas of the stages that `spent` accounts for, by the accountant that it names."""
+    private = [s for s in recipe.training if s.on == "members" and s.privacy]
+    kinds = {"rdp": "RDPAccountant", "prv": "PRVAccountant"}
+    made, history = getattr(_opacus().accountants, kinds[accountant]), _history(private, members)
+    return [(delta, _epsilon(made(), history, delta)) for delta in PROMISED]
+
+
+def _history(private: list[Train], members: int) -> list[tuple[float, float, int]]:
+    return [
+        (s.privacy.noise, min(1.0, s.batch_size / members), s.epochs * batches_an_epoch(members, s))
+        for s in private
+        if s.privacy
+    ]
 
 
 def _epsilon(accountant: Any, history: list[tuple[float, float, int]], delta: float) -> float:
