@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .evaluate import Attacked
+from .metrics.listed import on_list, p_values
 from .metrics.roc import allowed
 from .metrics.vulnerability import vulnerability
 from .results import ExposedRecord, Exposure
@@ -26,42 +27,77 @@ PREFERENCE = (
     "loss",
     "top_confidence",
 )
-FPR = 0.01
+FPR, FDR = 0.01, 0.05
+MOST_SCORES = 2_000_000  # attacks times records of a case, beyond which one attack is told
 
 
-def exposure(
+def exposures(
     attacked: Attacked,
     seed: int,
     records: NDArray[np.int64] | None = None,
     class_names: Sequence[str] | None = None,
-) -> Exposure | None:
-    """How exposed every record is, by the first attack of `PREFERENCE` that was run; None if none was.
+) -> list[Exposure]:
+    """How exposed every record is by each attack, first of all by the first of `PREFERENCE` that was run.
 
-    With several targets it is the vulnerability of `metrics.vulnerability` on the attack's scores; with one
-    target a member's own score, and NaN for non-members, who are not exposed. `records` [N] gives the numbers
-    under which the reader knows the records.
+    Of more than MOST_SCORES scores only that one is told. `records` [N] gives the numbers under which the reader knows
+    the records.
     """
-    attack = next((a for a in PREFERENCE if a in attacked.scores), None)
-    if attack is None:
-        return None
-    found, members = attacked.scores[attack], attacked.case.members
-    several = len(found.scores) > 1
-    value = vulnerability(found.scores, members) if several else np.where(members[0], found.scores[0], np.nan)
-    labels = attacked.case.models.signals.labels
+    preferred = [a for a in PREFERENCE if a in attacked.scores]
+    attacks = list(dict.fromkeys([*preferred[:1], *attacked.scores]))
+    members, labels = attacked.case.members, attacked.case.models.signals.labels
+    numbers = np.arange(members.shape[1]) if records is None else records
+    named = None if labels is None else [class_names[y] if class_names else str(y) for y in labels]
+    if len(attacks) * members.shape[1] > MOST_SCORES:
+        attacks = attacks[:1]
+    return [_exposure(attacked, attack, seed, numbers, named) for attack in attacks]
+
+
+def _exposure(
+    attacked: Attacked, attack: str, seed: int, records: NDArray[np.int64], labels: list[str] | None
+) -> Exposure:
+    """With one target the vulnerability is the score itself, else that of `metrics.vulnerability`."""
+    found, sample, members = attacked.scores[attack], attacked.samples[attack], attacked.case.members
+    several, inside = len(found.scores) > 1, members & np.isfinite(found.scores)
+    outside = ~members & np.isfinite(found.scores)
+    p, listed = np.full((2, *members.shape), np.nan)
+    p[sample.model, sample.row] = p_values(sample)
+    listed[sample.model, sample.row] = on_list(sample, FDR)
+    told = np.where(
+        inside.any(axis=0), inside, outside
+    )  # the targets that trained on a record, where there are any
     return Exposure(
         attacked.case.defence,
         attack,
-        np.arange(members.shape[1]) if records is None else records,
-        None if labels is None else [class_names[y] if class_names else str(y) for y in labels],
-        value,
+        records,
+        labels,
+        _mean(inside.astype(np.float64), inside | outside),
+        _mean(found.scores, inside),
+        _mean(found.scores, outside),
+        _median(p, told),
+        _mean(listed, told),
+        vulnerability(found.scores, members) if several else found.scores[0],
         _found_share(found, members),
         _largest_by_chance(found, members, stream(seed, "chance", attack)) if several else None,
     )
 
 
+def _mean(values: Array, chosen: Bools) -> Array:
+    """The mean over the chosen targets [N]; NaN where there is none."""
+    count = chosen.sum(axis=0)
+    total = np.where(chosen, values, 0.0).sum(axis=0)
+    return np.asarray(np.divide(total, count, out=np.full(count.shape, np.nan), where=count > 0))
+
+
+def _median(values: Array, chosen: Bools) -> Array:
+    """The median over the chosen targets [N]; NaN where there is none."""
+    ordered, count = np.sort(np.where(chosen, values, np.inf), axis=0), chosen.sum(axis=0)
+    middle = [np.take_along_axis(ordered, np.maximum(k, 0)[None] // 2, axis=0)[0] for k in (count - 1, count)]
+    return np.where(count > 0, (middle[0] + middle[1]) / 2, np.nan)
+
+
 def most_exposed(exposure: Exposure, images: NDArray[np.float32] | None = None) -> list[ExposedRecord]:
     """The records with the highest exposure, most exposed first; `images` [N, channels, height, width]."""
-    value = exposure.vulnerability
+    value = np.where(exposure.member > 0, exposure.vulnerability, np.nan)
     order = np.argsort(np.where(np.isfinite(value), -value, np.inf), kind="stable")[:SHOWN]
     return [
         ExposedRecord(

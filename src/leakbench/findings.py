@@ -11,7 +11,7 @@ from .attacks import Attack
 from .blind import blind
 from .errors import InputError
 from .evaluate import FEWEST, Attacked, curves, measure, slice_curves
-from .exposed import exposure, most_exposed
+from .exposed import exposures, most_exposed
 from .flags import flags
 from .metrics import Metric
 from .metrics.standard import STANDARD
@@ -56,11 +56,10 @@ def findings(attacked: Attacked, names: Names, seed: int, metrics: Sequence[Metr
     drawn = [*curves(attacked, seed), *slice_curves(attacked, masks, rows, seed)]
     if case.adaptive is False:  # shown for comparison only
         return Findings(rows, drawn, raised, [], [], attacked.notes, Comparable({}, {}))
-    found = exposure(attacked, seed, names.records, names.classes)
-    exposures = [] if found is None else [found]
-    shown = [record for each in exposures for record in most_exposed(each, names.images)]
+    exposed = exposures(attacked, seed, names.records, names.classes)
+    shown = [record for each in exposed[:1] for record in most_exposed(each, names.images)]
     kept = comparable(attacked) if case.adaptive else Comparable({}, {})
-    return Findings(rows, drawn, raised, shown, exposures, attacked.notes, kept)
+    return Findings(rows, drawn, raised, shown, exposed, attacked.notes, kept)
 
 
 def require_rows(attacked: Attacked, found: Findings) -> None:

@@ -17,13 +17,12 @@ from .metrics.differences import Compared, PairedSample
 from .metrics.intervals import Limits
 from .paired import Best, Comparable
 from .provenance import versions
-from .results import Curve, ExposedRecord, Exposure, Flag, Row
+from .results import PER_RECORD, Curve, ExposedRecord, Exposure, Flag, Row
 from .store import Entry, Made, Payload
 
 CODE = hashlib.sha256(  # of this library's source, as it was imported
     b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.rglob("*.py")))
 ).hexdigest()
-PER_RECORD = ("record", "vulnerability", "tpr")  # arrays of an exposure
 TOLD = {
     "rows": Row,
     "curves": Curve,

@@ -142,15 +142,30 @@ class Distribution:
 
 @dataclass(frozen=True, eq=False)
 class Exposure:
-    """How exposed every record is under one defence: rows of records.parquet, which the JSON leaves out."""
+    """How exposed every record is under one defence and attack: rows of records.parquet, which the JSON leaves out.
+
+    The targets of a record are those that trained on it, or all where none did.
+    """
 
     defence: str
     attack: str  # whose scores tell
     record: "NDArray[np.int64]"  # [N] row of the data set, or of the audit file
     label: Sequence[str] | None  # [N]
-    vulnerability: "NDArray[np.float64]"  # [N] as in ExposedRecord; NaN where it cannot be told
+    member: (
+        "NDArray[np.float64]"  # [N] share of the targets that trained on the record: 0 or 1 with one target
+    )
+    score_in: "NDArray[np.float64]"  # [N] mean score over the targets that trained on it; NaN without one
+    score_out: "NDArray[np.float64]"  # [N] mean score over the targets that did not
+    p_value: "NDArray[np.float64]"  # [N] share of non-members that score as high, the median over its targets
+    listed: (
+        "NDArray[np.float64]"  # [N] share of its targets in which it is on the list with at most 5 % wrong
+    )
+    vulnerability: "NDArray[np.float64]"  # [N] as in ExposedRecord; NaN where there is none
     tpr: "NDArray[np.float64]"  # [N] as in ExposedRecord
     by_chance: float | None  # as in ExposedRecord
+
+
+PER_RECORD = tuple(f.name for f in fields(Exposure) if "NDArray" in str(f.type))  # the arrays of an exposure
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from leakbench.report.identity import FILES, run_of
 from leakbench.results import Exposure, Results, Row
 from leakbench.unfinished import Unfinished
 
-EXPOSED = Exposure("none", "loss", np.arange(3), None, np.zeros(3), np.zeros(3), None)
+EXPOSED = Exposure("none", "loss", np.arange(3), None, *np.zeros((7, 3)), None)
 
 
 def results(n: int, exposed: bool = True) -> Results:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from leakbench.attacks.logistic_regression import LogisticRegression
+from leakbench.results import PER_RECORD
 from leakbench.running import run
 from leakbench.scoring import score_targets
 from leakbench.study import Study
@@ -67,7 +68,7 @@ def test_what_was_found_is_read_again_to_the_last_bit(
     assert any(row.metric == "auc-difference" and row.attack == "best" for row in again.rows)
     for a, b in zip(first.exposures, again.exposures, strict=True):
         assert (a.defence, a.attack, a.label, a.by_chance) == (b.defence, b.attack, b.label, b.by_chance)
-        for name in ("record", "vulnerability", "tpr"):
+        for name in PER_RECORD:
             assert np.array_equal(getattr(a, name), getattr(b, name), equal_nan=True)
     (damaged, *_) = (tmp_path / "findings").glob("*/0.json")
     damaged.write_bytes(damaged.read_bytes().replace(b"auc", b"AUC", 1))

@@ -231,8 +231,12 @@ def test_saved_results_agree(results: Results, tmp_path: Path) -> None:
 def test_every_record_has_its_exposure(results: Results, tmp_path: Path) -> None:
     results.save(tmp_path / "out")
     table = pq.read_table(tmp_path / "out" / "records.parquet").to_pylist()
-    assert len(table) == 4 * 600
-    by_record = {(row["defence"], row["record"]): row["vulnerability"] for row in table}
+    attacks = {row["attack"] for row in table}
+    assert len(table) == 4 * 600 * len(attacks)
+    assert attacks == {row.attack for row in results.rows} - {None, "best", "blind"}
+    assert all(0 < row["p_value"] <= 1 and 0 <= row["listed"] <= 1 and row["member"] == 0.5 for row in table)
+    lira = [row for row in table if row["attack"] == table[0]["attack"]]
+    by_record = {(row["defence"], row["record"]): row["vulnerability"] for row in lira}
     for shown in results.records:
         assert by_record[shown.defence, shown.record] == shown.vulnerability
     assert (

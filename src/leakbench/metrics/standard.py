@@ -8,8 +8,10 @@ from .best_balanced_accuracy import BestBalancedAccuracy
 from .epsilon_bound import EpsilonBound
 from .epsilon_bound_gaussian import GaussianEpsilonBound
 from .epsilon_bound_models import ManyModelsEpsilonBound
+from .listed import Listed
 from .precision import Precision
 from .tpr_at_fpr import TprAtFpr
+from .tpr_at_shadow_threshold import TprAtShadowThreshold
 
 DELTA = 1e-5  # of the bounds on epsilon, unless another is chosen
 RATES: tuple[Metric, ...] = (
@@ -19,7 +21,9 @@ RATES: tuple[Metric, ...] = (
     BestBalancedAccuracy(),
     *(TprAtFpr(fpr) for fpr in (0.1, 0.01, 0.001, 0.0)),
     Precision(0.01),
-    Precision(0.01, prior=0.1),
+    *(Precision(0.01, prior=prior) for prior in (0.01, 0.1, 0.5)),
+    *(TprAtShadowThreshold(fpr) for fpr in (0.01, 0.001)),
+    Listed(0.05),
 )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import LeakbenchError
-from ..results import SCHEMA, Exposure, Results, Row
+from ..results import PER_RECORD, SCHEMA, Exposure, Results, Row
 from ..saved import one_at_a_time, save_together, sweep
 from .identity import FILES, identified, is_ours, run_of
 from .page import render
@@ -69,7 +69,7 @@ def _parquet(rows: list[dict[str, Any]], identity: str) -> bytes:
 
 
 def _records(exposures: list[Exposure], identity: str) -> bytes:
-    """Every record under every defence: how exposed it is, by which attack."""
+    """Every record under every defence and attack: its scores, and how exposed it is."""
     import pyarrow as pa
 
     def table(e: Exposure) -> Any:
@@ -79,10 +79,11 @@ def _records(exposures: list[Exposure], identity: str) -> bytes:
             "attack": pa.array([e.attack] * n, pa.string()),
             "record": pa.array(e.record, pa.int64()),
             "label": pa.array([None] * n if e.label is None else e.label, pa.string()),
-            "vulnerability": pa.array(e.vulnerability, pa.float64(), from_pandas=True),
-            "tpr": pa.array(e.tpr, pa.float64(), from_pandas=True),
         }
-        return pa.table(columns)
+        numbers = [name for name in PER_RECORD if name != "record"]
+        return pa.table(
+            columns | {name: pa.array(getattr(e, name), pa.float64(), from_pandas=True) for name in numbers}
+        )
 
     return _written(pa.concat_tables([table(e) for e in exposures]), identity)
 

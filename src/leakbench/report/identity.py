@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..errors import InputError
 from ..regular import open_regular, parse_json, read_regular
-from ..results import Results
+from ..results import PER_RECORD, Results
 
 FAMILY = "leakbench-report/"  # how the schemas of all versions begin
 HEAD = 4096  # bytes of a page in which its identity is
@@ -73,8 +73,8 @@ def identified(results: Results) -> str:
     digest = hashlib.sha256(json.dumps(results.to_dict(), sort_keys=True).encode())
     for e in results.exposures:
         digest.update(json.dumps([e.defence, e.attack, e.label and list(e.label)]).encode())
-        for array in (e.record, e.vulnerability, e.tpr):
-            digest.update(array.tobytes())
+        for name in PER_RECORD:
+            digest.update(getattr(e, name).tobytes())
     return digest.hexdigest()[:32]
 
 

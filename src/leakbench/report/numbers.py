@@ -8,7 +8,7 @@ from ..results import CORRELATIONS, UNDEFENDED, Row
 
 MISSING = "–"
 INFINITE = "∞"
-ACRONYMS = {"auc": "AUC", "tpr": "TPR", "ppv": "PPV", "fpr": "FPR", "fnr": "FNR", "nll": "NLL"}
+ACRONYMS = {"fdr": "FDR", "auc": "AUC", "tpr": "TPR", "ppv": "PPV", "fpr": "FPR", "fnr": "FNR", "nll": "NLL"}
 TITLES = {
     "epsilon": "ε",
     "nonzero_parameters": "Parameters not 0",
@@ -42,6 +42,7 @@ RATES = (
     "sparsity",
     "calibration",
     "label_changes",
+    "listed@",
     "tail_absence",
 )  # shown in percent
 SIZES = ("parameters", "nonzero_parameters", "multiply_adds", "bytes_on_disk", "sparsity")

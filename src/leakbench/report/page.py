@@ -66,6 +66,7 @@ def render(results: Results) -> str:
         outputs=_outputs(view),
         slices=tables.slice_table(view),
         records=_records(results),
+        lists={d: _unbroken(wording.list_of(view, d) or "") for d in view.defences},
         methods=[_method(m) for m in results.methods],
         provenance=_flat(results.provenance),
         study=toml_text(results.study),

@@ -124,6 +124,28 @@ def _misled(view: View) -> Iterator[str]:
             )
 
 
+def list_of(view: View, defence: str) -> str | None:
+    """How many members the strongest attack lists, at a stated share of errors; None where that was not measured."""
+    rows = [
+        r for r in view.leakage if r.metric.startswith("listed@") and (r.slice, r.target) == ("all", "all")
+    ]
+    row = next(iter(view.strongest(defence, (r for r in rows if r.adaptive is not False))), None)
+    if row is None:
+        return None
+    fdr, listed, wrong = (
+        percent(float(row.metric.partition("=")[2])),
+        row.detail["listed"],
+        row.detail["wrong"],
+    )
+    each = " of a model on average" if row.detail["models"] > 1 else ""
+    if not listed:
+        return f"{row.attack} can list no record with at most {fdr} of the list wrong."
+    return (
+        f"{row.attack} lists {listed:,.0f} records{each}, at most {fdr} of them wrong in expectation "
+        f"({wrong:,.0f} are): {show(row).phrase} of the members."
+    )
+
+
 def _conditions(view: View) -> Iterator[str]:
     mains = list(main_standings(view).values())
     attacks = [a for a in view.attacks if a not in (BEST, BLIND)]
