@@ -90,7 +90,8 @@ def results_page() -> str:
         f"Schema `{results.SCHEMA}`. `report.json` is one object: `schema`, and the fields of `Results` below "
         "(`rows` is called `results`; `exposures` is in `records.parquet` instead), and `verdict`, which follows from "
         "them. `results.parquet` has one row a "
-        "`Row`, its `detail` as JSON; `records.parquet` one row for each record, defence and attack. A field that does not apply is "
+        "`Row`, its `detail` as JSON; `records.parquet` one row for each record, defence and attack. A field that does "
+        "not apply is "
         "null, and so is a number that is not finite. `SCHEMA` changes when a field changes its meaning.\n\n"
         "The `identity` of a run is in every file that one save writes: in `report.json`, in the metadata of the "
         'parquet files, and in report.html as `<meta name="leakbench-run">`. Files with different identities are of '
