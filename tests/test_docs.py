@@ -1,11 +1,14 @@
 """The docs cannot drift: generated pages are up to date, links lead somewhere, the README's example runs."""
 
+import importlib.util
 import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from leakbench.results import Results, Row
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -31,6 +34,19 @@ def test_the_readme_example_runs(tmp_path: Path) -> None:
     for block in blocks:
         assert len(block.strip().splitlines()) <= 16
         subprocess.run([sys.executable, "-c", block], cwd=tmp_path, check=True, capture_output=True)
+
+
+def test_the_results_table_has_a_row_for_each_defence() -> None:
+    spec = importlib.util.spec_from_file_location("table", ROOT / "docs" / "results" / "table.py")
+    assert spec is not None and spec.loader is not None
+    table = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(table)
+    where = {"lo": 0.1, "hi": 0.9, "attack": "best", "adaptive": True}
+    rows = [
+        Row(metric, 0.5, **where, defence=d) for d in ("none", "mixup") for metric in ("auc", "tpr@fpr=0.01")
+    ]
+    told = table.table(Results("run", "t", [*rows, Row("rank_correlation[entropy,auc]", 0.5, defence="all")]))
+    assert [line.split(" | ")[0] for line in told[2:]] == ["| none", "| mixup"]
 
 
 def test_docstring_examples_run() -> None:

@@ -22,7 +22,7 @@ def provenance_line(results: Results) -> str:
     versions = ", ".join(f"{name} {version}" for name, version in p["versions"].items())
     hardware = f"{p['hardware']['processor']}, {p['hardware']['cores']} cores"
     return (
-        f"`{p['command']}` · seed {p['seed']} · {data['parts']['pool']} records at stake · data fingerprint "
+        f"`{p['command']}` · seed {p['seed']} · {data['parts']['pool']} candidate records · data fingerprint "
         f"`{data['fingerprint']}` · {versions} · {hardware} · {p['seconds']:.0f} s"
     )
 
@@ -33,7 +33,7 @@ def table(results: Results) -> list[str]:
     heads = ["defence", "accuracy", "strongest: AUC", f"strongest: {low}", f"not adaptive: {low}"]
     heads += [f"{attack}: AUC" for attack in ATTACKS]
     out = ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
-    for defence in dict.fromkeys(row.defence for row in results.rows):
+    for defence in dict.fromkeys(row.defence for row in results.find(attack="best")):
         cells = [defence, _cell(results, defence=defence, metric="accuracy")]
         for metric, adaptive in (("auc", True), (low, True), (low, False)):
             cells.append(_cell(results, defence=defence, attack="best", metric=metric, adaptive=adaptive))

@@ -7,7 +7,7 @@ from io import StringIO
 
 import pytest
 
-from leakbench.report.page import MOST_NOTES, render
+from leakbench.report.page import MOST_NOTES, _beyond, render
 from leakbench.report.tables import MOST_LINES, glance, leakage, terminal_table
 from leakbench.report.view import View
 from leakbench.results import Curve, ExposedRecord, Flag, Results, Row
@@ -279,3 +279,15 @@ def test_every_slice_has_a_roc_of_its_own() -> None:
     assert told.count(" AUC ") == len(parts) == len(example.SLICES) - 1
     plain = Page(render(results))
     assert not any("ROC of rmia on slices" in str(a) for a in plain.all("svg"))
+
+
+def test_the_summary_does_not_repeat_the_headline():
+    results = example.audit()
+    page = " ".join(Page(render(results)).texts)
+    assert page.replace("\N{NO-BREAK SPACE}", " ").count(results.verdict.text) == 1
+    assert _beyond("A leaks. B is .5.", ["A leaks. It has .61 (.5 to .7). C.", "D."]) == [
+        "It has .61 (.5 to .7). C.",
+        "D.",
+    ]
+    assert _beyond("A leaks.", ["A leaks.", "D."]) == ["D."]
+    assert _beyond("A leaks.", ["B leaks."]) == ["B leaks."]

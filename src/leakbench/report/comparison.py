@@ -7,7 +7,7 @@ from ..results import BEST, UNDEFENDED, Row
 from .numbers import DIFFERENCE, attack_title, finite, rate, strongest_title
 from .view import View, distinct
 
-LESS, MORE, UNTOLD = "leaks less", "leaks more", "not told apart"
+LESS, MORE, UNTOLD = "leaks less", "leaks more", "not significantly different"
 MIXED = "leaks less by one measure, more by the other"
 Pair = tuple[Row | None, Row | None]
 
@@ -74,7 +74,7 @@ class Comparison:
 
     @property
     def unmatched(self) -> str:
-        """Said where the accuracies themselves can be told apart."""
+        """Said where the accuracies themselves differ significantly."""
         return {0: "", 1: "more accurate", -1: "less accurate"}[_sign(self.accuracy)]
 
     @property

@@ -46,7 +46,7 @@ def render(results: Results) -> str:
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         verdict=_unbroken(verdict(view).text),
         grades=_unbroken(limits_in_words()),
-        summary=[_unbroken(text) for text in wording.summary(view)],
+        summary=[_unbroken(text) for text in _beyond(verdict(view).text, wording.summary(view))],
         date=_date(results.provenance),
         glance=tables.glance(view),
         flags=_flags(results),
@@ -81,6 +81,14 @@ def render(results: Results) -> str:
         cost_intervals=_other_intervals(r for r in view.utility if r.metric.startswith(COSTS)),
         size_intervals=_other_intervals(r for r in view.utility if r.metric in SIZES),
     )
+
+
+def _beyond(headline: str, paragraphs: list[str]) -> list[str]:
+    """The paragraphs without the sentences at their beginning that the headline begins with."""
+    first, *rest = paragraphs
+    ends = [match.end() for match in re.finditer(r"\. ", f"{first} ")]
+    repeated = max((end for end in ends if f"{headline} ".startswith(f"{first} "[:end])), default=0)
+    return [text for text in (first[repeated:].strip(), *rest) if text]
 
 
 def _package_file(name: str) -> str:

@@ -20,7 +20,7 @@ BESIDE = {
     LESS: "leaks less than",
     MORE: "leaks more than",
     MIXED: "leaks less by one measure and more by the other than",
-    UNTOLD: "is not told apart from",
+    UNTOLD: "is not significantly different from",
 }
 
 

