@@ -20,7 +20,7 @@ from .signals.axes import Numbers
 from .signals.copies import alike, copies
 from .signals.resolution import Resolution
 from .signals.sensitivity import sensitivity
-from .signals.statistics import FROM_LOSS, LABEL_FREE, STATISTICS
+from .signals.statistics import FROM_LOSS, FROM_ROUNDED, LABEL_FREE, STATISTICS
 
 Array = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -28,6 +28,7 @@ Labels = NDArray[np.int64]
 
 
 BLOCK = 2**21  # logits that are computed with at once: 16 MB in double precision
+COARSE = 1e-6  # step from which the label's probability alone tells more of 1 - p than the sum of the others
 Records = slice | NDArray[np.intp]
 
 
@@ -78,6 +79,12 @@ def in_blocks(array: ByModel, m: int) -> Iterator[tuple[slice, Numbers]]:
     for first in range(0, n, step):
         records = slice(first, min(first + step, n))
         yield records, on_records(array, m, records)
+
+
+def _of_label(log_p: Numbers, labels: Labels) -> Array:
+    """The probability of the label [V, n] from log-probabilities [V, n, C]."""
+    own = np.take_along_axis(log_p, labels[None, :, None], axis=2)[..., 0]
+    return np.asarray(np.exp(np.minimum(own.astype(np.float64), 0.0)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,7 +158,11 @@ class Signals:
         assert self.logits is not None
         labels = self.labels if self.labels is not None else np.zeros(self.shape[2], dtype=np.int64)
         found = np.empty(self.shape[1:])
+        step = self._step("logits")
         for records, z in in_blocks(self.logits, m):  # the statistics of a record are of that record alone
+            if step >= COARSE and name in FROM_ROUNDED:
+                found[:, records] = FROM_ROUNDED[name](_of_label(z, labels[records]), step)
+                continue
             # f log f is 0 at 0, whatever f was rounded to
             read = z.astype(np.float64) if name in LABEL_FREE else self._resolved(z)
             found[:, records] = STATISTICS[name](read, labels[records])

@@ -17,7 +17,7 @@ from leakbench.metrics.roc import Roc
 from leakbench.scoring import score_targets
 from leakbench.signals.files import from_arrays
 from leakbench.signals.resolution import of_logits, of_losses, of_probabilities
-from leakbench.signals.statistics import LOG_FLOOR, log_softmax
+from leakbench.signals.statistics import LOG_FLOOR, log_softmax, logodds
 from leakbench.types import Array, Bools
 
 SHADOW_ATTACKS = ("lira", "lira_offline", "mast", "calibration", "base", "rmia", "attack_r")
@@ -135,6 +135,21 @@ def test_rows_that_rounding_keeps_from_summing_to_one_are_read() -> None:
     from_arrays(probs=rounded, members=members)
     with pytest.raises(InputError, match="must sum to 1 over the classes"):
         from_arrays(probs=np.where(rounded == rounded.max(-1, keepdims=True), 0.0, rounded), members=members)
+
+
+@pytest.mark.parametrize("decimals", [2, 3])
+def test_zeros_of_other_classes_do_not_count_as_half_a_step_each(decimals: int) -> None:
+    p = answers(3, classes=30)
+    labels, members = p[0].argmax(-1), np.arange(300) % 2 == 0
+    exact = logodds(np.log(p[0]), labels)
+    rounded = np.round(p[0], decimals)
+    from_sum = logodds(np.log(np.maximum(rounded, 0.5 * 10.0**-decimals)), labels)
+    read = from_arrays(probs=rounded, labels=labels, members=members).models.signals.statistic("logodds", 0)[
+        0
+    ]
+    assert np.median(np.abs(read - exact)) < 0.2 * np.median(np.abs(from_sum - exact))
+    loss = from_arrays(probs=rounded, labels=labels, members=members).models.signals.statistic("loss", 0)[0]
+    np.testing.assert_allclose(loss, -np.log(rounded[np.arange(300), labels]), rtol=1e-6)
 
 
 def digits(make: Any, noise: float) -> tuple[Array, Bools, Any]:

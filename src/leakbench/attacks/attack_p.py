@@ -21,7 +21,7 @@ class AttackP(Attack):
 
     name: ClassVar[str] = "attack_p"
     source: ClassVar[str] = "Ye et al. 2022, arXiv 2111.09679"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     population: ClassVar[bool] = True
     statistic: Literal["loss", "logodds", "hinge"] = "loss"
 

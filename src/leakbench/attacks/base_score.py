@@ -22,7 +22,7 @@ class Base(Attack):
 
     name: ClassVar[str] = "base"
     source: ClassVar[str] = "Lassila et al. 2025"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     variants: ClassVar[dict[str, dict[str, Any]]] = {"base_offline": {"online": False}}
     online: bool = True
     offline_scale: float = 0.33

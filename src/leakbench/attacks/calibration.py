@@ -21,7 +21,7 @@ class Calibration(Attack):
 
     name: ClassVar[str] = "calibration"
     source: ClassVar[str] = "Watson et al. 2022, arXiv 2111.08440"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     statistic: Literal["logodds", "hinge", "loss"] = "logodds"
 
     @property

@@ -17,5 +17,5 @@ class Confidence(StatisticAttack):
 
     name: ClassVar[str] = "confidence"
     source: ClassVar[str] = "Song & Mittal 2021, arXiv 2003.10595"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     statistic: ClassVar[str] = "confidence"

@@ -24,7 +24,7 @@ class Knn(LearnedAttack):
 
     name: ClassVar[str] = "knn"
     source: ClassVar[str] = "TF Privacy, membership_inference_attack/models.py"
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
     imports: ClassVar[str | None] = "sklearn.neighbors"
     max_examples: int = 2000
     neighbours: int = 25

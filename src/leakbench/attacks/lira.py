@@ -36,7 +36,7 @@ class Lira(Attack):
 
     name: ClassVar[str] = "lira"
     source: ClassVar[str] = "Carlini et al. 2022, arXiv 2112.03570"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     variants: ClassVar[dict[str, dict[str, Any]]] = {"lira_offline": {"online": False}}
     least_out: ClassVar[int] = 2
     online: bool = True

@@ -19,7 +19,7 @@ class LogisticRegression(LearnedAttack):
 
     name: ClassVar[str] = "logistic_regression"
     source: ClassVar[str] = "TF Privacy, membership_inference_attack/models.py"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     imports: ClassVar[str | None] = "sklearn.linear_model"
     max_examples: int = 2000
     penalty: float = 1.0  # C of scikit-learn: the inverse strength of the squared penalty

@@ -16,5 +16,5 @@ class Loss(StatisticAttack):
 
     name: ClassVar[str] = "loss"
     source: ClassVar[str] = "Yeom et al. 2018, arXiv 1709.01604"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     statistic: ClassVar[str] = "loss"

@@ -22,7 +22,7 @@ class Mast(Attack):
 
     name: ClassVar[str] = "mast"
     source: ClassVar[str] = "Sablayrolles et al. 2019, arXiv 1908.11229"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     statistic: Literal["loss", "logodds", "hinge"] = "loss"
 
     @property

@@ -20,7 +20,7 @@ class Mlp(LearnedAttack):
 
     name: ClassVar[str] = "mlp"
     source: ClassVar[str] = "TF Privacy, membership_inference_attack/models.py"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     imports: ClassVar[str | None] = "sklearn.neural_network"
     max_examples: int = 2000
     hidden: tuple[int, ...] = (64,)

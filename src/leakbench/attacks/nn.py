@@ -27,7 +27,7 @@ class Nn(NetworkAttack):
 
     name: ClassVar[str] = "nn"
     source: ClassVar[str] = "Yuan & Zhang 2022, arXiv 2202.03335"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     variants: ClassVar[dict[str, dict[str, Any]]] = {
         "nn_top3": {"inputs": "top3"},
         "nn_cls": {"inputs": "posteriors+class"},

@@ -23,7 +23,7 @@ class PerClass(TrainedAttack):
 
     name: ClassVar[str] = "confidence_per_class"
     source: ClassVar[str] = "Song & Mittal 2021, arXiv 2003.10595"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     variants: ClassVar[dict[str, dict[str, Any]]] = {
         "entropy_per_class": {"statistic": "entropy"},
         "modified_entropy_per_class": {"statistic": "modified_entropy"},

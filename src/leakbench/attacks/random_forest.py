@@ -20,7 +20,7 @@ class RandomForest(LearnedAttack):
 
     name: ClassVar[str] = "random_forest"
     source: ClassVar[str] = "TF Privacy, membership_inference_attack/models.py"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     imports: ClassVar[str | None] = "sklearn.ensemble"
     max_examples: int = 2000
     trees: int = 50

@@ -28,7 +28,7 @@ class Rmia(Attack):
 
     name: ClassVar[str] = "rmia"
     source: ClassVar[str] = "Zarifzadeh et al. 2024, arXiv 2312.03262"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     variants: ClassVar[dict[str, dict[str, Any]]] = {"rmia_offline": {"online": False, "gamma": 1.5}}
     online: bool = True
     gamma: float = 1.0

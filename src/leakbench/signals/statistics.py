@@ -130,6 +130,26 @@ def _logodds_of_loss(loss: Array, resolution: float) -> Array:
     return -resolved - np.log(-np.expm1(-resolved))
 
 
+def _resolved(p: Array, step: float) -> Array:
+    """A rounded probability, no less than half a step."""
+    return np.maximum(p, step / 2)
+
+
+def _logodds_of_rounded(p: Array, step: float) -> Array:
+    """phi = log(p + step / 2) - log(1 - p + step / 2), the empirical logit (Haldane 1956), of p = 0 for a zero.
+
+    The sum over the other classes would hold half a step for each zero among them.
+    """
+    rounded = np.where(p < 0.75 * step, 0.0, p)  # a zero may already be given as half a step
+    return np.asarray(np.log(rounded + step / 2) - np.log1p(step / 2 - rounded))
+
+
+FROM_ROUNDED: dict[str, Callable[[Array, float], Array]] = {
+    "loss": lambda p, step: -np.log(_resolved(p, step)),
+    "confidence": _resolved,
+    "logodds": _logodds_of_rounded,
+}  # what follows from the label's probability, where probabilities are rounded to multiples of a step
+
 FROM_LOSS: dict[str, Callable[[Array, float], Array]] = {
     "loss": lambda loss, resolution: loss,
     "confidence": lambda loss, resolution: np.exp(-loss),
