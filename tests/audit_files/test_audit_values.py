@@ -204,6 +204,20 @@ def test_probabilities_must_sum_to_one():
             probs=probs, members=[1, 0, 0, 1])  # fmt: skip
 
 
+def test_the_largest_probabilities_alone_are_completed_as_advised():
+    rng = np.random.default_rng(0)
+    full = rng.dirichlet(np.ones(10), 50)
+    probs = np.where(full >= np.sort(full)[:, -3:-2], full, 0.0)
+    members = np.arange(50) % 2
+    with pytest.raises(InputError, match="where only the largest were released") as caught:
+        from_arrays(probs=probs, members=members)
+    advice = str(caught.value).rpartition("its zeros: ")[2]
+    completed = eval(advice, {"np": np, "probs": probs})
+    expected = np.where(probs > 0, full, (1 - probs.sum(-1, keepdims=True)) / 7)
+    np.testing.assert_allclose(completed, expected)
+    from_arrays(probs=completed, members=members)
+
+
 def test_rounded_probabilities_pass():
     probs = np.array([[0.3334, 0.3333, 0.3334], [0.1, 0.2, 0.7]], dtype=np.float16)
     assert from_arrays(probs=probs, members=[1, 0]).models.signals.logits.dtype == np.float32

@@ -167,6 +167,7 @@ def log_probabilities(name: str, probs: ByModel) -> ByModel:
 def _refuse_sums(name: str, probs: ByModel) -> None:
     """Raise InputError unless the probabilities of every record sum to one."""
     least, most, worst, where, tolerance = np.inf, -np.inf, 1.0, "", SUM_TOLERANCE
+    has_zero = False
     for m, records, part in _blocks(probs):
         total = part.sum(axis=-1, dtype=np.float64)
         v, n = np.unravel_index(int(np.abs(total - 1.0).argmax()), total.shape)
@@ -175,14 +176,21 @@ def _refuse_sums(name: str, probs: ByModel) -> None:
             tolerance = max(tolerance, half_steps, BFLOAT16 if _is_bfloat16(part) else 0.0)
         if abs(total[v, n] - 1.0) > abs(worst - 1.0):
             worst, where = float(total[v, n]), place((m, v, records.start + n), probs.shape[:3])
+            has_zero = bool((part[v, n] == 0).any())
         least, most = min(least, float(total.min())), max(most, float(total.max()))
     if abs(worst - 1.0) <= tolerance:
         return
     remedy = "save the outputs before the softmax as logits, or what the softmax makes of them as probs"
-    if abs(worst - 1.0) <= ROUNDED_ROWS:
-        remedy = f"where they were rounded, divide each row by its sum: {name} / {name}.sum(axis=-1, keepdims=True)"
-    elif most - least <= SUM_TOLERANCE * most:
+    if most - least <= SUM_TOLERANCE * most:
         remedy = f"every row sums to as much, so save {name} / {worst:.6g}"
+    elif has_zero and most <= 1.0 + SUM_TOLERANCE:
+        remedy = (
+            "where only the largest were released, share the rest of each row among its zeros: "
+            f"{name} + ({name} == 0) * (1 - {name}.sum(-1, keepdims=True)) / "
+            f"np.maximum(({name} == 0).sum(-1, keepdims=True), 1)"
+        )
+    elif abs(worst - 1.0) <= ROUNDED_ROWS:
+        remedy = f"where they were rounded, divide each row by its sum: {name} / {name}.sum(axis=-1, keepdims=True)"
     raise InputError(
         f"{name} must sum to 1 over the classes (within {tolerance:.3g}), got {worst:.6g} at {where}, "
         f"the worst row; {remedy}"
