@@ -221,6 +221,15 @@ class TestIndexColumns:
             load(csv({"": [i // 2 for i in range(N)], "a": NUMBERS}))
         assert load(csv({"a": NUMBERS, "": [""] * N})).x.shape == (N, 1)
 
+    @pytest.mark.parametrize("start", [0, 1])
+    def test_a_later_column_that_counts_is_noted(self, csv, start):
+        data = load(csv({"a": X, "position": range(start, N + start), "b": range(5, N + 5)}))
+        assert data.x.shape == (N, 3)
+        (note,) = data.notes
+        assert note.startswith("the column 'position' counts the records in their order and is a feature")
+        dropped = load(csv({"a": X, "position": range(N), "b": X}), drop=("position",))
+        assert dropped.x.shape == (N, 2) and not dropped.notes
+
     def test_of_parquet(self, parquet):
         assert (
             load(parquet(a=X, __index_level_0__=range(N)))

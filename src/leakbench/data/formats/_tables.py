@@ -130,6 +130,11 @@ def feature_columns(
             continue
         if not _is_index(table[place], place, name, path):
             kept.append(name)
+            if _counts(table[place]):
+                notes.append(
+                    f"the column {name!r} counts the records in their order and is a feature; "
+                    f"if it is a row number, leave it out with drop = [{name!r}]"
+                )
             continue
         notes.append(f"the column {name!r} was left out: it numbers or names the records")
     if not kept:
@@ -147,21 +152,34 @@ def _is_index(column: Any, place: int, name: str, path: Path) -> bool:
 
     if (place and not INDEX.fullmatch(name)) or pa.types.is_nested(column.type):
         return False
-    texts = column.cast(pa.large_string()).to_pylist()
-    cells = ["" if text is None else text.strip() for text in texts]
-    if (
-        not place
-        and len(cells) >= MANY
-        and any(cells == list(map(str, range(i, i + len(cells)))) for i in (0, 1))
-    ):
+    if not place and _counts(column):
         return True
     if not INDEX.fullmatch(name):
         return False
+    cells = _texts(column)
     distinct = set(cells)
     if name == "" and 1 < len(distinct) < len(cells):
         raise InputError(f"{path} must name every column in its header, got one without a name; name it")
     fractions = any(FRACTION.fullmatch(cell) for cell in distinct)
     return (1 < len(distinct) == len(cells) and not fractions) or (name == "" and distinct == {""})
+
+
+def _counts(column: Any) -> bool:
+    """Whether a column counts many records from 0 or 1, in their order."""
+    import pyarrow as pa
+
+    n, kind = len(column), column.type
+    readable = pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_integer(kind)
+    if n < MANY or not readable or _texts(column.slice(0, 2)) not in (["0", "1"], ["1", "2"]):
+        return False
+    cells = _texts(column)
+    return cells == list(map(str, range(int(cells[0]), int(cells[0]) + n)))
+
+
+def _texts(column: Any) -> list[str]:
+    import pyarrow as pa
+
+    return ["" if text is None else text.strip() for text in column.cast(pa.large_string()).to_pylist()]
 
 
 def _some(names: list[str]) -> str:
