@@ -175,9 +175,12 @@ def run(
         check_store(store)
     planned = leakbench.Study.load(study, changes or (), allow_imports)
     if dry_run:
+        from .data import load
         from .forecast import forecast
 
-        terminal.show_forecast(forecast(planned, store))
+        dataset = load(planned.file.data)
+        terminal.show_forecast(forecast(planned, store, dataset))
+        terminal.show_notes(dataset.notes)
         return
     card = planned.file.engine.device == "cuda"
     helping = chosen_executor(executor, address, processes, cpus, gpus, card)

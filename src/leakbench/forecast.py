@@ -19,6 +19,7 @@ from .attacking import taken_for
 from .attacks import Attack
 from .attacks.base import TrainedAttack
 from .cores import cores, threads
+from .data.dataset import Dataset
 from .evaluate import Case, attack_all
 from .findings import Names, findings
 from .models import Workshop
@@ -54,12 +55,14 @@ class Work:
     memory: float = 0.0  # bytes at the height
 
 
-def forecast(study: Study, store: str | Path) -> list[Work]:
+def forecast(study: Study, store: str | Path, dataset: Dataset | None = None) -> list[Work]:
     """The work of a study in its order. The store is only read: nothing is put there, set aside or removed.
+
+    A `dataset` is the study's own, read before.
 
     Raises InputError for what `run` would refuse before it trains.
     """
-    workshop = open_workshop(study, store, dry=True)
+    workshop = open_workshop(study, store, dataset, dry=True)
     recipes = rehearsed(study, workshop.dataset)
     labels: dict[Recipe, list[str]] = {}
     for label, recipe in recipes.items():

@@ -3,8 +3,10 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 
+from leakbench.cli import main
 from leakbench.running import run
 from leakbench.study import Study
 from leakbench.synthesis import synthesize
@@ -48,3 +50,17 @@ def test_what_was_noted_of_a_table_is_told_by_synthesize(tmp_path: Path) -> None
     (tmp_path / "t.csv").write_text("\n".join(["id,a,label", *rows]) + "\n")
     made = synthesize(tmp_path / "t.csv", "bootstrap", seed=0)
     assert made.notes == ["the column 'id' was left out: it numbers or names the records"]
+
+
+def test_what_was_noted_of_a_table_is_told_before_a_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [f"{i},{i % 7},{i % 2}" for i in range(200)]
+    (tmp_path / "t.csv").write_text("\n".join(["id,a,label", *rows]) + "\n")
+    (tmp_path / "study.toml").write_text(
+        f'attacks = ["loss"]\n[data]\npath = "{tmp_path / "t.csv"}"\n[design]\nname = "random_half"\nmodels = 2\n'
+        "[[stages]]\nepochs = 1\n[architecture]\nhidden = [4]\n"
+    )
+    folders = ["--out", str(tmp_path / "report"), "--store", str(tmp_path / "store")]
+    assert main(["run", str(tmp_path / "study.toml"), *folders, "--dry-run"]) == 0
+    assert "note: the column 'id' was left out: it numbers or names the records" in capsys.readouterr().err
