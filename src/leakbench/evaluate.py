@@ -84,9 +84,9 @@ class Attacked:
         """The strongest attack by a metric; None unless at least two of the case's own attacks can be compared."""
         own = [Strongest(a, s, self.case.shadows) for a, s in self.samples.items()]
         ignoring = [Strongest(a, s, UNDEFENDED) for a, s in self.ignoring.items()]
-        if sum(_halves_suffice(metric, each.sample) for each in own) < 2:
+        if sum(halves_suffice(metric, each.sample) for each in own) < 2:
             return None
-        candidates = [each for each in (*own, *ignoring) if _halves_suffice(metric, each.sample)]
+        candidates = [each for each in (*own, *ignoring) if halves_suffice(metric, each.sample)]
         return max(candidates, key=lambda each: metric.value(each.sample.choosing))
 
 
@@ -232,7 +232,7 @@ def _each_target(case: Case, attack: str, sample: Sample) -> Iterator[Row]:
 def _worst_slice(case: Case, attack: str, parts: Mapping[str, Sample]) -> Iterator[Row]:
     """The slice with the highest AUC, chosen on one half and measured on the other."""
     auc = BY_LABEL["auc"]
-    candidates = {name: part for name, part in parts.items() if name != "all" and _halves_suffice(auc, part)}
+    candidates = {name: part for name, part in parts.items() if name != "all" and halves_suffice(auc, part)}
     if len(candidates) < 2:
         return
     worst = max(candidates, key=lambda name: auc.value(candidates[name].choosing))
@@ -262,7 +262,7 @@ def suffices(metric: Metric, sample: Sample) -> bool:
     return _enough(sample) and metric.applies(sample) is None
 
 
-def _halves_suffice(metric: Metric, sample: Sample) -> bool:
+def halves_suffice(metric: Metric, sample: Sample) -> bool:
     """Whether one half can choose among attacks by the metric, and the rest be measured."""
     return _enough(sample.choosing) and _enough(sample.rest) and metric.applies_to_halves(sample)
 

@@ -9,10 +9,12 @@ from numpy.typing import NDArray
 
 from .attacks import ATTACKS
 from .attacks._learned import LearnedAttack
-from .evaluate import Attacked
+from .evaluate import BY_LABEL, Attacked, halves_suffice
+from .metrics.differences import paired_differences
 from .metrics.roc import allowed
 from .metrics.standard import RATES
 from .metrics.tpr_at_fpr import TprAtFpr
+from .paired import DIFFERENCES, of_sample
 from .results import BEST, BLIND, Flag, Row
 from .scoring import shadow_models
 from .signals.resolution import Resolution
@@ -258,6 +260,36 @@ def _told_blindly(attacked: Attacked, rows: list[Row]) -> Iterator[Raised]:
             yield f"{message}; no number above chance shows that the model leaks", None
 
 
+def _labels_tell_more(attacked: Attacked, rows: list[Row]) -> Iterator[Raised]:
+    """Chosen on one half as the strongest of their kind, compared on the other."""
+    if attacked.case.adaptive is False:
+        return
+    scored = (attacked.samples, attacked.ignoring)
+    own = [(a, s) for samples in scored for a, s in samples.items() if a in attacked.scores]
+    for label in DIFFERENCES:
+        metric = BY_LABEL[label]
+        sides = [
+            [(a, s) for a, s in own if _of_labels(attacked, a) is side and halves_suffice(metric, s)]
+            for side in (True, False)
+        ]
+        if not all(sides):
+            continue
+        (attack, ours), (other, theirs) = (max(x, key=lambda c: metric.value(c[1].choosing)) for x in sides)
+        if ours.rest.pairs != theirs.rest.pairs:
+            continue
+        found = paired_differences(of_sample(ours.rest), of_sample(theirs.rest))[label]
+        if found.lo > 0:
+            values = f"{metric.value(ours.rest):.3f} against {metric.value(theirs.rest):.3f}"
+            more = f"{found.value:.3f} [{found.lo:.3f}, {found.hi:.3f}] more"
+            yield f"{attack} reads labels alone and has {label} {values} of {other}, {more}", attack
+            return
+
+
+def _of_labels(attacked: Attacked, attack: str) -> bool:
+    """Whether an attack of this label reads predicted classes alone."""
+    return ATTACKS.get(attacked.scores[attack].attack["name"]).labels_only
+
+
 COPYING = FlagKind("F11", "The generator copies members")
 COLLAPSED = FlagKind("F12", "The generator collapsed")
 UNCOVERED = FlagKind("F13", "DP does not cover all training on members")
@@ -280,6 +312,7 @@ KINDS = (
     FlagKind("F15", "Rounded outputs", _rounded),
     FlagKind("F16", "Duplicate records", _copies),
     FlagKind("F17", "Members and non-members differ by themselves", _told_blindly),
+    FlagKind("F19", "Labels alone leak more than the released values", _labels_tell_more),
 )
 
 

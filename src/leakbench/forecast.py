@@ -75,13 +75,11 @@ def forecast(study: Study, store: str | Path, dataset: Dataset | None = None) ->
             what = ", ".join(labels.get(recipe, ["what several begin with"]))
             work, samples[recipe] = _training(workshop, recipe, list(samples), processes)
             found.append(replace(work, what=f"training: {what}"))
-    answers = [_answers(workshop, recipe, study.file.query, samples[recipe]) for recipe in labels]
+    answers = [_answers(workshop, recipe, study.query, samples[recipe]) for recipe in labels]
     found.append(_together("answers", answers))
     answered = not any(work.left for work in found)
     found += [
-        _releases(workshop, d, recipes[d.label], study.file.query, answered)
-        for d in study.defences
-        if d.made_once
+        _releases(workshop, d, recipes[d.label], study.query, answered) for d in study.defences if d.made_once
     ]
     attacks = _attacks(study, workshop, processes)
     if not any(work.left for work in found):
@@ -151,8 +149,8 @@ def _answers(workshop: Workshop, recipe: Recipe, asked: Query, sample: Trained) 
     few = rows[:ASKED]
     began = time.perf_counter()
     about = (data.x, len(data.classes), recipe.architecture, sample.weights, few)
-    logits = query(*about, asked.views, **workshop.asking)
-    copies = 1 + asked.noise / len(asked.views)
+    logits = query(*about, asked.shown, **workshop.asking)
+    copies = 1 + asked.noise / len(asked.shown)
     growth = left * copies * len(rows) / len(few)
     return Work("", len(jobs), left, growth * (time.perf_counter() - began), growth * logits.nbytes)
 
@@ -197,7 +195,7 @@ def _made_up(study: Study, workshop: Workshop, n: int) -> Case:
     """A case of the study's models, but about its first n records, and with answers drawn at random."""
     split, classes = workshop.split, len(workshop.dataset.classes)
     rng = stream(study.file.seed, "forecast")
-    views = (len(split.members), len(study.file.query.views))
+    views = (len(split.members), len(study.query.shown))
 
     def answers(n: int) -> Signals:
         return Signals(rng.integers(classes, size=n), rng.normal(size=(*views, n, classes)))

@@ -23,6 +23,7 @@ from .key import content_key
 from .log import event
 from .progress import Progress
 from .seeds import derive
+from .signals.views import parse_views
 from .store import Entry, Made, Store, expected, remedy, until_done
 from .study import Query
 from .train.engine import Engine
@@ -46,6 +47,7 @@ class Answers:
     noise_scale: float
     entries: Sequence[Entry]  # [M], which hold what the models cost
     signals: Sequence[Entry]  # [M], which hold the answers
+    views: tuple[str, ...]  # [V] names
 
 
 @dataclass(frozen=True, eq=False)
@@ -221,12 +223,13 @@ class Workshop:
             return PerModel((len(signals), *first.shape), lambda m: signals[m].array(name))
 
         noisy = per_model("noisy.npy") if asked.noise else None
-        return Answers(per_model("logits.npy"), noisy, asked.noise_scale, entries, signals)
+        views = tuple(view.name for view in parse_views(asked.shown))
+        return Answers(per_model("logits.npy"), noisy, asked.noise_scale, entries, signals, views)
 
     def _check_answers(self, asked: Query, entry: Entry) -> None:
         """Raise unless an entry holds answers of a model to what is asked."""
         shape = (len(self.rows), len(self.dataset.classes))
-        expected(entry.array("logits.npy"), (len(asked.views), *shape), "f")
+        expected(entry.array("logits.npy"), (len(parse_views(asked.shown)), *shape), "f")
         if asked.noise:
             expected(entry.array("noisy.npy"), (asked.noise, *shape), "f")
 
@@ -299,8 +302,8 @@ class Workshop:
         """What determines the answers of the model of this key."""
         return {
             "model": model,
-            "rows": hashlib.sha256(self.rows.tobytes()).hexdigest(),
-            "views": list(asked.views),
+            "rows": fingerprint(self.rows),
+            "views": list(asked.shown),
             "noise": [asked.noise, asked.noise_scale] if asked.noise else [],
         }
 
@@ -313,7 +316,7 @@ class Workshop:
         weights, classes, rows = model.tensors(WEIGHTS), len(self.dataset.classes), self.rows
         about = (self.dataset.x, classes, recipe.architecture, weights, rows)
         try:
-            files = {"logits.npy": query(*about, asked.views, **self.asking)}
+            files = {"logits.npy": query(*about, asked.shown, **self.asking)}
         except InputError as error:
             raise StoreError(
                 f"{model.path} holds no model of this study: {error}; {remedy(model.path)}"
@@ -322,6 +325,11 @@ class Workshop:
             noise = (asked.noise, asked.noise_scale, derive(self.seed, "noise"))
             files["noisy.npy"] = query_noise(*about, *noise, **self.asking)
         return files
+
+
+def fingerprint(rows: Indices) -> str:
+    """What tells these rows from others."""
+    return hashlib.sha256(rows.tobytes()).hexdigest()
 
 
 class StageLog(BaseModel, strict=True, extra="allow"):

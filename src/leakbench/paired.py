@@ -35,12 +35,13 @@ def comparable(attacked: Attacked) -> Comparable:
     kept = {a: s for a, s in attacked.samples.items() if suffices(BY_LABEL["auc"], s)}
     best = {m: b for m, b in attacked.strongest.items() if m in DIFFERENCES}
     return Comparable(
-        {a: _paired_sample(sample) for a, sample in kept.items()},
-        {m: Best(b.attack, b.shadows, _paired_sample(b.sample.rest)) for m, b in best.items()},
+        {a: of_sample(sample) for a, sample in kept.items()},
+        {m: Best(b.attack, b.shadows, of_sample(b.sample.rest)) for m, b in best.items()},
     )
 
 
-def _paired_sample(sample: Sample) -> PairedSample:
+def of_sample(sample: Sample) -> PairedSample:
+    """What is kept of a sample, with the TPRs that it can resolve."""
     return paired_sample(sample, [f for f in DIFFERENCE_FPR if suffices(BY_LABEL[f"tpr@fpr={f:g}"], sample)])
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .attacks.base import Attack, TrainedAttack
+from .attacks.base import Attack
 from .scoring import SCORING_VERSION, Scores, score_targets
 from .store import Entry, Made, Payload, Store, expected
 from .types import Models
@@ -27,7 +27,7 @@ class Remembered:
     ) -> Scores:
         """As `score_targets`."""
         known = models.identity, models.identity if reference is None else reference.identity
-        if not isinstance(attack, TrainedAttack) or None in known:
+        if not attack.trained or None in known:
             return score_targets(attack, models, targets, seed, reference)
         spec = {
             "scoring": SCORING_VERSION,

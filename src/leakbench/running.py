@@ -25,6 +25,7 @@ from .models import Answers, Workshop
 from .outputs import Answered, answered
 from .pace import processes_that_pay
 from .paired import differences
+from .perturbed import Perturbed, query_perturbed
 from .progress import Progress, Silent, Timed, watched
 from .provenance import Clock, provenance
 from .registry import Plugin
@@ -35,6 +36,7 @@ from .store import open_store
 from .study import Protected, Study
 from .survivors import Survivors, survivors
 from .train.material import public_rows
+from .train.query import binary_features
 from .train.recipe import Recipe
 from .train.stages import rehearse
 from .trial import Trial
@@ -116,7 +118,10 @@ class Outcome:
             ),
             provenance=provenance(self.clock, study.file.seed, data, parts_of_time),
             study=study.describe(),
-            notes=sorted({note for f in found for note in f.notes} | {*notes, *self.trials[0].dataset.notes}),
+            notes=sorted(
+                {note for f in found for note in f.notes}
+                | {*notes, *study.notes, *self.trials[0].dataset.notes}
+            ),
             samples=looked.samples,
             layers=looked.layers,
             distributions=looked.distributions,
@@ -191,8 +196,10 @@ def open_workshop(
 def rehearsed(study: Study, dataset: Dataset) -> dict[str, Recipe]:
     """The recipes by label of their defence, when nothing is left that would be refused after hours of training."""
     recipes = {defence.label: defence.recipe(study.recipe) for defence in study.defences}
-    for view in parse_views(study.file.query.views):
-        view(dataset.x[:1])  # tables have no flips
+    for view in parse_views(study.query.shown):
+        view(dataset.x[:1])  # tables have no mirror images
+    if any(each.kind == "flips" for each in study.query.perturbations):
+        binary_features(dataset.x, study.design.split(dataset, study.file.seed).records)
     public_rows(dataset, any(defence.needs_public for defence in study.defences))
     for recipe in dict.fromkeys(recipes.values()):
         rehearse(dataset, recipe)
@@ -219,15 +226,25 @@ def make_trials(
     distinct = list(dict.fromkeys(recipes.values()))
     defences = [defence for defence in study.defences if defence.label in recipes]
     progress.stage("queries", sum(len(workshop.jobs(recipe)) for recipe in distinct))
-    answers = {recipe: workshop.ask(recipe, study.file.query, progress) for recipe in distinct}
+    answers = {recipe: workshop.ask(recipe, study.query, progress) for recipe in distinct}
     made = release_all(defences, recipes, answers, workshop, progress)
+    perturbed = perturb_all(study, defences, recipes, answers, workshop, progress)
     trials = []
     for defence in defences:
         recipe = recipes[defence.label]
         own = answers[recipe]
         owner = workshop.owner(recipe, 0, own.entries[0])
         trials.append(
-            Trial(defence, recipe, own, workshop.dataset, workshop.split, owner, made.get(defence.label))
+            Trial(
+                defence,
+                recipe,
+                own,
+                workshop.dataset,
+                workshop.split,
+                owner,
+                made.get(defence.label),
+                perturbed[defence.label],
+            )
         )
     return sorted(trials, key=lambda trial: trial.defence.label != UNDEFENDED)
 
@@ -244,6 +261,25 @@ def release_all(
     progress.stage("released answers", sum(len(answers[recipes[d.label]].entries) for d in once))
     return {
         d.label: release(workshop, d, recipes[d.label], answers[recipes[d.label]], progress) for d in once
+    }
+
+
+def perturb_all(
+    study: Study,
+    defences: Sequence[Protected],
+    recipes: Mapping[str, Recipe],
+    answers: Mapping[Recipe, Answers],
+    workshop: Workshop,
+    progress: Progress,
+) -> dict[str, Perturbed | None]:
+    """By label, what the models of each defence predict in perturbed views."""
+    if study.query.perturbations:
+        progress.stage("perturbed views", sum(len(answers[recipes[d.label]].entries) for d in defences))
+    return {
+        d.label: query_perturbed(
+            workshop, d, recipes[d.label], answers[recipes[d.label]], study.query, progress
+        )
+        for d in defences
     }
 
 

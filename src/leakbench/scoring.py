@@ -17,11 +17,10 @@ from .attacks.base import Attack, Scorer, TrainedAttack
 from .metrics.pooled import PooledScores
 from .metrics.roc import best_threshold
 from .seeds import stream
+from .signals.statistics import LABEL_CORRECT
 from .types import Array, Bools, Models, Shadows, Target
 
 SCORING_VERSION = 2  # raised whenever a score changes though its attack, its version and the answers do not
-
-COINCIDENCE = 20  # common records from which equal or opposite membership is design, not chance
 
 FEWEST_IN_FOLDS = 4  # models below which two folds would leave an attacker a single one to learn from
 
@@ -62,6 +61,8 @@ def _missing(statistic: str, models: Models) -> str:
         return "it needs ready scores"
     if statistic == "sensitivity":
         return "it needs the answers to noisy copies of the records (`noise` in a study's queries)"
+    if statistic == LABEL_CORRECT and models.signals.offers("correct"):
+        return "it needs several views of each record, such as noise (`views` in a study's queries or an audit file)"
     purpose = "" if statistic == "logits" else f", to compute {statistic.replace('_', ' ')}"
     return f"it needs logits or probabilities{purpose}"
 
@@ -95,10 +96,7 @@ def shadow_models(models: Models, source: Models, m: int) -> Shadows:
     record would have one OUT model more than IN models if it is a member and one fewer if it is not, and LiRA
     reads noise as AUC 0.475 with 8 models, 0.494 with 16.
     """
-    common = source.audited & models.audited[m]
-    same = ((source.members == models.members[m]) & common).sum(axis=1)
-    total = common.sum(axis=1)
-    telling = (total >= COINCIDENCE) & ((same == 0) | (same == total))
+    telling = source.telling(models.members[m], models.audited[m])
     telling[m] = True
     return source.shadows(*map(int, np.flatnonzero(telling)))
 
@@ -149,7 +147,7 @@ def score_targets(
         fixed &= threshold is not None
         if threshold is not None:
             decided[t] = scores[t] >= threshold  # NaN passes no threshold
-    if len(targets) > 1 and (isinstance(attack, TrainedAttack) or _unlike(models, targets)):
+    if len(targets) > 1 and (attack.trained or _unlike(models, targets)):
         scores = np.stack([mid_ranks(row) for row in scores])
     return Scores(scores, decided if fixed else None, attack.describe())
 
@@ -256,8 +254,7 @@ class _Thresholds:
     def _on_pseudo_target(self, m: int, shadows: Shadows) -> float | None:
         """Best balanced accuracy on one shadow model, attacked with the rest of them."""
         j = int(stream(self.seed, self.attack.name, m, "pseudo-target").choice(shadows.indices))
-        own = shadow_models(self.source, self.source, j)
-        rest = self.source.shadows(*sorted({*shadows.exclude, *own.exclude}))
+        rest = shadows.attacking(j)
         if _lacking(self.attack, rest, self.source, j) is not None:
             return None
         scores = _score(self.attack, self.attack.score, self.source, j, rest, self._rng(j))

@@ -2,7 +2,7 @@
 
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -21,14 +21,19 @@ from .metrics import Metric
 from .metrics.standard import DELTA, standard
 from .registry import plain
 from .results import BEST
-from .signals.statistics import log_softmax
-from .signals.views import parse_views
+from .signals.statistics import LABEL_CORRECT, log_softmax
+from .signals.views import Perturbation, is_perturbation, parse_perturbations, parse_views
 from .tables import build, override
 from .train.engine import Engine
 from .train.recipe import Architecture, Recipe, Stage, Train
 from .types import Array
 
 MOST_BYTES = 10_000_000  # of a study file
+PERTURBATIONS = (
+    "noise:0.2x24",
+    "noise:0.4x24",
+    "noise:0.8x24",
+)  # where label-only attacks need views and none is named
 
 
 @dataclass(frozen=True)
@@ -101,6 +106,16 @@ class Protected:
         """Whether any part maps the output."""
         return any(part.changes_output for part in self.parts)
 
+    @property
+    def may_mask(self) -> bool:
+        """Whether an output transform that an attacker cannot undo may hide what the predicted classes tell."""
+        return any(part.changes_output and not part.monotone for part in self.parts)
+
+    @property
+    def changes_labels(self) -> bool:
+        """Whether any part's output transform may change the predicted class."""
+        return any(part.changes_output and not part.keeps_argmax for part in self.parts)
+
     def describe(self) -> dict[str, Any]:
         """Label and parts as plain data."""
         return {"label": self.label, "parts": [part.describe() for part in self.parts]}
@@ -118,7 +133,10 @@ def _undone(parts: Sequence[Defence], released: Array) -> Array:
 
 @dataclass(frozen=True)
 class Query:
-    """How the models are asked: the views of each record, and how many noisy copies of it.
+    """How the models are queried: the views of each record, and how many noisy copies of it.
+
+    Views that are perturbations (`noise:0.4x24`, `flips:0.1x24`) serve label-only attacks alone: of them the predicted
+    class is kept. Of the other views the logits are kept, and every attack reads them; without one it is the identity.
 
     From the noisy copies (normal, of sd `noise_scale` in the network's input) comes the sensitivity that SAMIA
     reads; 10 are its authors'.
@@ -129,13 +147,25 @@ class Query:
     noise_scale: float = 1e-3
 
     def __post_init__(self) -> None:
-        parse_views(self.views)
-        if self.noise and self.views[0] != "identity":
+        parse_views(self.shown)
+        _ = self.perturbations
+        if self.noise and self.shown[0] != "identity":
             raise InputError(f"noise goes with the view identity first, got views {list(self.views)}")
         if self.noise < 0 or not self.noise_scale > 0:
             raise InputError(
                 f"noise must be at least 0 copies and noise_scale positive, got {self.noise} and {self.noise_scale}"
             )
+
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """The views of which logits are kept."""
+        shown = tuple(name for name in self.views if not is_perturbation(name))
+        return shown if shown or not self.views else ("identity",)
+
+    @property
+    def perturbations(self) -> tuple[Perturbation, ...]:
+        """The perturbations, of which the predicted class is kept."""
+        return parse_perturbations(filter(is_perturbation, self.views))
 
 
 @dataclass(frozen=True)
@@ -235,6 +265,17 @@ class Study:
         return named if called else (plain, *named)
 
     @cached_property
+    def query(self) -> Query:
+        """How the models are queried: with PERTURBATIONS where a label-only attack needs several views and the file
+        names one.
+        """
+        asked = self.file.query
+        if len(parse_views(asked.shown)) > 1 or asked.perturbations:
+            return asked
+        several = any(LABEL_CORRECT in attack.needs for attack in self.attacks.values())
+        return replace(asked, views=(*asked.views, *PERTURBATIONS)) if several else asked
+
+    @cached_property
     def attacks(self) -> dict[str, Attack]:
         """The attacks by their label in the results."""
         return make_attacks(self.file.attacks)
@@ -243,6 +284,17 @@ class Study:
     def metrics(self) -> tuple[Metric, ...]:
         """What is measured of every attack."""
         return standard(self.file.delta)
+
+    @property
+    def notes(self) -> list[str]:
+        """What a reader must know of what was left out of the study."""
+        maskable = [d.label for d in self.defences if d.may_mask]
+        if not maskable or any(LABEL_CORRECT in attack.needs for attack in self.attacks.values()):
+            return []
+        return [
+            f"masking was not tested: {', '.join(maskable)} change what is released, and no attack reads the predicted "
+            'class in several views; add "label_only_boosted" to attacks'
+        ]
 
     def describe(self) -> dict[str, Any]:
         """The study as plain data, defaults filled in: what a study file holds, and what makes it again."""

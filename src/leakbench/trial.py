@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -13,6 +13,7 @@ from .data.designs import Split
 from .defences.owner import Map, Owner
 from .key import content_key
 from .models import TRACES, Answers
+from .perturbed import Perturbed
 from .released import Released
 from .signals.axes import Numbers
 from .signals.resolution import Resolution, of_logits
@@ -42,6 +43,7 @@ class Trial:
     split: Split
     owner: Owner  # of the first model: what an answer costs is measured on it
     made: Released | None = None  # where answers are made once for each model
+    perturbed: Perturbed | None = None  # what the models predict in perturbed views
 
     def released(self) -> Models:
         """What the defended models release. Statistics are kept with the `Models`, and go with it."""
@@ -105,6 +107,9 @@ class Trial:
                 self._signals(answers, y[self.test[outside - n]], seen, outside, resolution), nobody, ~nobody
             )
         signals = self._signals(answers, y[self.split.records], seen, slice(0, n), resolution)
+        if self.perturbed:
+            views = (*answers.views, *self.perturbed.views)
+            signals = replace(signals, predicted=self.perturbed.predicted, views=views)
         identity = self._identity(name, outside)
         return Models(signals, self.split.members, self.split.audited, population, identity)
 
@@ -121,6 +126,7 @@ class Trial:
                 "data": self.dataset.fingerprint,
                 "answers": [entry.path.name for entry in self.answers.signals],
                 "map": mapped if self.defence.changes_output else None,
+                **({"perturbed": [e.path.name for e in self.perturbed.entries]} if self.perturbed else {}),
                 "asked": [hashlib.sha256(np.ascontiguousarray(a).tobytes()).hexdigest() for a in asked],
             }
         )
@@ -146,6 +152,7 @@ class Trial:
             noisy=noisy,
             noise_scale=answers.noise_scale,
             resolutions={"logits": resolution},
+            views=answers.views,
         )
 
     @property

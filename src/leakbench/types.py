@@ -20,13 +20,15 @@ from .signals.axes import Numbers
 from .signals.copies import alike, copies
 from .signals.resolution import Resolution
 from .signals.sensitivity import sensitivity
-from .signals.statistics import FROM_LOSS, FROM_ROUNDED, LABEL_FREE, STATISTICS
+from .signals.statistics import FROM_LOSS, FROM_ROUNDED, LABEL_CORRECT, LABEL_COUNTS, LABEL_FREE, STATISTICS
+from .signals.views import distance
 
 Array = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 Labels = NDArray[np.int64]
 
 
+COINCIDENCE = 20  # common records from which equal or opposite membership is design, not chance
 BLOCK = 2**21  # logits that are computed with at once: 16 MB in double precision
 COARSE = 1e-6  # step from which the label's probability alone tells more of 1 - p than the sum of the others
 Records = slice | NDArray[np.intp]
@@ -94,7 +96,8 @@ class Signals:
     Log-probabilities serve as logits: every statistic is the same for z and for log softmax(z). Beside logits
     there may be those on K `noisy` copies of each record in the first view, x + noise_scale u with u ~ N(0, I).
     `resolutions` say, by "logits" and "losses", to which step probabilities or losses are rounded: a zero among them is
-    read as half a step.
+    read as half a step. Of perturbed views there is the predicted class alone, which label-only attacks read beside the
+    largest class of the logits.
     """
 
     labels: Labels | None = None  # [N]
@@ -104,6 +107,8 @@ class Signals:
     noisy: ByModel | None = None  # [M, K, N, C]
     noise_scale: float = 1e-3
     resolutions: Mapping[str, Resolution] = field(default_factory=dict)
+    predicted: ByModel | None = None  # [M, K, N] classes predicted in K perturbed views
+    views: tuple[str, ...] = ()  # names of the V views, then of the K perturbed ones; empty: not known
     _recent: Recent = field(default_factory=Recent, repr=False)
 
     @property
@@ -124,7 +129,24 @@ class Signals:
         }
         if statistic in given:
             return given[statistic] is not None
+        if statistic in (LABEL_CORRECT, LABEL_COUNTS):
+            return self.offers("correct") and self.n_label_views > 1
         return self._from_logits(statistic) or (self.losses is not None and statistic in FROM_LOSS)
+
+    @property
+    def n_label_views(self) -> int:
+        """In how many views the predicted class is known, perturbed ones included."""
+        return self.shape[1] + (0 if self.predicted is None else self.predicted.shape[1])
+
+    @cached_property
+    def distances(self) -> NDArray[np.intp]:
+        """The number of each view's distance from the record [V + K], as `views.distance` tells them apart.
+
+        Views without names are all of one distance.
+        """
+        named = [distance(name) for name in self.views] or [""] * self.n_label_views
+        numbers = {name: number for number, name in enumerate(dict.fromkeys(named))}
+        return np.array([numbers[name] for name in named])
 
     def _from_logits(self, statistic: str) -> bool:
         known = self.labels is not None or statistic in LABEL_FREE
@@ -146,6 +168,10 @@ class Signals:
     def _compute(self, name: str, m: int) -> Array:
         if name in ("labels", "logits", "sensitivity") or not self.offers(name):
             raise InputError(f"the statistic {name!r} cannot be computed from these signals")
+        if name == LABEL_CORRECT:
+            return self._label_correct(m)
+        if name == LABEL_COUNTS:
+            return np.eye(self.distances.max() + 1)[:, self.distances] @ self.statistic(LABEL_CORRECT, m)
         if name == "score":
             assert self.scores is not None
             return np.array(self.scores[m], dtype=np.float64)
@@ -167,6 +193,13 @@ class Signals:
             read = z.astype(np.float64) if name in LABEL_FREE else self._resolved(z)
             found[:, records] = STATISTICS[name](read, labels[records])
         return found
+
+    def _label_correct(self, m: int) -> Array:
+        """1 where the predicted class of model m is the label, in all views [V + K, N]."""
+        correct = self.statistic("correct", m)
+        if self.predicted is None:
+            return correct
+        return np.concatenate([correct, np.asarray(self.predicted[m]) == self.labels])
 
     def resolved(self, m: int) -> Array:
         """The logits of model m [V, N, C] in float64; where they are of rounded values, none is below half a step's."""
@@ -272,7 +305,8 @@ class Target:
         s = self.signals
         labels = None if s.labels is None else s.labels[records]
         parts = cut(s.logits), cut(s.losses), cut(s.scores), cut(s.noisy)
-        return Target(Signals(labels, *parts, s.noise_scale, s.resolutions), 0, self.population)
+        about = (s.noise_scale, s.resolutions, cut(s.predicted), s.views)
+        return Target(Signals(labels, *parts, *about), 0, self.population)
 
 
 @dataclass(frozen=True, eq=False)
@@ -296,6 +330,11 @@ class Shadows:
     def audited(self) -> Bools:
         """Where the shadow models' records count as member or non-member [S, N]."""
         return self.models.audited[self.indices]
+
+    def attacking(self, m: int) -> "Shadows":
+        """Those of them that an attacker of model m may use."""
+        telling = self.models.telling(self.models.members[m], self.models.audited[m])
+        return Shadows(self.models, tuple(sorted({*self.exclude, m, *map(int, np.flatnonzero(telling))})))
 
     def statistic(self, name: str) -> Iterator[Array]:
         """The statistic `name` of one shadow model after the other, [V, N] each."""
@@ -346,6 +385,13 @@ class Models:
         given = next(array for array in (s.logits, s.losses, s.scores) if array is not None)
         number = given[0][0].max(axis=-1) if s.logits is not None else given[0][0]
         return copies(self.alike, np.asarray(number))
+
+    def telling(self, members: Bools, audited: Bools) -> Bools:
+        """Which models have the membership [N] of a target, or its complement, where both are `audited` [M]."""
+        common = self.audited & audited
+        same = ((self.members == members) & common).sum(axis=1)
+        total = common.sum(axis=1)
+        return np.asarray((total >= COINCIDENCE) & ((same == 0) | (same == total)))
 
     def target(self, m: int) -> Target:
         """Model m as its attacker sees it."""

@@ -4,6 +4,7 @@ import ast
 import inspect
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,9 @@ from leakbench.attacks import ATTACKS, SUITES, Attack
 from leakbench.attacks._learned import LearnedAttack
 from leakbench.attacks._network import NetworkAttack
 from leakbench.errors import InputError
+from leakbench.recent import Recent
 from leakbench.scoring import applicable, score_targets
+from leakbench.signals.statistics import LABEL_CORRECT
 from leakbench.study import make_attacks
 from leakbench.types import Models, Signals
 
@@ -93,10 +96,9 @@ def test_order_of_records_does_not_matter(attack: Attack, models: Models) -> Non
         pytest.skip("draws its examples by their place")
     order = np.random.default_rng(3).permutation(models.members.shape[1])
     signals = models.signals
+    moved = {"scores": signals.scores[:, :, order], "predicted": signals.predicted[:, :, order]}
     shuffled = Models(
-        frozen(
-            Signals(signals.labels[order], signals.logits[:, :, order], scores=signals.scores[:, :, order])
-        ),
+        frozen(Signals(signals.labels[order], signals.logits[:, :, order], **moved, views=signals.views)),
         models.members[:, order],
         models.audited,
         models.population,
@@ -108,7 +110,7 @@ def test_a_constant_added_to_the_logits_changes_nothing(attack: Attack, models: 
     def shifted(m: Models) -> Models:
         s = m.signals
         noisy = None if s.noisy is None else s.noisy + 512.0
-        signals = Signals(s.labels, s.logits + 512.0, scores=s.scores, noisy=noisy)
+        signals = replace(s, logits=s.logits + 512.0, noisy=noisy, _recent=Recent())
         return Models(signals, m.members, m.audited, m.population and shifted(m.population))
 
     assert np.array_equal(score(attack, shifted(models)), score(attack, models))
@@ -133,7 +135,8 @@ def test_says_what_it_is(attack: Attack) -> None:
 
 def test_the_standard_suite_holds_every_attack_of_ours_but_the_networks_once() -> None:
     networks = [name for name in NAMES if issubclass(ATTACKS.get(name), NetworkAttack)]
-    assert sorted([*make_attacks("standard-2026"), *networks]) == NAMES
+    of_views = [name for name in NAMES if LABEL_CORRECT in ATTACKS.make(name).needs]  # came later
+    assert sorted([*make_attacks("standard-2026"), *networks, *of_views]) == NAMES
     assert set(networks) <= set(SUITES["mia-prune"]) <= set(NAMES)
     assert len(set(SUITES["mia-prune"])) == len(SUITES["mia-prune"]) == 12
 
@@ -159,6 +162,9 @@ def test_the_standard_suite_keeps_its_parameters_whatever_the_defaults_are() -> 
         {"name": "lira", "prior_models": 0},
         {"name": "lira", "variance": "median"},
         {"name": "knn", "neighbours": 0},
+        {"name": "label_only_boosted", "leaves": 1},
+        {"name": "label_only_boosted", "max_examples": 0},
+        {"name": "label_only_logistic", "penalty": float("inf")},
         {"name": "mlp", "hidden": (8, 0)},
         {"name": "nn", "epochs": 1},
         {"name": "nn_top3", "dropout": 1.0},

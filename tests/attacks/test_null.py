@@ -28,7 +28,8 @@ def answers(rng: np.random.Generator, n: int, shape: str) -> Signals:
     if shape == "saturated":
         z = np.exp(log_softmax(3 * z))
     scores, u = rng.normal(size=(1, 1, n)), rng.normal(size=(2, n, CLASSES))
-    return Signals(y, z[None, None], scores=scores, noisy=z + 1e-3 * u[None])
+    predicted = (z + 4 * u).argmax(axis=-1)[None]
+    return Signals(y, z[None, None], scores=scores, noisy=z + 1e-3 * u[None], predicted=predicted)
 
 
 def noise(shape: str) -> Models:

@@ -7,6 +7,7 @@ from leakbench.attacks._network import NetworkAttack
 from leakbench.types import Models, Signals
 
 QUICK = {"epochs": 2, "batch_size": 32, "lr": 0.03, "max_examples": 640}  # learns these worlds in a moment
+PERTURBED = 6  # views
 
 
 def quick(name: str) -> Attack:
@@ -35,7 +36,10 @@ def world(
     members.setflags(write=False)
     ready = z[:, :, np.arange(n), y]
     noisy = z[:, :1] + np.round(rng.normal(size=(m, 2, n, c)) * 4) / 1024
-    return Models(frozen(Signals(y, z, scores=ready, noisy=noisy)), members, np.ones_like(members), outside)
+    seen = z[:, :1] + np.random.default_rng(seed + 1000).normal(size=(m, PERTURBED, n, c))
+    views = ("identity", *["flip"] * (v - 1), *["noise:0.2"] * 3, *["noise:0.4"] * 3)
+    signals = Signals(y, z, scores=ready, noisy=noisy, predicted=seen.argmax(axis=-1), views=views)
+    return Models(frozen(signals), members, np.ones_like(members), outside)
 
 
 def logits(rng, m, v, y, c, ease, gain) -> np.ndarray:
@@ -47,7 +51,14 @@ def logits(rng, m, v, y, c, ease, gain) -> np.ndarray:
 
 def frozen(signals: Signals) -> Signals:
     """The same signals, their arrays read-only."""
-    for array in (signals.labels, signals.logits, signals.losses, signals.scores, signals.noisy):
+    for array in (
+        signals.labels,
+        signals.logits,
+        signals.losses,
+        signals.scores,
+        signals.noisy,
+        signals.predicted,
+    ):
         if array is not None:
             array.setflags(write=False)
     return signals

@@ -20,6 +20,8 @@ class Attack(Plugin):
 
     population: ClassVar[bool] = False  # whether it cannot do without records that no model trained on
     least_out: ClassVar[int] = 1  # OUT models that some record must have, if it needs shadow models
+    trained: ClassVar[bool] = False  # whether each target has an attacker that was fitted for it
+    labels_only: ClassVar[bool] = False  # whether it reads predicted classes alone
     imports: ClassVar[str | None] = (
         None  # the module that it imports to be fitted; torch is not always installed
     )
@@ -71,6 +73,7 @@ class TrainedAttack(Attack):
     half's targets is fitted on the other half.
     """
 
+    trained: ClassVar[bool] = True
     in_folds: ClassVar[bool] = False
     max_examples: int | None = None  # at most so many examples, balanced, fit the attacker; None: all
 
@@ -102,11 +105,14 @@ class TrainedAttack(Attack):
 
     def draw(self, members: Bools, usable: Bools, rng: np.random.Generator) -> Bools:
         """Which of the `usable` examples fit the attacker: all, or as many members as non-members."""
-        if self.max_examples is None:
-            return usable
-        sides = [np.flatnonzero(usable & side) for side in (members, ~members)]
-        size = min(self.max_examples // 2, *(side.size for side in sides))
-        chosen = np.zeros(members.shape, dtype=bool)
-        for side in sides:
-            chosen.flat[rng.choice(side, size, replace=False, shuffle=False)] = True
-        return chosen
+        return usable if self.max_examples is None else balanced(members, usable, self.max_examples, rng)
+
+
+def balanced(members: Bools, usable: Bools, most: int, rng: np.random.Generator) -> Bools:
+    """As many members as non-members of the `usable` examples, at most `most` in all."""
+    sides = [np.flatnonzero(usable & side) for side in (members, ~members)]
+    size = min(most // 2, *(side.size for side in sides))
+    chosen = np.zeros(members.shape, dtype=bool)
+    for side in sides:
+        chosen.flat[rng.choice(side, size, replace=False, shuffle=False)] = True
+    return chosen

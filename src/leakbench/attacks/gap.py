@@ -19,6 +19,7 @@ class Gap(StatisticAttack):
     name: ClassVar[str] = "gap"
     source: ClassVar[str] = "Yeom et al. 2018, arXiv 1709.01604"
     statistic: ClassVar[str] = "correct"
+    labels_only: ClassVar[bool] = True
 
     @property
     def decision(self) -> float | None:

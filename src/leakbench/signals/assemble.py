@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from ..types import BLOCK, Bools, ByModel, Labels, Models, Signals, on_records
 from . import check
 from .axes import Numbers, to_axes
 from .mapped import joined
+from .named_views import in_order, predicted_when_perturbed, view_names, without_perturbed
 from .resolution import Resolution, of_logits, of_losses, typical
 from .vocabulary import KINDS, listed, require_least
 
@@ -31,11 +33,12 @@ def assemble(arrays: Arrays) -> tuple[Models, tuple[int, ...]]:
     members = np.concatenate([targets, shadows])
     answers = _with_shadows(own, arrays, "shadow_", "SN", shadows.shape)
     resolutions = _resolutions(answers, len(targets))
+    views = view_names(arrays.get("views"), next(iter(own.values())).shape[1])
     models = Models(
-        _signals(answers, _labels(arrays, "labels", members.shape[1], own), resolutions),
+        _signals(answers, _labels(arrays, "labels", members.shape[1], own), resolutions, views),
         members,
         np.ones_like(members),
-        _population(arrays, letters.replace("N", "Z"), own, len(shadows), resolutions),
+        _population(arrays, letters.replace("N", "Z"), own, len(shadows), resolutions, views),
     )
     return models, tuple(range(len(targets)))
 
@@ -137,7 +140,12 @@ def _labels(arrays: Arrays, name: str, n: int, answers: Answers) -> Labels | Non
 
 
 def _population(
-    arrays: Arrays, letters: str, targets: Answers, n_shadows: int, resolutions: Resolutions
+    arrays: Arrays,
+    letters: str,
+    targets: Answers,
+    n_shadows: int,
+    resolutions: Resolutions,
+    views: tuple[str, ...],
 ) -> Models | None:
     """The same models on records that none of them trained on, if they are given."""
     if not any("population_" in name for name in arrays):
@@ -152,12 +160,18 @@ def _population(
     if "labels" in arrays and labels is None and "logits" in own:
         raise InputError(f"a population needs population_labels [{n}], as the records have labels, got none")
     nobody = np.zeros((n_targets + n_shadows, n), dtype=bool)
-    return Models(_signals(answers, labels, resolutions), nobody, ~nobody)
+    return Models(_signals(answers, labels, resolutions, views), nobody, ~nobody)
 
 
-def _signals(answers: Answers, labels: Labels | None, resolutions: Resolutions) -> Signals:
-    own = answers.get("logits"), answers.get("losses"), answers.get("scores")
-    return Signals(labels, *own, resolutions=resolutions)
+def _signals(
+    answers: Answers, labels: Labels | None, resolutions: Resolutions, views: tuple[str, ...]
+) -> Signals:
+    predicted = predicted_when_perturbed(answers["logits"], views) if "logits" in answers else None
+    own = {kind: without_perturbed(array, views) for kind, array in answers.items()} if views else answers
+    signals = Signals(
+        labels, own.get("logits"), own.get("losses"), own.get("scores"), resolutions=resolutions
+    )
+    return replace(signals, predicted=predicted, views=in_order(views))
 
 
 def _resolutions(answers: Answers, n_targets: int) -> Resolutions:

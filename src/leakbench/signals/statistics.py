@@ -121,6 +121,11 @@ STATISTICS: dict[str, Callable[[Array, Labels], Array]] = {
     for f in (loss, confidence, logodds, hinge, entropy, modified_entropy, top_confidence, correct)
 }  # fmt: skip
 
+LABEL_CORRECT, LABEL_COUNTS = (
+    "label_correct",
+    "label_counts",
+)  # of all views, perturbed ones too; see `Signals`
+
 LABEL_FREE = frozenset({"entropy", "top_confidence"})
 
 

@@ -1,18 +1,23 @@
-"""Views of a record: the same picture, flipped or shifted, asked about again.
+"""Views of a record: the same record, flipped, shifted or perturbed at random, queried again.
 
 Many views of a record tell more than one (Carlini et al. 2022: 18, both mirror images in nine positions).
-Tables have only the identity.
+Of tables there are the identity and perturbations. How often the predicted class survives a perturbation tells how
+far the record lies from the decision boundary, from labels alone (Choquette-Choo et al. 2021).
 """
 
 import itertools
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
+
+MOST_DRAWS = 1000  # of one perturbation
+_PERTURBATION = re.compile(r"(?P<kind>noise|flips):(?P<size>\d+(?:\.\d*)?|\.\d+)(?:x(?P<draws>[1-9]\d*))?")
 
 _VIEW = re.compile(
     r"(?P<flip>flip(?:\+(?=shift)|\Z))?(?:shift:(?P<right>-?\d+),(?P<down>-?\d+)|shift(?P<reach>\d+))?"
@@ -43,7 +48,7 @@ class View:
         if x.ndim != 4:
             raise InputError(
                 f"view {self.name!r} needs images [N, channels, height, width], got records of shape "
-                f"{list(x.shape[1:])}; tables have only the view 'identity'"
+                f"{list(x.shape[1:])}; of tables there are 'identity', 'noise:SD' and 'flips:P'"
             )
         seen = x[..., ::-1] if self.flip else x
         out = np.zeros_like(x)
@@ -70,6 +75,78 @@ def parse_views(names: str | Iterable[str]) -> tuple[View, ...]:
     return tuple(dict.fromkeys(itertools.chain.from_iterable(map(_parse, given))))
 
 
+@dataclass(frozen=True)
+class Perturbation:
+    """Random views of which only the predicted class is kept: `draws` of them, for each record.
+
+    noise: x + size u with u ~ N(0, I), in units of the network's input, so after normalisation.
+    flips: each feature of a table that is 0 or 1 becomes 1 - x with probability `size`.
+    """
+
+    kind: Literal["noise", "flips"]
+    size: float
+    draws: int = 1
+
+    @property
+    def name(self) -> str:
+        """The name of each of its views, `noise:0.4` or `flips:0.1`."""
+        return f"{self.kind}:{self.size:g}"
+
+
+def is_perturbation(name: str) -> bool:
+    """Whether a view's name begins as that of a perturbation."""
+    return name.startswith(("noise:", "flips:"))
+
+
+def parse_perturbations(names: Iterable[str]) -> tuple[Perturbation, ...]:
+    """Perturbations by name: `noise:SD` and `flips:P`, one draw each, `noise:SDxDRAWS` and `flips:PxDRAWS`.
+
+    Raises InputError for anything else, and for one that is named twice.
+
+    >>> [perturbation.draws for perturbation in parse_perturbations(["noise:0.4x24", "flips:0.1"])]
+    [24, 1]
+    """
+    found = [_perturbation(name) for name in names]
+    called = [each.name for each in found]
+    twice = next((name for name in called if called.count(name) > 1), None)
+    if twice is not None:
+        raise InputError(
+            f"views must name each perturbation once, got {twice!r} twice; write '{twice}x24' for 24 draws"
+        )
+    return tuple(found)
+
+
+def _perturbation(name: str) -> Perturbation:
+    match = _PERTURBATION.fullmatch(name)
+    draws = int(match["draws"] or 1) if match and len(match["draws"] or "") < 9 else 0
+    size = float(match["size"]) if match else 0.0
+    if (
+        match is None
+        or not 0 < size < np.inf
+        or (match["kind"] == "flips" and size > 0.5)
+        or not 0 < draws <= MOST_DRAWS
+    ):
+        raise InputError(
+            f"a perturbation must be 'noise:SD' with SD above 0 or 'flips:P' with P in (0, 0.5], and 'x' with 1 to "
+            f"{MOST_DRAWS} draws, such as 'noise:0.4x24', got {name!r}"
+        )
+    return Perturbation("noise" if match["kind"] == "noise" else "flips", size, draws)
+
+
+def distance(name: str) -> str:
+    """What views as far from the record as this one have in common: flip and largest shift, or else the name.
+
+    >>> [distance(name) for name in ("identity", "shift:-1,2", "flip+shift:0,1", "noise:0.4", "blur")]
+    ['identity', 'shift2', 'flip+shift1', 'noise:0.4', 'blur']
+    """
+    match = _VIEW.fullmatch(name)
+    if not name or match is None or match["reach"] is not None:
+        return name
+    reach = max(abs(int(match["right"] or 0)), abs(int(match["down"] or 0)))
+    moved = f"shift{reach}" if reach else ""
+    return "+".join(filter(None, [match["flip"], moved])) or "identity"
+
+
 def _parse(name: str) -> list[View]:
     if name == "identity":
         return [View()]
@@ -77,7 +154,7 @@ def _parse(name: str) -> list[View]:
     if not name or match is None:
         raise InputError(
             f"a view must be 'identity', 'flip', 'shift:RIGHT,DOWN' or 'shiftN' (N a number; "
-            f"shifts also after 'flip+'), got {name!r}"
+            f"shifts also after 'flip+'), or a perturbation such as 'noise:0.4x24' or 'flips:0.1x24', got {name!r}"
         )
     flip = match["flip"] is not None
     if match["reach"] is not None:

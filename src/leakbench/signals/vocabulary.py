@@ -23,12 +23,13 @@ NAMES = frozenset(
         "features",
         "class_names",
         "schema",
+        "views",
         "shadow_members",
         "population_labels",
     ]
 )
 
-_SINGULAR = re.compile(r"(?:^|(?<=_))(logit|prob|loss|score|member|label|group|feature)$")
+_SINGULAR = re.compile(r"(?:^|(?<=_))(logit|prob|loss|score|member|label|group|feature|view)$")
 
 
 def canonical(name: str) -> str | None:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,7 +11,7 @@ from torch import Tensor
 
 from ..data.dataset import Indices
 from ..errors import InputError
-from ..signals.views import View, parse_views
+from ..signals.views import Perturbation, View, parse_views
 from .architectures import loaded
 from .device import at_work, device_of, resident
 from .draws import generator
@@ -22,7 +23,9 @@ from .tensors import Normaliser, augmented
 Weights = Mapping[str, np.ndarray]
 Call = Callable[[], object]
 CPU = Engine()
+Release = Callable[[int, NDArray[np.float64]], NDArray[np.float64]]
 BATCHES = {"cpu": 1024, "cuda": 4096}  # records that are asked about at once
+DRAWN = 1024  # records for which a perturbation is drawn; those that are so many rows apart share their draw
 
 
 @torch.no_grad()
@@ -135,6 +138,77 @@ def query_noise(
             logits = network(seen.flatten(0, 1)).unflatten(0, seen.shape[:2])
             out[:, start : start + size] = logits.cpu().numpy()
     return out
+
+
+@torch.no_grad()
+def predicted_classes(
+    x: NDArray[np.float32],
+    classes: int,
+    architecture: Architecture,
+    weights: Weights,
+    rows: Indices,
+    perturbations: Sequence[Perturbation],
+    seed: int,
+    release: Release = lambda k, logits: logits,
+    mean: tuple[float, ...] = (),
+    std: tuple[float, ...] = (),
+    engine: Engine = CPU,
+) -> NDArray[np.unsignedinteger[Any]]:
+    """The class that one model predicts in each draw of each perturbation of the records x[rows] [K, N].
+
+    Draws come from `seed` alone: every model is queried on the same perturbed records. `release(k, logits)` maps the
+    logits [1, N, C] of view k to what is released. Raises InputError for flips without a feature that is 0 or 1 in
+    all of `rows`.
+    """
+    size = min(DRAWN, len(rows))
+    binary = binary_features(x, rows) if any(each.kind == "flips" for each in perturbations) else None
+    out = np.empty((sum(each.draws for each in perturbations), len(rows)), np.min_scalar_type(classes - 1))
+    logits = np.empty((1, len(rows), classes))
+    views = [(each, draw) for each in perturbations for draw in range(each.draws)]
+    with at_work(engine, training=False) as device:
+        network = loaded(architecture, x.shape[1:], classes, weights).to(device)
+        normalise = Normaliser(mean, std, device)
+        for k, (each, draw) in enumerate(views):
+            drawn = _drawn(
+                each, (size, *x.shape[1:]), generator(seed, "perturbation", each.name, draw), binary
+            )
+            drawn = drawn.to(device)
+            for start in range(0, len(rows), size):
+                records = viewed(x, rows[start : start + size], View(), device)
+                own = drawn[: len(records)]
+                seen = (
+                    normalise(records) + own
+                    if each.kind == "noise"
+                    else normalise(records + own * (1 - 2 * records))
+                )
+                logits[0, start : start + size] = network(seen).cpu().numpy()
+            out[k] = release(k, logits)[0].argmax(axis=-1)
+    return out
+
+
+def _drawn(
+    each: Perturbation, shape: tuple[int, ...], random: torch.Generator, binary: Tensor | None
+) -> Tensor:
+    """Noise to add, or 1 where a feature is flipped."""
+    if binary is None or each.kind == "noise":
+        return each.size * torch.randn(shape, generator=random)
+    return (torch.rand(shape, generator=random) < each.size) * binary
+
+
+def binary_features(x: NDArray[np.float32], rows: Indices) -> Tensor:
+    """1 for each feature of a table that is 0 or 1 in all of the rows, else 0 [D].
+
+    Raises InputError for images, and where there is no such feature.
+    """
+    if x.ndim != 2:
+        raise InputError(f"flips need a table, got records of shape {list(x.shape[1:])}; use noise")
+    binary = np.ones(x.shape[1], dtype=bool)
+    for start in range(0, len(rows), DRAWN):
+        part = x[rows[start : start + DRAWN]]
+        binary &= ((part == 0) | (part == 1)).all(axis=0)
+    if not binary.any():
+        raise InputError("flips need a feature that is 0 or 1 in all records, got none; use noise")
+    return torch.from_numpy(binary.astype(np.float32))
 
 
 def answerer(
