@@ -17,7 +17,6 @@ from .attacks.base import Attack, Scorer, TrainedAttack
 from .metrics.pooled import PooledScores
 from .metrics.roc import best_threshold
 from .seeds import stream
-from .signals.statistics import LABEL_CORRECT
 from .types import Array, Bools, Models, Shadows, Target
 
 SCORING_VERSION = 2  # raised whenever a score changes though its attack, its version and the answers do not
@@ -61,7 +60,7 @@ def _missing(statistic: str, models: Models) -> str:
         return "it needs ready scores"
     if statistic == "sensitivity":
         return "it needs the answers to noisy copies of the records (`noise` in a study's queries)"
-    if statistic == LABEL_CORRECT and models.signals.offers("correct"):
+    if statistic == "label_correct" and models.signals.offers("correct"):
         return "it needs several views of each record, such as noise (`views` in a study's queries or an audit file)"
     purpose = "" if statistic == "logits" else f", to compute {statistic.replace('_', ' ')}"
     return f"it needs logits or probabilities{purpose}"

@@ -283,7 +283,7 @@ def test_a_view_of_a_table_is_refused_before_training(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     np.savez(data, x=rng.random((200, 5)), y=np.arange(200) % 2)
     table = TABLE | {"data": {"path": str(data)}, "query": {"views": ["identity", "flip"]}}
-    with pytest.raises(InputError, match="tables have only the view 'identity'"):
+    with pytest.raises(InputError, match="of tables there are 'identity', 'noise:SD' and 'flips:P'"):
         run(Study.of(table), tmp_path / "store")
     assert not (tmp_path / "store" / "models").exists()
 

@@ -115,7 +115,7 @@ def test_wrong_weights_are_refused():
         query(np.zeros((4, 8), np.float32), 2, Architecture(hidden=(3,)), weights, np.arange(2))
     with pytest.raises(InputError, match="at least one model"):
         query(x, 2, Architecture(), [], np.arange(2))
-    with pytest.raises(InputError, match="tables have only the view 'identity'"):
+    with pytest.raises(InputError, match="of tables there are 'identity', 'noise:SD' and 'flips:P'"):
         query(x, 2, Architecture(hidden=(3,)), weights, np.arange(2), ["flip"])
 
 

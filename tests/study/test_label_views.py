@@ -1,0 +1,89 @@
+"""A study with perturbed views: label-only attacks read them, nothing else does, and masking is flagged."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from leakbench.errors import InputError
+from leakbench.progress import Silent
+from leakbench.running import make_trials, open_workshop, rehearsed, run, train_all
+from leakbench.study import PERTURBATIONS, Study
+
+TABLE = {
+    "data": {"name": "digits", "records": 300},
+    "design": {"name": "random_half", "models": 6},
+    "architecture": {"hidden": [16]},
+    "stages": [{"epochs": 8}],
+    "defences": ["rounding", "label_only", {"name": "gaussian_noise", "scale": 0.3}],
+    "attacks": ["loss", "lira", "label_only_count"],
+    "query": {"views": ["shift1", "noise:0.3x3", "noise:1.5x2"]},
+    "non_adaptive": False,
+}
+SEVERAL = 'add "label_only_boosted" to attacks'
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("store")
+
+
+def trials(table: dict, store: Path) -> dict:
+    study = Study.of(table)
+    workshop = open_workshop(study, store)
+    left = train_all(workshop, rehearsed(study, workshop.dataset), Silent())
+    made = make_trials(study, left.workshop, left.recipes, Silent())
+    return {trial.defence.label: trial for trial in made}
+
+
+def test_the_released_class_is_read_in_each_view(store: Path) -> None:
+    found = trials(TABLE, store)
+    none, rounded, labels, noisy = (t.released().signals for t in found.values())
+    assert none.logits is not None and none.predicted is not None
+    assert none.shape[1:] == (9, 300) and none.predicted.shape == (6, 5, 300)
+    assert none.views[9:] == ("noise:0.3",) * 3 + ("noise:1.5",) * 2
+    assert np.bincount(none.distances).tolist() == [1, 8, 3, 2]
+    for m in (0, 5):
+        want = none.statistic("label_correct", m)
+        assert want.shape == (14, 300)
+        assert np.array_equal(want, rounded.statistic("label_correct", m))
+        assert np.array_equal(want, labels.statistic("label_correct", m))
+        assert not np.array_equal(want[9:], noisy.statistic("label_correct", m)[9:])
+        counts = none.statistic("label_counts", m)
+        assert np.array_equal(counts[2], want[9:12].sum(axis=0)) and np.array_equal(
+            counts.sum(0), want.sum(0)
+        )
+    entries = {t.perturbed.entries[0].path for t in found.values()}
+    assert len(entries) == 2  # transforms that keep the class share one
+
+
+def test_perturbed_views_change_no_other_statistic(store: Path) -> None:
+    plain = trials({**TABLE, "query": {"views": ["shift1"]}}, store)
+    for label, trial in trials(TABLE, store).items():
+        mine, other = trial.known().signals, plain[label].known().signals
+        assert other.predicted is None and other.views == mine.views[:9]
+        assert np.array_equal(mine.statistic("logodds", 2), other.statistic("logodds", 2))
+
+
+def test_masking_that_was_not_tested_is_noted() -> None:
+    study = Study.of({**TABLE, "attacks": ["gap", "lira"], "defences": ["temperature", "rounding", "mixup"]})
+    (note,) = study.notes
+    assert Study.of(TABLE).notes == []
+    assert note.startswith("masking was not tested: rounding change") and SEVERAL in note
+    assert Study.of({**TABLE, "attacks": ["lira"], "defences": ["temperature", "mixup"]}).notes == []
+
+
+def test_a_label_only_attack_brings_its_views() -> None:
+    def views(query: dict, *attacks: str) -> tuple[str, ...]:
+        return Study.of({**TABLE, "query": query, "attacks": list(attacks)}).query.views
+
+    assert views({}, "lira", "label_only_count") == ("identity", *PERTURBATIONS)
+    assert views({}, "lira") == ("identity",)
+    assert views({"views": ["identity", "flip"]}, "label_only_count") == ("identity", "flip")
+    assert views({"views": ["noise:0.1x2"]}, "label_only_count") == ("noise:0.1x2",)
+    assert Study.of({**TABLE, "query": {"views": ["noise:0.1x2"]}}).query.shown == ("identity",)
+
+
+def test_flips_of_images_are_refused_before_anything_is_trained(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="flips need a table"):
+        run(Study.of({**TABLE, "query": {"views": ["flips:0.1x3"]}}), tmp_path)
