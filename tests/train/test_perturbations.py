@@ -87,6 +87,15 @@ def test_a_perturbation_is_named_once() -> None:
 
 
 def test_views_as_far_away_are_of_one_distance() -> None:
-    names = ["identity", "shift:1,-2", "shift:0,2", "flip", "noise:0.4", "my blur", "shift99999999"]
-    want = ["identity", "shift2", "shift2", "flip", "noise:0.4", "my blur", "shift99999999"]
+    names = [
+        "identity",
+        "shift:1,-2",
+        "shift:0,2",
+        "flip+shift:2,0",
+        "flip",
+        "noise:0.4",
+        "my blur",
+        "shift99999999",
+    ]
+    want = ["identity", "shift2", "shift2", "flip+shift2", "flip", "noise:0.4", "my blur", "shift99999999"]
     assert [distance(name) for name in names] == want

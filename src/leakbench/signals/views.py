@@ -144,7 +144,7 @@ def distance(name: str) -> str:
         return name
     reach = max(abs(int(match["right"] or 0)), abs(int(match["down"] or 0)))
     moved = f"shift{reach}" if reach else ""
-    return "+".join(filter(None, [match["flip"], moved])) or "identity"
+    return "+".join(filter(None, ["flip" if match["flip"] else "", moved])) or "identity"
 
 
 def _parse(name: str) -> list[View]:
