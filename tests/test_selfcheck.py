@@ -22,12 +22,10 @@ def test_closed_forms_hold() -> None:
             assert check.passed, check
 
 
-@pytest.mark.parametrize(
-    ("null", "least"), [(selfcheck.permuted_membership, 10), (selfcheck.null_with_shadows, 15)]
-)
-def test_no_leakage_reads_as_chance(null, least: int) -> None:
-    checks = list(null(0))
-    assert len(checks) >= least
+def test_no_leakage_reads_as_chance() -> None:
+    """The null model with shadow models is in `selfcheck` itself, and in the contract of attacks."""
+    checks = list(selfcheck.permuted_membership(0))
+    assert len(checks) >= 10
     assert all(check.passed for check in checks), [c for c in checks if not c.passed]
 
 

@@ -84,7 +84,7 @@ def assert_same(a, b):
     assert {k: v.tolist() for k, v in a.groups.items()} == {k: v.tolist() for k, v in b.groups.items()}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(made=audits())
 def test_all_forms_agree(tmp_path_factory, made):
     before = {name: array.copy() for name, array in made.items()}

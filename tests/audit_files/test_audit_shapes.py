@@ -141,3 +141,13 @@ def test_a_population_needs_the_shadows_too(arrays):
 def test_other_names(arrays, extra, says):
     with pytest.raises(InputError, match=says):
         from_arrays(**arrays, **extra)
+
+
+def test_as_many_shadow_models_as_records_keep_their_members():
+    """Nothing in the shape tells the axes of a square array apart: it is read as documented, never transposed."""
+    n, rng = 12, np.random.default_rng(0)
+    given = {"losses": rng.random(n), "members": np.arange(n) < n // 2}
+    shadows = {"shadow_losses": rng.random((n, n)), "shadow_members": rng.random((n, n)) < 0.5}
+    found = from_arrays(**given, **shadows).models
+    np.testing.assert_array_equal(found.members[1:], shadows["shadow_members"])
+    np.testing.assert_array_equal(found.signals.losses[1:, 0], shadows["shadow_losses"])

@@ -41,14 +41,34 @@ def command(*arguments, **options):
     )
 
 
-def refused(done, says, *paths):
+def refused(code, stderr, says, *paths):
     """One line on stderr, code 2, and nothing half-written; on a slow machine lines of progress come before it."""
-    assert done.returncode == 2, done.stderr
-    *progress, last = done.stderr.splitlines()
+    assert code == 2, stderr
+    *progress, last = stderr.splitlines()
     assert last.startswith("error: ") and says in last
-    assert all(re.fullmatch(r"[a-z ]+: \d+ of \d+.*", line) for line in progress), done.stderr
+    assert all(re.fullmatch(r"[a-z ]+: \d+ of \d+.*", line) for line in progress), stderr
     for path in paths:
         assert not path.exists()
+
+
+@pytest.fixture
+def refuses(capsys):
+    """Holds that the command line with these arguments is refused."""
+
+    def check(says, *arguments, absent=()):
+        code = main([*map(str, arguments)])
+        refused(code, capsys.readouterr().err, says, *absent)
+
+    return check
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory):
+    """What an audit with one attack found, as JSON."""
+    out = tmp_path_factory.mktemp("report")
+    np.savez(out / "outputs.npz", **outputs())
+    assert main(["audit", str(out / "outputs.npz"), "--out", str(out / "r"), "--attacks", "loss"]) == 0
+    return (out / "r" / "report.json").read_text()
 
 
 def test_from_a_file_to_a_report(audit_file, tmp_path):
@@ -96,13 +116,6 @@ def test_report_draws_the_page_again(audit_file, tmp_path, capsys):
     assert str(out / "report.html") in capsys.readouterr().out
 
 
-def test_audit_imports_no_torch(audit_file, tmp_path):
-    given = ["audit", str(audit_file), "--out", str(tmp_path / "a")]
-    code = f"import sys; from leakbench.cli import main; main({given}); print('torch' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines()[-1] == "False"
-
-
 def spoil(**changes):
     return lambda arrays: arrays | changes
 
@@ -141,13 +154,14 @@ def test_bad_arrays(tmp_path, capsys, case):
     assert not out.exists()
 
 
-def test_a_file_that_is_not_what_its_name_says(audit_file, tmp_path):
-    path = audit_file.rename(tmp_path / "outputs.csv")
-    refused(command("audit", path, "--out", tmp_path / "r"), "is no .csv file", tmp_path / "r")
+def test_a_file_that_is_not_what_its_name_says(audit_file, tmp_path, refuses):
+    path, out = audit_file.rename(tmp_path / "outputs.csv"), tmp_path / "r"
+    refuses("is no .csv file", "audit", path, "--out", out, absent=[out])
 
 
 def test_no_file(tmp_path):
-    refused(command("audit", tmp_path / "x.npz", "--out", tmp_path / "r"), "No such file", tmp_path / "r")
+    done = command("audit", tmp_path / "x.npz", "--out", tmp_path / "r")
+    refused(done.returncode, done.stderr, "No such file", tmp_path / "r")
 
 
 def test_an_unknown_attack(audit_file, tmp_path, capsys):
@@ -186,13 +200,13 @@ def test_a_full_disk_is_found_before_any_work(audit_file, tmp_path):
     done = command(
         "audit", audit_file, "--out", tmp_path / "r", "--attacks", "loss", preexec_fn=no_space(1000)
     )
-    refused(done, "--out must be a folder that can be written", tmp_path / "r")
+    refused(done.returncode, done.stderr, "--out must be a folder that can be written", tmp_path / "r")
 
 
 def test_a_disk_that_fills_up_leaves_nothing_half_written(audit_file, tmp_path):
     out = tmp_path / "r"
     done = command("audit", audit_file, "--out", out, "--attacks", "loss", preexec_fn=no_space(5000))
-    refused(done, "File too large")
+    refused(done.returncode, done.stderr, "File too large")
     assert not out.exists() or not list(out.iterdir())
 
 
@@ -211,20 +225,20 @@ def test_a_report_that_is_none_of_ours(tmp_path, capsys, content):
         (N, ["--attacks", "scores,"], "no attack can run: scores was left out: it needs ready scores"),
     ],
 )
-def test_an_audit_that_can_measure_nothing_is_refused(tmp_path, records, options, says):
-    path = tmp_path / "few.npz"
+def test_an_audit_that_can_measure_nothing_is_refused(tmp_path, refuses, records, options, says):
+    path, out = tmp_path / "few.npz", tmp_path / "out"
     np.savez(path, **{name: array[:records] for name, array in outputs().items()})
-    refused(command("audit", path, "--out", tmp_path / "out", *options), says, tmp_path / "out")
+    refuses(says, "audit", path, "--out", out, *options, absent=[out])
 
 
-def test_a_population_without_labels_is_refused(tmp_path):
+def test_a_population_without_labels_is_refused(tmp_path, refuses):
     path, given = tmp_path / "population.npz", outputs()
     np.savez(path, **given, population_logits=given["logits"])
-    refused(command("audit", path, "--out", tmp_path / "out"), "needs population_labels [400]")
+    refuses("needs population_labels [400]", "audit", path, "--out", tmp_path / "out")
 
 
-def test_an_empty_folder_name_is_refused(audit_file):
-    refused(command("audit", audit_file, "--out", ""), "--out must be a folder, got an empty name")
+def test_an_empty_folder_name_is_refused(audit_file, refuses):
+    refuses("--out must be a folder, got an empty name", "audit", audit_file, "--out", "")
 
 
 @pytest.mark.parametrize(
@@ -238,27 +252,25 @@ def test_an_empty_folder_name_is_refused(audit_file):
         (lambda plain: plain.update(more=1), "more"),
     ],
 )
-def test_a_report_that_was_edited_is_refused(tmp_path, audit_file, change, says):
-    assert main(["audit", str(audit_file), "--out", str(tmp_path), "--attacks", "loss"]) == 0
-    path = tmp_path / "report.json"
-    plain = json.loads(path.read_text())
+def test_a_report_that_was_edited_is_refused(tmp_path, report, refuses, change, says):
+    plain = json.loads(report)
     change(plain)
-    path.write_text(json.dumps(plain))
-    refused(command("report", tmp_path), says)
+    (tmp_path / "report.json").write_text(json.dumps(plain))
+    refuses(says, "report", tmp_path)
 
 
-def test_a_value_that_is_no_number_survives_the_report(tmp_path, audit_file):
-    assert main(["audit", str(audit_file), "--out", str(tmp_path), "--attacks", "loss"]) == 0
-    path = tmp_path / "report.json"
-    plain = json.loads(path.read_text())
+def test_a_value_that_is_no_number_survives_the_report(tmp_path, report):
+    plain = json.loads(report)
     plain["results"][0]["value"] = None
-    path.write_text(json.dumps(plain))
+    (tmp_path / "report.json").write_text(json.dumps(plain))
     assert np.isnan(Results.load(tmp_path).rows[0].value)
 
 
-@pytest.mark.parametrize("environment", [{"COLUMNS": ""}, {"COLUMNS": "wide"}, {"PYTHONIOENCODING": "ascii"}])
-def test_tables_are_printed_whatever_the_terminal_says_of_itself(tmp_path, audit_file, environment):
-    options = {"env": os.environ | environment}
-    done = command("audit", audit_file, "--out", tmp_path / "out", "--attacks", "loss", **options)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert "loss" in done.stdout
+def test_tables_are_printed_whatever_the_terminal_says_of_itself(tmp_path, audit_file, capsys, monkeypatch):
+    given = ["audit", str(audit_file), "--out", str(tmp_path / "out"), "--attacks", "loss"]
+    for columns in ("", "wide"):
+        monkeypatch.setenv("COLUMNS", columns)
+        assert main(given) == 0
+        assert "loss" in capsys.readouterr().out
+    done = command(*given, env=os.environ | {"PYTHONIOENCODING": "ascii"})
+    assert done.returncode == 0 and "loss" in done.stdout, done.stderr

@@ -1,11 +1,10 @@
 """With the [train] extra alone: what needs no more works, and what does names its extra before training."""
 
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
-
-import pytest
 
 DEMO = Path(__file__).parents[2] / "studies" / "digits-demo.toml"
 WITHOUT = """
@@ -22,59 +21,62 @@ sys.meta_path[:] = [Without if finder is PathFinder else finder for finder in sy
 """
 
 
-@pytest.fixture
-def bare(tmp_path: Path):
-    """The command line in a process to which the optional packages are not there."""
-    (tmp_path / "sitecustomize.py").write_text(WITHOUT)
-    path = os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])])
+RUN = """
+import contextlib, io, json, sys
+from leakbench.cli import main
+done = []
+for given in json.loads(sys.argv[1]):
+    with contextlib.redirect_stderr(io.StringIO()) as err, contextlib.redirect_stdout(io.StringIO()):
+        code = main(given)
+    done.append((code, err.getvalue()))
+print(json.dumps(done))
+"""
+MISSING = [
+    (['defences=[{name="dp_sgd", batch_size=64}]'], "opacus", "dp"),
+    (['defences=[{name="pruning", pruner="l1_structured"}]'], "torch_pruning", "prune"),
+    (['defences=[{name="synthetic_only", generator="diffusion"}]'], "diffusers", "generators"),
+    (['architecture={name="resnet18"}', "data.resize=32"], "torchvision", "prune"),
+]
 
-    def command(*arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "leakbench", *arguments],
-            cwd=tmp_path, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, timeout=300,
-        )  # fmt: skip
 
-    return command
+def bare(folder: Path, *commands: list[str]) -> list[tuple[int, str]]:
+    """Code and stderr of each command, in one process to which the optional packages are not there."""
+    (folder / "sitecustomize.py").write_text(WITHOUT)
+    path = os.pathsep.join([str(folder), *filter(None, [os.environ.get("PYTHONPATH")])])
+    done = subprocess.run(
+        [sys.executable, "-c", RUN, json.dumps(commands)],
+        cwd=folder, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return [(code, said) for code, said in json.loads(done.stdout)]
 
 
 def study(*changes: str) -> list[str]:
-    small = ("data.records=300", "design.models=4", "stages.0.epochs=1", 'attacks=["loss","gap"]', *changes)
+    small = ("data.records=200", "design.models=4", "stages.0.epochs=1", 'attacks=["loss","gap"]', *changes)
     return ["run", str(DEMO), "--out", "report", *(part for change in small for part in ("--set", change))]
 
 
-@pytest.mark.parametrize("kind", ["attacks", "defences", "generators", "data", "metrics"])
-def test_lists(bare, kind: str) -> None:
-    done = bare("list", kind)
-    assert done.returncode == 0, done.stderr
-
-
-def test_the_demo_and_pruning_of_single_weights(bare, tmp_path: Path) -> None:
-    done = bare(*study('defences=["temperature", "pruning"]'))
-    assert done.returncode == 0, done.stderr
-    assert (tmp_path / "report" / "report.html").exists()
-
-
-@pytest.mark.parametrize(
-    ("changes", "package", "extra"),
-    [
-        (['defences=[{name="dp_sgd", batch_size=64}]'], "opacus", "dp"),
-        (['defences=[{name="pruning", pruner="l1_structured"}]'], "torch_pruning", "prune"),
-        (['defences=[{name="synthetic_only", generator="diffusion"}]'], "diffusers", "generators"),
-        (['architecture={name="resnet18"}', "data.resize=32"], "torchvision", "prune"),
-    ],
-)
-def test_what_is_missing_is_named_before_training(
-    bare, tmp_path: Path, changes: list[str], package: str, extra: str
-) -> None:
-    done = bare(*study(*changes))
-    assert done.returncode == 2
-    assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1  # no line about training
-    assert f"needs {package}; install it with: pip install 'leakbench[{extra}]'" in done.stderr
+def test_what_is_missing_is_named_before_training(tmp_path: Path) -> None:
+    for (code, said), (_, package, extra) in zip(
+        bare(tmp_path, *(study(*changes) for changes, _, _ in MISSING)), MISSING, strict=True
+    ):
+        assert code == 2
+        assert said.startswith("error: ") and said.count("\n") == 1  # no line about training
+        assert f"needs {package}; install it with: pip install 'leakbench[{extra}]'" in said
     assert not (tmp_path / "report").exists()
     assert not list((tmp_path / "leakbench-store").rglob("*.safetensors"))
 
 
-def test_a_store_in_s3_names_its_extra(bare, tmp_path: Path) -> None:
-    done = bare(*study(), "--store", "s3://bucket/study")
-    assert done.returncode == 2 and not (tmp_path / "report").exists()
-    assert done.stderr == "error: a store in S3 needs s3fs; install it with: pip install 'leakbench[s3]'\n"
+def test_what_needs_no_more_works(tmp_path: Path) -> None:
+    """Lists, the demo, pruning of single weights; a store in S3 names its extra."""
+    kinds = ("attacks", "defences", "generators", "data", "metrics")
+    (code, said), *others = bare(
+        tmp_path,
+        [*study(), "--store", "s3://bucket/study"],
+        *(["list", kind] for kind in kinds),
+        study('defences=["temperature", "pruning"]'),
+    )
+    assert code == 2
+    assert said == "error: a store in S3 needs s3fs; install it with: pip install 'leakbench[s3]'\n"
+    assert [code for code, _ in others] == [0] * 6, others
+    assert (tmp_path / "report" / "report.html").exists()

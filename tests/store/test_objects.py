@@ -233,7 +233,8 @@ def test_two_machines_make_each_entry_once(url: str, tmp_path: Path) -> None:
 STUDY = """
 data = {name = "digits", records = 400}
 design = {name = "random_half", models = 4}
-attacks = ["loss", "lira"]
+attacks = ["loss"]
+group_size = 4
 defences = ["label_smoothing"]
 architecture = {hidden = [16]}
 [[stages]]

@@ -32,6 +32,14 @@ def _disk(store: Path, *kinds: str) -> int:
     return sum(f.stat().st_size for f in files)
 
 
+@pytest.fixture
+def small_samples(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Attacks are measured on fewer records than a study of any size needs."""
+    monkeypatch.setattr("leakbench.forecast.ATTACKED", (400, 800))
+    monkeypatch.setattr("leakbench.forecast.FEW", 50)
+
+
+@pytest.mark.usefixtures("small_samples")
 def test_a_dry_run_makes_nothing_and_tells_what_a_run_makes(tmp_path: Path) -> None:
     study, store = Study.of(TABLE), tmp_path / "store"
     before = {work.what: work for work in forecast(study, store)}
@@ -54,6 +62,7 @@ def test_a_dry_run_makes_nothing_and_tells_what_a_run_makes(tmp_path: Path) -> N
     assert before["answers"].disk == pytest.approx(_disk(store, "signals"), rel=0.1)
 
 
+@pytest.mark.usefixtures("small_samples")
 def test_what_is_left_after_a_change_is_told(tmp_path: Path) -> None:
     noise = {"name": "laplace_noise", "scale": 0.1}
     table = TABLE | {"defences": ["none", noise], "attacks": ["loss"]}
@@ -75,6 +84,7 @@ def test_what_is_left_after_a_change_is_told(tmp_path: Path) -> None:
     assert left["answers"] == 1 and damaged.exists() and not (tmp_path / "damaged").exists()
 
 
+@pytest.mark.usefixtures("small_samples")
 def test_what_attacks_take_grows_along_a_line_through_two_samples(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -92,8 +102,6 @@ def test_what_attacks_take_grows_along_a_line_through_two_samples(
     whole = leakbench.forecast._made_up
     monkeypatch.setattr("leakbench.forecast._made_up", made_up)
     monkeypatch.setattr("leakbench.forecast._seconds_of", seconds_of)
-    monkeypatch.setattr("leakbench.forecast.ATTACKED", (400, 800))
-    monkeypatch.setattr("leakbench.forecast.FEW", 50)
     monkeypatch.setattr("leakbench.forecast.cores", lambda: 1)
     table = TABLE | {"defences": ["none"]}
     (work,) = (work for work in forecast(Study.of(table), tmp_path) if work.what == "attacks")

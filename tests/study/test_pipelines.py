@@ -20,11 +20,12 @@ from leakbench.train.job import Job
 
 VAE = {"name": "image_vae", "epochs": 3, "hidden": 64}
 TABLE = {
+    "group_size": 8,
     "data": {"name": "digits", "records": 700, "public": 350},
     "design": {"name": "random_half", "models": 8},
     "architecture": {"hidden": [64]},
     "stages": [{"stage": "train", "epochs": 25}],
-    "attacks": ["gap", "loss", "lira", "lira_offline"],
+    "attacks": ["lira", "lira_offline"],
     "frontier": ["stop_at", "none"],
     "cross": ["synthshield", "synthshield-0.8"],
     "defences": [

@@ -27,6 +27,7 @@ from leakbench.study import Study
 from leakbench.workers import Workers
 
 TABLE = {
+    "group_size": 8,
     "title": "test",
     "data": {"name": "digits", "records": 600},
     "design": {"name": "random_half", "models": 8},

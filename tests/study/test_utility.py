@@ -17,6 +17,7 @@ from leakbench.trial import Trial
 from leakbench.utility import cost, utility
 
 TABLE = {
+    "group_size": 4,
     "data": {"name": "digits", "records": 500, "public": 200},
     "design": {"name": "random_half", "models": 4},
     "architecture": {"hidden": [24]},
