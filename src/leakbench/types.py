@@ -160,6 +160,10 @@ class Signals:
         """
         return self._recent.get(name, m, lambda: self._compute(name, m))
 
+    def derived(self, name: str, m: int, compute: Callable[[], Array]) -> Array:
+        """What `compute` makes of model m's predictions, read-only, kept as statistics are."""
+        return self._recent.get(name, m, compute)
+
     def statistics(self, name: str, models: Iterable[int] | None = None) -> Array:
         """The statistic `name` of some models, or of all [M, V, N]: all in memory at once."""
         chosen = range(self.shape[0]) if models is None else models
