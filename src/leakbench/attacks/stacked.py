@@ -42,7 +42,7 @@ class Stacked(Attack):
     trees: int = 75
     learning_rate: float = 0.1
     leaves: int = 15  # of a tree
-    leaf: int = 100  # examples that a leaf must hold
+    leaf: int = 30  # examples that a leaf must hold
 
     def __post_init__(self) -> None:
         for name, value in self.parameters().items():
@@ -84,9 +84,10 @@ class Stacked(Attack):
             ]
             rows.append(features(values[s], *rest, self.prior_models)[chosen[s]])
         own = features(statistics(target), *moments, self.prior_models)
-        return self._fitted(np.concatenate(rows), members[chosen], rng)(own)
+        return self.fit(np.concatenate(rows), members[chosen], rng)(own)
 
-    def _fitted(self, examples: Array, members: Bools, rng: np.random.Generator) -> Scorer:
+    def fit(self, examples: Array, members: Bools, rng: np.random.Generator) -> Scorer:
+        """The log-odds by gradient boosting, fitted on examples [n, D]."""
         from sklearn.ensemble import HistGradientBoostingClassifier
 
         model = HistGradientBoostingClassifier(

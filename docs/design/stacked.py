@@ -1,0 +1,121 @@
+"""Print what `stacked` finds beside LiRA and the strongest other attack, or without a group of its features.
+
+Run: python docs/design/stacked.py table STORE STUDY.toml [KEY=VALUE ...]   such as studies/mnist-5k.toml design.models=8
+     python docs/design/stacked.py ablation STORE STUDY.toml [KEY=VALUE ...]
+"""
+
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from defaults import METRICS_SHOWN, first
+
+from leakbench.attacks import ATTACKS, Attack
+from leakbench.attacks.base import Scorer
+from leakbench.attacks.stacked import Stacked
+from leakbench.evaluate import Case, attack_all
+from leakbench.metrics import METRICS
+from leakbench.progress import Silent
+from leakbench.running import make_trials, open_workshop, rehearsed, train_all
+from leakbench.study import Study, make_attacks
+from leakbench.types import Array, Bools, Models
+
+BASE, LEVEL = 2, 7  # columns of BASE, and of the means, variances and z-scores of phi
+ROWS = (
+    "phi",
+    "phi by class",
+    "margin",
+    "entropy",
+    "modified entropy",
+    "first",
+    "second",
+    "third",
+    "runner-up",
+)
+GROUPS = {
+    "BASE": lambda kind, row: kind == "base",
+    "means, variances, z-scores of phi": lambda kind, row: kind == "level",
+    "phi": lambda kind, row: row == "phi",
+    "phi by class": lambda kind, row: row == "phi by class",
+    "margin": lambda kind, row: row == "margin",
+    "entropies": lambda kind, row: "entropy" in row,
+    "largest log-probabilities, runner-up": lambda kind, row: row in ROWS[5:],
+    "all but phi and BASE": lambda kind, row: row in ROWS[1:],
+    "likelihood ratios": lambda kind, row: kind in ("ratio", "pooled ratio"),
+    "differences from the OUT mean": lambda kind, row: kind == "difference",
+    "values": lambda kind, row: kind == "value",
+}  # what an ablation leaves out
+COLUMNS = [("base", "")] * BASE + [("level", "")] * LEVEL
+COLUMNS += [(kind, row) for kind in ("ratio", "pooled ratio", "difference", "value") for row in ROWS]
+
+
+@dataclass(frozen=True)
+class Without(Stacked):
+    """The attack without a group of its features."""
+
+    group: str = ""
+
+    def fit(self, examples: Array, members: Bools, rng: np.random.Generator) -> Scorer:
+        """As the attack does, on the columns that are left."""
+        assert examples.shape[1] == len(COLUMNS), "one view, more than two classes"
+        kept = np.array([not GROUPS[self.group](*column) for column in COLUMNS])
+        scorer = super().fit(examples[:, kept], members, rng)
+        return lambda features: scorer(features[:, kept])
+
+
+def found(attack: Attack, case: Case) -> dict[str, tuple[float, float, float]]:
+    """The metrics with their intervals, or nothing where the attack cannot run."""
+    sample = attack_all(case, {"it": attack}, 0).samples.get("it")
+    if sample is None:
+        return {}
+    estimates = [METRICS.make(metric).estimate(sample) for metric in METRICS_SHOWN]
+    return {str(m): (e.value, e.lo, e.hi) for m, e in zip(METRICS_SHOWN, estimates, strict=True)}  # type: ignore[misc]
+
+
+def cells(values: Mapping[str, tuple[float, float, float]]) -> str:
+    """The cells of a row."""
+    return " | ".join("{:.3f} [{:.3f}, {:.3f}]".format(*v) for v in values.values())
+
+
+def table(case: Case) -> Iterator[str]:
+    """LiRA, `stacked`, and of the standard suite the highest value of each metric."""
+    lira = found(ATTACKS.make("lira"), case)
+    began = time.process_time()
+    stacked = found(ATTACKS.make("stacked"), case)
+    seconds = (time.process_time() - began) / len(case.targets)
+    others = {name: found(attack, case) for name, attack in make_attacks("standard-2026").items()}
+    best = {
+        m: max((f[m], name) for name, f in [*others.items(), ("lira shrunken", lira)] if f) for m in stacked
+    }
+    yield f"lira | {cells(lira)}"
+    yield f"stacked | {cells(stacked)} | {seconds:.1f} s a target"
+    yield f"strongest other | {cells({m: value for m, (value, _) in best.items()})} | " + ", ".join(
+        name for _, name in best.values()
+    )
+
+
+def ablation(case: Case) -> Iterator[str]:
+    """`stacked`, and without each group of features."""
+    yield f"all | {cells(found(ATTACKS.make('stacked'), case))}"
+    for group in GROUPS:
+        yield f"without {group} | {cells(found(Without(group=group), case))}"
+
+
+def cases(study: Study, store: str) -> Iterator[tuple[Case, int]]:
+    """Every defence with all its models, and with each half of them that is left, in whole pairs."""
+    workshop = open_workshop(study, store)
+    left = train_all(workshop, rehearsed(study, workshop.dataset), Silent())
+    for trial in make_trials(study, left.workshop, left.recipes, Silent()):
+        known: Models = trial.known()
+        for m in (m for m in (8, 16, 32, 64) if m <= len(known.members)):
+            yield Case(trial.defence.label, first(known, m), range(m)), m
+
+
+if __name__ == "__main__":
+    what = {"table": table, "ablation": ablation}[sys.argv[1]]
+    study = Study.load(sys.argv[3], sys.argv[4:])
+    for case, m in cases(study, sys.argv[2]):
+        for line in what(case):
+            print(f"| {study.file.title} | {case.defence} | {m} | {line} |", flush=True)
