@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 from .attacks import ATTACKS
 from .attacks._learned import LearnedAttack
+from .attacks._references import References
+from .attacks.stacked import Stacked
 from .evaluate import BY_LABEL, Attacked, halves_suffice
 from .metrics.differences import paired_differences
 from .metrics.roc import allowed
@@ -17,6 +19,7 @@ from .metrics.tpr_at_fpr import TprAtFpr
 from .paired import DIFFERENCES, of_sample
 from .results import BEST, BLIND, Flag, Row
 from .scoring import shadow_models
+from .seeds import stream
 from .signals.resolution import Resolution
 from .types import Models
 
@@ -27,6 +30,7 @@ STRONGER = {
     "lira": ("loss", "lira_offline"),
     "rmia": ("loss", "rmia_offline"),
     "base": ("loss", "base_offline"),
+    "stacked": ("loss", "lira", "base"),
 }  # attacks that should beat what they build on
 MARGIN = 0.02  # of AUC, beyond the intervals, before a weaker attack counts as beating a stronger one
 TIMES = 1.5  # of the TPR, beyond the intervals, likewise
@@ -290,6 +294,18 @@ def _of_labels(attacked: Attacked, attack: str) -> bool:
     return ATTACKS.get(attacked.scores[attack].attack["name"]).labels_only
 
 
+def _not_learned(attacked: Attacked, rows: list[Row]) -> Iterator[Raised]:
+    """What holds for one target holds for the others, whose shadow models are as many."""
+    case = attacked.case
+    m = case.targets[0]
+    stacked = [a for a, s in attacked.scores.items() if issubclass(ATTACKS.get(s.attack["name"]), Stacked)]
+    for attack in stacked:
+        shadows = shadow_models(case.models, case.reference or case.models, m)
+        if not References.of(shadows, stream(0, attack, m)).teach:
+            message = f"none of {shadows.indices.size} shadow models can be attacked with the others"
+            yield f"{message}, so there is nothing to learn from and the scores are those of base", attack
+
+
 COPYING = FlagKind("F11", "The generator copies members")
 COLLAPSED = FlagKind("F12", "The generator collapsed")
 UNCOVERED = FlagKind("F13", "DP does not cover all training on members")
@@ -312,6 +328,7 @@ KINDS = (
     FlagKind("F15", "Rounded outputs", _rounded),
     FlagKind("F16", "Duplicate records", _copies),
     FlagKind("F17", "Members and non-members differ by themselves", _told_blindly),
+    FlagKind("F18", "Too few shadow models to learn from", _not_learned),
     FlagKind("F19", "Labels alone leak more than the released values", _labels_tell_more),
 )
 

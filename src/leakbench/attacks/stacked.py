@@ -1,8 +1,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from functools import partial
+from typing import Any, ClassVar
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from ..errors import InputError
 from ..types import Array, Bools, Moments, Shadows, Target
@@ -11,6 +13,9 @@ from ._stacked_features import features, statistics
 from .base import Attack, Scorer, ShadowNeed, balanced
 from .base_score import Base
 
+ONE_THREAD = partial(
+    threadpool_limits, 1, user_api="openmp"
+)  # where cores are busy, its threads wait for one another
 BINS = 64  # of a feature; 255 take longer and find no more
 
 
@@ -98,8 +103,15 @@ class Stacked(Attack):
             max_bins=BINS,
             early_stopping=False,
             random_state=int(rng.integers(2**31)),
-        ).fit(examples, members)
-        return lambda features: np.asarray(model.decision_function(features))
+        )
+        with ONE_THREAD():
+            model.fit(examples, members)
+        return partial(_log_odds, model)
+
+
+def _log_odds(model: Any, features: Array) -> Array:
+    with ONE_THREAD():
+        return np.asarray(model.decision_function(features))
 
 
 def _without(moments: Moments, values: Sequence[Array], which: Bools) -> Moments:

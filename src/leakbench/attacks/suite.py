@@ -35,6 +35,15 @@ STANDARD: tuple[Entry, ...] = (
     "knn",
 )  # an attack that the signals do not allow is left out with the reason
 
+STANDARD_2027: tuple[Entry, ...] = (
+    *(entry for entry in STANDARD if isinstance(entry, str)),
+    {"name": "rmia", "gamma": 1.0},
+    {"name": "rmia_offline", "gamma": 1.5},
+    {"name": "lira", "variance": "shrunken"},
+    {"name": "lira_offline", "variance": "shrunken"},
+    "stacked",
+)
+
 MIA_PRUNE: tuple[Entry, ...] = (
     "gap",
     "confidence",
@@ -50,4 +59,8 @@ MIA_PRUNE: tuple[Entry, ...] = (
     "samia",
 )  # its thresholds Conf, Xent and Mentr are the three per class, its Top1-conf is `confidence`
 
-SUITES: dict[str, tuple[Entry, ...]] = {"standard-2026": STANDARD, "mia-prune": MIA_PRUNE}
+SUITES: dict[str, tuple[Entry, ...]] = {
+    "standard-2026": STANDARD,
+    "standard-2027": STANDARD_2027,
+    "mia-prune": MIA_PRUNE,
+}
