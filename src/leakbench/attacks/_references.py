@@ -53,7 +53,7 @@ class References:
         if self.pairs is None:
             return np.broadcast_to(self._telling[s][:, None], self.members.shape)
         models = np.arange(len(self.pairs))[:, None]
-        return (models == s) | (models == self.pairs[s])
+        return np.asarray((models == s) | (models == self.pairs[s]))
 
     @cached_property
     def examples(self) -> Bools:

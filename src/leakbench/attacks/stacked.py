@@ -82,13 +82,13 @@ class Stacked(Attack):
         sides = [side & references.kept for side in (members, ~members)]
         moments = [Moments.over(values, side) for side in sides]
         rows = []
-        for s in np.flatnonzero(chosen.any(axis=1)):
+        for s in map(int, np.flatnonzero(chosen.any(axis=1))):
             left_out = references.left_out(s)
             rest = [
                 _without(part, values, side & left_out) for part, side in zip(moments, sides, strict=True)
             ]
-            rows.append(features(values[s], *rest, self.prior_models)[chosen[s]])
-        own = features(statistics(target), *moments, self.prior_models)
+            rows.append(features(values[s], rest[0], rest[1], self.prior_models)[chosen[s]])
+        own = features(statistics(target), moments[0], moments[1], self.prior_models)
         return self.fit(np.concatenate(rows), members[chosen], rng)(own)
 
     def fit(self, examples: Array, members: Bools, rng: np.random.Generator) -> Scorer:
@@ -116,6 +116,6 @@ def _log_odds(model: Any, features: Array) -> Array:
 
 def _without(moments: Moments, values: Sequence[Array], which: Bools) -> Moments:
     """The moments after taking out of each record the models `which` [S, N]."""
-    for s in np.flatnonzero(which.any(axis=1)):
+    for s in map(int, np.flatnonzero(which.any(axis=1))):
         moments = moments.without(values[s], which[s])
     return moments
