@@ -70,14 +70,14 @@ class Lira(Attack):
         models = shadows.indices.size
         if not self.online:
             outside = shadows.moments(self.statistic, inside=False)
-            sd_out = np.sqrt(self._variance(outside, models))
+            sd_out = np.sqrt(self.variance_of(outside, models))
             return np.asarray(log_ndtr((phi - outside.mean) / sd_out).sum(axis=0))
         inside, outside = inside_and_outside(shadows, self.statistic)
-        v_out = self._variance(outside, models)
-        v_in = self._variance(inside, models) if (inside.n > 1).any() else v_out
-        return _log_normal(phi, mean_inside(inside, outside), v_in) - _log_normal(phi, outside.mean, v_out)
+        v_out = self.variance_of(outside, models)
+        v_in = self.variance_of(inside, models) if (inside.n > 1).any() else v_out
+        return log_normal(phi, mean_inside(inside, outside), v_in) - log_normal(phi, outside.mean, v_out)
 
-    def _variance(self, moments: Moments, models: int) -> Array:
+    def variance_of(self, moments: Moments, models: int) -> Array:
         """The variance v [N], one for all views."""
         kind = self.variance
         if kind == "auto":
@@ -95,6 +95,6 @@ class Lira(Attack):
         return np.asarray(np.maximum(v, VARIANCE_FLOOR))
 
 
-def _log_normal(x: Array, mean: Array, variance: Array) -> Array:
+def log_normal(x: Array, mean: Array, variance: Array) -> Array:
     """log N(x; mean, variance) without the constant, summed over views: [V, N] -> [N]."""
     return np.asarray(-0.5 * ((x - mean) ** 2 / variance + np.log(variance)).sum(axis=0))
