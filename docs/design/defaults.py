@@ -20,6 +20,8 @@ VARIANTS = (
     *({"name": "lira", "variance": kind} for kind in ("auto", "example")),
     *({"name": "lira", "variance": "shrunken", "prior_models": k} for k in (4.0, 8.0, 16.0)),
     *({"name": "lira_offline", "variance": kind} for kind in ("auto", "shrunken")),
+    {"name": "bavaria"},
+    *({"name": "pmia", "proxies": kind} for kind in ("nearest", "all", "class")),
     *({"name": name, "gamma": gamma} for name in ("rmia", "rmia_offline") for gamma in (1.0, 1.5, 2.0, 4.0)),
 )
 METRICS_SHOWN = ("auc", {"name": "tpr", "fpr": 0.01}, {"name": "tpr", "fpr": 0.001})
