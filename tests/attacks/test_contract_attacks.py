@@ -11,13 +11,10 @@ import numpy as np
 import pytest
 
 from leakbench.attacks import ATTACKS, SUITES, Attack
-from leakbench.attacks._learned import LearnedAttack
 from leakbench.attacks._network import NetworkAttack
-from leakbench.attacks.stacked import Stacked
 from leakbench.errors import InputError
 from leakbench.recent import Recent
 from leakbench.scoring import applicable, score_targets
-from leakbench.signals.statistics import LABEL_CORRECT
 from leakbench.study import make_attacks
 from leakbench.types import Models, Signals
 
@@ -95,7 +92,7 @@ def test_noise_reads_as_chance(attack: Attack) -> None:
 
 
 def test_order_of_records_does_not_matter(attack: Attack, models: Models) -> None:
-    if isinstance(attack, LearnedAttack | NetworkAttack | Stacked):
+    if attack.trained:
         pytest.skip("draws its examples by their place")
     order = np.random.default_rng(3).permutation(models.members.shape[1])
     signals = models.signals
@@ -138,8 +135,7 @@ def test_says_what_it_is(attack: Attack) -> None:
 
 def test_the_latest_standard_suite_holds_every_attack_of_ours_but_the_networks_once() -> None:
     networks = [name for name in NAMES if issubclass(ATTACKS.get(name), NetworkAttack)]
-    of_views = [name for name in NAMES if LABEL_CORRECT in ATTACKS.make(name).needs]  # came later
-    assert sorted([*make_attacks("standard-2027"), *networks, *of_views]) == NAMES
+    assert sorted([*make_attacks("standard-2027"), *networks]) == NAMES
     assert set(make_attacks("standard-2026")) < set(make_attacks("standard-2027"))
     assert set(networks) <= set(SUITES["mia-prune"]) <= set(NAMES)
     assert len(set(SUITES["mia-prune"])) == len(SUITES["mia-prune"]) == 12

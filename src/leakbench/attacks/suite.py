@@ -41,6 +41,11 @@ STANDARD_2027: tuple[Entry, ...] = (
     {"name": "rmia_offline", "gamma": 1.5},
     {"name": "lira", "variance": "shrunken"},
     {"name": "lira_offline", "variance": "shrunken"},
+    "bavaria",
+    "pmia",
+    "label_only_count",
+    "label_only_logistic",
+    "label_only_boosted",
     "stacked",
 )
 
