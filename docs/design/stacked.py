@@ -57,6 +57,9 @@ class Without(Stacked):
 
     group: str = ""
 
+    def __post_init__(self) -> None:
+        """The attack's own parameters are its defaults."""
+
     def fit(self, examples: Array, members: Bools, rng: np.random.Generator) -> Scorer:
         """As the attack does, on the columns that are left."""
         assert examples.shape[1] == len(COLUMNS), "one view, more than two classes"
