@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from scipy.stats import binomtest
+from scipy.special import bdtr
 
 from .errors import InputError
 from .evaluate import Case, attack_all
@@ -75,7 +75,8 @@ def audit(
 def _unlike_coins(given: AuditInput) -> list[str]:
     """A note where fair coins would hardly have drawn the members of a one-run audit."""
     members = given.models.members[list(given.targets)][given.models.audited[list(given.targets)]]
-    if binomtest(int(members.sum()), members.size).pvalue > UNLIKELY:
+    fewer = min(members.sum(), (~members).sum())
+    if 2 * bdtr(int(fewer), members.size, 0.5) > UNLIKELY:  # the two-sided binomial test
         return []
     return [
         f"{members.sum()} of {members.size} canaries are members, which fair coins would hardly draw; the bounds on "

@@ -1,6 +1,7 @@
 """What the attacks that compare a record with itself in other models share."""
 
 import numpy as np
+from scipy.special import gammaln
 
 from ..types import Array, Moments, Shadows
 
@@ -17,3 +18,11 @@ def mean_inside(inside: Moments, outside: Moments) -> Array:
 def inside_and_outside(shadows: Shadows, statistic: str) -> tuple[Moments, Moments]:
     """The moments of a statistic over the IN and over the OUT models of each record."""
     return shadows.moments(statistic, inside=True), shadows.moments(statistic, inside=False)
+
+
+def log_student(x: Array, freedom: Array, location: Array, variance: Array) -> Array:
+    """The log density of Student's t with `variance` = scale^2, summed over views: [V, N] -> [N]."""
+    constant = gammaln((freedom + 1) / 2) - gammaln(freedom / 2) - np.log(freedom * np.pi * variance) / 2
+    return np.asarray(
+        (constant - (freedom + 1) / 2 * np.log1p((x - location) ** 2 / (freedom * variance))).sum(axis=0)
+    )

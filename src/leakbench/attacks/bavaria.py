@@ -1,13 +1,12 @@
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
-from scipy import stats
 
 from ..errors import InputError
 from ..types import Array, Moments, Shadows, Target
 from ._neighbours import Neighbours
-from ._shadow import inside_and_outside, mean_inside
+from ._shadow import inside_and_outside, log_student, mean_inside
 from .base import Attack, ShadowNeed
 from .lira import VARIANCE_FLOOR
 
@@ -70,14 +69,15 @@ class Bavaria(Attack):
         q = local_in / np.maximum(variance - local_in, VARIANCE_FLOOR)
         weight = np.where(count > 1, q, 1.0) + inside.n
         location = mean + inside.n / weight * np.where(inside.n > 0, inside.mean - mean, 0.0)
-        f_in = self._student(inside, local_in, location, weight)
-        f_out = self._student(outside, local_out, outside.mean, np.maximum(outside.n, 1))
-        return np.asarray((f_in.logpdf(phi) - f_out.logpdf(phi)).sum(axis=0))
+        log_f_in = self._log_density(phi, inside, local_in, location, weight)
+        return log_f_in - self._log_density(phi, outside, local_out, outside.mean, np.maximum(outside.n, 1))
 
-    def _student(self, moments: Moments, local: Array, location: Array, weight: Array) -> Any:
-        k, freedom = self.prior_models, np.maximum(moments.n - 1, 0)
-        v = (k * local + moments.m2.mean(axis=0)) / (k + freedom)
-        return stats.t(k + freedom, location, np.sqrt(np.maximum(v, VARIANCE_FLOOR) * (1 + 1 / weight)))
+    def _log_density(
+        self, phi: Array, moments: Moments, local: Array, location: Array, weight: Array
+    ) -> Array:
+        freedom = self.prior_models + np.maximum(moments.n - 1, 0)
+        v = (self.prior_models * local + moments.m2.mean(axis=0)) / freedom
+        return log_student(phi, freedom, location, np.maximum(v, VARIANCE_FLOOR) * (1 + 1 / weight))
 
 
 def _local_variance(moments: Moments, near: Neighbours) -> Array:

@@ -2,13 +2,13 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import numpy as np
-from scipy import stats
 
 from ..errors import InputError
 from ..types import Array, Shadows, Target
 from ._neighbours import Neighbours
+from ._shadow import log_student
 from .base import Attack, ShadowNeed
-from .lira import VARIANCE_FLOOR, Lira
+from .lira import VARIANCE_FLOOR, Lira, log_normal
 
 
 @dataclass(frozen=True)
@@ -72,8 +72,9 @@ class Pmia(Attack):
             )
         few, k = count < 2, self.prior_models
         mean[:, few], variance[few] = mean[:, ~few].mean(axis=1, keepdims=True), variance[~few].mean()
-        f_in = stats.norm(mean, np.sqrt(np.maximum(variance, VARIANCE_FLOOR)))
         v_out = Lira(prior_models=k).variance_of(outside, shadows.indices.size)
         n = np.maximum(outside.n, 1)
-        f_out = stats.t(k + n - 1, outside.mean, np.sqrt(v_out * (1 + 1 / n)))
-        return np.asarray((f_in.logpdf(phi) - f_out.logpdf(phi)).sum(axis=0))
+        log_f_out = log_student(phi, k + n - 1, outside.mean, v_out * (1 + 1 / n))
+        constant = len(phi) * np.log(2 * np.pi) / 2  # which log_normal leaves out
+        log_f_in = log_normal(phi, mean, np.maximum(variance, VARIANCE_FLOOR)) - constant
+        return np.asarray(log_f_in - log_f_out)
