@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from .attacks import Attack
+from .errors import InputError
 from .metrics import Metric, Sample
 from .metrics._guessing import GuessingMetric
 from .metrics.base import missing_group
@@ -153,7 +154,10 @@ def import_for(attacks: Iterable[Attack]) -> None:
 
 
 def _scored(case: Case, attack: Attack, seed: int, half: Bools, score: Callable[..., Scores]) -> Found:
-    scores = score(attack, case.models, case.targets, seed, case.reference)
+    try:
+        scores = score(attack, case.models, case.targets, seed, case.reference)
+    except InputError as error:  # the models lack what the attack needs, which only it can tell
+        return str(error)
     sample = _sample(case, scores, half)
     return missing_group(sample, " that it can score") or (scores, sample)
 

@@ -17,9 +17,9 @@ T = 2  # the target; its partner is left out too
 def setting(views: int, labelled: bool):
     """Models with unequal numbers of IN models, a record that is never IN, and one that is always IN."""
     models = world(seed=5, m=8, v=views, n=60, c=3)
-    members = models.members.copy()
-    members[:, 0], members[:, 1], members[4, :] = False, True, False
-    members[T + 1, 1] = members[0, 1] = False
+    members = np.random.default_rng(3).random((8, 60)) < 0.5
+    members[:, 0], members[:, 1], members[4], members[6, 1:] = False, True, False, True
+    members[0, 1] = False
     signals = models.signals if labelled else Signals(losses=models.signals.statistics("loss"))
     models = Models(signals, members, models.audited)
     shadows = [k for k in range(8) if k not in (T, T + 1)]

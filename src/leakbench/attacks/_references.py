@@ -6,7 +6,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from ..types import Bools, Shadows
+from ..types import Bools, Moments, Shadows
+from ._shadow import inside_and_outside
 
 BEYOND_CHANCE = 4.0  # standard deviations of the variance of a count
 
@@ -47,6 +48,13 @@ class References:
     def kept(self) -> Bools:
         """Which shadow models a record is compared with [S, N]."""
         return np.ones_like(self.members) if self.pairs is None else self.pairs >= 0
+
+    def moments(self, statistic: str) -> tuple[Moments, Moments]:
+        """The moments of a statistic over the IN and over the OUT models that each record is compared with."""
+        if self.pairs is None:
+            return inside_and_outside(self.shadows, statistic)
+        values = list(self.shadows.statistic(statistic))
+        return Moments.over(values, self.members & self.kept), Moments.over(values, ~self.members & self.kept)
 
     def left_out(self, s: int) -> Bools:
         """Which are left out where the s-th shadow model is the pseudo-target, itself among them [S, N]."""

@@ -54,6 +54,20 @@ class Attack(Plugin):
         raise NotImplementedError
 
 
+class InOutAttack(Attack):
+    """Compares a record with itself in models that trained on it and in models that did not; 0 is the boundary."""
+
+    @property
+    def shadows(self) -> ShadowNeed:
+        """IN and OUT models."""
+        return "in+out"
+
+    @property
+    def decision(self) -> float | None:
+        """As near to the IN as to the OUT models."""
+        return 0.0
+
+
 class Scorer(Protocol):
     """A fitted attacker."""
 

@@ -6,13 +6,14 @@ import numpy as np
 from ..errors import InputError
 from ..types import Array, Moments, Shadows, Target
 from ._neighbours import Neighbours
-from ._shadow import inside_and_outside, log_student, mean_inside
-from .base import Attack, ShadowNeed
+from ._references import References
+from ._shadow import log_student, mean_inside
+from .base import InOutAttack
 from .lira import VARIANCE_FLOOR
 
 
 @dataclass(frozen=True)
-class Bavaria(Attack):
+class Bavaria(InOutAttack):
     r"""Is the confidence on x more typical of models that saw x, judged by few models and by records like x?
 
     Formula: with phi = log p - log(1 - p) and, for either side (IN, OUT) of x, n models with mean m and sum of squared
@@ -47,21 +48,11 @@ class Bavaria(Attack):
         """The statistic that is modelled."""
         return (self.statistic,)
 
-    @property
-    def shadows(self) -> ShadowNeed:
-        """Both sides."""
-        return "in+out"
-
-    @property
-    def decision(self) -> float | None:
-        """Equal likelihoods."""
-        return 0.0
-
     def score(self, target: Target, shadows: Shadows | None, rng: np.random.Generator) -> Array:
         """Log likelihood ratio [N]."""
         assert shadows is not None
         phi = target.statistic(self.statistic)  # [V, N]
-        inside, outside = inside_and_outside(shadows, self.statistic)
+        inside, outside = References.of(shadows, rng).moments(self.statistic)
         near = Neighbours(outside, target.labels, self.neighbours // 2)
         local_in, local_out = _local_variance(inside, near), _local_variance(outside, near)
         count, mean, variance = near.moments(inside)

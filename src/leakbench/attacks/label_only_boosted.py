@@ -48,12 +48,12 @@ class LabelOnlyBoosted(PseudoTargetAttack):
         """Predicted classes in several views."""
         return (LABEL_CORRECT, LABEL_COUNTS)
 
-    def features(self, target: Target, shadows: Shadows) -> Array:
+    def features(self, target: Target, shadows: Shadows, inside: Bools, outside: Bools) -> Array:
         """h [N, 5 D + 5], or [N, 5] with one distance."""
         views = np.bincount(target.signals.distances)
-        means = (_mean_counts(shadows, side) for side in (shadows.members, ~shadows.members))
-        a, inside, outside = (_shares(counts, views) for counts in (target.statistic(LABEL_COUNTS), *means))
-        return np.vstack([a, inside, outside, a - inside, a - outside]).T
+        means = (_mean_counts(shadows, side) for side in (inside, outside))
+        a, of_in, of_out = (_shares(counts, views) for counts in (target.statistic(LABEL_COUNTS), *means))
+        return np.vstack([a, of_in, of_out, a - of_in, a - of_out]).T
 
     def classifier(self, seed: int) -> Any:
         """Gradient-boosted trees on histograms."""

@@ -8,7 +8,8 @@ from scipy.special import expit
 from ..errors import InputError
 from ..signals.statistics import LABEL_CORRECT
 from ..types import Array, Bools, Shadows, Target
-from .base import Attack, ShadowNeed
+from ._references import References
+from .base import InOutAttack
 
 AT_ONCE = 2**22  # numbers of one array while fits run side by side
 STEPS, TOLERANCE = 50, 1e-9  # Newton steps, and the log-odds' last change
@@ -16,7 +17,7 @@ SMALLEST = 1e-9  # p (1 - p), so that a step stays finite
 
 
 @dataclass(frozen=True)
-class LabelOnlyLogistic(Attack):
+class LabelOnlyLogistic(InOutAttack):
     r"""Which views of x are classified correctly by models that saw x, and not by the others?
 
     Formula: b_m = (1[argmax_c f_c(x_v) = y])_v of model m; t_m = 1 where m trained on x, else -1;  for each record x
@@ -43,22 +44,13 @@ class LabelOnlyLogistic(Attack):
         """Predicted classes in several views."""
         return (LABEL_CORRECT,)
 
-    @property
-    def shadows(self) -> ShadowNeed:
-        """Both."""
-        return "in+out"
-
-    @property
-    def decision(self) -> float | None:
-        """Even odds."""
-        return 0.0
-
     def score(self, target: Target, shadows: Shadows | None, rng: np.random.Generator) -> Array:
         """The log-odds of membership [N]."""
         assert shadows is not None
         own = target.statistic(LABEL_CORRECT)
         bits = np.stack([b.astype(bool) for b in shadows.statistic(LABEL_CORRECT)])  # [S, V, N]
-        inside, usable = shadows.members.T, shadows.audited.T  # [N, S]
+        kept = References.of(shadows, rng).kept
+        inside, usable = shadows.members.T, (shadows.audited & kept).T  # [N, S]
         models = inside.shape[1]
         step = max(1, AT_ONCE // (models * max(models, len(own))))
         both = np.flatnonzero((inside & usable).any(axis=1) & (~inside & usable).any(axis=1))

@@ -6,11 +6,11 @@ import numpy as np
 from ..types import Array, Shadows, Target
 from ._shadow import inside_and_outside, mean_inside
 from ._statistic import sign, signal
-from .base import Attack, ShadowNeed
+from .base import InOutAttack
 
 
 @dataclass(frozen=True)
-class Mast(Attack):
+class Mast(InOutAttack):
     r"""Is the loss on x nearer to that of models that saw x than to that of models that did not?
 
     Formula: s(x) = (mu_in + mu_out) / 2 - l  (mean over views), member where s >= 0
@@ -29,16 +29,6 @@ class Mast(Attack):
     def needs(self) -> tuple[str, ...]:
         """The statistic that is compared."""
         return (self.statistic,)
-
-    @property
-    def shadows(self) -> ShadowNeed:
-        """IN and OUT models."""
-        return "in+out"
-
-    @property
-    def decision(self) -> float | None:
-        """Halfway between the means."""
-        return 0.0
 
     def score(self, target: Target, shadows: Shadows | None, rng: np.random.Generator) -> Array:
         """The distance from the midpoint, on the members' side [N]."""

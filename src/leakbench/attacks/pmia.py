@@ -6,6 +6,7 @@ import numpy as np
 from ..errors import InputError
 from ..types import Array, Shadows, Target
 from ._neighbours import Neighbours
+from ._references import References
 from ._shadow import log_student
 from .base import Attack, ShadowNeed
 from .lira import VARIANCE_FLOOR, Lira, log_normal
@@ -60,12 +61,10 @@ class Pmia(Attack):
         """Log likelihood ratio [N]."""
         assert shadows is not None
         phi = target.statistic("logodds")  # [V, N]
-        outside = shadows.moments("logodds", inside=False)
+        inside, outside = References.of(shadows, rng).moments("logodds")
         labels = None if self.proxies == "all" else target.labels
         reach = self.neighbours // 2 if self.proxies == "nearest" else None
-        count, mean, variance = Neighbours(outside, labels, reach).moments(
-            shadows.moments("logodds", inside=True)
-        )
+        count, mean, variance = Neighbours(outside, labels, reach).moments(inside)
         if not (count > 1).any():
             raise InputError(
                 "pmia must have shadow models that trained on some of the records, got none; use lira_offline"

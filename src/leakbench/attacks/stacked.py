@@ -10,7 +10,7 @@ from ..errors import InputError
 from ..types import Array, Bools, Moments, Shadows, Target
 from ._references import References
 from ._stacked_features import features, statistics
-from .base import Attack, Scorer, ShadowNeed, balanced
+from .base import InOutAttack, Scorer, balanced
 from .base_score import Base
 
 ONE_THREAD = partial(
@@ -20,7 +20,7 @@ BINS = 64  # of a feature; 255 take longer and find no more
 
 
 @dataclass(frozen=True)
-class Stacked(Attack):
+class Stacked(InOutAttack):
     r"""What do boosted trees, fitted on shadow models, make of all that those models tell about x?
 
     Formula: s(x) = g(h(x; target, S)),  g fitted on h(x; k, S_k) and [x IN k] over the records x and the shadow
@@ -58,16 +58,6 @@ class Stacked(Attack):
     def needs(self) -> tuple[str, ...]:
         """The loss; the logits are read where they are."""
         return ("loss",)
-
-    @property
-    def shadows(self) -> ShadowNeed:
-        """IN and OUT models."""
-        return "in+out"
-
-    @property
-    def decision(self) -> float | None:
-        """The examples are balanced, so even odds are the boundary."""
-        return 0.0
 
     def score(self, target: Target, shadows: Shadows | None, rng: np.random.Generator) -> Array:
         """Log-odds of membership [N]."""
