@@ -337,8 +337,8 @@ class Shadows:
 
     def attacking(self, m: int) -> "Shadows":
         """Those of them that an attacker of model m may use."""
-        telling = self.models.telling(self.models.members[m], self.models.audited[m])
-        return Shadows(self.models, tuple(sorted({*self.exclude, m, *map(int, np.flatnonzero(telling))})))
+        telling = np.flatnonzero(self.models.telling_each_other[m])
+        return Shadows(self.models, tuple(sorted({*self.exclude, *map(int, telling)})))
 
     def statistic(self, name: str) -> Iterator[Array]:
         """The statistic `name` of one shadow model after the other, [V, N] each."""
@@ -396,6 +396,12 @@ class Models:
         same = ((self.members == members) & common).sum(axis=1)
         total = common.sum(axis=1)
         return np.asarray((total >= COINCIDENCE) & ((same == 0) | (same == total)))
+
+    @cached_property
+    def telling_each_other(self) -> Bools:
+        """Which models tell the membership of which, themselves included [M, M]."""
+        rows = [self.telling(*row) for row in zip(self.members, self.audited, strict=True)]
+        return np.stack(rows) | np.eye(len(rows), dtype=bool)
 
     def target(self, m: int) -> Target:
         """Model m as its attacker sees it."""

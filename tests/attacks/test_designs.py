@@ -7,40 +7,52 @@ import pytest
 
 from leakbench.attacks import ATTACKS
 from leakbench.evaluate import Case, attack_all
-from leakbench.scoring import score_targets
 from leakbench.types import Models
 
 from .test_stacked import balanced_without_pairs, independent, lost, pairs, third, unequal
 from .worlds import auc, noise_sd, with_members, world
 
-ATTACKS_HERE = {
-    "bavaria": {},
-    "pmia": {},
-    "label_only_logistic": {},
-    "label_only_boosted": {"iterations": 20, "leaf": 30},
+COMPARED = (
+    "lira_offline",
+    "mast",
+    "calibration",
+    "attack_r",
+    "base",
+    "rmia",
+    "rmia_offline",
+    "bavaria",
+    "pmia",
+)
+SPECS = {
+    **{name: {"name": name} for name in (*COMPARED, "lira", "label_only_logistic")},
+    "label_only_boosted": {"name": "label_only_boosted", "iterations": 20, "leaf": 30},
 }
+NEED_TWO = ("bavaria", "pmia", "label_only_boosted")  # models of each side that a record keeps
+DESIGNS = (pairs, independent, balanced_without_pairs, third, lost, unequal)
+KNOWN = {("lira", third), ("lira", unequal)}  # docs/design/statistics.md says how far off they are
 
 
-@pytest.mark.parametrize("design", [pairs, independent, balanced_without_pairs, third, lost, unequal])
-@pytest.mark.parametrize("name", ATTACKS_HERE)
+@pytest.mark.parametrize(
+    ("name", "design"), [case for name in SPECS for d in DESIGNS if (case := (name, d)) not in KNOWN]
+)
 def test_models_that_are_blind_to_membership_are_at_chance_level(name, design) -> None:
-    """Counts of IN models told membership: AUC 0.70 and 0.08 of labels alone with each record in half of the models."""
+    """Counts of IN models told membership with each record in half of 6 models: AUC 0.44 of LiRA, 0.70 of labels."""
     found, band = [], []
     for seed in range(2):
         m = 7 if design is lost else 8
-        members = design(np.random.default_rng(seed), m, 600)
-        models = with_members(world(seed=seed, m=8, n=600, leak=0.0), members) if m == 8 else None
-        if models is None:
-            whole = world(seed=seed, m=8, n=600, leak=0.0)
-            signals = replace(
-                whole.signals, logits=whole.signals.logits[:m], predicted=whole.signals.predicted[:m]
-            )
-            models = Models(replace(signals, scores=None, noisy=None), members, np.ones_like(members))
-        attack = ATTACKS.make({"name": name, **ATTACKS_HERE[name]})
-        scores = score_targets(attack, models, range(m), seed=0).scores
-        known = np.isfinite(scores)
-        found.append(auc(scores, members))
-        band.append(noise_sd((members & known).sum(), (~members & known).sum()))
+        members, whole = (
+            design(np.random.default_rng(seed), m, 600),
+            world(seed=seed, m=8, n=600, leak=0.0, population=0),
+        )
+        of_models = {"logits": whole.signals.logits[:m], "predicted": whole.signals.predicted[:m]}
+        signals = replace(whole.signals, scores=None, noisy=None, **of_models)
+        models = Models(signals, members, np.ones_like(members))
+        attacked = attack_all(Case("none", models, tuple(range(m))), {name: ATTACKS.make(SPECS[name])}, seed)
+        if name in NEED_TWO and design in (third, unequal):
+            assert "depend on each other" in attacked.notes[0] or "can be attacked" in attacked.notes[0]
+            return
+        found.append(auc(attacked.scores[name].scores, members))
+        band.append(noise_sd(members.sum(), (~members).sum()))
     assert abs(np.mean(found) - 0.5) < 4 * np.mean(band) / np.sqrt(2), found
 
 

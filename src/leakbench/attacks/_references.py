@@ -6,6 +6,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import InputError
 from ..types import Bools, Moments, Shadows
 from ._shadow import inside_and_outside
 
@@ -49,10 +50,23 @@ class References:
         """Which shadow models a record is compared with [S, N]."""
         return np.ones_like(self.members) if self.pairs is None else self.pairs >= 0
 
+    @property
+    def enough(self) -> bool:
+        """Whether records keep two models of each side, which a variance needs."""
+        return self.pairs is None or bool((self.kept & self.members).sum(axis=0).max() > 1)
+
     def moments(self, statistic: str) -> tuple[Moments, Moments]:
-        """The moments of a statistic over the IN and over the OUT models that each record is compared with."""
+        """The moments of a statistic over the IN and over the OUT models that each record is compared with.
+
+        Raises InputError unless they are `enough`.
+        """
         if self.pairs is None:
             return inside_and_outside(self.shadows, statistic)
+        if not self.enough:
+            raise InputError(
+                "each record must be compared with two IN and two OUT models, got one of each, because the memberships "
+                "of the shadow models depend on each other; draw them independently or in pairs, or add models"
+            )
         values = list(self.shadows.statistic(statistic))
         return Moments.over(values, self.members & self.kept), Moments.over(values, ~self.members & self.kept)
 
@@ -79,17 +93,23 @@ class References:
     def _telling(self) -> Bools:
         """Which shadow models tell the membership of which [S, S], themselves included."""
         indices = self.shadows.indices
-        return np.stack([~np.isin(indices, self.shadows.attacking(int(j)).indices) for j in indices])
+        return self.shadows.models.telling_each_other[np.ix_(indices, indices)]
 
     @property
     def _depend(self) -> bool:
-        inside = self.members[:, self.members.any(axis=0) & ~self.members.all(axis=0)].astype(np.float64)
-        if not inside.shape[1]:
+        count = self.members.sum(axis=0, dtype=np.int16)
+        varied = (count > 0) & (count < len(self.members))
+        if not varied.any():
             return False
-        groups = {row.tobytes(): inside[row].sum(axis=0) for row in self._telling}.values()
-        excess = inside.sum(axis=0).var() - sum(float(count.var()) for count in groups)
-        chance = BEYOND_CHANCE * np.sqrt(2 / inside.shape[1]) * inside.var(axis=1).sum()
-        return bool(abs(excess) > chance)
+        inside, count = (self.members, count) if varied.all() else (self.members[:, varied], count[varied])
+        share = inside.sum(axis=1) / count.size
+        own = share * (1 - share)  # the variance of each model's part of the count
+        alone = self._telling.sum(axis=1) == 1
+        groups = {row.tobytes(): np.flatnonzero(row) for row in self._telling[~alone]}.values()
+        independent = own[alone].sum() + sum(
+            float(inside[g].sum(axis=0, dtype=np.int16).var()) for g in groups
+        )
+        return bool(abs(count.var() - independent) > BEYOND_CHANCE * np.sqrt(2 / count.size) * own.sum())
 
 
 def _matched(members: Bools, rng: np.random.Generator) -> NDArray[np.intp]:

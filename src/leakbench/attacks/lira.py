@@ -6,6 +6,7 @@ from scipy.special import log_ndtr
 
 from ..errors import InputError
 from ..types import Array, Moments, Shadows, Target
+from ._references import References
 from ._shadow import inside_and_outside, mean_inside
 from .base import Attack, ShadowNeed
 
@@ -32,11 +33,13 @@ class Lira(Attack):
              IN models, and from all entries at once); means, not medians; offline is one-sided, as the
              paper's text and unlike its script. A record without an IN model takes mu_in = mu_out + the mean
              shift of the other records; with fewer than two models of a side it takes v_global.
+             Where memberships depend on each other without being pairs, a record is compared with as many IN as OUT
+             models, if it can keep two of each (`References`): else their number tells who is a member.
     """
 
     name: ClassVar[str] = "lira"
     source: ClassVar[str] = "Carlini et al. 2022, arXiv 2112.03570"
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
     variants: ClassVar[dict[str, dict[str, Any]]] = {"lira_offline": {"online": False}}
     least_out: ClassVar[int] = 2
     online: bool = True
@@ -72,7 +75,12 @@ class Lira(Attack):
             outside = shadows.moments(self.statistic, inside=False)
             sd_out = np.sqrt(self.variance_of(outside, models))
             return np.asarray(log_ndtr((phi - outside.mean) / sd_out).sum(axis=0))
-        inside, outside = inside_and_outside(shadows, self.statistic)
+        references = References.of(shadows, rng)
+        inside, outside = (
+            references.moments(self.statistic)
+            if references.enough
+            else inside_and_outside(shadows, self.statistic)
+        )
         v_out = self.variance_of(outside, models)
         v_in = self.variance_of(inside, models) if (inside.n > 1).any() else v_out
         return log_normal(phi, mean_inside(inside, outside), v_in) - log_normal(phi, outside.mean, v_out)
