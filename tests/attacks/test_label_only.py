@@ -83,7 +83,8 @@ def test_the_logistic_attack_is_sklearns_fit_of_each_record(penalty: float) -> N
 
 def test_the_boosted_attack_reads_shares_by_distance_and_their_means() -> None:
     models, b = labelled(2, n=30), bits(labelled(2, n=30)).astype(float)
-    got = LabelOnlyBoosted().features(models.target(5), models.shadows(0, 1, 4, 5))
+    shadows = models.shadows(0, 1, 4, 5)
+    got = LabelOnlyBoosted().features(models.target(5), shadows, shadows.members, ~shadows.members)
     groups = [[0], [1, 2, 3, 4], [5, 6, 7, 8], list(range(9))]
     for x in range(30):
         share = [[b[m, g, x].mean() for g in groups] for m in range(8)]
