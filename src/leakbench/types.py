@@ -189,9 +189,11 @@ class Signals:
         labels = self.labels if self.labels is not None else np.zeros(self.shape[2], dtype=np.int64)
         found = np.empty(self.shape[1:])
         step = self._step("logits")
+        votes = self.resolutions.get("logits", Resolution()).votes
+        others = self.logits.shape[-1] - 1 if votes else 1
         for records, z in in_blocks(self.logits, m):  # the statistics of a record are of that record alone
             if step >= COARSE and name in FROM_ROUNDED:
-                found[:, records] = FROM_ROUNDED[name](_of_label(z, labels[records]), step)
+                found[:, records] = FROM_ROUNDED[name](_of_label(z, labels[records]), step, others)
                 continue
             # f log f is 0 at 0, whatever f was rounded to
             read = z.astype(np.float64) if name in LABEL_FREE else self._resolved(z)

@@ -37,6 +37,7 @@ def test_decimals_are_found(seed: int, decimals: int, kind: type) -> None:
     for given_as in (rounded.astype(kind), rounded.astype(kind).astype(np.float64)):
         found = of_probabilities(given_as)
         assert found.step == pytest.approx(10.0**-decimals)
+        assert not found.votes
         assert found.zeros == (rounded == 0).any(axis=-1).mean()
     with np.errstate(divide="ignore"):
         logs = np.log(rounded)
@@ -44,12 +45,21 @@ def test_decimals_are_found(seed: int, decimals: int, kind: type) -> None:
         assert of_logits(np.maximum(logs, floor)).step == pytest.approx(10.0**-decimals)
 
 
-@given(SEEDS, st.integers(2, 1000))
+@given(SEEDS, st.integers(3, 1000))
 @settings(max_examples=20, deadline=None)
 def test_votes_are_found(seed: int, voters: int) -> None:
     votes = np.random.default_rng(seed).multinomial(voters, [0.6, 0.2, 0.1, 0.06, 0.04], size=(1, 400))
-    assert of_probabilities(votes / voters).step == pytest.approx(1 / voters)
-    assert of_probabilities((votes / voters).astype(np.float32)).step == pytest.approx(1 / voters)
+    for shares in (votes / voters, (votes / voters).astype(np.float32)):
+        found = of_probabilities(shares)
+        assert found.step == pytest.approx(1 / voters) and found.votes
+
+
+def test_each_class_has_half_a_vote_more_than_it_got() -> None:
+    votes = np.random.default_rng(0).multinomial(50, [0.6, 0.2, 0.1, 0.06, 0.04], size=400)
+    labels = np.arange(400) % 5
+    signals = from_arrays(probs=votes / 50, labels=labels, members=labels % 2 == 0).models.signals
+    own = votes[np.arange(400), labels]
+    assert signals.statistic("logodds", 0)[0] == pytest.approx(np.log((own + 0.5) / (50 - own + 4 * 0.5)))
 
 
 @given(SEEDS, st.sampled_from([np.float64, np.float32, np.float16]), st.integers(20, 2000))

@@ -39,7 +39,7 @@ class Lira(Attack):
 
     name: ClassVar[str] = "lira"
     source: ClassVar[str] = "Carlini et al. 2022, arXiv 2112.03570"
-    version: ClassVar[int] = 4
+    version: ClassVar[int] = 5
     variants: ClassVar[dict[str, dict[str, Any]]] = {"lira_offline": {"online": False}}
     least_out: ClassVar[int] = 2
     online: bool = True

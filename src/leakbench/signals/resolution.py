@@ -29,11 +29,13 @@ class Resolution(NamedTuple):
     """To which `step` values are rounded, and the share of the rows in which one is below half of it, a zero.
 
     The step is 0 where nothing is rounded and no value is 0. Of two resolutions the coarser is the greater.
+    Multiples of the step that sum to 1 in every row are `votes`, as of a forest's trees; rounded values miss 1 in some.
     """
 
     step: float = 0.0
     zeros: float = 0.0
     logarithms: bool = False  # whether it is losses that are the logarithms of rounded probabilities
+    votes: bool = False  # whether rows are shares of votes, each worth a step
 
 
 def _grid_of(rows: Array, eps: float) -> tuple[float, Array]:
@@ -98,7 +100,11 @@ def _of_rows(p: Array, eps: float) -> Resolution:
         columns = range(2) if p.shape[1] == 2 else [slice(None)]  # 1 - f is coarser than f where f is near 1
         held = [p[:, c][~zero[:, c]] for c in columns if zero[:, c].any()]
         step = max((float(values.min()) for values in held if values.size), default=0.0)
-    return _found(p, step if step > 2 * ZERO else 0.0)
+    if step <= 2 * ZERO:
+        return _found(p, 0.0)
+    votes = np.where(p < 0.75 * step, 0.0, p) / step  # a zero may already be given as half a step
+    whole = np.abs(votes - np.round(votes)).max() < 0.01 and np.abs(votes.sum(axis=-1) - 1 / step).max() < 0.5
+    return _found(p, step)._replace(votes=bool(whole))
 
 
 def of_losses(losses: NDArray[np.floating[Any]]) -> Resolution:

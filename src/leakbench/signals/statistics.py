@@ -140,18 +140,19 @@ def _resolved(p: Array, step: float) -> Array:
     return np.maximum(p, step / 2)
 
 
-def _logodds_of_rounded(p: Array, step: float) -> Array:
-    """phi = log(p + step / 2) - log(1 - p + step / 2), the empirical logit (Haldane 1956), of p = 0 for a zero.
+def _logodds_of_rounded(p: Array, step: float, others: int = 1) -> Array:
+    """phi = log(p + step / 2) - log(1 - p + others * step / 2), of p = 0 for a zero.
 
-    The sum over the other classes would hold half a step for each zero among them.
+    With `others` = 1 it is the empirical logit (Haldane 1956), for p and 1 - p are rounded alike. Of shares of votes
+    `others` is the number of the other classes: each class has half a vote more than it got.
     """
     rounded = np.where(p < 0.75 * step, 0.0, p)  # a zero may already be given as half a step
-    return np.asarray(np.log(rounded + step / 2) - np.log1p(step / 2 - rounded))
+    return np.asarray(np.log(rounded + step / 2) - np.log1p(others * step / 2 - rounded))
 
 
-FROM_ROUNDED: dict[str, Callable[[Array, float], Array]] = {
-    "loss": lambda p, step: -np.log(_resolved(p, step)),
-    "confidence": _resolved,
+FROM_ROUNDED: dict[str, Callable[[Array, float, int], Array]] = {
+    "loss": lambda p, step, others: -np.log(_resolved(p, step)),
+    "confidence": lambda p, step, others: _resolved(p, step),
     "logodds": _logodds_of_rounded,
 }  # what follows from the label's probability, where probabilities are rounded to multiples of a step
 
