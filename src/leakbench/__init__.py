@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 os.environ.setdefault("MKL_CBWR", "AUTO,STRICT")
 
 __version__ = "0.1.0"
-__all__ = ["Results", "Study", "audit", "run"]
+__all__ = ["InputError", "Results", "Study", "audit", "run"]
 
 if TYPE_CHECKING:
     from .auditing import audit
+    from .errors import InputError
     from .results import Results
     from .running import run
     from .study import Study
@@ -22,7 +23,13 @@ if TYPE_CHECKING:
 
 def __getattr__(name: str) -> Any:
     """Import the parts on first use, so that `import leakbench` costs next to nothing."""
-    homes = {"audit": "auditing", "run": "running", "Results": "results", "Study": "study"}
+    homes = {
+        "InputError": "errors",
+        "Results": "results",
+        "Study": "study",
+        "audit": "auditing",
+        "run": "running",
+    }
     if name not in homes:
         raise AttributeError(f"module 'leakbench' has no attribute {name!r}")
     import importlib

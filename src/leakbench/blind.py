@@ -12,7 +12,7 @@ from .evaluate import FEWEST, Case, import_for, suffices
 from .metrics import Sample
 from .metrics.auc import Auc
 from .results import BLIND, Row
-from .scoring import held_out, mid_ranks
+from .scoring import held_out, ranks_within
 from .seeds import stream
 from .types import Array, Bools, Target
 
@@ -83,7 +83,7 @@ def blind(
     )  # every other: what a pair's attackers learn is not independent
     targets = case.targets[::step]
     scores = np.stack([held_out(attack, case.models, m, stream(seed, BLIND, m)) for m in targets])
-    sample = _sample(case, targets, scores)
+    sample = _sample(case, targets, scores, seed)
     if not suffices(Auc(), sample):
         return
     e = Auc().estimate(sample)
@@ -117,9 +117,9 @@ def _ranked(values: NDArray[Any]) -> Array:
     return np.minimum(rank, MOST_CATEGORIES)[place].astype(np.float64)
 
 
-def _sample(case: Case, targets: tuple[int, ...], scores: Array) -> Sample:
-    """Scores of several attackers have no common scale: they become mid-ranks within each target."""
-    scores = np.stack([mid_ranks(row) for row in scores]) if len(targets) > 1 else scores
+def _sample(case: Case, targets: tuple[int, ...], scores: Array, seed: int) -> Sample:
+    """Scores of several attackers have no common scale: they become ranks within each target."""
+    scores = ranks_within(case.models, targets, scores, seed, BLIND) if len(targets) > 1 else scores
     scored = np.isfinite(scores)
     model, record = np.nonzero(scored)
     members = case.models.members[list(targets)][scored]

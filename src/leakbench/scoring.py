@@ -129,7 +129,7 @@ def score_targets(
     The shadow models of a target are the others of `models`; or those of `reference`, for an attacker who
     ignores the defence. A record is not scored (NaN) where the target is not audited, where no shadow model
     is OUT though the attack needs one, and where it served to fit an attacker on the target's own records.
-    Scores of different trained attackers have no common scale, so with several targets they become mid-ranks
+    Scores of different trained attackers have no common scale, so with several targets they become ranks
     within the target, in 0..1. So do all scores where the targets' shares of members differ: pooled raw, the
     level of a target's scores would tell how many of its records are members.
     """
@@ -147,7 +147,7 @@ def score_targets(
         if threshold is not None:
             decided[t] = scores[t] >= threshold  # NaN passes no threshold
     if len(targets) > 1 and (attack.trained or _unlike(models, targets)):
-        scores = np.stack([mid_ranks(row) for row in scores])
+        scores = ranks_within(models, targets, scores, seed, attack.name)
     return Scores(scores, decided if fixed else None, attack.describe())
 
 
@@ -220,11 +220,21 @@ def _unlike(models: Models, targets: Sequence[int]) -> bool:
     return bool(np.ptp([models.members[m, models.audited[m]].mean() for m in targets]) > UNLIKE)
 
 
-def mid_ranks(row: Array) -> Array:
-    """For each score the share of lower ones, equal ones counting half; NaN stays NaN."""
-    ranks = np.full(row.size, np.nan)
-    known = np.isfinite(row)
-    ranks[known] = mid_quantile(row[known], row[known])
+def ranks_within(models: Models, targets: Sequence[int], scores: Array, seed: int, name: str) -> Array:
+    """For each score [T, N] of the attack `name` the share of lower ones of the same target; NaN stays NaN.
+
+    Equal scores count half. Where the targets' shares of members differ, they are put in random order instead: else the
+    place of a target's ties, which is that of its accuracy, would tell how many of its records are members.
+    """
+    ranks = np.full(scores.shape, np.nan)
+    ordered = _unlike(models, targets)
+    for m, row, found in zip(targets, scores, ranks, strict=True):
+        known = np.isfinite(row)
+        if ordered:
+            at_random = stream(seed, name, m, "ties").random(known.sum())
+            found[known] = (np.argsort(np.lexsort((at_random, row[known]))) + 0.5) / known.sum()
+        else:
+            found[known] = mid_quantile(row[known], row[known])
     return ranks
 
 

@@ -247,6 +247,19 @@ def test_targets_with_unequal_shares_of_members_are_not_pooled_raw() -> None:
     assert np.array_equal(score_targets(ATTACKS.make("loss"), alike, range(4), seed=0).scores, -losses)
 
 
+@pytest.mark.parametrize("name", ["gap", "mlp", "attack_r"])
+def test_ties_do_not_tell_how_many_of_a_targets_records_are_members(name: str) -> None:
+    """Noise: the targets with many members are right more often. Mid-ranks of `gap` read it as AUC 0.30."""
+    rng = np.random.default_rng(0)
+    members = rng.random((4, 2000)) < np.array([[0.9], [0.9], [0.1], [0.1]])
+    right = rng.random((4, 1, 2000)) < np.array([0.9, 0.9, 0.7, 0.7])[:, None, None]
+    labels = rng.integers(2, size=2000)
+    logits = np.where(right, labels, 1 - labels)[..., None] == np.arange(2)
+    models = Models(Signals(labels, logits.astype(float)), members, np.ones_like(members))
+    scores = score_targets(ATTACKS.make(name), models, range(4), seed=0).scores
+    assert abs(auc(scores, members) - 0.5) < 4 * noise_sd(members.sum(), (~members).sum())
+
+
 @pytest.mark.parametrize("name", ["gap", "lira", "mast", "confidence_per_class", "mlp"])
 def test_a_prescribed_threshold_decides(name: str) -> None:
     models = world(m=6)
