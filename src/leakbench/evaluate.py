@@ -17,7 +17,7 @@ from .metrics._guessing import GuessingMetric
 from .metrics.base import missing_group
 from .metrics.bootstrap import Resampled, resample
 from .metrics.standard import RATES, STANDARD
-from .results import BEST, UNDEFENDED, Curve, Row
+from .results import BEST, BEST_WHITE_BOX, UNDEFENDED, Curve, Row
 from .scoring import Scores, applicable, score_targets
 from .seeds import stream
 from .types import Array, Bools, Models
@@ -68,6 +68,7 @@ class Attacked:
     notes: list[str]
     ignoring: Mapping[str, Sample] = field(default_factory=dict)  # of who knows: scored as one who ignores
     leading: Collection[str] = ()  # of who ignores: the attacks that are strongest among all of both
+    white_box: Collection[str] = ()  # the attacks that read the target's parameters
 
     @property
     def in_detail(self) -> dict[str, Sample]:
@@ -77,14 +78,22 @@ class Attacked:
 
     @cached_property
     def strongest(self) -> dict[str, "Strongest"]:
-        """By ranking metric the attack that is strongest on the half that chooses; none if there is no choice."""
+        """By ranking metric the attack without parameters that is strongest on the half that chooses.
+
+        None if there is no choice.
+        """
         found = {label: self.strongest_by(BY_LABEL[label]) for label in RANKING_METRICS}
         return {label: best for label, best in found.items() if best is not None}
 
-    def strongest_by(self, metric: Metric) -> "Strongest | None":
-        """The strongest attack by a metric; None unless at least two of the case's own attacks can be compared."""
-        own = [Strongest(a, s, self.case.shadows) for a, s in self.samples.items()]
-        ignoring = [Strongest(a, s, UNDEFENDED) for a, s in self.ignoring.items()]
+    def strongest_by(self, metric: Metric, white_box: bool = False) -> "Strongest | None":
+        """The strongest attack by a metric, of those with or without the parameters.
+
+        None unless at least two of the case's own attacks can be compared.
+        """
+        own, ignoring = (
+            [Strongest(a, s, shadows) for a, s in samples.items() if (a in self.white_box) == white_box]
+            for samples, shadows in ((self.samples, self.case.shadows), (self.ignoring, UNDEFENDED))
+        )
         if sum(halves_suffice(metric, each.sample) for each in own) < 2:
             return None
         candidates = [each for each in (*own, *ignoring) if halves_suffice(metric, each.sample)]
@@ -130,7 +139,8 @@ def attack_all(
         advance()
         return found
 
-    attacked = Attacked(case, {}, {}, [])
+    white_box = [label for label, attack in attacks.items() if attack.access == "white_box"]
+    attacked = Attacked(case, {}, {}, [], white_box=white_box)
     for label, found in zip(attacks, over(scored, list(attacks)), strict=True):
         if isinstance(found, str):
             attacked.notes.append(f"{label} was left out: {found}")
@@ -245,13 +255,20 @@ def _worst_slice(case: Case, attack: str, parts: Mapping[str, Sample]) -> Iterat
 
 
 def _strongest(attacked: Attacked, metrics: Sequence[Metric]) -> Iterator[Row]:
-    """The strongest attack by each ranking metric and bound, chosen on one half and measured on the other."""
-    chosen = [(BY_LABEL[label], best) for label, best in attacked.strongest.items()]
+    """The strongest attack by each ranking metric and bound, chosen on one half and measured on the other; likewise the
+    strongest with the model's parameters.
+    """
     bounds = [metric for metric in metrics if isinstance(metric, GuessingMetric)]
-    chosen += [(metric, best) for metric in bounds if (best := attacked.strongest_by(metric)) is not None]
-    for metric, best in chosen:
-        about = {"attack": BEST, "selected": best.attack, "shadows": best.shadows}
-        yield from _rows(attacked.case, metric, metric.unchosen(best.sample), **about)
+    white_box = [*(BY_LABEL[label] for label in RANKING_METRICS), *bounds]
+    chosen = [
+        *((BEST, BY_LABEL[label], best) for label, best in attacked.strongest.items()),
+        *((BEST, metric, attacked.strongest_by(metric)) for metric in bounds),
+        *((BEST_WHITE_BOX, metric, attacked.strongest_by(metric, white_box=True)) for metric in white_box),
+    ]
+    for name, metric, best in chosen:
+        if best is not None:
+            about = {"attack": name, "selected": best.attack, "shadows": best.shadows}
+            yield from _rows(attacked.case, metric, metric.unchosen(best.sample), **about)
 
 
 def informed(knows: Attacked, ignores: Attacked) -> list[Attacked]:

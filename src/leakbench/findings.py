@@ -88,6 +88,7 @@ def method_boxes(
         {
             "kind": kind,
             "label": label,
+            **({"access": plugin.access} if isinstance(plugin, Attack) else {}),
             "doc": type(plugin).doc(),
             "source": plugin.source,
             **plugin.describe(),

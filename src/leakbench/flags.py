@@ -17,7 +17,7 @@ from .metrics.roc import allowed
 from .metrics.standard import RATES
 from .metrics.tpr_at_fpr import TprAtFpr
 from .paired import DIFFERENCES, of_sample
-from .results import BEST, BLIND, Flag, Row
+from .results import BLIND, NO_SINGLE_ATTACK, Flag, Row
 from .scoring import shadow_models
 from .seeds import stream
 from .signals.resolution import Resolution
@@ -265,7 +265,7 @@ def _told_blindly(attacked: Attacked, rows: list[Row]) -> Iterator[Raised]:
 
 
 def _labels_tell_more(attacked: Attacked, rows: list[Row]) -> Iterator[Raised]:
-    """Chosen on one half as the strongest of their kind, compared on the other."""
+    """Chosen on one half as the strongest of their kind, compared on the other; white-box attacks are of neither."""
     if attacked.case.adaptive is False:
         return
     scored = (attacked.samples, attacked.ignoring)
@@ -273,8 +273,8 @@ def _labels_tell_more(attacked: Attacked, rows: list[Row]) -> Iterator[Raised]:
     for label in DIFFERENCES:
         metric = BY_LABEL[label]
         sides = [
-            [(a, s) for a, s in own if _of_labels(attacked, a) is side and halves_suffice(metric, s)]
-            for side in (True, False)
+            [(a, s) for a, s in own if _access(attacked, a) == side and halves_suffice(metric, s)]
+            for side in ("labels", "scores")
         ]
         if not all(sides):
             continue
@@ -289,9 +289,9 @@ def _labels_tell_more(attacked: Attacked, rows: list[Row]) -> Iterator[Raised]:
             return
 
 
-def _of_labels(attacked: Attacked, attack: str) -> bool:
-    """Whether an attack of this label reads predicted classes alone."""
-    return ATTACKS.get(attacked.scores[attack].attack["name"]).labels_only
+def _access(attacked: Attacked, attack: str) -> str:
+    """What an attack of this label sees of the target."""
+    return ATTACKS.get(attacked.scores[attack].attack["name"]).access
 
 
 def _not_learned(attacked: Attacked, rows: list[Row]) -> Iterator[Raised]:
@@ -342,7 +342,7 @@ def _pooled(rows: list[Row], metric: str) -> list[Row]:
     return [
         r
         for r in rows
-        if (r.metric, r.slice, r.target) == (metric, "all", "all") and r.attack not in (BEST, BLIND)
+        if (r.metric, r.slice, r.target) == (metric, "all", "all") and r.attack not in NO_SINGLE_ATTACK
     ]
 
 

@@ -20,8 +20,10 @@ if TYPE_CHECKING:
     from .report.verdict import Verdict
 
 SCHEMA = "leakbench-report/1"
-BEST = "best"  # the attack name of rows about the strongest attack
+BEST = "best"  # the attack name of rows about the strongest attack that needs no parameters
+BEST_WHITE_BOX = "best_white_box"  # of rows about the strongest attack that has the model's parameters
 BLIND = "blind"  # the attack name of rows about one that sees nothing of the model
+NO_SINGLE_ATTACK = (BEST, BEST_WHITE_BOX, BLIND)
 UNDEFENDED = "none"  # the defence of models that nothing defends
 OUTPUTS = (
     "entropy_mean",
@@ -51,7 +53,9 @@ class Row:
     hi: float | None = None
     n_members: int | None = None  # scores of members, and of non-members, that the number rests on
     n_nonmembers: int | None = None
-    attack: str | None = None  # None for utility and cost; "best": the strongest; "blind": the baseline
+    attack: str | None = (
+        None  # None for utility and cost; "best", "best_white_box": the strongest; "blind": baseline
+    )
     slice: str = "all"  # or class=, correct=, loss=, group:name=, or "worst", chosen on the other half
     defence: str = "none"  # the study's label
     target: str = "all"  # "all" pools every target; else the target's index

@@ -20,6 +20,7 @@ from .findings import Findings, Names, method_boxes
 from .flags import privacy_flags
 from .footprint import Footprints
 from .generated import look_at_generators
+from .gradients import query_gradients
 from .log import event
 from .models import Answers, Workshop
 from .outputs import Answered, answered
@@ -229,6 +230,12 @@ def make_trials(
     answers = {recipe: workshop.ask(recipe, study.query, progress) for recipe in distinct}
     made = release_all(defences, recipes, answers, workshop, progress)
     perturbed = perturb_all(study, defences, recipes, answers, workshop, progress)
+    gradients = {}
+    if study.white_box:
+        progress.stage("gradients", sum(len(answers[recipe].entries) for recipe in distinct))
+        gradients = {
+            recipe: query_gradients(workshop, recipe, answers[recipe], progress) for recipe in distinct
+        }
     trials = []
     for defence in defences:
         recipe = recipes[defence.label]
@@ -244,6 +251,7 @@ def make_trials(
                 owner,
                 made.get(defence.label),
                 perturbed[defence.label],
+                gradients.get(recipe),
             )
         )
     return sorted(trials, key=lambda trial: trial.defence.label != UNDEFENDED)

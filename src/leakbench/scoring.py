@@ -54,6 +54,9 @@ def applicable(
 
 
 def _missing(statistic: str, models: Models) -> str:
+    if statistic.endswith("gradient_norm"):
+        layer = ", in a last layer that is linear" if "last" in statistic else ""
+        return f"it needs the norms of the records' gradients{layer}"
     if models.signals.labels is None and (statistic == "labels" or models.signals.logits is not None):
         return "it needs the records' labels"
     if statistic == "score":

@@ -20,7 +20,7 @@ from .imports import refuse_imports
 from .metrics import Metric
 from .metrics.standard import DELTA, standard
 from .registry import plain
-from .results import BEST
+from .results import NO_SINGLE_ATTACK
 from .signals.statistics import LABEL_CORRECT, log_softmax
 from .signals.views import Perturbation, is_perturbation, parse_perturbations, parse_views
 from .tables import build, override
@@ -280,6 +280,11 @@ class Study:
         """The attacks by their label in the results."""
         return make_attacks(self.file.attacks)
 
+    @property
+    def white_box(self) -> bool:
+        """Whether an attack reads the models' parameters."""
+        return any(attack.access == "white_box" for attack in self.attacks.values())
+
     @cached_property
     def metrics(self) -> tuple[Metric, ...]:
         """What is measured of every attack."""
@@ -318,8 +323,8 @@ def make_attacks(specs: str | Sequence[str | Mapping[str, Any]]) -> dict[str, At
     ):
         table = {"name": spec} if isinstance(spec, str) else dict(spec)
         label = str(table.pop("label", table.get("name")))
-        if label in made or label == BEST:
-            taken = "is the strongest one's row" if label == BEST else "is taken"
+        if label in made or label in NO_SINGLE_ATTACK:
+            taken = "is taken" if label in made else "is that of rows about other than a single attack"
             raise InputError(f"the attack label {label!r} {taken}; give another `label`")
         made[label] = ATTACKS.make(table)
     if not made:

@@ -31,18 +31,23 @@ def progress() -> "Progress":
 
 
 def show(results: "Results", page: Path) -> None:
-    """The table, the verdict, predicted risk, bounds on epsilon, a flag of each kind, the report's place, the notes."""
+    """The table, the verdict, predicted risk, white-box attacks, bounds on epsilon, a flag of each kind, the report's
+    place, the notes.
+    """
     from .report.outputs import risk_line
     from .report.privacy import bounds_line
     from .report.tables import terminal_table
     from .report.verdict import verdict
     from .report.view import View
+    from .report.white_box import white_box_line
 
     console, view = _console(), View(results)
     console.print(terminal_table(view))
     _print_line(console, f"verdict: {verdict(view).text}")
     if (risk := risk_line(view)) is not None:
         _print_line(console, risk)
+    if (parameters := white_box_line(view)) is not None:
+        _print_line(console, parameters)
     if (bounds := bounds_line(view)) is not None:
         _print_line(console, bounds)
     by_code: dict[str, list[Flag]] = {}

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from .data.dataset import Dataset, Indices
 from .data.designs import Split
 from .defences.owner import Map, Owner
+from .gradients import Gradients
 from .key import content_key
 from .models import TRACES, Answers
 from .perturbed import Perturbed
@@ -44,6 +45,7 @@ class Trial:
     owner: Owner  # of the first model: what an answer costs is measured on it
     made: Released | None = None  # where answers are made once for each model
     perturbed: Perturbed | None = None  # what the models predict in perturbed views
+    gradients: Gradients | None = None  # where white-box attacks ask for them
 
     def released(self) -> Models:
         """What the defended models release. Statistics are kept with the `Models`, and go with it."""
@@ -110,6 +112,8 @@ class Trial:
         if self.perturbed:
             views = (*answers.views, *self.perturbed.views)
             signals = replace(signals, predicted=self.perturbed.predicted, views=views)
+        if self.gradients:
+            signals = replace(signals, gradients=self.gradients.log_norms)
         identity = self._identity(name, outside)
         return Models(signals, self.split.members, self.split.audited, population, identity)
 
@@ -127,6 +131,7 @@ class Trial:
                 "answers": [entry.path.name for entry in self.answers.signals],
                 "map": mapped if self.defence.changes_output else None,
                 **({"perturbed": [e.path.name for e in self.perturbed.entries]} if self.perturbed else {}),
+                **({"gradients": [e.path.name for e in self.gradients.entries]} if self.gradients else {}),
                 "asked": [hashlib.sha256(np.ascontiguousarray(a).tobytes()).hexdigest() for a in asked],
             }
         )

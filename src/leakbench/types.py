@@ -20,7 +20,15 @@ from .signals.axes import Numbers
 from .signals.copies import alike, copies
 from .signals.resolution import Resolution
 from .signals.sensitivity import sensitivity
-from .signals.statistics import FROM_LOSS, FROM_ROUNDED, LABEL_CORRECT, LABEL_COUNTS, LABEL_FREE, STATISTICS
+from .signals.statistics import (
+    FROM_LOSS,
+    FROM_ROUNDED,
+    GRADIENT_NORMS,
+    LABEL_CORRECT,
+    LABEL_COUNTS,
+    LABEL_FREE,
+    STATISTICS,
+)
 from .signals.views import distance
 
 Array = NDArray[np.float64]
@@ -108,6 +116,7 @@ class Signals:
     noise_scale: float = 1e-3
     resolutions: Mapping[str, Resolution] = field(default_factory=dict)
     predicted: ByModel | None = None  # [M, K, N] classes predicted in K perturbed views
+    gradients: ByModel | None = None  # [M, K, N] logarithms of GRADIENT_NORMS, of the first K of them
     views: tuple[str, ...] = ()  # names of the V views, then of the K perturbed ones; empty: not known
     _recent: Recent = field(default_factory=Recent, repr=False)
 
@@ -129,6 +138,8 @@ class Signals:
         }
         if statistic in given:
             return given[statistic] is not None
+        if statistic in GRADIENT_NORMS:
+            return self.gradients is not None and GRADIENT_NORMS.index(statistic) < self.gradients.shape[1]
         if statistic in (LABEL_CORRECT, LABEL_COUNTS):
             return self.offers("correct") and self.n_label_views > 1
         return self._from_logits(statistic) or (self.losses is not None and statistic in FROM_LOSS)
@@ -176,6 +187,9 @@ class Signals:
             return self._label_correct(m)
         if name == LABEL_COUNTS:
             return np.eye(self.distances.max() + 1)[:, self.distances] @ self.statistic(LABEL_CORRECT, m)
+        if name in GRADIENT_NORMS:
+            assert self.gradients is not None
+            return np.asarray(self.gradients[m], dtype=np.float64)[None, GRADIENT_NORMS.index(name)]
         if name == "score":
             assert self.scores is not None
             return np.array(self.scores[m], dtype=np.float64)
@@ -311,8 +325,10 @@ class Target:
         s = self.signals
         labels = None if s.labels is None else s.labels[records]
         parts = cut(s.logits), cut(s.losses), cut(s.scores), cut(s.noisy)
-        about = (s.noise_scale, s.resolutions, cut(s.predicted), s.views)
-        return Target(Signals(labels, *parts, *about), 0, self.population)
+        others = cut(s.predicted), cut(s.gradients)
+        return Target(
+            Signals(labels, *parts, s.noise_scale, s.resolutions, *others, s.views), 0, self.population
+        )
 
 
 @dataclass(frozen=True, eq=False)

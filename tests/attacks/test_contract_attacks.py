@@ -96,7 +96,7 @@ def test_order_of_records_does_not_matter(attack: Attack, models: Models) -> Non
         pytest.skip("draws its examples by their place")
     order = np.random.default_rng(3).permutation(models.members.shape[1])
     signals = models.signals
-    moved = {"scores": signals.scores[:, :, order], "predicted": signals.predicted[:, :, order]}
+    moved = {name: getattr(signals, name)[:, :, order] for name in ("scores", "predicted", "gradients")}
     shuffled = Models(
         frozen(Signals(signals.labels[order], signals.logits[:, :, order], **moved, views=signals.views)),
         models.members[:, order],
@@ -130,12 +130,17 @@ def test_losses_alone_suffice_where_the_attack_reads_only_the_loss(attack: Attac
 def test_says_what_it_is(attack: Attack) -> None:
     assert {"Formula:", "Shapes:", "Source:", "Differs:"} <= set(attack.doc().split())
     assert attack.shadows in ("none", "out", "in+out")
+    assert attack.access in ("labels", "scores", "white_box")
     assert all(statistic in ("labels", "score") or statistic.isidentifier() for statistic in attack.needs)
 
 
-def test_the_latest_standard_suite_holds_every_attack_of_ours_but_the_networks_once() -> None:
+def test_the_latest_standard_suite_holds_every_attack_of_ours_that_reads_saved_outputs_but_the_networks() -> (
+    None
+):
     networks = [name for name in NAMES if issubclass(ATTACKS.get(name), NetworkAttack)]
-    assert sorted([*make_attacks("standard-2027"), *networks]) == NAMES
+    white_box = [name for name in NAMES if ATTACKS.get(name).access == "white_box"]
+    assert sorted([*make_attacks("standard-2027"), *white_box, *networks]) == NAMES
+    assert list(make_attacks("full-2027")) == [*make_attacks("standard-2027"), *white_box]
     assert set(make_attacks("standard-2026")) < set(make_attacks("standard-2027"))
     assert set(networks) <= set(SUITES["mia-prune"]) <= set(NAMES)
     assert len(set(SUITES["mia-prune"])) == len(SUITES["mia-prune"]) == 12

@@ -10,7 +10,7 @@ from leakbench.scoring import applicable, score_targets
 from leakbench.signals.statistics import log_softmax
 from leakbench.types import Array, Bools, Models, Signals
 
-from .worlds import auc, noise_sd, quick
+from .worlds import auc, gradients, noise_sd, quick
 
 MEMBERS, OTHERS, CLASSES = 60_000, 10_000, 10
 NORMAL_999, KS_999 = 3.29, 1.95  # two-sided 99.9 % points
@@ -29,7 +29,8 @@ def answers(rng: np.random.Generator, n: int, shape: str) -> Signals:
         z = np.exp(log_softmax(3 * z))
     scores, u = rng.normal(size=(1, 1, n)), rng.normal(size=(2, n, CLASSES))
     predicted = (z + 4 * u).argmax(axis=-1)[None]
-    return Signals(y, z[None, None], scores=scores, noisy=z + 1e-3 * u[None], predicted=predicted)
+    given = {"noisy": z + 1e-3 * u[None], "predicted": predicted, "gradients": gradients(z[None, None], y)}
+    return Signals(y, z[None, None], scores=scores, **given)
 
 
 def noise(shape: str) -> Models:

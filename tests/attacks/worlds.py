@@ -4,6 +4,7 @@ import numpy as np
 
 from leakbench.attacks import ATTACKS, Attack
 from leakbench.attacks._network import NetworkAttack
+from leakbench.signals.statistics import residual
 from leakbench.types import Models, Signals
 
 QUICK = {"epochs": 2, "batch_size": 32, "lr": 0.03, "max_examples": 640}  # learns these worlds in a moment
@@ -41,8 +42,15 @@ def world(
     noisy = z[:, :1] + np.round(rng.normal(size=(m, 2, n, c)) * 4) / 1024
     seen = z[:, :1] + np.random.default_rng(seed + 1000).normal(size=(m, PERTURBED, n, c))
     views = ("identity", *["flip"] * (v - 1), *["noise:0.2"] * 3, *["noise:0.4"] * 3)
-    signals = Signals(y, z, scores=ready, noisy=noisy, predicted=seen.argmax(axis=-1), views=views)
+    given = {"noisy": noisy, "predicted": seen.argmax(axis=-1), "gradients": gradients(z, y)}
+    signals = Signals(y, z, scores=ready, **given, views=views)
     return Models(frozen(signals), members, np.ones_like(members), outside)
+
+
+def gradients(z: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Logarithms of gradient norms [M, 2, N] that the first view's logits [M, V, N, C] would have, h of one length."""
+    log_r = np.stack([residual(of_model[0], y)[0] for of_model in z])
+    return np.stack([log_r + 1.0, log_r], axis=1)
 
 
 def logits(rng, m, v, y, c, ease, gain) -> np.ndarray:
@@ -61,6 +69,7 @@ def frozen(signals: Signals) -> Signals:
         signals.scores,
         signals.noisy,
         signals.predicted,
+        signals.gradients,
     ):
         if array is not None:
             array.setflags(write=False)

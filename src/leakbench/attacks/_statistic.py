@@ -4,11 +4,11 @@ from typing import ClassVar
 
 import numpy as np
 
-from ..signals.statistics import LABEL_FREE
+from ..signals.statistics import GRADIENT_NORMS, LABEL_FREE
 from ..types import Array, Shadows, Target
 from .base import Attack
 
-LOWER_FOR_MEMBERS = frozenset({"loss", "entropy", "modified_entropy"})
+LOWER_FOR_MEMBERS = frozenset({"loss", "entropy", "modified_entropy", *GRADIENT_NORMS})
 
 
 def sign(statistic: str) -> float:

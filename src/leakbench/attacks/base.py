@@ -8,6 +8,7 @@ from ..registry import Plugin
 from ..types import Array, Bools, Shadows, Target
 
 ShadowNeed = Literal["none", "out", "in+out"]
+Access = Literal["labels", "scores", "white_box"]  # predicted classes; released values; the parameters
 
 
 class Attack(Plugin):
@@ -21,7 +22,7 @@ class Attack(Plugin):
     population: ClassVar[bool] = False  # whether it cannot do without records that no model trained on
     least_out: ClassVar[int] = 1  # OUT models that some record must have, if it needs shadow models
     trained: ClassVar[bool] = False  # whether each target has an attacker that was fitted for it
-    labels_only: ClassVar[bool] = False  # whether it reads predicted classes alone
+    access: ClassVar[Access] = "scores"  # what the attacker must see of the target
     imports: ClassVar[str | None] = (
         None  # the module that it imports to be fitted; torch is not always installed
     )

@@ -2,6 +2,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from ._statistic import StatisticAttack
+from .base import Access
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,7 @@ class Gap(StatisticAttack):
     name: ClassVar[str] = "gap"
     source: ClassVar[str] = "Yeom et al. 2018, arXiv 1709.01604"
     statistic: ClassVar[str] = "correct"
-    labels_only: ClassVar[bool] = True
+    access: ClassVar[Access] = "labels"
 
     @property
     def decision(self) -> float | None:

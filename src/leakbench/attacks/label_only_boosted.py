@@ -8,6 +8,7 @@ from ..errors import InputError
 from ..signals.statistics import LABEL_CORRECT, LABEL_COUNTS
 from ..types import Array, Bools, Shadows, Target
 from ._pseudo_targets import PseudoTargetAttack
+from .base import Access
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class LabelOnlyBoosted(PseudoTargetAttack):
     source: ClassVar[str] = (
         "Choquette-Choo et al. 2021, arXiv 2007.14321; Carlini et al. 2022, arXiv 2112.03570"
     )
-    labels_only: ClassVar[bool] = True
+    access: ClassVar[Access] = "labels"
     max_examples: int = 200_000
     iterations: int = 120
     learning_rate: float = 0.06

@@ -5,7 +5,7 @@ import numpy as np
 
 from ..signals.statistics import LABEL_CORRECT
 from ..types import Array, Shadows, Target
-from .base import Attack
+from .base import Access, Attack
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class LabelOnlyCount(Attack):
 
     name: ClassVar[str] = "label_only_count"
     source: ClassVar[str] = "Choquette-Choo et al. 2021, arXiv 2007.14321"
-    labels_only: ClassVar[bool] = True
+    access: ClassVar[Access] = "labels"
 
     @property
     def needs(self) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from ..errors import InputError
 from ..signals.statistics import LABEL_CORRECT
 from ..types import Array, Bools, Shadows, Target
 from ._references import References
-from .base import InOutAttack
+from .base import Access, InOutAttack
 
 AT_ONCE = 2**22  # numbers of one array while fits run side by side
 STEPS, TOLERANCE = 50, 1e-9  # Newton steps, and the log-odds' last change
@@ -31,7 +31,7 @@ class LabelOnlyLogistic(InOutAttack):
 
     name: ClassVar[str] = "label_only_logistic"
     source: ClassVar[str] = "Aerni et al. 2024, arXiv 2404.17399"
-    labels_only: ClassVar[bool] = True
+    access: ClassVar[Access] = "labels"
     least_out: ClassVar[int] = 2
     penalty: float = 1.0
 

@@ -8,6 +8,7 @@ from ..errors import InputError
 from ..types import Array, Moments, Shadows, Target
 from ._references import References
 from ._shadow import inside_and_outside, mean_inside
+from ._statistic import sign
 from .base import Attack, ShadowNeed
 
 ENOUGH = 64  # shadow models from which "auto" trusts each record's own variance (the paper's section VI-C)
@@ -74,7 +75,7 @@ class Lira(Attack):
         if not self.online:
             outside = shadows.moments(self.statistic, inside=False)
             sd_out = np.sqrt(self.variance_of(outside, models))
-            return np.asarray(log_ndtr((phi - outside.mean) / sd_out).sum(axis=0))
+            return np.asarray(log_ndtr(sign(self.statistic) * (phi - outside.mean) / sd_out).sum(axis=0))
         references = References.of(shadows, rng)
         inside, outside = (
             references.moments(self.statistic)

@@ -49,6 +49,14 @@ STANDARD_2027: tuple[Entry, ...] = (
     "stacked",
 )
 
+FULL_2027: tuple[Entry, ...] = (
+    *STANDARD_2027,
+    "gradient_norm",
+    "gradient_norm_last",
+    "lira_gradient_norm",
+    "lira_gradient_norm_last",
+)  # what a study can afford beside: its attackers have the models' parameters
+
 MIA_PRUNE: tuple[Entry, ...] = (
     "gap",
     "confidence",
@@ -67,5 +75,6 @@ MIA_PRUNE: tuple[Entry, ...] = (
 SUITES: dict[str, tuple[Entry, ...]] = {
     "standard-2026": STANDARD,
     "standard-2027": STANDARD_2027,
+    "full-2027": FULL_2027,
     "mia-prune": MIA_PRUNE,
 }

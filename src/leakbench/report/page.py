@@ -19,6 +19,7 @@ from .numbers import COSTS, MISSING, SIZES, count, finite, metric_title, percent
 from .toml import toml_text
 from .verdict import verdict
 from .view import FEW, View, distinct
+from .white_box import white_box
 
 MOST_PLOTS = 12  # defences with figures of their own
 MOST_SLICED = 4  # defences with an ROC of each slice, of which each takes as long as a dozen figures
@@ -57,6 +58,7 @@ def render(results: Results) -> str:
         matrices=cross.matrices(view) if view.cross else [],
         origins=origin.origins(view),
         generators=origin.generators(view),
+        white_box=white_box(view),
         pictures=samples.pictures(results),
         distances=samples.distances(results),
         utility=tables.utility(view),

@@ -59,8 +59,9 @@ def roc(view: View, defence: str) -> Markup | None:
 
 
 def _curves(view: View, defence: str, part: str) -> list[Curve]:
-    """The curves of a defence on a slice that can be drawn."""
-    return [c for c in view.results.curves if (c.defence, c.slice) == (defence, part) and len(c.fpr) > 1]
+    """The curves of a defence on a slice that can be drawn, of attacks without the parameters."""
+    found = [c for c in view.results.curves if (c.defence, c.slice) == (defence, part) and len(c.fpr) > 1]
+    return [c for c in found if c.attack not in view.white_box_attacks]
 
 
 def roc_slices(view: View, defence: str) -> Markup | None:

@@ -1,12 +1,12 @@
 """What goes into the tables of the page and of the terminal."""
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ..printable import printable
-from ..results import BEST, BLIND, Row
+from ..results import BEST, BEST_WHITE_BOX, BLIND, Row
 from .comparison import changes
 from .numbers import (
     COSTS,
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 MOST_LINES = 1500
 EVIDENCE = "Evidence"  # the column of grades, which a terminal shows below the defence
+STRONGEST = (BEST, BEST_WHITE_BOX)
 USUAL = ("auc", "balanced_accuracy")  # columns shown before the reader asks for others
 
 
@@ -164,7 +165,9 @@ def _attack_cell(line: dict[str, Row]) -> Cell:
     row = next(iter(line.values()))
     if row.attack == BLIND:
         return Cell(BLIND, "without the model")
-    chosen = distinct(strongest_title(r) for r in line.values() if r.selected) if row.attack == BEST else []
+    chosen = (
+        distinct(strongest_title(r) for r in line.values() if r.selected) if row.attack in STRONGEST else []
+    )
     return Cell(row.attack or MISSING, ", ".join(chosen) if row.slice != "worst" else "")
 
 
@@ -173,9 +176,9 @@ def _slice_cell(row: Row) -> Cell:
     return Cell(slice_title(row.slice), slice_title(str(chosen)) if chosen else "")
 
 
-def leakage(view: View) -> Table:
-    """One line for each defence, attack, attacker and slice, what matters most first."""
-    rows = [*view.leakage, *view.cross]
+def leakage(view: View, of: Sequence[Row] | None = None) -> Table:
+    """One line for each defence, attack, attacker and slice of the rows `of`, or of all, what matters most first."""
+    rows = [*view.leakage, *view.cross] if of is None else of
     metrics = distinct(r.metric for r in rows)
     lines: dict[tuple[object, ...], dict[str, Row]] = {}
     for r in rows:
@@ -191,12 +194,12 @@ def leakage(view: View) -> Table:
         aside = crossed(row) or row.slice != "all"
         return (
             aside,
-            row.attack != BEST and aside,
+            row.attack not in STRONGEST and aside,
             crossed(row),
             parts[row.slice],
             ranks[row.defence],
             row.adaptive is False,
-            row.attack != BEST,
+            row.attack not in STRONGEST,
         )
 
     ordered = sorted(lines.values(), key=lambda line: importance(next(iter(line.values()))))

@@ -5,7 +5,17 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, TypeVar
 
-from ..results import BEST, BLIND, CORRELATIONS, OUTPUTS, UNDEFENDED, Results, Row
+from ..results import (
+    BEST,
+    BEST_WHITE_BOX,
+    BLIND,
+    CORRELATIONS,
+    NO_SINGLE_ATTACK,
+    OUTPUTS,
+    UNDEFENDED,
+    Results,
+    Row,
+)
 from .grades import Grade, grade, leaks, lower_end
 from .numbers import DIFFERENCE, finite, rate, strongest_title
 
@@ -130,7 +140,7 @@ class View:
     """The rows of results, found by what they are of. Where rows pool all targets, only these are shown.
 
     `rows` are about a defence by itself, attacked by one who knows it or by one who knows of none; the others,
-    which are read in sections of their own, are `cross`, `matched`, `origins`, `generators`, `outputs` and
+    which are read in sections of their own, are `white_box`, `cross`, `matched`, `origins`, `generators`, `outputs` and
     `correlations`.
     """
 
@@ -139,10 +149,13 @@ class View:
         pooled = [r for r in results.rows if r.target == "all"]
         shown = pooled if any(r.attack for r in pooled) else results.rows
         self.n_single = len(results.rows) - len(shown)
+        read = {str(m.get("label")) for m in results.methods if m.get("access") == "white_box"}
+        self.white_box_attacks = {BEST_WHITE_BOX, *read}
         kinds: dict[str, list[Row]] = {}
         for r in shown:
-            kinds.setdefault(_kind(r), []).append(r)
+            kinds.setdefault("white_box" if r.attack in self.white_box_attacks else _kind(r), []).append(r)
         self.rows = kinds.get("plain", [])
+        self.white_box = kinds.get("white_box", [])  # of attackers who have the model's parameters
         self.cross = kinds.get("cross", [])  # the shadow models went through another defence
         self.matched = kinds.get("matched", [])  # differences from another defence than none
         self.origins = kinds.get("origins", [])  # parts of a defence's leakage
@@ -279,7 +292,7 @@ class View:
         """By defence the AUC of every attack on all records."""
         found: dict[str, list[Row]] = {}
         for r in self.leakage:
-            if (r.metric, r.slice) == ("auc", "all") and r.attack not in (BEST, BLIND):
+            if (r.metric, r.slice) == ("auc", "all") and r.attack not in NO_SINGLE_ATTACK:
                 found.setdefault(r.defence, []).append(r)
         return found
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from ..results import BEST, BLIND, Row
+from ..results import BEST, NO_SINGLE_ATTACK, Row
 from .comparison import LESS, MIXED, MORE, UNTOLD, below, changes, comparisons
 from .grades import leaks
 from .numbers import DIFFERENCE, count, metric_title, percent, rate, show, strongest_title
@@ -148,7 +148,7 @@ def list_of(view: View, defence: str) -> str | None:
 
 def _conditions(view: View) -> Iterator[str]:
     mains = list(main_standings(view).values())
-    attacks = [a for a in view.attacks if a not in (BEST, BLIND)]
+    attacks = [a for a in view.attacks if a not in NO_SINGLE_ATTACK]
     if all(s.corrected for s in mains):
         yield (
             "The strongest attack is chosen on one half and measured on the other, so that being chosen does"

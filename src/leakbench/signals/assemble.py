@@ -34,8 +34,10 @@ def assemble(arrays: Arrays) -> tuple[Models, tuple[int, ...]]:
     answers = _with_shadows(own, arrays, "shadow_", "SN", shadows.shape)
     resolutions = _resolutions(answers, len(targets))
     views = view_names(arrays.get("views"), next(iter(own.values())).shape[1])
+    labels = _labels(arrays, "labels", members.shape[1], own)
+    sides = {"": (letters, targets), "shadow_": ("SN", shadows)}
     models = Models(
-        _signals(answers, _labels(arrays, "labels", members.shape[1], own), resolutions, views),
+        _signals(answers, labels, resolutions, views, _gradients(arrays, sides)),
         members,
         np.ones_like(members),
         _population(arrays, letters.replace("N", "Z"), own, len(shadows), resolutions, views),
@@ -163,15 +165,43 @@ def _population(
     return Models(_signals(answers, labels, resolutions, views), nobody, ~nobody)
 
 
+def _gradients(arrays: Arrays, sides: Mapping[str, tuple[str, Bools]]) -> Numbers | None:
+    """Logarithms of the gradient norms [M + S, 1, N], where they are given. A zero is half of the smallest other.
+
+    `sides` has the axes and the membership of targets and of shadow models, by the prefix of their arrays.
+    """
+    there = {prefix: about for prefix, about in sides.items() if len(about[1])}
+    named = {prefix + "gradient_norms": about for prefix, about in there.items()}
+    if not any(name in arrays for name in named):
+        return None
+    for name in named:
+        if name not in arrays:
+            raise InputError(
+                f"{name} must be given where others are, got none; give {' and '.join(named)}, or neither"
+            )
+    found = []
+    for name, (letters, members) in named.items():
+        sizes = dict(zip("SN" if letters == "SN" else "MN", members.shape, strict=True)) | {"V": 1}
+        norms = check.norms(name, check.numbers(name, to_axes(name, arrays[name], letters, sizes)))
+        found += [np.asarray(of_model, dtype=np.float64) for of_model in norms]
+    stacked = np.stack(found)
+    least = np.min(stacked, where=stacked > 0, initial=check.LARGEST)
+    return np.asarray(np.log(np.maximum(stacked, least / 2)))
+
+
 def _signals(
-    answers: Answers, labels: Labels | None, resolutions: Resolutions, views: tuple[str, ...]
+    answers: Answers,
+    labels: Labels | None,
+    resolutions: Resolutions,
+    views: tuple[str, ...],
+    gradients: Numbers | None = None,
 ) -> Signals:
     predicted = predicted_when_perturbed(answers["logits"], views) if "logits" in answers else None
     own = {kind: without_perturbed(array, views) for kind, array in answers.items()} if views else answers
     signals = Signals(
         labels, own.get("logits"), own.get("losses"), own.get("scores"), resolutions=resolutions
     )
-    return replace(signals, predicted=predicted, views=in_order(views))
+    return replace(signals, predicted=predicted, gradients=gradients, views=in_order(views))
 
 
 def _resolutions(answers: Answers, n_targets: int) -> Resolutions:

@@ -224,6 +224,13 @@ def scores(name: str, array: ByModel) -> ByModel:
     return array
 
 
+def norms(name: str, array: ByModel) -> ByModel:
+    """The norms. Raises InputError for one that is negative, NaN or infinite."""
+    _refuse_negative(name, array, "norms", "save the norms themselves, not their logarithms or negatives")
+    _refuse_not_finite(name, array, AGAIN)
+    return array
+
+
 CHECKS = {"logits": logits, "probs": log_probabilities, "losses": losses, "scores": scores}
 
 

@@ -52,6 +52,20 @@ def _others(z: Array, y: Labels) -> Array:
     return np.where(np.arange(z.shape[-1]) == y[:, None], -np.inf, z)
 
 
+def residual(z: Array, y: Labels) -> tuple[Array, Array]:
+    """log |f - e_y| [N] and (f - e_y) / |f - e_y| [N, C], for logits [N, C] in which the loss has the gradient f - e_y.
+
+    f_y - 1 is minus the sum of the other classes, so that nothing cancels where f_y is nearly 1.
+    """
+    log_f = log_softmax(z)
+    others = _others(log_f, y)
+    log_rest = logsumexp(others)
+    log_r = np.logaddexp(2 * log_rest, logsumexp(2 * others)) / 2
+    u = np.exp(others - log_r[:, None])
+    u[np.arange(len(y)), y] = -np.exp(log_rest - log_r)
+    return log_r, u
+
+
 def log_softmax(z: Array) -> Array:
     """log f [..., N, C], finite."""
     d = _below_top(z)
@@ -127,6 +141,7 @@ LABEL_CORRECT, LABEL_COUNTS = (
 )  # of all views, perturbed ones too; see `Signals`
 
 LABEL_FREE = frozenset({"entropy", "top_confidence"})
+GRADIENT_NORMS = ("log_gradient_norm", "log_last_gradient_norm")  # in all parameters, in the last layer's
 
 
 def _logodds_of_loss(loss: Array, resolution: float) -> Array:

@@ -24,12 +24,14 @@ NAMES = frozenset(
         "class_names",
         "schema",
         "views",
+        "gradient_norms",
+        "shadow_gradient_norms",
         "shadow_members",
         "population_labels",
     ]
 )
 
-_SINGULAR = re.compile(r"(?:^|(?<=_))(logit|prob|loss|score|member|label|group|feature|view)$")
+_SINGULAR = re.compile(r"(?:^|(?<=_))(logit|prob|loss|score|member|label|group|feature|view|gradient_norm)$")
 
 
 def canonical(name: str) -> str | None:
