@@ -107,6 +107,8 @@ def results_page() -> str:
         results.SyntheticSample,
         results.LayerSize,
         results.Distribution,
+        results.FoundBy,
+        results.Overlap,
         results.Exposure,
         results.Results,
         Verdict,

@@ -139,4 +139,5 @@ def _audit(
         notes=[*given.notes, *found.notes],
         distributions=answers.distributions,
         exposures=found.exposures,
+        overlaps=found.overlaps,
     )

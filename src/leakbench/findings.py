@@ -15,9 +15,10 @@ from .exposed import exposures, most_exposed
 from .flags import flags
 from .metrics import Metric
 from .metrics.standard import STANDARD
+from .overlaps import overlaps
 from .paired import Comparable, comparable
 from .registry import Plugin
-from .results import Curve, ExposedRecord, Exposure, Flag, Row
+from .results import Curve, ExposedRecord, Exposure, Flag, Overlap, Row
 from .slices import slices
 
 
@@ -41,6 +42,7 @@ class Findings:
     flags: list[Flag]
     records: list[ExposedRecord]
     exposures: list[Exposure]
+    overlaps: list[Overlap]
     notes: list[str]
     comparable: Comparable  # empty where it is shown for comparison only
 
@@ -55,11 +57,12 @@ def findings(attacked: Attacked, names: Names, seed: int, metrics: Sequence[Metr
     raised = list(flags(attacked, rows))
     drawn = [*curves(attacked, seed), *slice_curves(attacked, masks, rows, seed)]
     if case.adaptive is False:  # shown for comparison only
-        return Findings(rows, drawn, raised, [], [], attacked.notes, Comparable({}, {}))
+        return Findings(rows, drawn, raised, [], [], [], attacked.notes, Comparable({}, {}))
     exposed = exposures(attacked, seed, names.records, names.classes)
     shown = [record for each in exposed[:1] for record in most_exposed(each, names.images)]
+    shared, added = overlaps(attacked)
     kept = comparable(attacked) if case.adaptive else Comparable({}, {})
-    return Findings(rows, drawn, raised, shown, exposed, attacked.notes, kept)
+    return Findings([*rows, *added], drawn, raised, shown, exposed, shared, attacked.notes, kept)
 
 
 def require_rows(attacked: Attacked, found: Findings) -> None:

@@ -17,7 +17,7 @@ from .metrics.differences import Compared, PairedSample
 from .metrics.intervals import Limits
 from .paired import Best, Comparable
 from .provenance import versions
-from .results import PER_RECORD, Curve, ExposedRecord, Exposure, Flag, Row
+from .results import PER_RECORD, Curve, ExposedRecord, Exposure, Flag, Overlap, Row
 from .store import Entry, Made, Payload
 
 CODE = hashlib.sha256(  # of this library's source, as it was imported
@@ -28,6 +28,7 @@ TOLD = {
     "curves": Curve,
     "flags": Flag,
     "records": ExposedRecord,
+    "overlaps": Overlap,
 }  # plain data, by field of Findings
 
 

@@ -144,6 +144,33 @@ class Distribution:
     nonmembers: list[float]  # share of the non-members [K]
 
 
+@dataclass(frozen=True)
+class FoundBy:
+    """What some attacks, and no others, call a member."""
+
+    attacks: list[str]
+    members: int  # records of targets, and rightly
+    nonmembers: int  # wrongly
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """Which members several attacks find on one defence, counted over the records of the half that chose nothing."""
+
+    defence: str
+    criterion: (
+        str  # "fpr=0.01": at thresholds of that FPR on the other half; "fdr=0.05": on the attack's list
+    )
+    attacks: list[str]  # [A]
+    strongest: str  # by TPR on the other half
+    members: int  # records of targets that are compared
+    nonmembers: int  # likewise
+    common: list[list[int]]  # [A, A] members that both find; on the diagonal those that one finds
+    union: int  # members that any of them finds
+    patterns: list[FoundBy]  # by how many members they hold, the rarest left out
+    left_out: list[str]  # attacks that score other records
+
+
 @dataclass(frozen=True, eq=False)
 class Exposure:
     """How exposed every record is under one defence and attack: rows of records.parquet, which the JSON leaves out.
@@ -189,6 +216,7 @@ class Results:
     samples: list[SyntheticSample] = field(default_factory=list)
     layers: list[LayerSize] = field(default_factory=list)
     distributions: list[Distribution] = field(default_factory=list)
+    overlaps: list[Overlap] = field(default_factory=list)
     exposures: list[Exposure] = field(default_factory=list, compare=False)
     identity: str = field(
         default="", compare=False
@@ -230,6 +258,7 @@ class Results:
             "samples": _typed(SyntheticSample, plain.get("samples", [])),  # leakbench 0.1.0 wrote none
             "layers": _typed(LayerSize, plain.get("layers", [])),
             "distributions": _typed(Distribution, plain.get("distributions", [])),
+            "overlaps": _typed(Overlap, plain.get("overlaps", [])),
         }
         plain_fields = [f for f in fields(cls) if f.name in PLAIN and f.name in given]
         kinds: dict[str, Any] = {f.name: (f.type, ...) for f in plain_fields}

@@ -127,6 +127,7 @@ class Outcome:
             layers=looked.layers,
             distributions=looked.distributions,
             exposures=[exposure for f in found for exposure in f.exposures],
+            overlaps=[overlap for f in found for overlap in f.overlaps],
         )
 
     def teller(self, growing: Callable[[Callable[[], Results]], None]) -> Callable[[list[Findings]], None]:

@@ -15,6 +15,7 @@ from leakbench.metrics.best_balanced_accuracy import BestBalancedAccuracy
 from leakbench.metrics.epsilon_bound import EpsilonBound
 from leakbench.metrics.epsilon_bound_gaussian import GaussianEpsilonBound
 from leakbench.metrics.precision import Precision
+from leakbench.metrics.stability import Stability
 from leakbench.metrics.standard import STANDARD, one_run
 from leakbench.metrics.tpr_at_fpr import TprAtFpr
 from leakbench.metrics.tpr_at_shadow_threshold import TprAtShadowThreshold
@@ -42,7 +43,7 @@ SAMPLES = {
 
 
 def chance(metric, sample):
-    if isinstance(metric, TprAtFpr | TprAtShadowThreshold):
+    if isinstance(metric, TprAtFpr | TprAtShadowThreshold | Stability):
         return metric.fpr
     if isinstance(metric, Precision):
         return metric.prior or sample.n_members / sample.scores.size
@@ -71,6 +72,7 @@ def test_the_standard_set_covers_every_metric_under_labels_of_its_own():
         "tpr_at_shadow_threshold@fpr=0.01",
         "tpr_at_shadow_threshold@fpr=0.001",
         "listed@fdr=0.05",
+        "stability@fpr=0.01",
         "epsilon_bound@delta=1e-05",
         "epsilon_bound_models@delta=1e-05",
     ]

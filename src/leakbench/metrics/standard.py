@@ -10,6 +10,7 @@ from .epsilon_bound_gaussian import GaussianEpsilonBound
 from .epsilon_bound_models import ManyModelsEpsilonBound
 from .listed import Listed
 from .precision import Precision
+from .stability import Stability
 from .tpr_at_fpr import TprAtFpr
 from .tpr_at_shadow_threshold import TprAtShadowThreshold
 
@@ -24,6 +25,7 @@ RATES: tuple[Metric, ...] = (
     *(Precision(0.01, prior=prior) for prior in (0.01, 0.1, 0.5)),
     *(TprAtShadowThreshold(fpr) for fpr in (0.01, 0.001)),
     Listed(0.05),
+    Stability(0.01),
 )
 
 

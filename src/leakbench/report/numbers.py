@@ -43,6 +43,7 @@ RATES = (
     "calibration",
     "label_changes",
     "listed@",
+    "stability@",
     "tail_absence",
 )  # shown in percent
 SIZES = ("parameters", "nonzero_parameters", "multiply_adds", "bytes_on_disk", "sparsity")

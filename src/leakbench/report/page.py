@@ -11,7 +11,7 @@ from typing import Any
 from markupsafe import Markup
 
 from ..results import Results, Row
-from . import cross, matched, origin, outputs, plots, privacy, samples, sizes, tables, wording
+from . import cross, matched, origin, outputs, overlap, plots, privacy, samples, sizes, tables, wording
 from .grades import limits_in_words
 from .images import Album
 from .notes import grouped
@@ -55,6 +55,7 @@ def render(results: Results) -> str:
         matched=matched.matched(view),
         leakage=tables.leakage(view),
         bounds=privacy.bounds(view),
+        overlaps=overlap.sections(view),
         matrices=cross.matrices(view) if view.cross else [],
         origins=origin.origins(view),
         generators=origin.generators(view),
