@@ -182,6 +182,18 @@ def test_balanced_memberships_without_pairs() -> None:
     )
 
 
+@pytest.mark.parametrize("masked", [True, False])
+def test_labels_alone_tell_more_than_masked_confidences(masked: bool) -> None:
+    leaking = _models(models=8, n=800)
+    rng = np.random.default_rng(1)
+    seen = np.asarray(leaking.signals.logits) + rng.normal(size=(8, 12, 800, 5))
+    released = rng.normal(size=(8, 1, 800, 5)) if masked else leaking.signals.logits
+    signals = Signals(leaking.signals.labels, released, predicted=seen.argmax(axis=-1))
+    models = Models(signals, leaking.members, leaking.audited)
+    found = _flags(Case("x", models, tuple(range(8)), True), "loss", "entropy", "label_only_count")
+    assert [flag.attack for flag in found if flag.code == "F19"] == ["label_only_count"] * masked
+
+
 @pytest.mark.parametrize(
     ("copied", "natural", "raised"),
     [(0.0, 0.0, 0), (0.009, 0.0, 0), (0.012, 0.0, 1), (0.4, 0.3, 0), (0.5, 0.3, 1)],

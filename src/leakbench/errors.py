@@ -82,7 +82,7 @@ def _place(loc: tuple[int | str, ...], table: object) -> tuple[int | str, ...]:
     place = []
     for step in loc:
         is_key = isinstance(node, Mapping) and step in node
-        if is_key or (isinstance(node, list | tuple) and isinstance(step, int)):
+        if is_key or (isinstance(node, list | tuple) and isinstance(step, int) and step < len(node)):
             place.append(step)
             node = node[step]
     return tuple(place)
@@ -92,6 +92,8 @@ def _must(problem: "ErrorDetails") -> tuple[str, str]:
     """What must be there and what to do; empty if only pydantic has words for it."""
     if problem["type"] == "literal_error":
         return f"one of {problem['ctx']['expected'].replace(' or ', ', ')}", "choose one"
+    if problem["type"] == "missing" and isinstance(problem["loc"][-1], int):
+        return "a longer list", "add what is missing"
     return next((words for start, words in MUST.items() if problem["type"].startswith(start)), ("", ""))
 
 

@@ -184,6 +184,9 @@ class StudyFile:
     frontier: tuple[str, ...] = ()  # labels, least trained first: the others are compared at their accuracy
     non_adaptive: bool = True  # also attack as one who ignores the defence
     delta: float = DELTA  # of the lower bounds on epsilon
+    guesses: tuple[float, float] | None = (
+        None  # shares of the records with the highest and lowest scores; None: chosen
+    )
     cross: tuple[str, ...] = ()  # labels of defences whose models serve as shadow models for each other
     engine: Engine = field(default_factory=Engine)  # what trains and answers
     group_size: int | None = None  # models trained at once; None: measured. It changes nothing but speed
@@ -234,7 +237,7 @@ class Study:
         if len(set(labels)) != len(labels):
             twice = next(label for label in labels if labels.count(label) > 1)
             raise InputError(f"two defences are called {twice!r}; give one of them another `label`")
-        _ = study.metrics  # raises for a delta that is none
+        _ = study.metrics  # raises for a delta, or guesses, that are none
         for name in ("frontier", "cross"):
             for label in getattr(study.file, name):
                 if label not in labels:
@@ -288,7 +291,7 @@ class Study:
     @cached_property
     def metrics(self) -> tuple[Metric, ...]:
         """What is measured of every attack."""
-        return standard(self.file.delta)
+        return standard(self.file.delta, self.file.guesses)
 
     @property
     def notes(self) -> list[str]:

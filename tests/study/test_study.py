@@ -59,6 +59,8 @@ def test_overrides_reach_nested_keys() -> None:
         ({"design": {"name": "random_half", "models": 3}}, "models"),
         ({"query": {"views": ["flipp"]}}, "flip"),
         ({"attacks": []}, "at least one attack"),
+        ({"guesses": [0.8, 0.4]}, "guesses must be two shares of the canaries"),
+        ({"guesses": [0.8]}, "guesses must be a longer list, got [0.8]; add what is missing"),
         (
             {"defences": [{"chain": ["temperature"], "temprature": 2}]},
             "unknown key 'temprature' chain, label",
@@ -128,3 +130,11 @@ def test_a_study_is_made_again_from_what_it_says_of_itself(path: Path) -> None:
     """Helper processes are told their study so."""
     study = Study.load(path)
     assert Study.of(json.loads(json.dumps(study.describe()))).file == study.file
+
+
+def test_guesses_of_a_study_are_those_of_its_bound_and_survive_its_description() -> None:
+    study = _study(guesses=[0.05, 0])
+    (bound,) = (metric for metric in study.metrics if metric.name == "epsilon_bound")
+    assert bound.parameters()["guesses"] == [0.05, 0.0]
+    assert Study.of(study.describe()).metrics == study.metrics
+    assert "guesses" not in _study().describe()

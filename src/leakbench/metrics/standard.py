@@ -29,9 +29,9 @@ RATES: tuple[Metric, ...] = (
 )
 
 
-def standard(delta: float = DELTA) -> tuple[Metric, ...]:
-    """The rates, and lower bounds on epsilon at `delta`."""
-    return *RATES, EpsilonBound(delta), ManyModelsEpsilonBound(delta)
+def standard(delta: float = DELTA, guesses: tuple[float, float] | None = None) -> tuple[Metric, ...]:
+    """The rates, and lower bounds on epsilon at `delta`; the shares of `guesses` are fixed, or chosen on one half."""
+    return *RATES, EpsilonBound(delta, guesses=guesses), ManyModelsEpsilonBound(delta)
 
 
 def one_run(delta: float = DELTA, guesses: tuple[float, float] | None = None) -> tuple[Metric, ...]:
