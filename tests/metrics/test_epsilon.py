@@ -108,6 +108,7 @@ def test_gaussian_epsilon_is_that_of_the_largest_likelihood_ratios(mu):
     assert np.trapezoid(np.maximum(0, p - np.exp(epsilon) * q), x) == pytest.approx(DELTA, rel=1e-3)
     assert gaussian_delta(mu, epsilon) == pytest.approx(DELTA, rel=1e-6)
     assert gaussian_epsilon(0.0, DELTA) == 0 == gaussian_epsilon(1e-9, DELTA)
+    assert gaussian_epsilon(mu, 0.0) == np.inf
 
 
 def randomized_response(epsilon):
@@ -182,6 +183,12 @@ def test_a_tie_that_holds_everybody_proves_nothing_however_the_members_were_draw
         sample = Sample(np.zeros(1000), members, np.zeros(1000, dtype=int), np.arange(1000), halves)
         for strategy in ("split", "multi_split", "bonferroni"):
             assert EpsilonBound(DELTA, strategy).estimate(sample).value < 0.2
+
+
+def test_without_a_delta_a_gaussian_training_has_no_finite_epsilon():
+    sample = make_sample(0, 300, 300, d=2)
+    assert "delta above 0" in GaussianEpsilonBound(0.0).applies(sample)
+    assert GaussianEpsilonBound(DELTA).applies(sample) is None
 
 
 def test_a_bound_of_several_trainings_is_one_that_half_of_them_reach():

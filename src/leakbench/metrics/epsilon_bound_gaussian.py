@@ -2,6 +2,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from ._guessing import Counted, GuessingMetric
+from .base import Sample
 from .one_run import gaussian_epsilon, one_run_mu
 
 
@@ -19,6 +20,10 @@ class GaussianEpsilonBound(GuessingMetric):
 
     name: ClassVar[str] = "epsilon_bound_gaussian"
     source: ClassVar[str] = "Mahloujifar, Melis and Chaudhuri 2024, arXiv 2410.22235"
+
+    def applies(self, sample: Sample) -> str | None:
+        """As every bound from guesses; delta must be above 0 besides, where epsilon is infinite for every mu above 0."""
+        return super().applies(sample) if self.delta else "needs a delta above 0"
 
     def bound(self, counted: Counted, beta: float) -> float:
         """The epsilon of `one_run_mu`."""

@@ -81,9 +81,11 @@ def gaussian_delta(mu: float, epsilon: float) -> float:
 
 
 def gaussian_epsilon(mu: float, delta: float) -> float:
-    """The epsilon of a mu-Gaussian private training at a delta above 0: the inverse of `gaussian_delta`."""
+    """The epsilon of a mu-Gaussian private training: the inverse of `gaussian_delta`; infinite at delta = 0."""
     if mu == 0 or gaussian_delta(mu, 0.0) <= delta:
         return 0.0
+    if delta == 0:
+        return np.inf
     top = 1.0
     while gaussian_delta(mu, top) > delta:
         top *= 2
