@@ -22,7 +22,7 @@ class GaussianEpsilonBound(GuessingMetric):
     source: ClassVar[str] = "Mahloujifar, Melis and Chaudhuri 2024, arXiv 2410.22235"
 
     def applies(self, sample: Sample) -> str | None:
-        """As every bound from guesses; delta must be above 0 besides, where epsilon is infinite for every mu above 0."""
+        """As every bound from guesses; and delta must be above 0, where epsilon is infinite for every mu above 0."""
         return super().applies(sample) if self.delta else "needs a delta above 0"
 
     def bound(self, counted: Counted, beta: float) -> float:
