@@ -69,6 +69,7 @@ class Attacked:
     ignoring: Mapping[str, Sample] = field(default_factory=dict)  # of who knows: scored as one who ignores
     leading: Collection[str] = ()  # of who ignores: the attacks that are strongest among all of both
     white_box: Collection[str] = ()  # the attacks that read the target's parameters
+    attacks: Mapping[str, Attack] = field(default_factory=dict)  # by label, those that scored and others
 
     @property
     def in_detail(self) -> dict[str, Sample]:
@@ -140,7 +141,7 @@ def attack_all(
         return found
 
     white_box = [label for label, attack in attacks.items() if attack.access == "white_box"]
-    attacked = Attacked(case, {}, {}, [], white_box=white_box)
+    attacked = Attacked(case, {}, {}, [], white_box=white_box, attacks=attacks)
     for label, found in zip(attacks, over(scored, list(attacks)), strict=True):
         if isinstance(found, str):
             attacked.notes.append(f"{label} was left out: {found}")

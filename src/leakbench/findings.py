@@ -17,6 +17,7 @@ from .metrics import Metric
 from .metrics.standard import STANDARD
 from .overlaps import overlaps
 from .paired import Comparable, comparable
+from .per_record import per_record_rows
 from .registry import Plugin
 from .results import Curve, ExposedRecord, Exposure, Flag, Overlap, Row
 from .slices import slices
@@ -62,7 +63,8 @@ def findings(attacked: Attacked, names: Names, seed: int, metrics: Sequence[Metr
     shown = [record for each in exposed[:1] for record in most_exposed(each, names.images)]
     shared, added = overlaps(attacked)
     kept = comparable(attacked) if case.adaptive else Comparable({}, {})
-    return Findings([*rows, *added], drawn, raised, shown, exposed, shared, attacked.notes, kept)
+    rows += [*added, *per_record_rows(attacked, seed)]
+    return Findings(rows, drawn, raised, shown, exposed, shared, attacked.notes, kept)
 
 
 def require_rows(attacked: Attacked, found: Findings) -> None:

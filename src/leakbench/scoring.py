@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from .attacks._statistic import mid_quantile
 from .attacks.base import Attack, Scorer, TrainedAttack
+from .errors import InputError
 from .metrics.pooled import PooledScores
 from .metrics.roc import best_threshold
 from .seeds import stream
@@ -152,6 +153,25 @@ def score_targets(
     if len(targets) > 1 and (attack.trained or _unlike(models, targets)):
         scores = ranks_within(models, targets, scores, seed, attack.name)
     return Scores(scores, decided if fixed else None, attack.describe())
+
+
+def score_pair(
+    attack: Attack, models: Models, pair: Sequence[int], seed: int, reference: Models | None = None
+) -> Array | None:
+    """Scores [2, N] of two targets by an attacker whose shadow models are the same for both, and neither of the two.
+
+    NaN where a record is not scored; None where the shadow models that are left do not suffice.
+    """
+    source = models if reference is None else reference
+    left_out = {m for target in pair for m in shadow_models(models, source, target).exclude}
+    shadows = source.shadows(*sorted(left_out))
+    if any(_lacking(attack, shadows, models, m) is not None for m in pair):
+        return None
+    try:
+        rows = [_score(attack, attack.score, models, m, shadows, stream(seed, attack.name, m)) for m in pair]
+    except InputError:  # the models lack what the attack needs, which only it can tell
+        return None
+    return np.stack(rows)
 
 
 Ints = NDArray[np.intp]

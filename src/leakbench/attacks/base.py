@@ -21,6 +21,9 @@ class Attack(Plugin):
 
     population: ClassVar[bool] = False  # whether it cannot do without records that no model trained on
     least_out: ClassVar[int] = 1  # OUT models that some record must have, if it needs shadow models
+    p_values: ClassVar[bool] = (
+        False  # whether the score is -log of a p-value under the record's OUT distribution
+    )
     trained: ClassVar[bool] = False  # whether each target has an attacker that was fitted for it
     access: ClassVar[Access] = "scores"  # what the attacker must see of the target
     imports: ClassVar[str | None] = (

@@ -43,6 +43,7 @@ STANDARD_2027: tuple[Entry, ...] = (
     {"name": "lira_offline", "variance": "shrunken"},
     "bavaria",
     "pmia",
+    "lira_calibrated",
     "label_only_count",
     "label_only_logistic",
     "label_only_boosted",

@@ -44,6 +44,7 @@ RATES = (
     "label_changes",
     "listed@",
     "stability@",
+    "per_record_fpr@",
     "tail_absence",
 )  # shown in percent
 SIZES = ("parameters", "nonzero_parameters", "multiply_adds", "bytes_on_disk", "sparsity")

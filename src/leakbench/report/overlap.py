@@ -97,12 +97,12 @@ def added(view: View, overlap: Overlap) -> Table:
                 Cell(attack),
                 Cell.of(known("tpr", attack)),
                 Cell.of(more),
-                _percent(wrong, "added_fpr"),
+                share_of(wrong, "added_fpr"),
                 Cell(f"{wrong['jaccard']:.2f}", order=wrong["jaccard"])
                 if "jaccard" in wrong
                 else Cell(MISSING),
                 Cell.of(stable),
-                *(_percent(stable.detail if stable else {}, key) for key in ("coverage", "always")),
+                *(share_of(stable.detail if stable else {}, key) for key in ("coverage", "always")),
             ]
         )
     rank = {
@@ -113,7 +113,7 @@ def added(view: View, overlap: Overlap) -> Table:
     return Table(columns, lines)
 
 
-def _percent(detail: Mapping[str, float], key: str) -> Cell:
+def share_of(detail: Mapping[str, float], key: str) -> Cell:
     """A share of a row's detail, with its interval where that has one."""
     if key not in detail:
         return Cell(MISSING)

@@ -11,7 +11,20 @@ from typing import Any
 from markupsafe import Markup
 
 from ..results import Results, Row
-from . import cross, matched, origin, outputs, overlap, plots, privacy, samples, sizes, tables, wording
+from . import (
+    cross,
+    matched,
+    origin,
+    outputs,
+    overlap,
+    per_record,
+    plots,
+    privacy,
+    samples,
+    sizes,
+    tables,
+    wording,
+)
 from .grades import limits_in_words
 from .images import Album
 from .notes import grouped
@@ -56,6 +69,7 @@ def render(results: Results) -> str:
         leakage=tables.leakage(view),
         bounds=privacy.bounds(view),
         overlaps=overlap.sections(view),
+        single=per_record.per_record(view),
         matrices=cross.matrices(view) if view.cross else [],
         origins=origin.origins(view),
         generators=origin.generators(view),
