@@ -110,15 +110,16 @@ class Attacks:
     def _case(self, label: str, other: str) -> Case:
         by_label = {trial.defence.label: trial for trial in self.trials}
         split = self.trials[0].split
-        numbers = tuple(map(split.number, split.targets))
+        numbers, own = tuple(map(split.number, split.targets)), by_label[label]
 
         def known(which: str) -> Models:
             return self._undefended if which == UNDEFENDED else by_label[which].known()
 
-        if label == other:
-            return Case(label, known(label), split.targets, adaptive=True, numbers=numbers)
-        released = by_label[label].released()
-        return Case(label, released, split.targets, False, known(other), other, numbers)
+        adaptive = label == other
+        models = known(label) if adaptive else own.released()
+        reference, shadows = (None, None) if adaptive else (known(other), other)
+        about = (numbers, own.canary_kinds, own.defence.canary)
+        return Case(label, models, split.targets, adaptive, reference, shadows, *about)
 
     @property
     def _seed(self) -> int:

@@ -109,7 +109,7 @@ def _audit(
     progress: Timed,
     clock: Clock,
 ) -> Results:
-    case = Case("none", given.models, given.targets)
+    case = Case("none", given.models, given.targets, canaries=given.canaries)
     progress.stage("attacks", len(attacks))
     most = ROOM // (PER_RECORD * given.models.members.shape[1])
     workers, names = (
@@ -120,7 +120,7 @@ def _audit(
     progress.stage("metrics", 1)
     found, answers = workers.both(
         lambda: findings(attacked, names, seed, metrics),
-        lambda: answered(case.defence, case.models, case.targets, seed),
+        lambda: answered(case.defence, case.models, case.targets, seed, average=case.average),
     )
     require_rows(attacked, found)
     progress.advance()

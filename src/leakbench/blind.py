@@ -83,6 +83,7 @@ def blind(
     )  # every other: what a pair's attackers learn is not independent
     targets = case.targets[::step]
     scores = np.stack([held_out(attack, case.models, m, stream(seed, BLIND, m)) for m in targets])
+    scores[:, ~case.average] = np.nan
     sample = _sample(case, targets, scores, seed)
     if not suffices(Auc(), sample):
         return

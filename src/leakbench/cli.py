@@ -175,10 +175,10 @@ def run(
         check_store(store)
     planned = leakbench.Study.load(study, changes or (), allow_imports)
     if dry_run:
-        from .data import load
         from .forecast import forecast
+        from .running import data_of
 
-        dataset = load(planned.file.data)
+        dataset = data_of(planned)
         terminal.show_forecast(forecast(planned, store, dataset))
         terminal.show_notes(dataset.notes)
         return
@@ -420,7 +420,9 @@ def list_(
     kind: Annotated[
         str,
         typer.Argument(
-            metavar="KIND", help="attacks, defences, generators, data or metrics.", show_default=False
+            metavar="KIND",
+            help="attacks, defences, generators, data, canaries or metrics.",
+            show_default=False,
         ),
     ],
 ) -> None:
@@ -431,7 +433,7 @@ def list_(
       leakbench list attacks
       leakbench list data
     """
-    kinds = ("attacks", "defences", "generators", "data", "metrics")
+    kinds = ("attacks", "defences", "generators", "data", "canaries", "metrics")
     if kind not in kinds:
         raise unknown("kind", kind, kinds)
     for registry in _registries(kind):
@@ -480,6 +482,10 @@ def _registries(kind: str) -> "list[Registry[Any]]":
         from .metrics import METRICS
 
         return [METRICS]
+    if kind == "canaries":
+        from .data.canaries import CANARIES
+
+        return [CANARIES]
     from .data import DATASETS, FORMATS
 
     return [DATASETS, FORMATS]

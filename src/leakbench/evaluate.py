@@ -9,6 +9,7 @@ from threading import Lock
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .attacks import Attack
 from .errors import InputError
@@ -17,7 +18,7 @@ from .metrics._guessing import GuessingMetric
 from .metrics.base import missing_group
 from .metrics.bootstrap import Resampled, resample
 from .metrics.standard import RATES, STANDARD
-from .results import BEST, BEST_WHITE_BOX, UNDEFENDED, Curve, Row
+from .results import BEST, BEST_WHITE_BOX, CANARY, UNDEFENDED, Curve, Row
 from .scoring import Scores, applicable, score_targets
 from .seeds import stream
 from .types import Array, Bools, Models
@@ -47,6 +48,16 @@ class Case:
     reference: Models | None = None  # the shadow models of an attacker who ignores the defence
     shadows: str | None = None  # the defence that these went through
     numbers: tuple[int, ...] = ()  # what the targets are called, where not by their place among the models
+    canaries: NDArray[np.str_] | None = (
+        None  # [N] the kind of canary of each record, empty for an average one
+    )
+    canary: str | None = None  # the kind by which the defence is judged
+
+    @property
+    def average(self) -> Bools:
+        """Which records are no canaries [N]."""
+        n = self.models.members.shape[1]
+        return np.ones(n, dtype=bool) if self.canaries is None else self.canaries == ""
 
     @property
     def members(self) -> Bools:
@@ -60,6 +71,9 @@ class Attacked:
 
     Who knows a defence may still leave it out of his shadow models, and sometimes does better so: a defence that
     blurs the shadow models' answers blurs what they teach. So `ignoring` stands for the strongest attack too.
+
+    Scores and samples are those of average records; the canaries of each kind are a case of their own. No attack is
+    told which records these are: it learns and scores with all of them together.
     """
 
     case: Case
@@ -70,12 +84,20 @@ class Attacked:
     leading: Collection[str] = ()  # of who ignores: the attacks that are strongest among all of both
     white_box: Collection[str] = ()  # the attacks that read the target's parameters
     attacks: Mapping[str, Attack] = field(default_factory=dict)  # by label, those that scored and others
+    canaries: Mapping[str, "Attacked"] = field(default_factory=dict)  # by kind
 
     @property
     def in_detail(self) -> dict[str, Sample]:
         """What is measured on slices and drawn: all of who knows the defence, the leading ones of who ignores it."""
         known = self.case.adaptive is not False
         return {a: s for a, s in self.samples.items() if known or a in self.leading}
+
+    def at(self, records: Bools) -> "Attacked":
+        """The same on some of the records [N]."""
+        scores = {a: replace(s, scores=np.where(records, s.scores, np.nan)) for a, s in self.scores.items()}
+        return replace(
+            self, scores=scores, samples={a: s.at(records[s.row]) for a, s in self.samples.items()}
+        )
 
     @cached_property
     def strongest(self) -> dict[str, "Strongest"]:
@@ -147,7 +169,11 @@ def attack_all(
             attacked.notes.append(f"{label} was left out: {found}")
         else:
             attacked.scores[label], attacked.samples[label] = found
-    return attacked
+    if case.canaries is None:
+        return attacked
+    kinds = np.unique(case.canaries[~case.average])
+    canaries = {str(kind): attacked.at(case.canaries == kind) for kind in kinds}
+    return replace(attacked.at(case.average), canaries=canaries)
 
 
 _ONE_AT_A_TIME = Lock()
@@ -215,6 +241,22 @@ def measure(
         yield from _worst_slice(attacked.case, attack, parts)
         yield from _each_target(attacked.case, attack, sample)
     yield from _strongest(attacked, metrics)
+    for kind, canaries in attacked.canaries.items():
+        yield from _canary_rows(canaries, kind)
+
+
+def _canary_rows(attacked: Attacked, kind: str) -> Iterator[Row]:
+    """Every attack, and the strongest, on the canaries of a kind, by the metrics that so few can resolve."""
+    rows = [
+        row
+        for attack, sample in attacked.samples.items()
+        for metric in RANKING_METRICS
+        for row in _rows(attacked.case, BY_LABEL[metric], sample, attack=attack)
+    ]
+    for row in (*rows, *_strongest(attacked, ())):
+        yield replace(
+            row, slice=CANARY + kind, detail={**row.detail, "own_kind": kind == attacked.case.canary}
+        )
 
 
 def _rows(case: Case, metric: Metric, sample: Sample, **about: Any) -> Iterator[Row]:
@@ -274,7 +316,10 @@ def _strongest(attacked: Attacked, metrics: Sequence[Metric]) -> Iterator[Row]:
 
 def informed(knows: Attacked, ignores: Attacked) -> list[Attacked]:
     """Both attackers of a defence, once the one who knows it has seen what ignoring it would score."""
-    knows = replace(knows, ignoring=ignores.samples)
+    canaries = {
+        kind: replace(part, ignoring=ignores.canaries[kind].samples) for kind, part in knows.canaries.items()
+    }
+    knows = replace(knows, ignoring=ignores.samples, canaries=canaries)
     strongest = knows.strongest.values()
     return [knows, replace(ignores, leading={s.attack for s in strongest if s.shadows == UNDEFENDED})]
 

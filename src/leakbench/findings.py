@@ -51,7 +51,7 @@ class Findings:
 def findings(attacked: Attacked, names: Names, seed: int, metrics: Sequence[Metric] = STANDARD) -> Findings:
     """Measure an attacked case by the `metrics`."""
     case = attacked.case
-    masks = slices(case.models, case.targets, names.classes, names.groups)
+    masks = slices(case.models, case.targets, names.classes, names.groups, case.average)
     rows = list(measure(attacked, masks, metrics))
     if case.adaptive is not False:
         rows += blind(case, names.groups, names.features, seed)

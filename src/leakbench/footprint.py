@@ -39,12 +39,12 @@ class Footprints:
         yield _over_models("bytes_on_disk", label, [s.bytes for s in found], "B")
         gone = [1.0 - _left(s) / max(_weights(s), _weights(b)) for s, b in zip(found, before, strict=True)]
         yield _over_models("sparsity", label, gone)
-        members = trial.split.members.sum(axis=1)
-        loss = spent(trial.recipe, int(members.min()))  # fewer members, larger shares: the largest epsilon
+        fewest = int(trial.split.sizes.min())
+        loss = spent(trial.recipe, fewest)  # fewer members, larger shares: the largest epsilon
         if loss is not None:
             about: dict[str, Any] = {"delta": loss.delta, "accountant": loss.accountant}
             if np.isfinite(loss.epsilon):
-                about["promise"] = promise(trial.recipe, int(members.min()), loss.accountant)
+                about["promise"] = promise(trial.recipe, fewest, loss.accountant)
             yield Row("epsilon", loss.epsilon, defence=label, detail=about)
 
     def layers(self, trial: Trial, baseline: Trial) -> Iterator[LayerSize]:

@@ -85,9 +85,7 @@ class Look:
         """Rows of the records that model m's generator was fitted on."""
         if self.stage.fitted_on == "public":
             return np.asarray(self.trial.dataset.parts["public"])
-        split = self.trial.split
-        rows: Indices = split.records[split.members[m]]
-        return rows
+        return self.trial.split.trained_on(m)
 
     @cached_property
     def rows(self) -> list[Row]:
@@ -160,7 +158,7 @@ class Look:
     def _sample(self, scores: Array) -> Sample:
         """Scores [targets, N], as ranks within the target, with membership."""
         split, targets = self.trial.split, list(self.targets)
-        model, record = np.nonzero(split.audited[targets])
+        model, record = np.nonzero(split.audited[targets] & self.trial.average)
         ranks = np.stack([mid_quantile(row, row) for row in scores])
         half = np.arange(len(split.records)) % 2 == 0  # where advantage's threshold is chosen
         return Sample(

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .attacks import Attack
 from .evaluate import Case
@@ -53,6 +54,7 @@ def spec(
                 "reference": case.reference and case.reference.identity,
                 "targets": list(map(int, case.targets)),
                 "numbers": list(map(int, case.numbers)),
+                "canaries": None if case.canaries is None else [case.canary, _digest(case.canaries)],
             }
             for case in cases
         ],
@@ -65,6 +67,10 @@ def spec(
         "code": CODE,
         "versions": versions(),
     }
+
+
+def _digest(texts: NDArray[np.str_]) -> str:
+    return hashlib.sha256(texts.tobytes()).hexdigest()
 
 
 def packed(every: Sequence[Findings]) -> Made:

@@ -83,7 +83,7 @@ class Workshop:
     @cached_property
     def _members(self) -> list[Indices]:
         """The members of each model, as rows of the data set."""
-        return [self.split.records[members] for members in self.split.members]
+        return [self.split.trained_on(m) for m in range(len(self.split.members))]
 
     def _seed(self, what: str, m: int) -> int:
         return derive(self.seed, what, self.split.number(m))

@@ -58,15 +58,21 @@ def answered(
     targets: Sequence[int],
     seed: int,
     traces: Sequence[Array] | None = None,
+    average: Bools | None = None,
 ) -> Answered:
     """Entropy, distances between members and non-members, and predicted risk, of what the targets release.
 
     First view only. What cannot be computed from the signals (entropy without logits, cross-entropy without labels)
     has no rows; with fewer than FEWEST members or non-members there are none at all. `traces` holds for each target
-    the losses [E epochs, n] of its n members in the order of their rows, in each epoch.
+    the losses [E epochs, n] of its n members in the order of their rows, in each epoch. Of the records only those that
+    are `average` [N] count, which canaries are not; None: all.
     """
     chosen, signals = list(targets), released.signals
     members, audited = released.members[chosen], released.audited[chosen]
+    if average is not None:
+        if traces is not None:
+            traces = [trace[:, average[own]] for trace, own in zip(traces, members, strict=True)]
+        members, audited = members & average, audited & average
     if min((audited & members).sum(), (audited & ~members).sum()) < FEWEST:
         return Answered()
     found = Answered()

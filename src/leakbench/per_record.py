@@ -104,7 +104,7 @@ def accusations(
     if not scores:
         return None
     chosen = np.array([pair for pair, each in scored.items() if each is not None])
-    outside = case.models.audited & ~case.models.members
+    outside = case.models.audited & ~case.models.members & case.average
     values = np.stack(scores)
     known = outside[chosen].all(axis=1) & np.isfinite(values).all(axis=1)
     own = np.sort(values[np.broadcast_to(known[:, None], values.shape)])[::-1]

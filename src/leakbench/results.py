@@ -24,6 +24,7 @@ BEST = "best"  # the attack name of rows about the strongest attack that needs n
 BEST_WHITE_BOX = "best_white_box"  # of rows about the strongest attack that has the model's parameters
 BLIND = "blind"  # the attack name of rows about one that sees nothing of the model
 NO_SINGLE_ATTACK = (BEST, BEST_WHITE_BOX, BLIND)
+CANARY = "canary:"  # begins the slices of canaries; the kind follows
 UNDEFENDED = "none"  # the defence of models that nothing defends
 OUTPUTS = (
     "entropy_mean",
@@ -56,7 +57,9 @@ class Row:
     attack: str | None = (
         None  # None for utility and cost; "best", "best_white_box": the strongest; "blind": baseline
     )
-    slice: str = "all"  # or class=, correct=, loss=, group:name=, or "worst", chosen on the other half
+    slice: str = (
+        "all"  # class=, correct=, loss=, group:name=, canary:kind, or "worst", chosen on the other half
+    )
     defence: str = "none"  # the study's label
     target: str = "all"  # "all" pools every target; else the target's index
     adaptive: bool | None = None  # False: the shadow models ignored the defence

@@ -13,7 +13,9 @@ from .correlations import rank_correlations
 from .data.dataset import Dataset
 from .data.designs import Split
 from .data.load import load
+from .data.plant import plant, require_measurable
 from .errors import LeakbenchError
+from .evaluate import FEWEST
 from .executors.base import Executor
 from .executors.local import LocalExecutor
 from .findings import Findings, Names, method_boxes
@@ -190,9 +192,17 @@ def open_workshop(
 
     With `dry` the store is only read.
     """
-    dataset, seed = dataset or load(study.file.data), study.file.seed
-    split = study.design.split(dataset, seed)
+    dataset, seed = dataset or data_of(study), study.file.seed
+    split = replace(study.design.split(dataset, seed), always=dataset.twins)
+    require_measurable(dataset, split, FEWEST)
     return Workshop(dataset, split, seed, open_store(store, dry), study.file.group_size, study.file.engine)
+
+
+def data_of(study: Study) -> Dataset:
+    """The data set of a study, with its canaries."""
+    dataset, spec = load(study.file.data), study.file.canaries
+    kinds = dict.fromkeys(defence.canary for defence in study.defences)
+    return plant(dataset, spec, list(kinds), study.file.seed) if spec else dataset
 
 
 def rehearsed(study: Study, dataset: Dataset) -> dict[str, Recipe]:
@@ -340,7 +350,7 @@ def look_at_trials(study: Study, trials: list[Trial], workshop: Workshop, progre
 
     def released(trial: Trial) -> Answered:
         label, targets = trial.defence.label, trial.split.targets
-        found = answered(label, trial.released(), targets, study.file.seed, trial.traces)
+        found = answered(label, trial.released(), targets, study.file.seed, trial.traces, trial.average)
         workers.advance()
         return found
 

@@ -20,8 +20,12 @@ def slices(
     targets: Sequence[int],
     class_names: Sequence[str] | None = None,
     groups: Mapping[str, NDArray[np.str_]] | None = None,
+    average: Bools | slice = slice(None),
 ) -> dict[str, Bools]:
-    """Masks [T, N] by name: all, each class, correctness, fifths by the target's own loss, custom groups."""
+    """Masks [T, N] by name: all, each class, correctness, fifths by the target's own loss, custom groups.
+
+    The fifths are those of the `average` records [N], without canaries.
+    """
     signals, shape = models.signals, (len(targets), models.members.shape[1])
     found = {"all": np.ones(shape, dtype=bool)}
     if signals.labels is not None:
@@ -35,7 +39,8 @@ def slices(
         )  # by most views
         found |= {"correct=yes": correct, "correct=no": ~correct}
     if signals.offers("loss"):
-        percentile = np.stack([_percentile(signals.statistic("loss", m).mean(axis=0)) for m in targets])
+        losses = [signals.statistic("loss", m).mean(axis=0) for m in targets]
+        percentile = np.stack([_percentile(each, each[average]) for each in losses])
         for low, high in pairwise(LOSS_CUTS):
             found[f"loss={low}-{high}%"] = (low <= percentile) & (percentile < high)
     for group, values in (groups or {}).items():
@@ -44,6 +49,6 @@ def slices(
     return found
 
 
-def _percentile(values: Array) -> Array:
-    """For each value the share of smaller ones, in 0..100; equal values fall into the same slice."""
-    return 100.0 * np.searchsorted(np.sort(values), values, side="left") / values.size
+def _percentile(values: Array, among: Array) -> Array:
+    """For each value the share of smaller ones among others, in 0..100; equal values fall into the same slice."""
+    return 100.0 * np.searchsorted(np.sort(among), values, side="left") / among.size

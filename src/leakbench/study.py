@@ -13,6 +13,7 @@ from .attacks import ATTACKS, Attack
 from .attacks.suite import SUITES
 from .data.designs import DESIGNS, Design
 from .data.load import DataSpec
+from .data.plant import CanarySpec
 from .defences import DEFENCES, Defence
 from .defences.owner import Map, Owner
 from .errors import InputError, unknown
@@ -107,6 +108,12 @@ class Protected:
         return any(part.changes_output for part in self.parts)
 
     @property
+    def canary(self) -> str:
+        """The kind of canary by which the parts are judged: of the first that names another than the usual one."""
+        kinds = [part.canary for part in self.parts]
+        return next((kind for kind in kinds if kind != Defence.canary), Defence.canary)
+
+    @property
     def may_mask(self) -> bool:
         """Whether an output transform that an attacker cannot undo may hide what the predicted classes tell."""
         return any(part.changes_output and not part.monotone for part in self.parts)
@@ -175,6 +182,7 @@ class StudyFile:
     data: DataSpec
     title: str = ""
     seed: int = 0
+    canaries: CanarySpec | None = None  # records made to be memorised, which show the worst case
     design: dict[str, Any] = field(default_factory=lambda: {"name": "random_half"})
     architecture: Architecture = field(default_factory=Architecture)
     stages: tuple[Stage, ...] = (Train(),)

@@ -31,8 +31,8 @@ def progress() -> "Progress":
 
 
 def show(results: "Results", page: Path) -> None:
-    """The table, the verdict, predicted risk, white-box attacks, bounds on epsilon, a flag of each kind, the report's
-    place, the notes.
+    """The table, the verdict, worst case, predicted risk, white-box attacks, bounds on epsilon, a flag of each kind,
+    the report's place, the notes.
     """
     from .report.outputs import risk_line
     from .report.privacy import bounds_line
@@ -40,10 +40,13 @@ def show(results: "Results", page: Path) -> None:
     from .report.verdict import verdict
     from .report.view import View
     from .report.white_box import white_box_line
+    from .report.worst_case import finding
 
     console, view = _console(), View(results)
     console.print(terminal_table(view))
     _print_line(console, f"verdict: {verdict(view).text}")
+    if (worst := finding(view)) is not None:
+        _print_line(console, f"worst case: {worst}")
     if (risk := risk_line(view)) is not None:
         _print_line(console, risk)
     if (parameters := white_box_line(view)) is not None:

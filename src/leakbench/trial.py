@@ -64,6 +64,17 @@ class Trial:
         )
 
     @cached_property
+    def canary_kinds(self) -> NDArray[np.str_] | None:
+        """The kind of canary of each record at stake [N]; see `Dataset.canary_kinds`."""
+        return self.dataset.canary_kinds(self.split.records)
+
+    @property
+    def average(self) -> Bools:
+        """Which records at stake are no canaries [N]."""
+        kinds = self.canary_kinds
+        return np.ones(len(self.split.records), dtype=bool) if kinds is None else kinds == ""
+
+    @cached_property
     def test_correct(self) -> Bools:
         """Whether each target is right about each record of the test part [T, Z], first view."""
         y = self.dataset.y[self.test]
@@ -91,7 +102,10 @@ class Trial:
         entries = [self.answers.entries[m] for m in self.split.targets]
         if not all(TRACES in entry.files for entry in entries):
             return None
-        found = [entry.array(TRACES) for entry in entries]
+        members = self.split.members[list(self.split.targets)].sum(axis=1)
+        found = [
+            entry.array(TRACES)[:, :n] for entry, n in zip(entries, members, strict=True)
+        ]  # twins come last
         return found if min(map(len, found)) > 1 else None  # a single epoch has no spread
 
     def _release(self, logits: Numbers) -> Numbers:

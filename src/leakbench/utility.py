@@ -24,8 +24,9 @@ LATENCY_REPEATS = 30
 def utility(trial: Trial) -> Iterator[Row]:
     """How good the T targets' answers to the test part are, and how much better those to their members.
 
-    Shadow models are left out: in the design `single` they trained on parts of the test part. Intervals treat
-    models and records as clusters: the same test records judge every model.
+    Shadow models are left out: in the design `single` they trained on parts of the test part. So are canaries, of
+    which the test part has none. Intervals treat models and records as clusters: the same test records judge every
+    model.
     """
     label, targets, right = trial.defence.label, list(trial.split.targets), trial.test_correct
     yield _rate("accuracy", label, right, np.ones_like(right))
@@ -33,8 +34,8 @@ def utility(trial: Trial) -> Iterator[Row]:
     yield _label_changes(trial)
     members, signals = trial.split.members[targets], trial.released().signals
     correct = np.stack([signals.statistic("correct", m)[0] > 0.5 for m in targets])  # [T, N]
-    yield _rate("train_accuracy", label, correct, members)
-    yield _gap(label, correct, members, trial.split.audited[targets])
+    yield _rate("train_accuracy", label, correct, members & trial.average)
+    yield _gap(label, correct, members, trial.split.audited[targets] & trial.average)
 
 
 def accuracy_difference(trial: Trial, other: Trial) -> Row:
@@ -93,16 +94,15 @@ def _extra_data(trial: Trial) -> Row:
     records where training stops by them or an adversary compares with them.
     """
     split, recipe = trial.split, trial.recipe
-    members = split.members.sum(axis=1)  # [M]
-    extra = np.zeros(len(members))
+    extra = np.zeros(len(split.sizes))  # [M]
     for stage in recipe.stages:
         if isinstance(stage, Generate):
-            extra += np.maximum(1, np.round(stage.size * members))
+            extra += np.maximum(1, np.round(stage.size * split.sizes))
     if recipe.needs_public or trial.defence.needs_public:
         extra += len(trial.dataset.parts["public"])
     if recipe.needs_dev:
         extra += [len(dev) for dev in split.dev]
-    return Row("extra_data_ratio", float((extra / members).mean()), defence=trial.defence.label, unit="x")
+    return Row("extra_data_ratio", float((extra / split.sizes).mean()), defence=trial.defence.label, unit="x")
 
 
 def _latency(trial: Trial, baseline: Trial, dataset: Dataset, size: int) -> Iterator[Row]:

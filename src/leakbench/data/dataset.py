@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -19,9 +19,9 @@ class Dataset:
     """Records x [N, ...], labels y [N] in 0..C-1, and disjoint parts by name.
 
     Parts: `pool` (records whose membership is at stake), `dev` (for early stopping and the like), `test` (for
-    utility, and as the attacker's population), `public` (what attacker and defender both own). Images are
-    float32 [N, channels, height, width] in 0..1; tables are float32 [N, D]. `mean` and `std` of each channel or
-    column say how a network normalises its input; x itself is never normalised.
+    utility, and as the attacker's population), `public` (what attacker and defender both own), `twins` (of canaries:
+    every model trains on them). Images are float32 [N, channels, height, width] in 0..1; tables are float32 [N, D].
+    `mean` and `std` of each channel or column say how a network normalises its input; x itself is never normalised.
     """
 
     name: str
@@ -33,6 +33,7 @@ class Dataset:
     mean: tuple[float, ...] = ()  # [channels], or none: no normalisation
     std: tuple[float, ...] = ()  # [channels], or none
     notes: tuple[str, ...] = ()  # what was left out of the files, or read in another way than it may seem
+    canaries: Mapping[str, Indices] = field(default_factory=dict)  # rows of the pool, by kind of canary
 
     def __post_init__(self) -> None:
         if len(self.x) != len(self.y):
@@ -61,6 +62,20 @@ class Dataset:
     def is_image(self) -> bool:
         """Whether records are [channels, height, width]."""
         return self.x.ndim == 4
+
+    @property
+    def twins(self) -> Indices:
+        """Rows that every model trains on, beside its members."""
+        return self.parts.get("twins", np.empty(0, np.int64))
+
+    def canary_kinds(self, rows: Indices) -> NDArray[np.str_] | None:
+        """The kind of canary of each row [n], empty for an average record; None if the data set has no canaries."""
+        if not self.canaries:
+            return None
+        kinds = np.zeros(len(self.x), dtype=f"U{max(map(len, self.canaries))}")
+        for kind, own in self.canaries.items():
+            kinds[own] = kind
+        return kinds[rows]
 
     @cached_property
     def fingerprint(self) -> str:

@@ -20,6 +20,7 @@ class Defence(Plugin):
     monotone: ClassVar[bool] = False  # one-to-one and undone by `inverse`: an adaptive attack reads the same
     made_once: ClassVar[bool] = False  # answers are made once a model and kept: it needs its owner, or long
     needs_public: ClassVar[bool] = False  # its owner needs public records
+    canary: ClassVar[str] = "mislabelled"  # the kind of canary that shows its worst case
 
     @property
     def asked(self) -> int:

@@ -21,6 +21,7 @@ class DpSgd(Defence):
 
     name: ClassVar[str] = "dp_sgd"
     source: ClassVar[str] = "Abadi et al. 2016, arXiv 1607.00133"
+    canary = "out_of_distribution"  # Aerni et al. 2024, figure 1
 
     noise: float = 1.0
     clip: float = 1.0

@@ -24,6 +24,7 @@ class Selena(Defence):
 
     name: ClassVar[str] = "selena"
     source: ClassVar[str] = "Tang et al. 2022, arXiv 2110.08324"
+    canary = "near_duplicate"  # Aerni et al. 2024, section on SELENA
 
     size: int = 25
     leaves_out: int = 10

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import TypeGuard
 
-from ..results import CORRELATIONS, UNDEFENDED, Row
+from ..results import CANARY, CORRELATIONS, UNDEFENDED, Row
 
 MISSING = "–"
 INFINITE = "∞"
@@ -226,6 +226,8 @@ def slice_title(name: str) -> str:
     """`group:sex=f` reads sex = f; `class=3` reads class 3."""
     if name in SLICES:
         return SLICES[name]
+    if name.startswith(CANARY):
+        return f"{name.removeprefix(CANARY).replace('_', ' ')} canaries"
     key, _, value = name.removeprefix("group:").partition("=")
     if name.startswith("group:"):
         return f"{key} = {value}"

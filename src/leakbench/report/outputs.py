@@ -1,25 +1,18 @@
 """What the released answers give away by themselves: a table, histograms, and what goes with leakage."""
 
 from dataclasses import dataclass
-from functools import partial
-from typing import TYPE_CHECKING
 
 import numpy as np
 from markupsafe import Markup
 
 from ..results import BEST, OUTPUTS, Distribution, Row
-from .labels import Labelled, name_points
-from .numbers import MISSING, finite, metric_title, scale, show
-from .svg import FAINT, FONT, MUTED, colour, figure, inline, place
+from .numbers import MISSING, finite, metric_title, show
+from .scatter import number, numbered, scattered
+from .svg import FONT, MUTED, colour, figure, inline, place
 from .tables import Cell, Column, Table
 from .view import BASELINE, View, distinct
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
 WIDTH, HEIGHT = 330.0, 190.0
-SCATTER = (350.0, 300.0)
-MOST_NAMED = 12  # points that get their names; more get numbers, which the table explains
 ENTROPY_ATTACK = "entropy"
 STATISTICS = {"entropy": "entropy of the answer, nats", "loss": "cross-entropy of the label, nats"}
 
@@ -37,19 +30,10 @@ def outputs(view: View) -> Table:
     lines = []
     for d in named:
         head = "the model" if view.results.kind == "audit" else d
-        line = [Cell(head, f"no. {_number(view, d)}" if _numbered(view) else "")]
+        line = [Cell(head, f"no. {number(view, d)}" if numbered(view) else "")]
         line += [Cell.of(rows.get((d, m))) for m in metrics]
         lines.append(line + ([Cell.of(aucs[d])] if attacked else []))
     return Table(columns, lines)
-
-
-def _numbered(view: View) -> bool:
-    """Whether the points of a figure carry numbers instead of names."""
-    return len(view.defences) > MOST_NAMED
-
-
-def _number(view: View, defence: str) -> int:
-    return view.defences.index(defence) + 1
 
 
 def released_auc(view: View, defence: str) -> Row | None:
@@ -209,25 +193,12 @@ def scatter(view: View, predictor: Predictor, order: int) -> Markup | None:
     points = _points(view, predictor)
     if not points:
         return None
-    width, height = SCATTER
-    made, axes = figure(width, height)
-    place(axes, width, height, left=50, right=14, top=10, bottom=42)
-    _fit(axes, points)
-    labelled = []
-    for defence, x, y in points:
-        tone = MUTED if defence in view.baselines else colour(view.defences.index(defence))
-        bar = {"color": tone, "linewidth": 1.0, "alpha": 0.7, "zorder": 2}
-        if finite(x.lo) and finite(x.hi):
-            axes.plot([x.lo, x.hi], [y.value, y.value], **bar)  # type: ignore[arg-type]
-        if finite(y.lo) and finite(y.hi):
-            axes.plot([x.value, x.value], [y.lo, y.hi], **bar)  # type: ignore[arg-type]
-        axes.plot([x.value], [y.value], "o", color=tone, markersize=6, zorder=3)
-        label = str(_number(view, defence)) if _numbered(view) else defence
-        labelled.append(Labelled(label, (x.value, y.value)))
-    name_points(axes, labelled, (width, height))
-    axes.set_xlabel(_axis(metric_title(predictor.name), points[0][1]), color=MUTED, fontsize=FONT)
     leakage = metric_title(predictor.leakage)
-    axes.set_ylabel(f"{leakage} of {_attack(predictor.spearman)}", color=MUTED, fontsize=FONT)
+    titles = (
+        _axis(metric_title(predictor.name), points[0][1]),
+        f"{leakage} of {_attack(predictor.spearman)}",
+    )
+    made, _ = scattered(view, points, titles)
     told = "; ".join(f"{d}: {show(x)}, {leakage} {show(y)}" for d, x, y in points)
     return inline(made, f"predictor-{order}", f"{metric_title(predictor.name)} against {leakage}. {told}.")
 
@@ -240,29 +211,6 @@ def _points(view: View, predictor: Predictor) -> list[tuple[str, Row, Row]]:
         if x is not None and y is not None and finite(x.value) and finite(y.value):
             found.append((d, x, y))
     return found
-
-
-def _fit(axes: "Axes", points: list[tuple[str, Row, Row]]) -> None:
-    """Limits that hold every interval, with room for the labels; ticks in the units of the table."""
-    (x0, x1), (y0, y1) = _ends([x for _, x, _ in points]), _ends([y for *_, y in points])
-    axes.set_xlim(x0, x1)
-    axes.set_ylim(y0, y1)
-    axes.locator_params(nbins=5)
-    axes.xaxis.set_major_formatter(partial(_tick, points[0][1]))
-    axes.yaxis.set_major_formatter(partial(_tick, points[0][2]))
-    axes.grid(color=FAINT, linewidth=0.4, alpha=0.5)
-
-
-def _ends(rows: list[Row]) -> tuple[float, float]:
-    ends = [v for r in rows for v in (r.value, r.lo, r.hi) if finite(v)]
-    pad = 0.08 * (max(ends) - min(ends)) or 0.01
-    return min(ends) - pad, max(ends) + pad
-
-
-def _tick(row: Row, value: float, _: int | None = None) -> str:
-    """A value on the axis of the row's metric: percent where the table has percent."""
-    suffix = " %" if scale(row).suffix == " %" else ""
-    return f"{value * scale(row).factor:.4g}{suffix}".replace("-", "−")
 
 
 def _axis(title: str, row: Row) -> str:

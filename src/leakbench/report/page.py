@@ -24,6 +24,7 @@ from . import (
     sizes,
     tables,
     wording,
+    worst_case,
 )
 from .grades import limits_in_words
 from .images import Album
@@ -67,6 +68,7 @@ def render(results: Results) -> str:
         figures=_figures(view),
         matched=matched.matched(view),
         leakage=tables.leakage(view),
+        worst_case=worst_case.worst_case(view),
         bounds=privacy.bounds(view),
         overlaps=overlap.sections(view),
         single=per_record.per_record(view),
@@ -148,6 +150,7 @@ def _figures(view: View) -> dict[str, Any]:
     return {
         "tradeoff": plots.tradeoff(view),
         "tradeoff_narrow": plots.tradeoff(view, narrow=True),
+        "worst_case": worst_case.worst_case_figure(view),
         "roc": [(d, plot) for d in drawn if (plot := plots.roc(view, d))],
         "roc_slices": [(d, plot) for d in drawn[:MOST_SLICED] if (plot := plots.roc_slices(view, d))],
         "slices": [(d, plot) for d in drawn if (plot := plots.slices(view, d))],

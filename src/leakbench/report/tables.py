@@ -178,7 +178,7 @@ def _slice_cell(row: Row) -> Cell:
 
 def leakage(view: View, of: Sequence[Row] | None = None) -> Table:
     """One line for each defence, attack, attacker and slice of the rows `of`, or of all, what matters most first."""
-    rows = [*view.leakage, *view.cross] if of is None else of
+    rows = [*view.leakage, *view.cross, *view.canaries] if of is None else of
     metrics = distinct(r.metric for r in rows)
     lines: dict[tuple[object, ...], dict[str, Row]] = {}
     for r in rows:

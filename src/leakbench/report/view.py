@@ -9,6 +9,7 @@ from ..results import (
     BEST,
     BEST_WHITE_BOX,
     BLIND,
+    CANARY,
     CORRELATIONS,
     NO_SINGLE_ATTACK,
     OUTPUTS,
@@ -66,6 +67,8 @@ def _kind(row: Row) -> str:
         return "outputs"
     if row.metric.partition("[")[0] in CORRELATIONS:
         return "correlations"
+    if row.slice.startswith(CANARY):
+        return "canaries"
     return "generators" if row.slice == GENERATOR else "plain"
 
 
@@ -140,8 +143,8 @@ class View:
     """The rows of results, found by what they are of. Where rows pool all targets, only these are shown.
 
     `rows` are about a defence by itself, attacked by one who knows it or by one who knows of none; the others,
-    which are read in sections of their own, are `white_box`, `cross`, `matched`, `origins`, `generators`, `outputs` and
-    `correlations`.
+    which are read in sections of their own, are `white_box`, `cross`, `matched`, `origins`, `generators`, `canaries`,
+    `outputs` and `correlations`.
     """
 
     def __init__(self, results: Results) -> None:
@@ -160,6 +163,7 @@ class View:
         self.matched = kinds.get("matched", [])  # differences from another defence than none
         self.origins = kinds.get("origins", [])  # parts of a defence's leakage
         self.generators = kinds.get("generators", [])  # what synthetic records give away by themselves
+        self.canaries = kinds.get("canaries", [])  # records that are made to be memorised
         self.outputs = kinds.get("outputs", [])  # entropy and predicted risk of the released answers
         self.correlations = kinds.get("correlations", [])  # across the defences
         self._index: dict[tuple[str, str, str | None, bool | None, str], Row] = {}
@@ -197,7 +201,15 @@ class View:
     @cached_property
     def defences(self) -> list[str]:
         """Defences in their order, the undefended model first."""
-        rows = [*self.rows, *self.cross, *self.matched, *self.origins, *self.generators, *self.outputs]
+        rows = [
+            *self.rows,
+            *self.cross,
+            *self.matched,
+            *self.origins,
+            *self.generators,
+            *self.canaries,
+            *self.outputs,
+        ]
         names = distinct([r.defence for r in rows] + [c.defence for c in self.results.curves])
         return sorted(names, key=lambda name: name != BASELINE)
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from ..results import BEST, NO_SINGLE_ATTACK, Row
+from . import worst_case
 from .comparison import LESS, MIXED, MORE, UNTOLD, below, changes, comparisons
 from .grades import leaks
 from .numbers import DIFFERENCE, count, metric_title, percent, rate, show, strongest_title
@@ -32,7 +33,8 @@ def summary(view: View) -> list[str]:
     if view.void:
         return [void(view)]
     told = _defences if len(mains) <= MOST_TOLD + 1 else _groups
-    return [*_leakage(view), *told(view), *_matched(view), *_misled(view), *_conditions(view)]
+    worst = filter(None, [worst_case.finding(view)])
+    return [*_leakage(view), *told(view), *_matched(view), *worst, *_misled(view), *_conditions(view)]
 
 
 def _leakage(view: View) -> Iterator[str]:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError, unknown
-from ..types import Models
+from ..types import Bools, Models
 from .assemble import Arrays, assemble, kinds
 from .check import text
 from .formats import load
@@ -22,6 +22,7 @@ from .named import decoded, numbered
 from .vocabulary import NAMES, SCHEMA, canonical, recognise
 
 MOST_GROUPS = 1000  # each is measured under each attack
+MOST_KINDS = 20  # of canaries
 MOST_FEATURES = 1000  # columns; the blind baseline looks at each
 
 
@@ -38,6 +39,9 @@ class AuditInput:
     kind: str  # the most telling answers given: "logits", "probs", "losses" or "scores"
     notes: tuple[str, ...] = ()  # what was given and not used
     features: NDArray[Any] | None = None  # [N, D] what else is known of the records: numbers or text
+    canaries: NDArray[np.str_] | None = (
+        None  # [N] the kind of canary of each record, empty for an average one
+    )
 
 
 def read(path: str | Path) -> AuditInput:
@@ -86,6 +90,7 @@ def _checked(arrays: Arrays, source: str, notes: list[str]) -> AuditInput:
         kind=kinds(arrays)[0],
         notes=(*notes, *_unused(arrays)),
         features=_features(arrays, n_records),
+        canaries=_canaries(arrays, models.members[list(targets)]),
     )
 
 
@@ -130,6 +135,32 @@ def _features(arrays: Arrays, n: int) -> NDArray[Any] | None:
     if array.dtype.kind == "f" and np.isinf(array).any():
         raise InputError("features must not be infinite; use NaN where a number is missing")
     return np.asarray(array).reshape(n, -1)
+
+
+def _canaries(arrays: Arrays, members: Bools) -> NDArray[np.str_] | None:
+    """The kind of canary of each record [N], empty for an average one; None where there are none."""
+    array = arrays.get("canary")
+    if array is None or not array.size:
+        return None
+    n = members.shape[1]
+    if array.shape != (n,) or array.dtype.kind != "U":
+        raise InputError(
+            f"canary must be one text a record, [{n}], the kind of canary or empty, got {array.dtype} of shape "
+            f"{array.shape}"
+        )
+    several = np.unique(array[array != ""]).size
+    if several > MOST_KINDS:
+        raise InputError(
+            f"canary must hold at most {MOST_KINDS} different kinds, got {several}; name kinds, not records"
+        )
+    average = members[:, array == ""]
+    if not average.any() or average.all():
+        raise InputError(
+            "canary must be empty for some members and some non-members, the average records that canaries are "
+            f"compared with, got {int(average.sum())} members and {int((~average).sum())} non-members; where every "
+            "record is a canary, name the kinds in `groups`"
+        )
+    return array if several else None
 
 
 def _class_names(arrays: Arrays, n_classes: int | None) -> tuple[str, ...] | None:

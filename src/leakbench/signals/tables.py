@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from .vocabulary import canonical, listed, recognise
+from .vocabulary import TEXTS, canonical, listed, recognise
 
 Arrays = dict[str, NDArray[Any]]
 Index = tuple[int, ...]
@@ -138,7 +138,7 @@ def unpacked(path: Path) -> bytes:
 
 
 def _is_text(name: str) -> bool:
-    return name.startswith("group") or name.endswith("members")
+    return name.startswith(TEXTS) or name.endswith("members")
 
 
 def _header(content: bytes, path: Path) -> tuple[list[str], str]:
@@ -248,7 +248,7 @@ def _of_one_kind(columns: list[NDArray[Any]]) -> list[NDArray[Any]]:
 def _values(column: Any, label: str, name: str, path: Path) -> NDArray[Any]:
     import pyarrow as pa
 
-    if column.null_count and name != "features":
+    if column.null_count and name not in ("features", "canary"):
         row = column.is_null().to_numpy().argmax()
         raise InputError(
             f"{path}: the column {label!r} is empty in record {row}; fill it or leave the record out"
@@ -261,7 +261,7 @@ def _values(column: Any, label: str, name: str, path: Path) -> NDArray[Any]:
     if pa.types.is_string(kind) or pa.types.is_large_string(kind):
         return _texts([cell or "" for cell in column.to_pylist()], label, name, path)
     values: NDArray[Any] = column.to_numpy()
-    return values.astype(str) if name.startswith("group") else values
+    return values.astype(str) if name.startswith(TEXTS) else values
 
 
 def _rows(column: Any, label: str, path: Path) -> NDArray[Any]:
@@ -305,7 +305,7 @@ def _name_bad_line(content: bytes, separator: str, path: Path, places: dict[str,
     tests = {
         column: ("true/false or 0/1", _is_boolean) if name.endswith("members") else ("a number", _is_number)
         for name, by_index in places.items()
-        if not name.startswith(("group", "feature"))
+        if not name.startswith((*TEXTS, "feature"))
         for column in by_index.values()
     }
     with _lines(content, "replace") as file:

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable
 from ..errors import InputError
 
 SCHEMA = "leakbench-audit/1"
+TEXTS = ("group", "canary")  # begin the names of arrays of text
 KINDS = ("logits", "probs", "losses", "scores")  # the answers of a model, most telling first
 NAMES = frozenset(
     [prefix + kind for prefix in ("", "shadow_") for kind in KINDS]
@@ -20,6 +21,7 @@ NAMES = frozenset(
         "members",
         "labels",
         "groups",
+        "canary",
         "features",
         "class_names",
         "schema",

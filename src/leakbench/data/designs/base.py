@@ -1,9 +1,10 @@
 """Which model trains on which records, and for which records of a model membership is a fair question."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...errors import InputError
 from ...registry import Plugin
@@ -23,6 +24,19 @@ class Split:
     dev: tuple[Indices, ...]  # [M] rows of the data set for model m's early stopping
     targets: tuple[int, ...]  # the models that are attacked
     numbers: tuple[int, ...] = ()  # [M] of the models in the whole design, where some were left out
+    always: Indices = field(
+        default_factory=lambda: np.empty(0, np.int64)
+    )  # rows that every model trains on beside
+
+    def trained_on(self, m: int) -> Indices:
+        """Rows of the data set that model m trains on: its members, then those that every model has."""
+        return np.concatenate([self.records[self.members[m]], self.always])
+
+    @property
+    def sizes(self) -> NDArray[np.int64]:
+        """How many rows each model trains on [M]."""
+        sizes: NDArray[np.int64] = self.members.sum(axis=1) + len(self.always)
+        return sizes
 
     def number(self, m: int) -> int:
         """The number of model m in the whole design, by which it is known: its seed comes from it."""
@@ -40,6 +54,7 @@ class Split:
             tuple(self.dev[m] for m in kept),
             tuple(i for i, m in enumerate(kept) if m in self.targets and m not in alone),
             tuple(self.number(m) for m in kept),
+            self.always,
         )
 
     def _complementary(self, j: int, m: int) -> bool:
