@@ -176,9 +176,8 @@ def run(
     planned = leakbench.Study.load(study, changes or (), allow_imports)
     if dry_run:
         from .forecast import forecast
-        from .running import data_of
 
-        dataset = data_of(planned)
+        dataset = planned.load_data()
         terminal.show_forecast(forecast(planned, store, dataset))
         terminal.show_notes(dataset.notes)
         return

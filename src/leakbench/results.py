@@ -57,9 +57,7 @@ class Row:
     attack: str | None = (
         None  # None for utility and cost; "best", "best_white_box": the strongest; "blind": baseline
     )
-    slice: str = (
-        "all"  # class=, correct=, loss=, group:name=, canary:kind, or "worst", chosen on the other half
-    )
+    slice: str = "all"  # or class=, correct=, loss=, group:name=, canary:kind; "worst": on the other half
     defence: str = "none"  # the study's label
     target: str = "all"  # "all" pools every target; else the target's index
     adaptive: bool | None = None  # False: the shadow models ignored the defence

@@ -12,8 +12,7 @@ from .comparisons import matched_in_accuracy, origin_of_leakage, public_twins
 from .correlations import rank_correlations
 from .data.dataset import Dataset
 from .data.designs import Split
-from .data.load import load
-from .data.plant import plant, require_measurable
+from .data.plant import require_measurable
 from .errors import LeakbenchError
 from .evaluate import FEWEST
 from .executors.base import Executor
@@ -192,17 +191,10 @@ def open_workshop(
 
     With `dry` the store is only read.
     """
-    dataset, seed = dataset or data_of(study), study.file.seed
+    dataset, seed = dataset or study.load_data(), study.file.seed
     split = replace(study.design.split(dataset, seed), always=dataset.twins)
     require_measurable(dataset, split, FEWEST)
     return Workshop(dataset, split, seed, open_store(store, dry), study.file.group_size, study.file.engine)
-
-
-def data_of(study: Study) -> Dataset:
-    """The data set of a study, with its canaries."""
-    dataset, spec = load(study.file.data), study.file.canaries
-    kinds = dict.fromkeys(defence.canary for defence in study.defences)
-    return plant(dataset, spec, list(kinds), study.file.seed) if spec else dataset
 
 
 def rehearsed(study: Study, dataset: Dataset) -> dict[str, Recipe]:

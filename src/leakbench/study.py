@@ -11,9 +11,10 @@ import numpy as np
 
 from .attacks import ATTACKS, Attack
 from .attacks.suite import SUITES
+from .data.dataset import Dataset
 from .data.designs import DESIGNS, Design
-from .data.load import DataSpec
-from .data.plant import CanarySpec
+from .data.load import DataSpec, load
+from .data.plant import CanarySpec, plant
 from .defences import DEFENCES, Defence
 from .defences.owner import Map, Owner
 from .errors import InputError, unknown
@@ -264,6 +265,12 @@ class Study:
     def design(self) -> Design:
         """Which model trains on which records."""
         return DESIGNS.make(self.file.design)
+
+    def load_data(self) -> Dataset:
+        """The data set, with its canaries. Raises InputError as `load` and `plant` do."""
+        dataset, canaries = load(self.file.data), self.file.canaries
+        kinds = dict.fromkeys(defence.canary for defence in self.defences)
+        return plant(dataset, canaries, list(kinds), self.file.seed) if canaries else dataset
 
     @cached_property
     def defences(self) -> tuple[Protected, ...]:

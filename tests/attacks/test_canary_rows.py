@@ -11,6 +11,7 @@ from leakbench.findings import Findings, Names, findings
 from leakbench.kept import packed, spec, unpacked
 from leakbench.metrics.standard import STANDARD
 from leakbench.outputs import answered
+from leakbench.per_record import accusations
 from leakbench.results import BEST
 from leakbench.store import open_store
 from leakbench.types import Models, Signals
@@ -65,7 +66,7 @@ def test_what_is_memorised_shows_in_its_own_rows_and_nowhere_else(worst: Finding
 def test_no_slice_flag_curve_or_record_counts_a_canary(worst: Findings) -> None:
     average, size = int((KINDS == "").sum()), {}
     for r in worst.rows:
-        size.setdefault((r.slice, r.attack), r.n_members + r.n_nonmembers)
+        size.setdefault((r.slice, r.attack), (r.n_members or 0) + r.n_nonmembers)
     assert size["all", "lira"] == average * MODELS
     assert size["canary:mislabelled", "lira"] == int((KINDS == "mislabelled").sum()) * MODELS
     for family in ("class=", "loss=", "correct="):
@@ -80,6 +81,8 @@ def test_no_slice_flag_curve_or_record_counts_a_canary(worst: Findings) -> None:
     shown = next(e for e in worst.exposures if e.attack == "lira")
     np.testing.assert_array_equal(np.isfinite(shown.score_in), KINDS == "")
     assert not [flag for flag in worst.flags if flag.code in ("F16", "F17")]
+    accused = accusations(case(world(KINDS == "mislabelled")), quick("loss"), np.array([[0, 2]]), 0)
+    assert accused.known[:, KINDS == ""].any() and not accused.known[:, KINDS != ""].any()
 
 
 def test_canaries_are_told_by_what_so_few_can_resolve(worst: Findings) -> None:
