@@ -111,6 +111,12 @@ def test_the_section_shows_who_finds_what_and_survives_24_attacks() -> None:
     assert page.count("</svg>") >= 1
 
 
+def test_a_single_attack_that_finds_members_is_compared_with_nobody() -> None:
+    made, rows = overlaps(attacked({name: several()[name] for name in ("strong", "tied")}))
+    (section,) = sections(View(Results("audit", "t", rows, overlaps=made)))
+    assert section.similarity == []
+
+
 def test_overlaps_survive_the_file() -> None:
     made, rows = overlaps(attacked(several()))
     results = Results("audit", "t", rows, overlaps=made)

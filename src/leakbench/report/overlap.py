@@ -43,7 +43,7 @@ def sections(view: View) -> list[Section]:
             _words(first),
             upset(view, first),
             added(view, first),
-            [(_found(o), similarity(o)) for o in (first, *others) if o.union],
+            [(_found(o), similarity(o)) for o in (first, *others) if len(_finding(o)) > 1],
         )
         for defence, (first, *others) in list(by_defence.items())[:MOST_DEFENCES]
     ]
@@ -61,7 +61,7 @@ def _words(overlap: Overlap) -> str:
     own = overlap.common[overlap.attacks.index(overlap.strongest)][overlap.attacks.index(overlap.strongest)]
     text = f"{overlap.strongest} finds {_share(own, overlap.members)} of the members, all attacks together "
     text += f"{_share(overlap.union, overlap.members)}."
-    idle = [a for k, a in enumerate(overlap.attacks) if not overlap.common[k][k]]
+    idle = [a for k, a in enumerate(overlap.attacks) if k not in _finding(overlap)]
     if idle:
         text += f" No member is {_found(overlap)} by {', '.join(idle)}."
     if overlap.left_out:
@@ -122,11 +122,15 @@ def share_of(detail: Mapping[str, float], key: str) -> Cell:
     return Cell(f"{100 * detail[key]:.1f} %", note, detail[key])
 
 
+def _finding(overlap: Overlap) -> list[int]:
+    """The places of the attacks that find any member."""
+    return [k for k, counts in enumerate(overlap.common) if counts[k]]
+
+
 def similarity(overlap: Overlap) -> Table:
     """The Jaccard index of what each two attacks find, attacks that find the same side by side."""
-    common = np.array(overlap.common, dtype=np.float64)
-    names = [k for k in range(len(common)) if common[k, k]]
-    common = common[np.ix_(names, names)]
+    names = _finding(overlap)
+    common = np.array(overlap.common, dtype=np.float64)[np.ix_(names, names)]
     own = np.diagonal(common)
     jaccard = common / (own[:, None] + own[None] - common)
     order = _side_by_side(jaccard)
