@@ -18,6 +18,7 @@ from .outputs import answered
 from .progress import Progress, Silent, Timed
 from .provenance import Clock, provenance
 from .results import Results
+from .signals.features import components
 from .signals.files import AuditInput, from_arrays, read
 from .study import make_attacks
 from .workers import Workers
@@ -109,7 +110,10 @@ def _audit(
     progress: Timed,
     clock: Clock,
 ) -> Results:
-    case = Case("none", given.models, given.targets, canaries=given.canaries)
+    models = given.models
+    if given.features is not None and any("features" in attack.needs for attack in attacks.values()):
+        models = replace(models, signals=replace(models.signals, features=components(given.features)))
+    case = Case("none", models, given.targets, canaries=given.canaries)
     progress.stage("attacks", len(attacks))
     most = ROOM // (PER_RECORD * given.models.members.shape[1])
     workers, names = (

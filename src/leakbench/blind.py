@@ -14,10 +14,10 @@ from .metrics.auc import Auc
 from .results import BLIND, Row
 from .scoring import held_out, ranks_within
 from .seeds import stream
+from .signals.features import column, ranked
 from .types import Array, Bools, Target
 
 MOST_TARGETS = 8  # of which each has an attacker; more would tell little more about the same design
-MOST_CATEGORIES = 250  # the most frequent ones; all others are one
 MOST_COLUMNS = 64  # looked at in each split
 FEWEST_IN_LEAF = 20
 
@@ -63,8 +63,8 @@ def blind(
     """
     labels = case.models.signals.labels
     categories = [*(groups or {}).values(), *([] if labels is None else [labels])]
-    columns = [(_ranked(values), True) for values in categories]
-    columns += [] if features is None else [_column(values) for values in features.T]
+    columns = [(ranked(values), True) for values in categories]
+    columns += [] if features is None else [column(values) for values in features.T]
     if not columns:
         return
     few = min(
@@ -99,23 +99,6 @@ def blind(
         defence=case.defence,
         adaptive=case.adaptive,
     )
-
-
-def _column(values: NDArray[Any]) -> tuple[Array, bool]:
-    """A feature [N] as numbers, NaN where none is or an infinite one, and whether they stand for categories."""
-    try:
-        numbers = np.where(values == "", "nan", values) if values.dtype.kind == "U" else values
-        numbers = numbers.astype(np.float64)
-    except ValueError:
-        return _ranked(values), True
-    return np.where(np.isfinite(numbers), numbers, np.nan), False
-
-
-def _ranked(values: NDArray[Any]) -> Array:
-    """Categories [N] by falling frequency, 0 for the most frequent; the rarest share a number."""
-    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
-    rank = np.argsort(np.argsort(-counts, kind="stable"), kind="stable")
-    return np.minimum(rank, MOST_CATEGORIES)[place].astype(np.float64)
 
 
 def _sample(case: Case, targets: tuple[int, ...], scores: Array, seed: int) -> Sample:

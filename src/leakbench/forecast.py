@@ -28,6 +28,7 @@ from .progress import Silent
 from .released import unreleased
 from .running import attacks_on, make_trials, open_workshop, rehearsed, train_all
 from .seeds import stream
+from .signals.features import COMPONENTS
 from .study import Protected, Query, Study
 from .train.job import Trained, groups
 from .train.query import query
@@ -198,7 +199,10 @@ def _made_up(study: Study, workshop: Workshop, n: int) -> Case:
     views = (len(split.members), len(study.query.shown))
 
     def answers(n: int) -> Signals:
-        return Signals(rng.integers(classes, size=n), rng.normal(size=(*views, n, classes)))
+        features = rng.normal(size=(n, COMPONENTS)) if study.reads_features else None
+        return Signals(
+            rng.integers(classes, size=n), rng.normal(size=(*views, n, classes)), features=features
+        )
 
     outside = split.population(workshop.dataset).size * n // len(split.records)
     nobody = np.zeros((len(split.members), outside), dtype=bool)

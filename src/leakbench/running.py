@@ -33,6 +33,7 @@ from .provenance import Clock, provenance
 from .registry import Plugin
 from .released import Released, release
 from .results import BEST, UNDEFENDED, Distribution, Flag, LayerSize, Results, Row, SyntheticSample
+from .signals.features import components
 from .signals.views import parse_views
 from .store import open_store
 from .study import Protected, Study
@@ -239,6 +240,7 @@ def make_trials(
         gradients = {
             recipe: query_gradients(workshop, recipe, answers[recipe], progress) for recipe in distinct
         }
+    features = components(workshop.dataset.x, workshop.rows) if study.reads_features else None
     trials = []
     for defence in defences:
         recipe = recipes[defence.label]
@@ -255,6 +257,7 @@ def make_trials(
                 made.get(defence.label),
                 perturbed[defence.label],
                 gradients.get(recipe),
+                features,
             )
         )
     return sorted(trials, key=lambda trial: trial.defence.label != UNDEFENDED)

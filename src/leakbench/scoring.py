@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .attacks._statistic import mid_quantile
-from .attacks.base import Attack, Scorer, TrainedAttack
+from .attacks.base import Attack, NonMemberAttack, Scorer, TrainedAttack
 from .errors import InputError
 from .metrics.pooled import PooledScores
 from .metrics.roc import best_threshold
@@ -21,6 +21,8 @@ from .seeds import stream
 from .types import Array, Bools, Models, Shadows, Target
 
 SCORING_VERSION = 2  # raised whenever a score changes though its attack, its version and the answers do not
+
+FEWEST_NON_MEMBERS = 40  # from which an attacker can learn what is usual
 
 FEWEST_IN_FOLDS = 4  # models below which two folds would leave an attacker a single one to learn from
 
@@ -62,6 +64,8 @@ def _missing(statistic: str, models: Models) -> str:
         return "it needs the records' labels"
     if statistic == "score":
         return "it needs ready scores"
+    if statistic == "features":
+        return "it needs features of the records"
     if statistic == "sensitivity":
         return "it needs the answers to noisy copies of the records (`noise` in a study's queries)"
     if statistic == "label_correct" and models.signals.offers("correct"):
@@ -78,6 +82,12 @@ def _lacking(attack: Attack, shadows: Shadows, models: Models, m: int) -> str | 
             members, usable = models.members[m], models.audited[m]
         few = min((members & usable).sum(), (~members & usable).sum()) < 2
         return "it needs members and non-members to learn from" if few else None
+    if isinstance(attack, NonMemberAttack):
+        others = int((~models.members[m] & models.audited[m]).sum()) // 2
+        population = models.population if _knows_population(attack, models) else None
+        known = others if population is None else population.members.shape[1]
+        few = known < FEWEST_NON_MEMBERS
+        return f"it needs {FEWEST_NON_MEMBERS} non-members to learn from, and has {known}" if few else None
     if attack.shadows == "none":
         return None
     if not len(members):
@@ -201,6 +211,8 @@ def _score(
     has_shadows = shadows.indices.size > 0
     if isinstance(attack, TrainedAttack) and not has_shadows:
         return held_out(attack, models, m, rng)
+    if isinstance(attack, NonMemberAttack) and not _knows_population(attack, models):
+        return cross_fitted(attack, models, m, rng)
     known = models.audited[m]
     if attack.shadows != "none":
         known = known & ~shadows.members.all(axis=0)
@@ -217,6 +229,27 @@ def held_out(attack: TrainedAttack, models: Models, m: int, rng: np.random.Gener
     scorer = attack.fit(features[chosen], members[chosen], rng)
     scores = np.full(members.size, np.nan)
     scores[audited & ~half] = scorer(features[audited & ~half])
+    return scores
+
+
+def _knows_population(attack: NonMemberAttack, models: Models) -> bool:
+    """Whether the population has all that the attack reads."""
+    return models.population is not None and all(map(models.population.signals.offers, attack.needs))
+
+
+def cross_fitted(attack: NonMemberAttack, models: Models, m: int, rng: np.random.Generator) -> Array:
+    """Each half of the target's records, scored by what was learned from the non-members of the other half.
+
+    Scores become ranks within their half. Raw ones would be compared between halves, where a non-member has a
+    part in the scores of the members that it is compared with.
+    """
+    members, audited, target = models.members[m], models.audited[m], models.target(m)
+    half = _random_half(models.alike, members, audited, rng)
+    scores = np.full(members.size, np.nan)
+    for scored, other in ((audited & ~half, half), (half, audited & ~half)):
+        score = attack.learned(target.at(np.flatnonzero(other & ~members)), rng)
+        found = score(target.at(np.flatnonzero(scored)))
+        scores[scored] = mid_quantile(found, found)
     return scores
 
 
@@ -280,7 +313,8 @@ class _Thresholds:
 
     def _own(self, j: int) -> tuple[Array, Bools]:
         """Scores of model j, which need no shadow models themselves, and its membership, where it is audited."""
-        scores, audited = self.attack.score(self.source.target(j), None, self._rng(j)), self.source.audited[j]
+        alone, audited = self.source.shadows(*range(len(self.source.members))), self.source.audited[j]
+        scores = _score(self.attack, self.attack.score, self.source, j, alone, self._rng(j))
         return scores[audited], self.source.members[j][audited]
 
     def _on_pseudo_target(self, m: int, shadows: Shadows) -> float | None:

@@ -303,6 +303,11 @@ class Study:
         """Whether an attack reads the models' parameters."""
         return any(attack.access == "white_box" for attack in self.attacks.values())
 
+    @property
+    def reads_features(self) -> bool:
+        """Whether an attack reads the records themselves."""
+        return any("features" in attack.needs for attack in self.attacks.values())
+
     @cached_property
     def metrics(self) -> tuple[Metric, ...]:
         """What is measured of every attack."""

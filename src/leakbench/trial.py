@@ -46,6 +46,7 @@ class Trial:
     made: Released | None = None  # where answers are made once for each model
     perturbed: Perturbed | None = None  # what the models predict in perturbed views
     gradients: Gradients | None = None  # where white-box attacks ask for them
+    features: Array | None = None  # [N + Z, D] of the records, where attacks read them
 
     def released(self) -> Models:
         """What the defended models release. Statistics are kept with the `Models`, and go with it."""
@@ -171,6 +172,7 @@ class Trial:
             noisy=noisy,
             noise_scale=answers.noise_scale,
             resolutions={"logits": resolution},
+            features=None if self.features is None else self.features[rows],
             views=answers.views,
         )
 

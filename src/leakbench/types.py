@@ -117,6 +117,7 @@ class Signals:
     resolutions: Mapping[str, Resolution] = field(default_factory=dict)
     predicted: ByModel | None = None  # [M, K, N] classes predicted in K perturbed views
     gradients: ByModel | None = None  # [M, K, N] logarithms of GRADIENT_NORMS, of the first K of them
+    features: Array | None = None  # [N, D] what is known of the records beside their labels
     views: tuple[str, ...] = ()  # names of the V views, then of the K perturbed ones; empty: not known
     _recent: Recent = field(default_factory=Recent, repr=False)
 
@@ -135,6 +136,7 @@ class Signals:
             "logits": self.logits,
             "score": self.scores,
             "sensitivity": self.noisy,
+            "features": self.features,
         }
         if statistic in given:
             return given[statistic] is not None
@@ -181,7 +183,7 @@ class Signals:
         return np.stack([self.statistic(name, int(m)) for m in chosen])
 
     def _compute(self, name: str, m: int) -> Array:
-        if name in ("labels", "logits", "sensitivity") or not self.offers(name):
+        if name in ("labels", "logits", "sensitivity", "features") or not self.offers(name):
             raise InputError(f"the statistic {name!r} cannot be computed from these signals")
         if name == LABEL_CORRECT:
             return self._label_correct(m)
@@ -292,6 +294,12 @@ class Target:
         return self.signals.labels
 
     @property
+    def features(self) -> Array:
+        """What the attacker knows of the records beside their labels [N, D]."""
+        assert self.signals.features is not None
+        return self.signals.features
+
+    @property
     def n_records(self) -> int:
         """N."""
         return self.signals.shape[2]
@@ -325,9 +333,9 @@ class Target:
         s = self.signals
         labels = None if s.labels is None else s.labels[records]
         parts = cut(s.logits), cut(s.losses), cut(s.scores), cut(s.noisy)
-        others = cut(s.predicted), cut(s.gradients)
+        more = cut(s.predicted), cut(s.gradients), None if s.features is None else s.features[records]
         return Target(
-            Signals(labels, *parts, s.noise_scale, s.resolutions, *others, s.views), 0, self.population
+            Signals(labels, *parts, s.noise_scale, s.resolutions, *more, s.views), 0, self.population
         )
 
 

@@ -98,7 +98,15 @@ def test_order_of_records_does_not_matter(attack: Attack, models: Models) -> Non
     signals = models.signals
     moved = {name: getattr(signals, name)[:, :, order] for name in ("scores", "predicted", "gradients")}
     shuffled = Models(
-        frozen(Signals(signals.labels[order], signals.logits[:, :, order], **moved, views=signals.views)),
+        frozen(
+            Signals(
+                signals.labels[order],
+                signals.logits[:, :, order],
+                **moved,
+                features=signals.features[order],
+                views=signals.views,
+            )
+        ),
         models.members[:, order],
         models.audited,
         models.population,
@@ -177,6 +185,8 @@ def test_the_standard_suite_keeps_its_parameters_whatever_the_defaults_are() -> 
         {"name": "samia", "lr": 0.0},
         {"name": "samia", "max_examples": 3},
         {"name": "samia", "weight_decay": float("nan")},
+        {"name": "quantile_regression", "quantile": 1.0},
+        {"name": "quantile_regression", "leaf": 0},
     ],
     ids=lambda spec: list(spec)[1],
 )

@@ -30,7 +30,7 @@ def answers(rng: np.random.Generator, n: int, shape: str) -> Signals:
     scores, u = rng.normal(size=(1, 1, n)), rng.normal(size=(2, n, CLASSES))
     predicted = (z + 4 * u).argmax(axis=-1)[None]
     given = {"noisy": z + 1e-3 * u[None], "predicted": predicted, "gradients": gradients(z[None, None], y)}
-    return Signals(y, z[None, None], scores=scores, **given)
+    return Signals(y, z[None, None], scores=scores, **given, features=u[0, :, :3])
 
 
 def noise(shape: str) -> Models:

@@ -32,19 +32,30 @@ def world(
     rng = np.random.default_rng(seed)
     members = pairs(rng, m, n)
     y = np.arange(n) % c
-    z = logits(rng, m, v, y, c, rng.normal(size=n) * 2, members * leak)
+    ease = rng.normal(size=n) * 2
+    z = logits(rng, m, v, y, c, ease, members * leak)
     y_out = np.arange(population) % c
-    z_out = logits(rng, m, v, y_out, c, rng.normal(size=population) * 2, np.zeros((m, population)))
+    ease_out = rng.normal(size=population) * 2
+    z_out = logits(rng, m, v, y_out, c, ease_out, np.zeros((m, population)))
     nobody = np.zeros((m, population), dtype=bool)
-    outside = Models(frozen(Signals(y_out, z_out)), nobody, ~nobody) if population else None
+    outside = (
+        Models(frozen(Signals(y_out, z_out, features=known(ease_out))), nobody, ~nobody)
+        if population
+        else None
+    )
     members.setflags(write=False)
     ready = z[:, :, np.arange(n), y]
     noisy = z[:, :1] + np.round(rng.normal(size=(m, 2, n, c)) * 4) / 1024
     seen = z[:, :1] + np.random.default_rng(seed + 1000).normal(size=(m, PERTURBED, n, c))
     views = ("identity", *["flip"] * (v - 1), *["noise:0.2"] * 3, *["noise:0.4"] * 3)
     given = {"noisy": noisy, "predicted": seen.argmax(axis=-1), "gradients": gradients(z, y)}
-    signals = Signals(y, z, scores=ready, **given, views=views)
+    signals = Signals(y, z, scores=ready, **given, features=known(ease), views=views)
     return Models(frozen(signals), members, np.ones_like(members), outside)
+
+
+def known(ease: np.ndarray) -> np.ndarray:
+    """Features of records [N, 3] of which one tells how easy they are."""
+    return np.stack([np.cos(7 * ease), ease, np.sin(9 * ease)], axis=1)
 
 
 def gradients(z: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -70,6 +81,7 @@ def frozen(signals: Signals) -> Signals:
         signals.noisy,
         signals.predicted,
         signals.gradients,
+        signals.features,
     ):
         if array is not None:
             array.setflags(write=False)

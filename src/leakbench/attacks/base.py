@@ -1,5 +1,6 @@
 """What an attack is: a score for every record, higher = more likely a member."""
 
+from collections.abc import Callable
 from typing import ClassVar, Literal, Protocol
 
 import numpy as np
@@ -70,6 +71,26 @@ class InOutAttack(Attack):
     def decision(self) -> float | None:
         """As near to the IN as to the OUT models."""
         return 0.0
+
+
+class NonMemberAttack(Attack):
+    """Learns what the target predicts on records that are known not to be its members.
+
+    These are the population, where it has all that the attack reads. Else they are the non-members of one half of the
+    target's records, and the other half is scored, both ways round (`leakbench.scoring`). So no non-member is scored by
+    a fit in which it had a part, and no member had a part in any.
+    """
+
+    imports: ClassVar[str | None] = "sklearn.ensemble"
+
+    def learned(self, non_members: Target, rng: np.random.Generator) -> Callable[[Target], Array]:
+        """What scores a target's records [N], learned from records that are no members of it."""
+        raise NotImplementedError
+
+    def score(self, target: Target, shadows: Shadows | None, rng: np.random.Generator) -> Array:
+        """Learned from the population."""
+        assert target.population is not None, "without a population the harness takes other non-members"
+        return self.learned(target.population, rng)(target)
 
 
 class Scorer(Protocol):

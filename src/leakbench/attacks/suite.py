@@ -44,6 +44,7 @@ STANDARD_2027: tuple[Entry, ...] = (
     "bavaria",
     "pmia",
     "lira_calibrated",
+    "quantile_regression",
     "label_only_count",
     "label_only_logistic",
     "label_only_boosted",

@@ -38,7 +38,7 @@ def log_gradient_norms(
 
     Formula: l = -log p_y with p = softmax(z);  dl/dz = p - e_y = r u with |u| = 1
              |dl/dtheta| = r |J^T u|,  J = dz/dtheta;  of a last layer z = W h + b: r |(h, 1)|, and r |h| without b
-             of W in any linear layer that reads h_k and answers a_k, d_k = da_k/d(u z):
+             of W in any linear layer with inputs h_k and outputs a_k, d_k = d(u z)/da_k:
              |sum_k d_k h_k^T|^2 = sum_kl (d_k d_l) (h_k h_l)
     Shapes:  x [n, ...], y [n], rows [N] -> [2, N]; [1, N] where the logits are not those of a linear layer, as those of
              an ensemble, which are logarithms of a mean
@@ -60,12 +60,12 @@ def log_gradient_norms(
 
 
 def _of_batch(network: Network, records: Tensor, y: NDArray[np.int64]) -> NDArray[np.float64]:
-    calls: dict[nn.Linear, list[tuple[Tensor, Tensor]]] = {}  # what each linear layer read and answered
+    calls: dict[nn.Linear, list[tuple[Tensor, Tensor]]] = {}  # inputs and outputs of each linear layer
     handed_on: list[tuple[nn.Linear, Tensor, Tensor]] = []
 
-    def note(layer: nn.Linear, read: tuple[Tensor, ...], answer: Tensor) -> Tensor:
-        kept, copy = read[0].detach().clone(), answer.clone()  # what follows may overwrite them
-        calls.setdefault(layer, []).append((kept, answer))
+    def note(layer: nn.Linear, read: tuple[Tensor, ...], output: Tensor) -> Tensor:
+        kept, copy = read[0].detach().clone(), output.clone()  # what follows may overwrite them
+        calls.setdefault(layer, []).append((kept, output))
         handed_on.append((layer, kept, copy))
         return copy
 
@@ -75,8 +75,8 @@ def _of_batch(network: Network, records: Tensor, y: NDArray[np.int64]) -> NDArra
         logits = network(records)
         log_r, direction = residual(logits.detach().cpu().numpy().astype(np.float64), y)
         u = torch.from_numpy(direction.astype(np.float32)).to(logits.device)
-        answers = [answer for each in calls.values() for _, answer in each]
-        slopes = iter(torch.autograd.grad((logits * u).sum(), answers) if answers else ())
+        outputs = [output for each in calls.values() for _, output in each]
+        slopes = iter(torch.autograd.grad((logits * u).sum(), outputs) if outputs else ())
     squares = torch.zeros(len(records), dtype=torch.float64, device=logits.device)
     for layer, made in calls.items():
         squares += _of_linear(layer, [(read, next(slopes)) for read, _ in made])
