@@ -130,10 +130,11 @@ def test_rare_rows_are_the_outliers_and_stay_as_they_are() -> None:
 
 def test_what_the_data_cannot_have_is_refused_if_listed_and_left_out_if_declared() -> None:
     for kind, data in (("one_colour", table()), ("rare_combination", images())):
-        with pytest.raises(
-            InputError, match=f"no canaries of the kind '{kind}' in .*; choose among .*mislabelled"
-        ):
-            plant(data, CanarySpec(0.1, (kind, "mislabelled")), (), 0)
+        for spec, declared in ((CanarySpec(0.1, (kind, "mislabelled")), ()), (CanarySpec(0.1), (kind,))):
+            with pytest.raises(
+                InputError, match=f"no canaries of the kind '{kind}' in .* some of .*mislabelled"
+            ):
+                plant(data, spec, declared, 0)
         after = plant(data, CanarySpec(0.1), (kind, "mislabelled"), 0)
         assert list(after.canaries) == ["mislabelled"]
         assert f"canaries of the kind {kind} were left out" in after.notes[0]

@@ -49,20 +49,18 @@ def plant(dataset: Dataset, spec: CanarySpec, declared: Sequence[str], seed: int
     `declared` are the kinds that the study's defences name; under "auto" those that the data cannot have are left out
     with a note. Raises InputError for a listed kind that the data cannot have, and for too small a share.
     """
-    data, wanted = (
-        "images" if dataset.is_image else "tables",
-        spec.listed or list(map(CANARIES.make, declared)),
-    )
+    data = "images" if dataset.is_image else "tables"
+    wanted = spec.listed or list(map(CANARIES.make, declared))
     kinds = [kind for kind in wanted if data in kind.of]
     missing = [kind.name for kind in wanted if kind not in kinds]
-    if spec.listed and missing:
+    if missing and (spec.listed or not kinds):
         possible = [name for name in CANARIES.names() if data in CANARIES.get(name).of]
         raise InputError(
-            f"there are no canaries of the kind {missing[0]!r} in {data}; choose among {', '.join(possible)}"
+            f"there are no canaries of the kind {missing[0]!r} in {data}; set `kinds` to some of {', '.join(possible)}"
         )
     pool = dataset.parts["pool"]
     total = round(spec.share * len(pool))
-    if not 0 < len(kinds) <= total:
+    if total < len(kinds):
         raise InputError(
             f"share must leave a canary for each of {len(kinds)} kinds, got {spec.share} of {len(pool)} records; "
             "raise it"
