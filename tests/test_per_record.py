@@ -6,8 +6,7 @@ import pytest
 from attacks.worlds import pairs as in_pairs
 from leakbench.attacks import ATTACKS
 from leakbench.evaluate import Attacked, Case, attack_all
-from leakbench.per_record import Accused, accusations, per_record_rows
-from leakbench.per_record import _pairs as drawn_pairs
+from leakbench.per_record import Accused, accusations, per_record_rows, target_pairs
 from leakbench.results import Row
 from leakbench.types import Models, Signals
 
@@ -32,7 +31,7 @@ def found(models: Models, *attacks: str) -> tuple[Attacked, list[Row]]:
 def test_accusations_are_those_of_a_loop() -> None:
     models = world(0, 6, 300)
     case = Case("none", models, tuple(range(6)))
-    chosen = drawn_pairs(case, 0)
+    chosen = target_pairs(case, 0)
     assert sorted(map(tuple, chosen)) == [(t, u) for t in range(6) for u in range(t) if t // 2 != u // 2]
     attack = ATTACKS.make("calibration")
     accused = accusations(case, attack, chosen, 0, fpr=0.05)
@@ -111,3 +110,13 @@ def test_attacks_that_are_fitted_and_single_targets_have_no_spread() -> None:
     assert list(per_record_rows(attack_all(Case("none", models, tuple(range(8))), few, 0), 0)) == []
     case = Case("none", models, (0,))
     assert list(per_record_rows(attack_all(case, {"loss": ATTACKS.make("loss")}, 0), 0)) == []
+
+
+def test_canaries_are_no_records_of_the_average() -> None:
+    models = world(0, 6, 400)
+    kinds = np.where(np.arange(400) < 100, "mislabelled", "")
+    case = Case("none", models, tuple(range(6)), canaries=kinds)
+    accused = accusations(case, ATTACKS.make("loss"), target_pairs(case, 0), 0)
+    assert accused is not None
+    assert not accused.known[:, :100].any()
+    assert accused.known[:, 100:].any()

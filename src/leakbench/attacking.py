@@ -6,10 +6,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from threadpoolctl import threadpool_limits
+
+from .attack_cost import attack_cost
 from .evaluate import Case, attack_all, informed
 from .findings import Findings, Names, findings, require_rows
 from .kept import packed, spec, unpacked
 from .log import event
+from .progress import duration
 from .remembered import Remembered
 from .results import UNDEFENDED
 from .store import Entry, Made, Store
@@ -53,6 +57,15 @@ class Attacks:
         """How many cases the store holds no findings about."""
         pairs = zip(self.items, self._specs, strict=True)
         return sum(len(others) for (_, others), s in pairs if not self.store.has("findings", s))
+
+    def told(self) -> str:
+        """One line: how many cases are left to attack, and how long that takes, from a sample of the work."""
+        left, label = self.left, self.trials[0].defence.label
+        with threadpool_limits(1):
+            cost = attack_cost(self._case(label, label), self.study.attacks, self.study.metrics, self._seed)
+        together = min(self.workers.threads, left)
+        seconds = duration(left * cost.seconds / together)
+        return f"{left} attacked cases are left: about {seconds}; {cost.told(self._case(label, label), 1)}"
 
     @property
     def _specs(self) -> list[dict[str, Any]]:

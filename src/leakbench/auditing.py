@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from scipy.special import bdtr
+from threadpoolctl import threadpool_limits
 
+from .attack_cost import attack_cost, worth_telling
 from .errors import InputError
 from .evaluate import Case, attack_all
 from .findings import Names, findings, method_boxes, require_rows
@@ -114,12 +116,16 @@ def _audit(
     if given.features is not None and any("features" in attack.needs for attack in attacks.values()):
         models = replace(models, signals=replace(models.signals, features=components(given.features)))
     case = Case("none", models, given.targets, canaries=given.canaries)
-    progress.stage("attacks", len(attacks))
     most = ROOM // (PER_RECORD * given.models.members.shape[1])
     workers, names = (
         Workers(progress, max(1, most)),
         Names(classes=given.class_names, groups=given.groups, features=given.features),
     )
+    if progress.heard and worth_telling(case):
+        with threadpool_limits(1):
+            cost = attack_cost(case, attacks, metrics, seed)
+        progress.say(cost.told(case, workers.threads))
+    progress.stage("attacks", len(attacks))
     attacked = attack_all(case, attacks, seed, workers.advance, over=workers.map)
     progress.stage("metrics", 1)
     found, answers = workers.both(

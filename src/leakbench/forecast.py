@@ -1,22 +1,21 @@
 """What a run would do, before it does it: what the store holds, what is to be made, how long and how much it takes.
 
 Times and sizes come from samples of the work itself, run here and now: two short epochs of every recipe, answers to
-some records, every attack on made-up answers about fewer records. They grow with the records, and with the number of
-models or of cases; what attacks take grows along a line through two samples, for much of it does not grow.
+some records, every attack on two targets with made-up answers (`attack_cost`). They grow with the records, and with the
+number of models or of cases.
 """
 
 import time
 import tracemalloc
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from .attack_cost import attack_cost, made_up
 from .attacking import taken_for
-from .attacks import Attack
 from .attacks.base import TrainedAttack
 from .cores import cores, threads
 from .data.dataset import Dataset
@@ -24,24 +23,28 @@ from .evaluate import Case, attack_all
 from .findings import Names, findings
 from .models import Workshop
 from .pace import processes_that_pay
+from .perturbed import unqueried
 from .progress import Silent
 from .released import unreleased
 from .running import attacks_on, make_trials, open_workshop, rehearsed, train_all
-from .seeds import stream
 from .signals.features import COMPONENTS
+from .signals.statistics import GRADIENT_NORMS
 from .study import Protected, Query, Study
 from .train.job import Trained, groups
-from .train.query import query
+from .train.query import predicted_classes, query
 from .train.recipe import Generate, Recipe, Stage, Train
 from .train.recipe.waves import waves
 from .train.samples import shortened
 from .train.stages import train_group
-from .types import Models, Signals
+from .types import Models, PerModel, Signals
 
 EPOCHS, BATCHES = 2, 4  # of a sample of training
 ASKED = 1024  # records in a sample of answers
-ATTACKED = (16_000, 64_000)  # pairs of a target and a record in the samples of attacks
-FEW, FIRST = 200, 1000  # records that such a sample has at least; pairs in one that does not count
+PERTURBED = 128  # records in a sample of perturbed views, of which there are many
+ATTACKED, FEW = (
+    64_000,
+    200,
+)  # pairs of a target and a record in a sample of attacks; records that it has at least
 
 
 @dataclass(frozen=True)
@@ -82,6 +85,8 @@ def forecast(study: Study, store: str | Path, dataset: Dataset | None = None) ->
     found += [
         _releases(workshop, d, recipes[d.label], study.query, answered) for d in study.defences if d.made_once
     ]
+    if study.query.perturbations:
+        found.append(_perturbed(study, workshop, recipes, samples, answered))
     attacks = _attacks(study, workshop, processes)
     if not any(work.left for work in found):
         left = _not_attacked(study, workshop, recipes)
@@ -166,6 +171,30 @@ def _together(what: str, each: list[Work]) -> Work:
     )
 
 
+def _perturbed(
+    study: Study,
+    workshop: Workshop,
+    recipes: Mapping[str, Recipe],
+    samples: Mapping[Recipe, Trained],
+    answered: bool,
+) -> Work:
+    """The classes predicted in perturbed views, from those of a sample of records; defences may share them."""
+    alike = {(recipes[d.label], d.label if d.changes_labels else ""): d for d in study.defences}
+    data, rows, asked = workshop.dataset, workshop.split.records, study.query
+    each = []
+    for (recipe, _), defence in alike.items():
+        left = models = len(workshop.split.members)
+        if answered:
+            answers = workshop.ask(recipe, asked, Silent())
+            left = unqueried(workshop, defence, recipe, answers, asked)
+        began = time.perf_counter()
+        about = (data.x, len(data.classes), recipe.architecture, samples[recipe].weights, rows[:PERTURBED])
+        found = predicted_classes(*about, asked.perturbations, workshop.seed, **workshop.asking)
+        growth = left * len(rows) / len(rows[:PERTURBED])
+        each.append(Work("", models, left, growth * (time.perf_counter() - began), growth * found.nbytes))
+    return _together("perturbed views", each)
+
+
 def _attacks(study: Study, workshop: Workshop, processes: int) -> Work:
     """Every attack on every defence with all its numbers, from cases of answers that are drawn at random."""
     split, seed = workshop.split, study.file.seed
@@ -173,48 +202,52 @@ def _attacks(study: Study, workshop: Workshop, processes: int) -> Work:
     cases, records = sum(len(others) for _, others in pairs), len(split.records)
     # to follow memory triples the time of those that are trained, which need no more of it than others
     untrained = {k: a for k, a in study.attacks.items() if not isinstance(a, TrainedAttack)} or study.attacks
+    case = _alike(study, workshop)
+    sampled = min(records, max(FEW, ATTACKED // len(split.targets)))
 
-    def sized(wanted: int) -> int:
-        return min(records, max(FEW, wanted // len(split.targets)))
+    def work() -> None:
+        made = replace(case, models=made_up(case.models, sampled, seed))
+        findings(attack_all(made, untrained, seed), Names(), seed)
 
-    def work(n: int, attacks: Mapping[str, Attack]) -> None:
-        findings(attack_all(_made_up(study, workshop, n), attacks, seed), Names(), seed)
-
-    sizes = sorted({sized(wanted) for wanted in ATTACKED})
     with threads(1):
-        work(sized(FIRST), study.attacks)  # the first time is slower
-        seconds = [_seconds_of(partial(work, n, study.attacks)) for n in sizes]
-        height = _height_of(partial(work, sizes[-1], untrained)) * records / sizes[-1]
+        one = attack_cost(case, study.attacks, study.metrics, seed).seconds
+        height = _height_of(work) * records / sampled
     together = min(cores(), len(pairs))
     each = height * len(study.attacks) / len(untrained)
     memory = processes * workshop.dataset.x.nbytes + 2 * together * each  # two cases in each thread
-    one = float(_continued(sizes, seconds, records))
     return Work("attacks", cases, cases, cases * one / together, 0.0, memory)
 
 
-def _made_up(study: Study, workshop: Workshop, n: int) -> Case:
-    """A case of the study's models, but about its first n records, and with answers drawn at random."""
-    split, classes = workshop.split, len(workshop.dataset.classes)
-    rng = stream(study.file.seed, "forecast")
-    views = (len(split.members), len(study.query.shown))
+def _alike(study: Study, workshop: Workshop) -> Case:
+    """A case with the members of the study's models, and arrays of the shape of its predictions, without numbers."""
+    split, query = workshop.split, study.query
+    models, views, classes = len(split.members), len(query.shown), len(workshop.dataset.classes)
+    names = (*query.shown, *(each.name for each in query.perturbations for _ in range(each.draws)))
 
-    def answers(n: int) -> Signals:
-        features = rng.normal(size=(n, COMPONENTS)) if study.reads_features else None
+    def signals(n: int) -> Signals:
         return Signals(
-            rng.integers(classes, size=n), rng.normal(size=(*views, n, classes)), features=features
+            np.zeros(n, dtype=np.int64),
+            _shaped(models, views, n, classes),
+            noisy=_shaped(models, query.noise, n, classes) if query.noise else None,
+            features=np.zeros((n, COMPONENTS)) if study.reads_features else None,
         )
 
-    outside = split.population(workshop.dataset).size * n // len(split.records)
-    nobody = np.zeros((len(split.members), outside), dtype=bool)
-    population = Models(answers(outside), nobody, ~nobody) if outside else None
-    models = Models(answers(n), split.members[:, :n], split.audited[:, :n], population)
-    return Case("none", models, split.targets, adaptive=True)
+    outside = split.population(workshop.dataset).size
+    nobody = np.zeros((models, outside), dtype=bool)
+    population = Models(signals(outside), nobody, ~nobody) if outside else None
+    n = len(split.records)
+    own = replace(
+        signals(n),
+        predicted=_shaped(models, len(names) - views, n, dtype=np.uint8) if query.perturbations else None,
+        gradients=_shaped(models, len(GRADIENT_NORMS), n) if study.white_box else None,
+        views=names if query.perturbations else (),
+    )
+    return Case("none", Models(own, split.members, split.audited, population), split.targets, adaptive=True)
 
 
-def _seconds_of(work: Callable[[], None]) -> float:
-    began = time.perf_counter()
-    work()
-    return time.perf_counter() - began
+def _shaped(*shape: int, dtype: type[np.generic] = np.float32) -> PerModel:
+    """An array of which nobody asks for the numbers."""
+    return PerModel(shape, lambda m: np.zeros(shape[1:], dtype), np.dtype(dtype))
 
 
 def _height_of(work: Callable[[], None]) -> int:
@@ -225,9 +258,3 @@ def _height_of(work: Callable[[], None]) -> int:
         return tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-
-
-def _continued(sizes: Sequence[int], values: Sequence[float], size: int) -> float:
-    """The value at `size` on the line through the samples, of which the last may be of that size."""
-    slope = max(0.0, (values[-1] - values[0]) / (sizes[-1] - sizes[0])) if len(sizes) > 1 else 0.0
-    return values[-1] + slope * (size - sizes[-1])

@@ -71,22 +71,22 @@ def per_record_rows(attacked: Attacked, seed: int) -> Iterator[Row]:
 
     An attack that is fitted to the shadow models has not the first: it would be fitted anew for each pair of targets.
     """
-    pairs = _pairs(attacked.case, seed)
+    pairs = target_pairs(attacked.case, seed)
     for label, sample in attacked.samples.items():
         attack = attacked.attacks[label]
-        accused = accusations(attacked.case, attack, pairs, seed) if _cheap(attack) else None
+        accused = accusations(attacked.case, attack, pairs, seed) if is_fast(attack) else None
         if accused is not None and accused.called.sum() >= FEWEST:
             yield _spread(attacked.case, label, accused)
         if attack.p_values:
             yield from _claimed(attacked.case, label, sample)
 
 
-def _cheap(attack: Attack) -> bool:
+def is_fast(attack: Attack) -> bool:
     """Whether it takes no fit to score a target."""
     return not attack.trained and (attack.shadows == "none" or attack.access != "labels")
 
 
-def _pairs(case: Case, seed: int) -> NDArray[np.intp]:
+def target_pairs(case: Case, seed: int) -> NDArray[np.intp]:
     """Pairs of targets [P, 2], neither of which tells the membership of the other."""
     most = int(np.clip(ENOUGH // case.members.shape[1], *PAIRS))
     telling = case.models.telling_each_other

@@ -60,6 +60,11 @@ class Timed:
         self._name: str | None = "data"
         self._began = _now()
 
+    @property
+    def heard(self) -> bool:
+        """Whether somebody sees it, so that it is worth the time to find out what to say."""
+        return not isinstance(self.shown, Silent)
+
     def stage(self, name: str, total: int) -> None:
         """Begin a stage; time spent before the first one went into reading the data."""
         self._note()

@@ -381,6 +381,8 @@ def attack_trials(
 ) -> tuple[dict[str, Findings], list[Findings]]:
     """Attack every defence, as one who knows it does and as one who ignores it; see `Attacks.find`."""
     attacks = attacks_on(study, trials, workshop, progress)
+    if isinstance(progress, Timed) and progress.heard and attacks.left:
+        progress.say(attacks.told())
     progress.stage("attacks", attacks.steps)
     return attacks.find(tell)
 

@@ -27,6 +27,11 @@ class Workers:
         self.progress, self._most = progress, most
         self._over = Event()
 
+    @property
+    def threads(self) -> int:
+        """How many there are."""
+        return min(allowed(), self._most or allowed())
+
     def advance(self, n: int = 1) -> None:
         """`n` more steps are done. Raises CancelledError where the rest is not wanted any more."""
         if self._over.is_set():
@@ -36,7 +41,7 @@ class Workers:
     def map(self, work: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
         """`work` on each item; the results in their order. Raises what `work` raised first."""
         threads = allowed()
-        pool = ThreadPoolExecutor(min(threads, self._most or threads), initializer=_single_threaded)
+        pool = ThreadPoolExecutor(self.threads, initializer=_single_threaded)
         try:
             with threadpool_limits(1):
                 futures = [pool.submit(work, item) for item in items]

@@ -1,14 +1,12 @@
 """What a dry run tells is what the run then does."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-import leakbench.forecast
+from leakbench.attack_cost import AttackCost
 from leakbench.evaluate import Case
 from leakbench.forecast import Work, forecast
-from leakbench.models import Workshop
 from leakbench.running import run
 from leakbench.study import Study
 from leakbench.terminal import show_forecast
@@ -35,8 +33,10 @@ def _disk(store: Path, *kinds: str) -> int:
 @pytest.fixture
 def small_samples(monkeypatch: pytest.MonkeyPatch) -> None:
     """Attacks are measured on fewer records than a study of any size needs."""
-    monkeypatch.setattr("leakbench.forecast.ATTACKED", (400, 800))
+    monkeypatch.setattr("leakbench.forecast.ATTACKED", 800)
     monkeypatch.setattr("leakbench.forecast.FEW", 50)
+    monkeypatch.setattr("leakbench.attack_cost.SIZES", (100, 200))
+    monkeypatch.setattr("leakbench.attack_cost.FEW", 50)
 
 
 @pytest.mark.usefixtures("small_samples")
@@ -85,32 +85,29 @@ def test_what_is_left_after_a_change_is_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("small_samples")
-def test_what_attacks_take_grows_along_a_line_through_two_samples(
+def test_what_attacks_take_is_that_of_one_case_times_the_cases_that_are_left(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Much of it is the same for few records, and would be multiplied if it grew with them."""
-    asked: list[int] = []
+    def cost(case: Case, attacks: dict, metrics: object, seed: int) -> AttackCost:
+        assert case.models.signals.shape == (4, 1, 300) and list(attacks) == ["loss", "lira"]
+        return AttackCost({"loss": 1.0, "lira": 2.0}, 6.0)
 
-    def made_up(study: Study, workshop: Workshop, n: int) -> Case:
-        asked.append(n)
-        return whole(study, workshop, n)
-
-    def seconds_of(work: Callable[[], None]) -> float:
-        work()
-        return 6.0 + 0.01 * asked[-1]
-
-    whole = leakbench.forecast._made_up
-    monkeypatch.setattr("leakbench.forecast._made_up", made_up)
-    monkeypatch.setattr("leakbench.forecast._seconds_of", seconds_of)
+    monkeypatch.setattr("leakbench.forecast.attack_cost", cost)
     monkeypatch.setattr("leakbench.forecast.cores", lambda: 1)
-    table = TABLE | {"defences": ["none"]}
-    (work,) = (work for work in forecast(Study.of(table), tmp_path) if work.what == "attacks")
-    assert {100, 200} < {*asked} and work.pieces == 1
-    assert work.seconds == pytest.approx(6.0 + 0.01 * 300)  # of 300 records
+    (work,) = (work for work in forecast(Study.of(TABLE), tmp_path) if work.what == "attacks")
+    assert (work.pieces, work.seconds) == (7, 7 * 9.0)
     assert work.memory > 8 * 4 * 300 * 10  # at least a number for each model, record and class
-    monkeypatch.setattr("leakbench.forecast.ATTACKED", (4000, 8000))  # pairs: more than there are
-    (work,) = (work for work in forecast(Study.of(table), tmp_path) if work.what == "attacks")
-    assert work.seconds == pytest.approx(6.0 + 0.01 * 300) and asked[-1] == 300
+
+
+@pytest.mark.usefixtures("small_samples")
+def test_perturbed_views_are_priced_and_then_left_out(tmp_path: Path) -> None:
+    table = TABLE | {"attacks": ["loss", "label_only_count"], "query": {"views": ["noise:0.3x20"]}}
+    before = {work.what: work for work in forecast(Study.of(table), tmp_path)}
+    views = before["perturbed views"]  # temperature keeps the classes that `none` predicts
+    assert (views.pieces, views.left) == (12, 12) and views.seconds is not None and views.seconds > 0
+    run(Study.of(table), tmp_path)
+    assert views.disk == pytest.approx(_disk(tmp_path, "predictions"), rel=0.1)
+    assert all(work.left == 0 for work in forecast(Study.of(table), tmp_path))
 
 
 def test_the_table_tells_what_was_not_measured(capsys: pytest.CaptureFixture[str]) -> None:
