@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.nn.utils.parametrize import register_parametrization
 
 from leakbench.errors import InputError
 from leakbench.train.architectures import initialised, loaded, unset
@@ -36,6 +37,24 @@ class Awkward(nn.Module):
         return self.last(self.norm(h.flatten(1)))
 
 
+class Tied(nn.Module):
+    """Two layers with one weight, a weight that is no parameter, and a layer that reads the records as columns."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = nn.Linear(6, 6), nn.Linear(6, 6)
+        self.second.weight = self.first.weight
+        self.scaled, self.across = nn.Linear(6, 6), nn.Linear(6, 6)
+        register_parametrization(self.scaled, "weight", nn.Tanh())
+        self.last = nn.Linear(6, CLASSES)
+
+    def forward(self, x):
+        h = self.scaled(self.second(self.first(x).tanh()).tanh())
+        rows = self.across(torch.stack([h, h.tanh()], dim=0)).sum(dim=0)  # [2, B, 6]: the records come second
+        return self.last(rows.tanh())
+
+
+OWN.tied = lambda shape, classes: Tied()
 OWN.awkward = lambda shape, classes: Awkward()
 OWN.sorted = lambda shape, classes: nn.Sequential(nn.Linear(6, classes), Sorted(), nn.LayerNorm(classes))
 
@@ -52,6 +71,7 @@ def network(kind):
     architecture = {
         "cnn": Architecture("cnn", channels=(3, 4)),
         "awkward": Architecture("custom", factory="own_gradients:awkward"),
+        "tied": Architecture("custom", factory="own_gradients:tied"),
         "sorted": Architecture("custom", factory="own_gradients:sorted"),
     }.get(kind, MLP)
     shape = IMAGES if kind == "cnn" else TABLE
@@ -97,6 +117,7 @@ LAST = {
     "ensemble": "",
     "monte_carlo": "",
     "awkward": "last.",
+    "tied": "last.",
 }
 
 

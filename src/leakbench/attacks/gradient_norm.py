@@ -18,8 +18,8 @@ class GradientNorm(Attack):
     Source:  Nasr et al. 2019, arXiv 1812.00910 (gradients); Carlini et al. 2022, arXiv 2112.03570 (their norm)
     Differs: the norm alone is the score, where Nasr et al. learn from the whole gradient. The attacker has the
              parameters, so no output transform protects against it, and its results stand apart from those of attacks
-             that query the model. An ensemble has no last layer, and
-             its gradient is in the parameters of all its networks.
+             that query the model. An ensemble has no last layer, and its gradient is in the parameters of all its
+             networks.
     """
 
     name: ClassVar[str] = "gradient_norm"

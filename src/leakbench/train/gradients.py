@@ -1,5 +1,6 @@
 """Norms of each record's gradient in the parameters of a trained network, for white-box attacks."""
 
+from collections import Counter
 from collections.abc import Mapping
 from contextlib import ExitStack
 
@@ -21,6 +22,7 @@ from .recipe import Architecture
 from .tensors import Normaliser
 
 AT_ONCE = 2**24  # numbers in the gradients of the records that are computed together
+SMALLEST = float(np.finfo(np.float64).tiny)  # squared norm: of a gradient that is 0
 
 
 def log_gradient_norms(
@@ -38,7 +40,7 @@ def log_gradient_norms(
 
     Formula: l = -log p_y with p = softmax(z);  dl/dz = p - e_y = r u with |u| = 1
              |dl/dtheta| = r |J^T u|,  J = dz/dtheta;  of a last layer z = W h + b: r |(h, 1)|, and r |h| without b
-             of W in any linear layer with inputs h_k and outputs a_k, d_k = d(u z)/da_k:
+             of W in a linear layer that is called with h_k and gives a_k, d_k = d(u z)/da_k:
              |sum_k d_k h_k^T|^2 = sum_kl (d_k d_l) (h_k h_l)
     Shapes:  x [n, ...], y [n], rows [N] -> [2, N]; [1, N] where the logits are not those of a linear layer, as those of
              an ensemble, which are logarithms of a mean
@@ -70,12 +72,13 @@ def _of_batch(network: Network, records: Tensor, y: NDArray[np.int64]) -> NDArra
         return copy
 
     with ExitStack() as hooks, torch.enable_grad():
-        for layer in (layer for layer in network.modules() if isinstance(layer, nn.Linear)):
+        for layer in _plain_linear(network):
             hooks.callback(layer.register_forward_hook(note).remove)
         logits = network(records)
         log_r, direction = residual(logits.detach().cpu().numpy().astype(np.float64), y)
         u = torch.from_numpy(direction.astype(np.float32)).to(logits.device)
-        outputs = [output for each in calls.values() for _, output in each]
+        calls = {layer: made for layer, made in calls.items() if _a_row_each(made, len(records))}
+        outputs = [output for made in calls.values() for _, output in made]
         slopes = iter(torch.autograd.grad((logits * u).sum(), outputs) if outputs else ())
     squares = torch.zeros(len(records), dtype=torch.float64, device=logits.device)
     for layer, made in calls.items():
@@ -84,9 +87,26 @@ def _of_batch(network: Network, records: Tensor, y: NDArray[np.int64]) -> NDArra
     rest = {name: p.detach() for name, p in network.named_parameters() if id(p) not in linear}
     if rest:
         squares += _by_vmap(network, rest, records, u)
-    last = next((_squares_read(layer, read) for layer, read, copy in handed_on if copy is logits), None)
-    found = torch.stack([squares, *([] if last is None else [last])])
+    last = next((_squares_read(each, read) for each, read, copy in handed_on if copy is logits), None)
+    found = torch.stack([squares, *([] if last is None else [last])]).clamp_min(SMALLEST)
     return np.asarray(log_r + found.log().cpu().numpy() / 2)
+
+
+def _plain_linear(network: Network) -> list[nn.Linear]:
+    """The linear layers whose weight and bias are parameters that no other layer has."""
+    modules = list(network.modules())
+    uses = Counter(id(p) for module in modules for p in module.parameters(recurse=False))
+    linear = [module for module in modules if type(module) is nn.Linear]
+    return [
+        layer
+        for layer in linear
+        if all(name in ("weight", "bias") and uses[id(p)] == 1 for name, p in layer.named_parameters())
+    ]
+
+
+def _a_row_each(calls: list[tuple[Tensor, Tensor]], n: int) -> bool:
+    """Whether a layer reads one row [in] for each of n records in every call."""
+    return all(read.ndim == 2 and len(read) == n for read, _ in calls)
 
 
 def _squares_read(layer: nn.Linear, read: Tensor) -> Tensor:
@@ -96,8 +116,7 @@ def _squares_read(layer: nn.Linear, read: Tensor) -> Tensor:
 def _of_linear(layer: nn.Linear, calls: list[tuple[Tensor, Tensor]]) -> Tensor:
     """The squared norm [B] of each record's gradient in a linear layer's parameters, over all its calls."""
     read, slope = (
-        torch.cat([each.flatten(1, -2) if each.ndim > 2 else each[:, None] for each in side], dim=1)
-        for side in zip(*calls, strict=True)
+        torch.stack(side, dim=1) for side in zip(*calls, strict=True)
     )  # [B, K, in] and [B, K, out]
     squares = ((read @ read.mT) * (slope @ slope.mT)).sum(dim=(1, 2))
     return squares if layer.bias is None else squares + slope.sum(dim=1).square().sum(dim=1)
