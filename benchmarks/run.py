@@ -17,7 +17,7 @@ from ratios import HEAD
 
 from leakbench.provenance import hardware, versions
 
-NAMES = ("training", "queries", "stages", "attacks", "metrics", "pages", "sizes", "card")
+NAMES = ("training", "queries", "stages", "attacks", "costs", "metrics", "pages", "sizes", "card")
 PAGE = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 
 
