@@ -65,7 +65,7 @@ def bootstrap(resamples: int = 1000, tried: int = 10) -> Ratio:
             index = np.repeat(np.arange(s.size), w)
             fpr, tpr, _ = roc_curve(m[index], s[index], drop_intermediate=False)
             within = np.searchsorted(fpr, grid * (1 + 1e-12), side="right") - 1
-            np.testing.assert_allclose(tpr[within], presorted.tpr(w, grid), atol=1e-9)
+            np.testing.assert_allclose(tpr[within], presorted.tpr(w[None], grid)[0], atol=1e-9)
 
     times = in_turns(
         lambda: resample([sample], grid, resamples, 0),

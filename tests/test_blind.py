@@ -1,5 +1,7 @@
 """The blind baseline: what the records alone tell about membership, beside what the model tells."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -10,6 +12,7 @@ from leakbench.report.tables import glance
 from leakbench.report.verdict import verdict
 from leakbench.report.view import View
 from leakbench.results import BEST, BLIND
+from leakbench.scoring import held_out
 from leakbench.types import Models, Signals
 
 
@@ -101,6 +104,35 @@ def test_200_null_audits_are_flagged_in_at_most_5_percent() -> None:
         (row,) = blind(Case("none", models(seed, 1), (0,)), None, features, seed)
         flagged += row.lo > 0.5
     assert flagged <= 10
+
+
+def test_a_defence_with_the_same_design_and_records_has_no_fit_of_its_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    fitted = []
+    monkeypatch.setattr("leakbench.blind.held_out", lambda *given: (fitted.append(1), held_out(*given))[1])
+    plain = models(3, 4)
+    halved = Signals(plain.signals.labels // 2, losses=plain.signals.losses)
+    doubled = plain.signals.losses.copy()
+    doubled[..., 1::2] = doubled[..., ::2]  # the split keeps records together that are alike
+    twice = Signals(np.repeat(plain.signals.labels[::2], 2), losses=doubled)
+    surer = replace(plain.signals, losses=plain.signals.losses / 2)
+    several = {
+        "none": plain,
+        "another defence": Models(surer, plain.members, plain.audited),
+        "members": Models(plain.signals, plain.members[::-1], plain.audited),
+        "labels": Models(halved, plain.members, plain.audited),
+        "alike": Models(twice, plain.members, plain.audited),
+    }
+    found = {}
+    for name, each in several.items():
+        before = len(fitted)
+        (row,) = blind(Case(name, each, tuple(range(4))), None, None, 0)
+        found[name] = (row.value, row.lo, row.hi), len(fitted) - before
+    assert found["another defence"] == (found["none"][0], 0)
+    assert all(found[name][1] == 2 for name in ("none", "members", "labels", "alike"))
+    list(blind(Case("none", plain, tuple(range(4))), None, None, 1))
+    assert len(fitted) == 10
 
 
 def test_many_targets_of_another_mix() -> None:

@@ -27,7 +27,7 @@ def test_weighted_sums_equal_a_naive_resample(targets, step):
     presorted = Presorted(sample)
     for weights in drawn(sample, 10):
         naive = Roc.of(np.repeat(sample.scores, weights), np.repeat(sample.members, weights))
-        assert presorted.tpr(weights, GRID).tolist() == [naive.at_fpr(fpr).tpr for fpr in GRID]
+        assert presorted.tpr(weights[None], GRID).tolist() == [[naive.at_fpr(fpr).tpr for fpr in GRID]]
 
 
 @pytest.mark.parametrize("targets", [1, 6])

@@ -18,27 +18,27 @@ from leakbench.store import Store
 from leakbench.study import Study
 from leakbench.train.job import Job
 
-VAE = {"name": "image_vae", "epochs": 3, "hidden": 64}
+VAE = {"name": "image_vae", "epochs": 2, "hidden": 64}
 TABLE = {
     "group_size": 8,
     "data": {"name": "digits", "records": 700, "public": 350},
     "design": {"name": "random_half", "models": 8},
     "architecture": {"hidden": [64]},
-    "stages": [{"stage": "train", "epochs": 25}],
+    "stages": [{"stage": "train", "epochs": 16}],
     "attacks": ["lira", "lira_offline"],
     "frontier": ["stop_at", "none"],
     "cross": ["synthshield", "synthshield-0.8"],
     "defences": [
         {"name": "pruning"},
-        {"name": "synthshield", "epochs": 4, "generator": VAE},
+        {"name": "synthshield", "epochs": 3, "generator": VAE},
         {
             "name": "synthshield",
             "label": "synthshield-public",
-            "epochs": 4,
+            "epochs": 3,
             "generator": VAE,
             "fitted_on": "public",
         },
-        {"name": "synthshield", "label": "synthshield-0.8", "epochs": 4, "generator": VAE, "sparsity": 0.8},
+        {"name": "synthshield", "label": "synthshield-0.8", "epochs": 3, "generator": VAE, "sparsity": 0.8},
         {"name": "synthetic_only", "label": "copies", "generator": "bootstrap"},
         {"name": "synthetic_only", "label": "disjoint", "generator": "bootstrap", "fitted_on": "public"},
         {"name": "stop_at", "epochs": 12},
@@ -57,7 +57,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def results(store: Path) -> Results:
-    return run(Study.of(TABLE), store)
+    return run(Study.of(TABLE), store, processes=1)
 
 
 @pytest.fixture(scope="module")

@@ -36,6 +36,24 @@ def test_a_depthwise_convolution_counts_once_a_channel():
     assert sizes(network, (8, 4, 4)).multiply_adds == 8 * 9 * 16 + 8 * 16 * 2
 
 
+@pytest.mark.slow  # torch's counter imports its compiler
+@pytest.mark.parametrize(
+    ("network", "shape"),
+    [
+        (unset(Architecture("wrn", depth=10, width=1), (1, 8, 8), 3), (1, 8, 8)),
+        (nn.Sequential(nn.ConvTranspose2d(3, 4, 3), nn.Conv2d(4, 2, 3), nn.Flatten()), (3, 9, 9)),
+        (nn.Sequential(nn.TransformerEncoderLayer(8, 2, 16), nn.Linear(8, 3)), (5, 8)),
+    ],
+    ids=["residual", "transposed", "attention"],
+)
+def test_multiply_adds_are_those_of_torch_s_counter(network, shape):
+    from torch.utils.flop_counter import FlopCounterMode
+
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        network.eval()(torch.zeros(1, *shape))
+    assert sizes(network, shape).multiply_adds == counter.get_total_flops() // 2 > 0
+
+
 def test_zeros_save_nothing_on_disk_and_channels_do():
     def pruned(pruner):
         network = initialised(

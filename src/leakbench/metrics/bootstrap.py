@@ -16,6 +16,8 @@ from .roc import allowances
 Counts = NDArray[np.int64]
 Weights = NDArray[np.integer[Any]]
 
+AT_ONCE = 2**13  # weights that are summed at a time
+
 
 class Presorted:
     """A sample sorted once, so that any integer weights give its weighted ROC by two cumulative sums.
@@ -30,20 +32,24 @@ class Presorted:
         self.above = np.append(np.searchsorted(step1, step0), step1.size)  # members above each non-member
 
     def tpr(self, weights: Weights, fpr: Array) -> Array:
-        """The largest TPR whose FPR is at most each of `fpr` [G], for weights [n] in the sample's order.
+        """The largest TPR [R, G] whose FPR is at most each of `fpr` [G], for weights [R, n] in the sample's order.
 
-        Not all weights may be 0 for members, nor for non-members.
+        No row of weights may be 0 for all members, nor for all non-members.
         """
-        tp, fp = _summed(weights.take(self.inside)), _summed(weights.take(self.outside))
-        beyond = np.searchsorted(fp[1:], allowances(fpr, int(fp[-1])), side="right")
-        return np.asarray(tp[self.above[beyond]] / tp[-1])
+        tp, fp = _summed(weights.take(self.inside, axis=1)), _summed(weights.take(self.outside, axis=1))
+        row, n0 = np.arange(len(weights))[:, None], fp.shape[1] - 1
+        apart = row * (
+            fp[:, -1].max() + 1
+        )  # one search in all rows, of which each lies above those before it
+        allowed = allowances(fpr, fp[:, -1:]) + apart
+        beyond = np.searchsorted((fp[:, 1:] + apart).ravel(), allowed, side="right") - row * n0
+        return np.asarray(tp[row, self.above[beyond]] / tp[:, -1:])
 
 
 def _summed(weights: Weights) -> Counts:
-    """[n + 1]: the sum of the weights before each place."""
-    out = np.empty(weights.size + 1, dtype=np.int64)
-    out[0] = 0
-    np.cumsum(weights, dtype=np.int64, out=out[1:])
+    """[R, n + 1]: the sum of the weights before each place."""
+    out = np.zeros((len(weights), weights.shape[1] + 1), dtype=np.int64)
+    np.cumsum(weights, axis=1, dtype=np.int64, out=out[:, 1:])
     return out
 
 
@@ -85,19 +91,21 @@ def _resampled(
     samples: list[Sample], fpr: Array, resamples: int, rng: np.random.Generator
 ) -> Iterator[Resampled]:
     """Of samples of the same pairs: each draw serves all of them."""
-    presorted = [Presorted(sample) for sample in samples]
-    tprs = [[each.tpr(w, fpr) for each in presorted] for w in islice(draws(samples[0], rng), resamples)]
-    for sample, each, drawn in zip(samples, presorted, zip(*tprs, strict=True), strict=True):
-        yield Resampled(each.tpr(np.ones(sample.scores.size, dtype=np.uint8), fpr), np.array(drawn))
+    presorted, n = [Presorted(sample) for sample in samples], samples[0].scores.size
+    drawn, some = islice(draws(samples[0], rng), resamples), max(1, AT_ONCE // n)
+    blocks = map(np.stack, iter(lambda: list(islice(drawn, some)), []))
+    tprs = [[each.tpr(weights, fpr) for each in presorted] for weights in blocks]
+    for each, of_blocks in zip(presorted, zip(*tprs, strict=True), strict=True):
+        yield Resampled(each.tpr(np.ones((1, n), dtype=np.uint8), fpr)[0], np.concatenate(of_blocks))
 
 
 def draws(sample: Sample, rng: np.random.Generator) -> Iterator[Weights]:
     """How often each score is drawn [n], resample after resample without end."""
     draw = _strata(sample) if sample.model.min() == sample.model.max() else _pigeonhole(sample)
+    inside, outside = np.flatnonzero(sample.members), np.flatnonzero(~sample.members)
     while True:
         weights = draw(rng)
-        drawn = weights > 0
-        if (drawn & sample.members).any() and (drawn & ~sample.members).any():
+        if weights[inside].any() and weights[outside].any():
             yield weights
 
 

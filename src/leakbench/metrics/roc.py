@@ -116,8 +116,8 @@ def allowed(fpr: float, n0: int) -> int:
     return int(allowances(np.array([fpr]), n0)[0])
 
 
-def allowances(fpr: Array, n0: int) -> Counts:
-    """`allowed` of each FPR [G]."""
+def allowances(fpr: Array, n0: int | Counts) -> Counts:
+    """`allowed` of each FPR [G], or of each among each of several numbers [R, 1]."""
     return np.floor(fpr * n0 * (1 + 1e-12)).astype(np.int64)
 
 

@@ -5,8 +5,9 @@ import hashlib
 import inspect
 import re
 from collections.abc import Iterable, Mapping
+from functools import cache
 from importlib.resources import files
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
@@ -35,6 +36,9 @@ from .verdict import verdict
 from .view import FEW, View, distinct
 from .white_box import white_box
 
+if TYPE_CHECKING:
+    from jinja2 import Template
+
 MOST_PLOTS = 12  # defences with figures of their own
 MOST_SLICED = 4  # defences with an ROC of each slice, of which each takes as long as a dozen figures
 MOST_HISTOGRAMS = 30  # defences; they are small
@@ -43,17 +47,21 @@ MOST_NOTES = 60
 MOST_MESSAGES, MOST_PLACES = 4, 6  # a kind of flag, and a message
 
 
-def render(results: Results) -> str:
-    """The page as HTML."""
+@cache
+def _template() -> "Template":
     from jinja2 import Environment, StrictUndefined
 
-    view = View(results)
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.globals |= {"count": count, "percent": percent}
-    script = _package_file("page.js")
-    return environment.from_string(_package_file("page.html")).render(
+    return environment.from_string(_package_file("page.html"))
+
+
+def render(results: Results) -> str:
+    """The page as HTML."""
+    view, script = View(results), _package_file("page.js")
+    return _template().render(
         results=results,
         view=view,
         css=Markup(_package_file("page.css")),

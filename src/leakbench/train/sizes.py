@@ -1,11 +1,14 @@
 """How large a network is, and what an answer of it costs."""
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from safetensors.torch import save
 from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry
 
 from .networks.headed import body_of
 
@@ -48,10 +51,32 @@ def sizes(network: nn.Module, shape: tuple[int, ...]) -> Sizes:
     )
 
 
+class _Flops(TorchDispatchMode):
+    """As torch's FlopCounterMode, which counts by module and for that imports torch's compiler for two seconds."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.total = 0
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Nothing here is compiled."""
+        return False
+
+    def __torch_dispatch__(
+        self, call: Any, types: object, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        made = call(*args, **kwargs)
+        flops: Callable[..., int] | None = flop_registry.get(call._overloadpacket)
+        self.total += flops(*args, **kwargs, out_val=made) if flops else 0
+        return made
+
+
 @torch.no_grad()
 def _multiply_adds(network: nn.Module, shape: tuple[int, ...]) -> int:
     training = network.training
-    with FlopCounterMode(display=False) as counter:
+    with _Flops() as counter:
         network.eval()(torch.zeros(1, *shape))
     network.train(training)
-    return counter.get_total_flops() // 2  # it counts a multiplication and an addition as two
+    return counter.total // 2  # it counts a multiplication and an addition as two
