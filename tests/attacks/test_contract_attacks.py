@@ -4,7 +4,9 @@ import ast
 import inspect
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -56,28 +58,38 @@ def score(attack: Attack, models: Models, m: int = 0) -> np.ndarray:
     return attack.score(models.target(m), models.shadows(m), np.random.default_rng(5))
 
 
-@pytest.mark.parametrize("views", [1, 2])
-def test_finite_scores_of_read_only_arrays(attack: Attack, views: int) -> None:
-    models = world(v=views)
-    got = score(attack, models)
+@pytest.fixture(scope="module")
+def scored(models: Models) -> Callable[[Attack], np.ndarray]:
+    """The scores of `models` by an attack, computed once."""
+    return cache(lambda attack: score(attack, models))
+
+
+def test_finite_scores_of_read_only_arrays(
+    attack: Attack, models: Models, scored: Callable[[Attack], np.ndarray]
+) -> None:
+    got = scored(attack)
     assert got.shape == (models.members.shape[1],)
     assert got.dtype == np.float64
     assert np.isfinite(got).all()
 
 
-def test_same_seed_same_scores(attack: Attack, models: Models) -> None:
+def test_same_seed_same_scores(
+    attack: Attack, models: Models, scored: Callable[[Attack], np.ndarray]
+) -> None:
     again = world(v=models.signals.shape[1])
-    assert np.array_equal(score(attack, models), score(attack, again))
+    assert np.array_equal(scored(attack), score(attack, again))
 
 
-def test_the_targets_membership_is_not_seen(attack: Attack, models: Models) -> None:
+def test_the_targets_membership_is_not_seen(
+    attack: Attack, models: Models, scored: Callable[[Attack], np.ndarray]
+) -> None:
     flipped = models.members.copy()
     flipped[0] = ~flipped[0]
-    np.testing.assert_allclose(score(attack, with_members(models, flipped)), score(attack, models), rtol=1e-9)
+    np.testing.assert_allclose(score(attack, with_members(models, flipped)), scored(attack), rtol=1e-9)
 
 
 def test_members_score_higher_where_models_leak(attack: Attack, models: Models) -> None:
-    got, members = score_targets(attack, models, range(4), seed=0), models.members[:4]
+    got, members = score_targets(attack, models, range(2), seed=0), models.members[:2]
     assert auc(got.scores, members) > 0.53
     assert got.decided is not None
     assert got.decided[members].mean() > got.decided[~members].mean()
@@ -87,11 +99,14 @@ def test_noise_reads_as_chance(attack: Attack) -> None:
     models = world(seed=7, n=600, leak=0.0)
     members = models.members[:4]
     got = score_targets(attack, models, range(4), seed=0)
+    assert np.isfinite(got.scores).all()  # with one view, too
     band = 4 * noise_sd(members.sum(), (~members).sum())
     assert abs(auc(got.scores, members) - 0.5) < band
 
 
-def test_order_of_records_does_not_matter(attack: Attack, models: Models) -> None:
+def test_order_of_records_does_not_matter(
+    attack: Attack, models: Models, scored: Callable[[Attack], np.ndarray]
+) -> None:
     if attack.trained:
         pytest.skip("draws its examples by their place")
     order = np.random.default_rng(3).permutation(models.members.shape[1])
@@ -111,17 +126,19 @@ def test_order_of_records_does_not_matter(attack: Attack, models: Models) -> Non
         models.audited,
         models.population,
     )
-    np.testing.assert_allclose(score(attack, shuffled), score(attack, models)[order], rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(score(attack, shuffled), scored(attack)[order], rtol=1e-9, atol=1e-12)
 
 
-def test_a_constant_added_to_the_logits_changes_nothing(attack: Attack, models: Models) -> None:
+def test_a_constant_added_to_the_logits_changes_nothing(
+    attack: Attack, models: Models, scored: Callable[[Attack], np.ndarray]
+) -> None:
     def shifted(m: Models) -> Models:
         s = m.signals
         noisy = None if s.noisy is None else s.noisy + 512.0
         signals = replace(s, logits=s.logits + 512.0, noisy=noisy, _recent=Recent())
         return Models(signals, m.members, m.audited, m.population and shifted(m.population))
 
-    assert np.array_equal(score(attack, shifted(models)), score(attack, models))
+    assert np.array_equal(score(attack, shifted(models)), scored(attack))
 
 
 def test_losses_alone_suffice_where_the_attack_reads_only_the_loss(attack: Attack) -> None:
@@ -130,7 +147,7 @@ def test_losses_alone_suffice_where_the_attack_reads_only_the_loss(attack: Attac
     reason = applicable(attack, bare, range(len(bare.members)))
     if set(attack.needs) <= {"loss", "confidence", "logodds"} and not attack.population:
         assert reason is None
-        assert auc(score_targets(attack, bare, range(4), seed=0).scores, bare.members[:4]) > 0.53
+        assert auc(score_targets(attack, bare, range(2), seed=0).scores, bare.members[:2]) > 0.53
     else:
         assert reason is not None and reason.startswith("it needs ")
 

@@ -8,14 +8,13 @@ from leakbench.signals.statistics import residual
 from leakbench.types import Models, Signals
 
 QUICK = {"epochs": 2, "batch_size": 32, "lr": 0.03, "max_examples": 640}  # learns these worlds in a moment
+FEWER_TREES = {"stacked": {"trees": 15}, "label_only_boosted": {"iterations": 20, "leaf": 30}}
 PERTURBED = 6  # views
 
 
 def quick(name: str) -> Attack:
     """The attack with its defaults; quicker if it trains a network or boosts trees."""
-    fewer = (
-        QUICK if issubclass(ATTACKS.get(name), NetworkAttack) else {"trees": 15} if name == "stacked" else {}
-    )
+    fewer = QUICK if issubclass(ATTACKS.get(name), NetworkAttack) else FEWER_TREES.get(name, {})
     return ATTACKS.make({"name": name, **fewer})
 
 

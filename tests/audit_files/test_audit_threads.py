@@ -12,7 +12,7 @@ from leakbench import auditing
 from leakbench.workers import Workers
 
 S, N, C = 6, 200, 10
-ATTACKS = ["loss", "attack_r", "rmia", "lira", "lira_offline", "logistic_regression", "nn"]
+ATTACKS = ["loss", "rmia", "lira", "logistic_regression", {"name": "nn", "epochs": 5}]
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,7 @@ def found(arrays, cores, monkeypatch):
         results = leakbench.audit(**arrays, attacks=ATTACKS)
     finally:
         torch.set_num_threads(before)
-    assert {row.attack for row in results.rows} >= set(ATTACKS)
+    assert {row.attack for row in results.rows} >= {*ATTACKS[:-1], "nn"}
     return results.rows, results.curves, results.notes
 
 

@@ -6,6 +6,7 @@ import re
 import resource
 import subprocess
 import sys
+from contextlib import contextmanager
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -73,9 +74,11 @@ def report(tmp_path_factory):
 
 def test_from_a_file_to_a_report(audit_file, tmp_path):
     out = tmp_path / "new" / "report"
-    done = command("audit", audit_file, "--out", out, "--attacks", "loss,gap", "--title", "Model 7")
+    ascii_alone = os.environ | {"PYTHONIOENCODING": "ascii"}  # of a terminal
+    given = ["audit", audit_file, "--out", out, "--attacks", "loss,gap", "--title", "Model 7"]
+    done = command(*given, env=ascii_alone)
     assert done.returncode == 0, done.stderr
-    assert str(out / "report.html") in done.stdout
+    assert str(out / "report.html") in done.stdout and "loss" in done.stdout
     assert {p.name for p in out.iterdir()} == {
         "report.html",
         "report.json",
@@ -159,9 +162,8 @@ def test_a_file_that_is_not_what_its_name_says(audit_file, tmp_path, refuses):
     refuses("is no .csv file", "audit", path, "--out", out, absent=[out])
 
 
-def test_no_file(tmp_path):
-    done = command("audit", tmp_path / "x.npz", "--out", tmp_path / "r")
-    refused(done.returncode, done.stderr, "No such file", tmp_path / "r")
+def test_no_file(tmp_path, refuses):
+    refuses("No such file", "audit", tmp_path / "x.npz", "--out", tmp_path / "r", absent=[tmp_path / "r"])
 
 
 def test_an_unknown_attack(audit_file, tmp_path, capsys):
@@ -191,22 +193,27 @@ def test_out_is_not_ours(audit_file, tmp_path, capsys):
     assert "Permission denied" in capsys.readouterr().err
 
 
+@contextmanager
 def no_space(limit):
     """As on a full disk: no file grows beyond `limit` bytes."""
-    return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
-def test_a_full_disk_is_found_before_any_work(audit_file, tmp_path):
-    done = command(
-        "audit", audit_file, "--out", tmp_path / "r", "--attacks", "loss", preexec_fn=no_space(1000)
-    )
-    refused(done.returncode, done.stderr, "--out must be a folder that can be written", tmp_path / "r")
+def test_a_full_disk_is_found_before_any_work(audit_file, tmp_path, refuses):
+    given = ["audit", audit_file, "--out", tmp_path / "r", "--attacks", "loss"]
+    with no_space(1000):
+        refuses("--out must be a folder that can be written", *given, absent=[tmp_path / "r"])
 
 
-def test_a_disk_that_fills_up_leaves_nothing_half_written(audit_file, tmp_path):
+def test_a_disk_that_fills_up_leaves_nothing_half_written(audit_file, tmp_path, refuses):
     out = tmp_path / "r"
-    done = command("audit", audit_file, "--out", out, "--attacks", "loss", preexec_fn=no_space(5000))
-    refused(done.returncode, done.stderr, "File too large")
+    with no_space(5000):
+        refuses("File too large", "audit", audit_file, "--out", out, "--attacks", "loss")
     assert not out.exists() or not list(out.iterdir())
 
 
@@ -266,11 +273,9 @@ def test_a_value_that_is_no_number_survives_the_report(tmp_path, report):
     assert np.isnan(Results.load(tmp_path).rows[0].value)
 
 
-def test_tables_are_printed_whatever_the_terminal_says_of_itself(tmp_path, audit_file, capsys, monkeypatch):
-    given = ["audit", str(audit_file), "--out", str(tmp_path / "out"), "--attacks", "loss"]
+def test_tables_are_printed_whatever_the_terminal_says_of_itself(tmp_path, report, capsys, monkeypatch):
+    (tmp_path / "report.json").write_text(report)
     for columns in ("", "wide"):
         monkeypatch.setenv("COLUMNS", columns)
-        assert main(given) == 0
+        assert main(["report", str(tmp_path)]) == 0
         assert "loss" in capsys.readouterr().out
-    done = command(*given, env=os.environ | {"PYTHONIOENCODING": "ascii"})
-    assert done.returncode == 0 and "loss" in done.stdout, done.stderr

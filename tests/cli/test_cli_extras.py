@@ -56,27 +56,22 @@ def study(*changes: str) -> list[str]:
     return ["run", str(DEMO), "--out", "report", *(part for change in small for part in ("--set", change))]
 
 
-def test_what_is_missing_is_named_before_training(tmp_path: Path) -> None:
-    for (code, said), (_, package, extra) in zip(
-        bare(tmp_path, *(study(*changes) for changes, _, _ in MISSING)), MISSING, strict=True
-    ):
-        assert code == 2
-        assert said.startswith("error: ") and said.count("\n") == 1  # no line about training
-        assert f"needs {package}; install it with: pip install 'leakbench[{extra}]'" in said
-    assert not (tmp_path / "report").exists()
-    assert not list((tmp_path / "leakbench-store").rglob("*.safetensors"))
-
-
-def test_what_needs_no_more_works(tmp_path: Path) -> None:
-    """Lists, the demo, pruning of single weights; a store in S3 names its extra."""
+def test_what_is_missing_is_named_before_training_and_what_needs_no_more_works(tmp_path: Path) -> None:
+    """Lists, the demo, pruning of single weights work; a store in S3 names its extra."""
     kinds = ("attacks", "defences", "generators", "data", "metrics")
     (code, said), *others = bare(
         tmp_path,
         [*study(), "--store", "s3://bucket/study"],
+        *(study(*changes) for changes, _, _ in MISSING),
         *(["list", kind] for kind in kinds),
-        study('defences=["temperature", "pruning"]'),
+        study('defences=["temperature", {name="pruning", epochs=1}]'),
     )
     assert code == 2
     assert said == "error: a store in S3 needs s3fs; install it with: pip install 'leakbench[s3]'\n"
-    assert [code for code, _ in others] == [0] * 6, others
+    for (code, said), (_, package, extra) in zip(others[: len(MISSING)], MISSING, strict=True):
+        assert code == 2
+        assert said.startswith("error: ") and said.count("\n") == 1  # no line about training
+        assert f"needs {package}; install it with: pip install 'leakbench[{extra}]'" in said
+    assert [code for code, _ in others[len(MISSING) :]] == [0] * 6, others
     assert (tmp_path / "report" / "report.html").exists()
+    assert len(list((tmp_path / "leakbench-store").rglob("weights.safetensors"))) == 8  # of the last alone

@@ -15,7 +15,7 @@ from leakbench.cli import main
 pytest.importorskip("torch")
 
 STUDY = """
-attacks = ["loss", "gap"]
+attacks = ["loss"]
 stages = [{ epochs = 2 }]
 defences = ["none", "temperature"]
 group_size = 1

@@ -370,8 +370,8 @@ def test_memguard_spends_its_budget_of_distance() -> None:
 
 
 TABLE = {
-    "data": {"name": "digits", "records": 400, "public": 100},
-    "design": {"name": "random_half", "models": 6},
+    "data": {"name": "digits", "records": 300, "public": 100},
+    "design": {"name": "random_half", "models": 4},
     "architecture": {"hidden": [32]},
     "stages": [{"epochs": 15}],
     "query": {"noise": 2},
@@ -381,7 +381,7 @@ TABLE = {
         "uniform_mixing",
         "label_only",
         "hamp_output",
-        {"name": "memguard", "epochs": 10, "steps": 8},
+        {"name": "memguard", "epochs": 10, "steps": 4},
         {"name": "output_approximation", "kind": "taylor", "label": "taylor"},
         {"name": "gaussian_noise", "memoised": False, "queries": 4},
     ],
@@ -447,10 +447,11 @@ def test_a_second_run_makes_no_answer_again(
 
 
 def test_answers_do_not_depend_on_the_other_defences(results: Results, tmp_path: Path) -> None:
-    alone = run(Study.of({**TABLE, "defences": ["hamp_output", TABLE["defences"][5]]}), tmp_path)
+    alone = run(
+        Study.of({**TABLE, "defences": ["hamp_output", TABLE["defences"][5]], "attacks": ["lira"]}), tmp_path
+    )
     for defence in ("hamp_output", "gaussian_noise"):
-        for attack in ("loss", "lira"):
-            assert _one(alone, defence, "auc", attack) == _one(results, defence, "auc", attack)
+        assert _one(alone, defence, "auc", "lira") == _one(results, defence, "auc", "lira")
 
 
 def test_without_public_records_memguard_is_refused_before_training(

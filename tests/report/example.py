@@ -9,6 +9,7 @@ from functools import cache
 import numpy as np
 from scipy.special import ndtr, ndtri
 
+from leakbench.report.page import render
 from leakbench.results import Curve, ExposedRecord, Flag, LayerSize, Results, Row, SyntheticSample
 
 ATTACKS = {
@@ -405,3 +406,15 @@ def hostile() -> Results:
         samples,
         [LayerSize(h, h, h, 10.0, 5.0, 10.0)],
     )
+
+
+def empty() -> Results:
+    """Nothing at all."""
+    return Results("run", "empty", [])
+
+
+@cache
+def page(name: str) -> str:
+    """The page of the results of a function here, rendered once for all tests that read it."""
+    results: Results = globals()[name]()
+    return render(results)

@@ -222,7 +222,7 @@ def saver(tmp_path: Path, code: str, *arguments: object) -> subprocess.Popen[byt
 
 def test_two_savers_leave_one_run_and_readers_never_see_two(tmp_path: Path) -> None:
     write(results(0), tmp_path / "out")
-    several = "for n in range(int(sys.argv[3]), int(sys.argv[3]) + 6):\n    save(n)\n"
+    several = "for n in range(int(sys.argv[3]), int(sys.argv[3]) + 4):\n    save(n)\n"
     savers = [saver(tmp_path, several, first) for first in (100, 201)]
     seen = set()
     while any(each.poll() is None for each in savers):

@@ -49,7 +49,7 @@ class Page(HTMLParser):
 
 @pytest.fixture(scope="module")
 def run() -> str:
-    return render(example.run())
+    return example.page("run")
 
 
 @pytest.fixture(scope="module")
@@ -132,7 +132,7 @@ def test_provenance_study_and_notes_are_shown(page: Page) -> None:
 
 
 def test_hostile_names_stay_text() -> None:
-    text = render(example.hostile())
+    text = example.page("hostile")
     page = Page(text)
     assert len(page.all("script")) == 1
     assert text.count("<script") == text.count("</script") == 1

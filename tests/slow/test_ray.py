@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -20,8 +21,7 @@ from leakbench.running import run
 from leakbench.store import Store
 from leakbench.study import Study
 
-pytestmark = pytest.mark.slow
-ray = pytest.importorskip("ray")
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(find_spec("ray") is None, reason="needs ray")]
 
 HOST = "127.0.0.2"  # Ray takes 127.0.0.1 for the machine's outer address
 STUDY = """

@@ -11,6 +11,7 @@ from calendar import timegm
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -20,9 +21,8 @@ from leakbench.results import Results, Row
 from leakbench.store import Store
 from leakbench.store.objects import LEASE
 
-pytestmark = pytest.mark.slow
-s3fs = pytest.importorskip("s3fs", reason="needs s3fs and moto[server]")
-pytest.importorskip("moto", reason="needs s3fs and moto[server]")
+MISSING = find_spec("s3fs") is None or find_spec("moto") is None
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(MISSING, reason="needs s3fs and moto[server]")]
 
 HOST = "127.0.0.1"
 STUDY = """
@@ -78,8 +78,10 @@ class Bucket:
     """A bucket, and the processes that share a study through it. Each has a folder of its own for cache and log."""
 
     def __init__(self, server: str, name: str, folder: Path) -> None:
+        from s3fs import S3FileSystem
+
         self.url, self.folder, self._server = f"s3://{name}/study", folder, server
-        self.files = s3fs.S3FileSystem(
+        self.files = S3FileSystem(
             key="any", secret="any", endpoint_url=server, use_listings_cache=False, skip_instance_cache=True
         )
         self.files.makedirs(name, exist_ok=True)

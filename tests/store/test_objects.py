@@ -235,7 +235,7 @@ data = {name = "digits", records = 400}
 design = {name = "random_half", models = 4}
 attacks = ["loss"]
 group_size = 4
-defences = ["label_smoothing"]
+defences = ["temperature"]
 architecture = {hidden = [16]}
 [[stages]]
 epochs = 4

@@ -22,7 +22,8 @@ TABLE = {
     "architecture": {"hidden": [32]},
     "stages": [{"stage": "train", "epochs": 10, "batch_size": 16}],
     "query": {"views": ["identity", "shift:1,0"], "noise": 2},
-    "attacks": ["gap", "loss"],
+    "attacks": ["loss"],
+    "non_adaptive": False,
     "defences": [
         {"name": "ensemble", "size": 3},
         {"name": "selena", "size": 5, "leaves_out": 2},

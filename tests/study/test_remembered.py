@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +10,13 @@ import numpy as np
 import pytest
 
 from leakbench.attacks.logistic_regression import LogisticRegression
+from leakbench.remembered import Remembered
 from leakbench.results import PER_RECORD
 from leakbench.running import run
 from leakbench.scoring import score_targets
+from leakbench.store import open_store
 from leakbench.study import Study
+from leakbench.types import Models, Signals
 
 TABLE = {
     "group_size": 4,
@@ -68,9 +72,10 @@ def test_no_attacker_is_trained_twice(first: tuple[Path, list[Any]], store: Path
 def test_what_was_found_is_read_again_to_the_last_bit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first, asked = run(Study.of(TABLE), tmp_path), []
+    table = TABLE | {"defences": TABLE["defences"][:2]}
+    first, asked = run(Study.of(table), tmp_path), []
     monkeypatch.setattr("leakbench.attacking.attack_all", lambda *about: asked.append(about))
-    again = run(Study.of(TABLE), tmp_path)
+    again = run(Study.of(table), tmp_path)
     assert asked == []
     for what in ("curves", "flags", "records", "notes"):
         assert getattr(again, what) == getattr(first, what) and (what == "notes" or getattr(first, what))
@@ -85,22 +90,24 @@ def test_what_was_found_is_read_again_to_the_last_bit(
     (damaged, *_) = (tmp_path / "findings").glob("*/0.json")
     damaged.write_bytes(damaged.read_bytes().replace(b"auc", b"AUC", 1))
     monkeypatch.undo()
-    mended = run(Study.of(TABLE), tmp_path)
+    mended = run(Study.of(table), tmp_path)
     assert [r for r in mended.rows if not r.metric.startswith(timed)] == kept[0]
     (about_damage,) = (note for note in mended.notes if note not in first.notes)
     assert str(damaged) in about_damage
 
 
+CHANGES = [
+    {"seed": 1},
+    {"attacks": ["loss", {"name": "logistic_regression", "penalty": 0.1}]},
+    {"query": {"views": ["identity", "shift:1,0"]}},
+    {"defences": ["none", {"name": "rounding", "decimals": 1}]},
+    {"stages": [{"epochs": 6}]},  # of stop_at only the shadow models of who ignores it are other ones
+]
+
+
 @pytest.mark.parametrize(
     "change",
-    [
-        {"seed": 1},
-        {"attacks": ["loss", {"name": "logistic_regression", "penalty": 0.1}]},
-        {"defences": ["none", {"name": "rounding", "decimals": 1}]},
-        {"stages": [{"epochs": 6}]},  # of stop_at only the shadow models of who ignores it are other ones
-        {"query": {"views": ["identity", "shift:1,0"]}},
-    ],
-    ids=lambda change: next(iter(change)),
+    [pytest.param(c, id=next(iter(c)), marks=[] if "defences" in c else pytest.mark.slow) for c in CHANGES],
 )
 def test_what_changes_the_scores_trains_again(
     store: Path, fits: list[int], change: dict[str, Any], monkeypatch: pytest.MonkeyPatch
@@ -113,3 +120,33 @@ def test_what_changes_the_scores_trains_again(
     shutil.rmtree(store / "findings")
     monkeypatch.setattr("leakbench.attacking.Remembered", lambda store: score_targets)
     assert own == _rows(TABLE | change, store)
+
+
+def test_scores_are_remembered_under_all_that_they_depend_on(tmp_path: Path, fits: list[int]) -> None:
+    """Each change alone has an attacker trained anew; what `identity` covers, test_identities hold."""
+    rng = np.random.default_rng(0)
+    members = rng.random((4, 80)) < 0.5
+    signals = Signals(rng.integers(0, 3, 80), rng.normal(size=(4, 1, 80, 3)))
+    models = Models(signals, members, np.ones_like(members), identity="these")
+    given = {
+        "attack": LogisticRegression(),
+        "models": models,
+        "targets": (0, 1),
+        "seed": 0,
+        "reference": None,
+    }
+    score = Remembered(open_store(tmp_path))
+    for change in (
+        {},
+        {"attack": LogisticRegression(penalty=0.1)},
+        {"models": replace(models, identity="others")},
+        {"targets": (0, 2)},
+        {"seed": 1},
+        {"reference": replace(models, identity="undefended")},
+    ):
+        fits.clear()
+        found = score(**given | change)
+        assert fits, change
+        fits.clear()
+        again = score(**given | change)
+        assert not fits and np.array_equal(found.scores, again.scores, equal_nan=True)

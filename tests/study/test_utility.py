@@ -21,7 +21,7 @@ TABLE = {
     "data": {"name": "digits", "records": 500, "public": 200},
     "design": {"name": "random_half", "models": 4},
     "architecture": {"hidden": [24]},
-    "stages": [{"epochs": 30}],
+    "stages": [{"epochs": 15}],
     "attacks": ["loss"],
     "defences": [
         "temperature",

@@ -71,7 +71,7 @@ def test_weight_zero_is_no_adversary(digits):
 
 def test_it_draws_the_gap_between_members_and_others_together(digits):
     """On a network that would learn its few members by heart."""
-    stage = Train(epochs=60, batch_size=20, optimiser=Optimiser(lr=0.05))
+    stage = Train(epochs=40, batch_size=20, optimiser=Optimiser(lr=0.05))
     against = dataclasses.replace(stage, adversary=Adversary(20.0, steps=3, reference="public"))
     parts = {"public": np.arange(600, 1000)}
     data = Dataset("digits", digits.x, digits.y, digits.classes, parts)

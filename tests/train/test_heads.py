@@ -120,15 +120,18 @@ def test_two_classes_of_which_one_is_the_others_negative(fit):
     assert np.isfinite(out).all() and (out.argmax(1) == y).mean() > 0.95
 
 
+SHORT = Recipe(SMALL, (Train(epochs=12, batch_size=32),))
+
+
 @pytest.fixture(scope="module")
 def plain(digits, make_jobs):
     """Two models without a head."""
-    return train_group(digits, make_jobs(BASE, 2))
+    return train_group(digits, make_jobs(SHORT, 2))
 
 
 @pytest.mark.parametrize("parameters", COMBINATIONS, ids=lambda p: "-".join(map(str, p.values())))
 def test_every_combination_runs_alone_as_in_a_group(digits, make_jobs, plain, parameters):
-    recipe = defended(**parameters)
+    recipe = defended(SHORT, **parameters)
     rehearse(digits, recipe)
     together = train_group(digits, make_jobs(recipe, 2))
     with patch.object(stages, "stackable", lambda *_: False):
