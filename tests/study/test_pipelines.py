@@ -24,7 +24,7 @@ TABLE = {
     "data": {"name": "digits", "records": 700, "public": 350},
     "design": {"name": "random_half", "models": 8},
     "architecture": {"hidden": [64]},
-    "stages": [{"stage": "train", "epochs": 16}],
+    "stages": [{"stage": "train", "epochs": 25}],
     "attacks": ["lira", "lira_offline"],
     "frontier": ["stop_at", "none"],
     "cross": ["synthshield", "synthshield-0.8"],
