@@ -35,9 +35,9 @@ def framed(text: str, width: int) -> str:
     return f"<!doctype html><title></title>{frame}<script>{script}</script>"
 
 
-def drive(name: str, script: str, folder: Path, width: int | None = None) -> object:
-    """What `script` returns on an example's page, whose policy forbids foreign scripts: it is opened for this one."""
-    text = example.page(name).replace("script-src 'sha256-", "script-src 'unsafe-inline' 'ignored-")
+def drive(page: str, script: str, folder: Path, width: int | None = None) -> object:
+    """What `script` returns on a page, whose policy forbids foreign scripts: it is opened for this one."""
+    text = page.replace("script-src 'sha256-", "script-src 'unsafe-inline' 'ignored-")
     probe = f"<script>document.title = JSON.stringify((() => {{ {script} }})())</script></body>"
     driven = folder / "driven.html"
     text = text.replace("</body>", probe)
@@ -89,7 +89,7 @@ return {
 
 
 def test_sorting_orders_numbers_and_names(tmp_path: Path) -> None:
-    found = drive("audit", SORT, tmp_path)
+    found = drive(example.page("audit"), SORT, tmp_path)
     assert isinstance(found, dict)
     values = sorted(
         r.value for r in example.audit().rows if (r.metric, r.slice, r.target) == ("auc", "all", "all")
@@ -123,7 +123,7 @@ return { first, chosen, before, after: head.offsetParent !== null, hidden: form.
 
 
 def test_filters_show_what_was_chosen_and_hide_columns(tmp_path: Path) -> None:
-    found = drive("run", FILTER, tmp_path)
+    found = drive(example.page("run"), FILTER, tmp_path)
     assert isinstance(found, dict)
     lines, said = found["first"]
     assert said == "65 of 1,500 lines"
@@ -141,7 +141,7 @@ def test_hostile_names_can_be_filtered_by(tmp_path: Path) -> None:
     select.value = select.options[1].value; select.dispatchEvent(new Event("change"));
     return [select.value, document.querySelector("#filters output").textContent];
     """
-    found = drive("hostile", script, tmp_path)
+    found = drive(example.page("hostile"), script, tmp_path)
     assert isinstance(found, list)
     assert found[0] in (example.HOSTILE, "best")
     assert not str(found[1]).startswith("0 of")

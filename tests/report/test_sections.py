@@ -351,7 +351,7 @@ return { before, after: shown(), order, width: innerWidth, overflow: wide(docume
 @pytest.mark.skipif(CHROMIUM is None, reason="no chromium on PATH")
 @pytest.mark.parametrize("width", [400, 1280])
 def test_the_browser_shows_the_sections_within_its_width(width: int, tmp_path: Path) -> None:
-    found = drive("shielded", LAYOUT, tmp_path, width)
+    found = drive(example.page("shielded"), LAYOUT, tmp_path, width)
     assert isinstance(found, dict)
     assert found["width"] == width
     assert found["overflow"] is False

@@ -129,6 +129,6 @@ def test_the_table_sorts_and_the_slice_can_be_chosen(results: Results, tmp_path:
     const slices = [...document.querySelectorAll("#filters option")].map((o) => o.textContent);
     return [[...table.tBodies[0].rows].map((r) => Number(r.cells[column].dataset.v)), slices];
     """
-    values, slices = drive(results, script, tmp_path)
+    values, slices = drive(render(results), script, tmp_path)
     assert values == sorted(values, reverse=values[0] > values[-1])
     assert "mislabelled canaries" in slices
