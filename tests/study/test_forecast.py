@@ -40,15 +40,6 @@ def small_samples(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("leakbench.attack_cost.FEW", 50)
 
 
-@pytest.fixture
-def no_samples_of_attacks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What attacks take is not measured: other tests do."""
-    monkeypatch.setattr("leakbench.forecast._seconds_of", lambda work: 1.0)
-    monkeypatch.setattr("leakbench.forecast._height_of", lambda work: 1)
-    monkeypatch.setattr("leakbench.forecast.FIRST", 80)
-    monkeypatch.setattr("leakbench.forecast.FEW", 20)
-
-
 @pytest.mark.usefixtures("small_samples")
 def test_a_dry_run_makes_nothing_and_tells_what_a_run_makes(tmp_path: Path) -> None:
     study, store = Study.of(TABLE), tmp_path / "store"
@@ -72,7 +63,7 @@ def test_a_dry_run_makes_nothing_and_tells_what_a_run_makes(tmp_path: Path) -> N
     assert before["answers"].disk == pytest.approx(_disk(store, "signals"), rel=0.1)
 
 
-@pytest.mark.usefixtures("no_samples_of_attacks")
+@pytest.mark.usefixtures("small_samples")
 def test_what_is_left_after_a_change_is_told(tmp_path: Path) -> None:
     noise = {"name": "laplace_noise", "scale": 0.1}
     table = TABLE | {"defences": ["none", noise], "non_adaptive": True}
@@ -104,7 +95,8 @@ def test_what_attacks_take_is_that_of_one_case_times_the_cases_that_are_left(
 
     monkeypatch.setattr("leakbench.forecast.attack_cost", cost)
     monkeypatch.setattr("leakbench.forecast.cores", lambda: 1)
-    (work,) = (work for work in forecast(Study.of(TABLE), tmp_path) if work.what == "attacks")
+    table = TABLE | {"attacks": ["loss", "lira"], "non_adaptive": True}
+    (work,) = (work for work in forecast(Study.of(table), tmp_path) if work.what == "attacks")
     assert (work.pieces, work.seconds) == (7, 7 * 9.0)
     assert work.memory > 8 * 4 * 300 * 10  # at least a number for each model, record and class
 
