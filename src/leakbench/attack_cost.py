@@ -8,6 +8,7 @@ import numpy as np
 
 from .attacks import Attack
 from .attacks.base import TrainedAttack
+from .blind import blind
 from .evaluate import Attacked, Case, attack_all
 from .findings import Names, findings
 from .metrics import Metric
@@ -18,7 +19,8 @@ from .signals.axes import Numbers
 from .types import ByModel, Models, PerModel, Signals
 
 SIZES = 8_000, 16_000  # records of the samples, from which on the examples of a fitted attack are no more
-FEW = 1_000  # records of a sample that shows what measuring takes however few there are; the first time is slower
+FEW = 1_000  # records of a sample that shows what measuring takes however few there are
+MEASURED = 4  # attacks whose metrics are sampled, for all of them
 WORTH = 6  # times the work of the samples that there must be before it is told
 
 
@@ -65,7 +67,7 @@ def attack_cost(
     n = case.members.shape[1]
     sampled, sizes = _sampled(case), _sizes(n)
     share = len(case.targets) / len(sampled)
-    least = [_sample(case, FEW, attacks, metrics, seed) for _ in range(2)][-1].measuring
+    least = _sample(case, FEW, attacks, metrics, seed).measuring
     found = [_sample(case, size, attacks, metrics, seed) for size in sizes]
     seconds = {
         label: _continued(sizes, [each.attacks[label] for each in found], n) for label in found[0].attacks
@@ -110,9 +112,14 @@ def _sample(
         seconds[label] = time.perf_counter() - began
         all_of_them.scores.update(found.scores)
         all_of_them.samples.update(found.samples)
+    samples = dict(list(all_of_them.samples.items())[:MEASURED])
     began = time.perf_counter()
-    findings(all_of_them, Names(), seed, metrics)
-    return AttackCost(seconds, time.perf_counter() - began)
+    list(blind(made, None, None, seed))
+    blindly = time.perf_counter() - began
+    findings(replace(all_of_them, samples=samples), Names(), seed, metrics)
+    of_samples = max(0.0, time.perf_counter() - began - 2 * blindly)
+    times = len(all_of_them.samples) / max(1, len(samples))
+    return AttackCost(seconds, blindly + times * of_samples)
 
 
 def made_up(models: Models, n: int, seed: int) -> Models:

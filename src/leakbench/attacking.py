@@ -60,12 +60,13 @@ class Attacks:
 
     def told(self) -> str:
         """One line: how many cases are left to attack, and how long that takes, from a sample of the work."""
-        left, label = self.left, self.trials[0].defence.label
+        label = self.trials[0].defence.label
+        left, case = self.left, self._case(label, label)
         with threadpool_limits(1):
-            cost = attack_cost(self._case(label, label), self.study.attacks, self.study.metrics, self._seed)
+            cost = attack_cost(case, self.study.attacks, self.study.metrics, self._seed)
         together = min(self.workers.threads, left)
         seconds = duration(left * cost.seconds / together)
-        return f"{left} attacked cases are left: about {seconds}; {cost.told(self._case(label, label), 1)}"
+        return f"{left} cases are left to attack, about {seconds}; each: {cost.told(case, 1)}"
 
     @property
     def _specs(self) -> list[dict[str, Any]]:
