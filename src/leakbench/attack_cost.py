@@ -116,7 +116,8 @@ def _sample(
     began = time.perf_counter()
     list(blind(made, None, None, seed))
     blindly = time.perf_counter() - began
-    findings(replace(all_of_them, samples=samples), Names(), seed, metrics)
+    scores = {label: all_of_them.scores[label] for label in samples}
+    findings(replace(all_of_them, scores=scores, samples=samples), Names(), seed, metrics)
     of_samples = max(0.0, time.perf_counter() - began - 2 * blindly)
     times = len(all_of_them.samples) / max(1, len(samples))
     return AttackCost(seconds, blindly + times * of_samples)
