@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -86,12 +87,8 @@ def blind(
     )  # every other: what a pair's attackers learn is not independent
     targets = case.targets[::step]
     known = _determined_by(attack, case, seed)
-    scores = np.stack(
-        [
-            FITTED.get(known, m, lambda m=m: held_out(attack, case.models, m, stream(seed, BLIND, m)))
-            for m in targets
-        ]
-    )
+    fits = [partial(held_out, attack, case.models, m, stream(seed, BLIND, m)) for m in targets]
+    scores = np.stack([FITTED.get(known, m, fit) for m, fit in zip(targets, fits, strict=True)])
     scores[:, ~case.average] = np.nan
     sample = _sample(case, targets, scores, seed)
     if not suffices(Auc(), sample):
