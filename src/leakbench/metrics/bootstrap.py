@@ -40,7 +40,7 @@ class Presorted:
         row, n0 = np.arange(len(weights))[:, None], fp.shape[1] - 1
         apart = row * (
             fp[:, -1].max() + 1
-        )  # one search in all rows, of which each lies above those before it
+        )  # so that one search serves all rows: each lies above those before
         allowed = allowances(fpr, fp[:, -1:]) + apart
         beyond = np.searchsorted((fp[:, 1:] + apart).ravel(), allowed, side="right") - row * n0
         return np.asarray(tp[row, self.above[beyond]] / tp[:, -1:])
