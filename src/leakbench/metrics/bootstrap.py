@@ -38,9 +38,8 @@ class Presorted:
         """
         tp, fp = _summed(weights.take(self.inside, axis=1)), _summed(weights.take(self.outside, axis=1))
         row, n0 = np.arange(len(weights))[:, None], fp.shape[1] - 1
-        apart = row * (
-            fp[:, -1].max() + 1
-        )  # so that one search serves all rows: each lies above those before
+        # one search serves all rows, of which each is moved above those before it
+        apart = row * (fp[:, -1].max() + 1)
         allowed = allowances(fpr, fp[:, -1:]) + apart
         beyond = np.searchsorted((fp[:, 1:] + apart).ravel(), allowed, side="right") - row * n0
         return np.asarray(tp[row, self.above[beyond]] / tp[:, -1:])
