@@ -1,9 +1,12 @@
+import json
+from dataclasses import fields
+
 import numpy as np
 import pytest
 
 from leakbench.errors import InputError
 from leakbench.generators import GENERATORS
-from leakbench.key import content_key
+from leakbench.key import canonical, content_key
 from leakbench.train.job import Job
 from leakbench.train.losses import CrossEntropy
 from leakbench.train.recipe import (
@@ -17,7 +20,7 @@ from leakbench.train.recipe import (
     Recipe,
     Train,
 )
-from leakbench.train.settings import Augment, Optimiser, Privacy, Schedule
+from leakbench.train.settings import Adversary, Augment, Optimiser, Privacy, Schedule
 
 NONE = np.empty(0, np.int64)
 ROWS = np.arange(10)
@@ -45,6 +48,33 @@ def test_any_change_changes_the_key():
         key(recipe=Recipe(stages=(Train(optimiser=Optimiser(lr=0.051)),))),
     ]
     assert len(set(changed)) == len(changed)
+
+
+def changed_leaves(plain):
+    """The plain data with each of its values changed, one at a time, by the path to the value."""
+    if not isinstance(plain, dict | list):
+        return {(): "another"}
+    parts = plain.items() if isinstance(plain, dict) else enumerate(plain)
+    found = {}
+    for name, part in parts:
+        for path, made in changed_leaves(part).items():
+            found[(name, *path)] = plain | {name: made} if isinstance(plain, dict) else [
+                made if n == name else other for n, other in enumerate(plain)
+            ]  # fmt: skip
+    return found
+
+
+def test_no_setting_is_left_out_of_the_key():
+    against, private = Train(adversary=Adversary()), Train(privacy=Privacy())
+    stages = (against, private, COPIES, Prune(), Distill())
+    settings = (against.adversary, private.privacy, private.optimiser, private.schedule, private.augment)
+    plain = Job(**JOB | {"recipe": Recipe(DROPOUT, stages)}).describe("fingerprint")
+    others = changed_leaves(json.loads(canonical(plain)))
+    keys = {content_key(other) for other in others.values()}
+    assert len(keys) == len(others) and content_key(plain) not in keys
+    told = {name for path in others for name in path}
+    for each in (DROPOUT, *stages, *settings):
+        assert {field.name for field in fields(each)} <= told, each
 
 
 def test_the_key_is_that_of_the_content_alone():
