@@ -210,7 +210,7 @@ def obvious() -> Models:
 @pytest.mark.parametrize("name", NETWORKS)
 def test_an_obvious_leak_is_learned(name: str) -> None:
     models = obvious()
-    attack = ATTACKS.make({"name": name, "epochs": 6, "batch_size": 32, "lr": 0.03})
+    attack = ATTACKS.make({"name": name, "epochs": 9, "batch_size": 32, "lr": 0.03})
     got = score_targets(attack, models, range(8), seed=0)
     assert auc(got.scores, models.members) > 0.9
     balanced = (got.decided[models.members].mean() + (~got.decided[~models.members]).mean()) / 2
