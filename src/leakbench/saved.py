@@ -48,14 +48,18 @@ def check_ours(folder: Path, names: Iterable[str], ours: Ours) -> None:
             )
 
 
-def save_together(contents: Mapping[str, bytes | None], folder: Path, prefix: str, ours: Ours) -> None:
+def save_together(
+    made: Callable[[], Mapping[str, bytes | None]], folder: Path, prefix: str, ours: Ours
+) -> None:
     """Write files into a folder, by way of a temporary one in it; None removes a file.
 
-    A failure puts back what was there before; what a killed saver left over in temporary folders is removed. Raises
-    InputError as `check_ours` does, OSError where a file cannot be written.
+    `made` gives their contents, and is called when no other saver can change the folder any more. A failure puts back
+    what was there before; what a killed saver left over in temporary folders is removed. Raises InputError as
+    `check_ours` does, OSError where a file cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with one_at_a_time(folder) as alone:
+        contents = made()
         check_ours(folder, contents, ours)
         if alone:
             sweep(folder, prefix, contents)

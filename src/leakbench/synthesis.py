@@ -64,9 +64,12 @@ class Made:
         contents: dict[str, bytes | None] = {"synthetic.npz": _commented(records, mark)}
         if self.dataset.is_image:
             contents["samples.png"] = self._picture(mark)
-        elif is_ours(folder / "samples.png"):
-            contents["samples.png"] = None
-        save_together(contents, folder, ".synthetic-", is_ours)
+
+        def made() -> dict[str, bytes | None]:
+            kept = self.dataset.is_image or not is_ours(folder / "samples.png")
+            return contents if kept else contents | {"samples.png": None}
+
+        save_together(made, folder, ".synthetic-", is_ours)
         return folder / "synthetic.npz"
 
     def _npz(self) -> bytes:

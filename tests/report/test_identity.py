@@ -2,8 +2,10 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from leakbench.errors import InputError
 from leakbench.report.files import remove, write
 from leakbench.report.identity import FILES, run_of
 from leakbench.results import Exposure, Results, Row
+from leakbench.saved import one_at_a_time
 from leakbench.unfinished import Unfinished
 
 EXPOSED = Exposure("none", "loss", np.arange(3), None, *np.zeros((7, 3)), None)
@@ -229,6 +232,19 @@ def test_two_savers_leave_one_run_and_readers_never_see_two(tmp_path: Path) -> N
         seen.add(Results.load(tmp_path / "out").title)
     assert [each.returncode for each in savers] == [0, 0]
     assert len(seen) > 2 and len(set(runs(tmp_path / "out").values())) == 1
+
+
+def test_records_that_another_saver_wrote_while_one_waited_do_not_stay(tmp_path: Path) -> None:
+    write(results(1), tmp_path / "first")
+    out = tmp_path / "out"
+    out.mkdir()
+    waiting = threading.Thread(target=write, args=(results(2, exposed=False), out))
+    with one_at_a_time(out):
+        waiting.start()
+        waiting.join(2)  # it has its contents by then, and asks for the folder
+        shutil.copytree(tmp_path / "first", out, dirs_exist_ok=True)
+    waiting.join()
+    assert Results.load(out).title == "run 2" and not (out / "records.parquet").exists()
 
 
 KILLED = """

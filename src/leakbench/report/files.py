@@ -32,10 +32,13 @@ def write(results: Results, folder: Path) -> Path:
     }
     if results.exposures:
         contents["records.parquet"] = _records(results.exposures, identity)
-    elif run_of(folder / "records.parquet") not in (None, identity):
-        contents["records.parquet"] = None
+
+    def made() -> dict[str, bytes | None]:
+        kept = results.exposures or run_of(folder / "records.parquet") in (None, identity)
+        return contents if kept else contents | {"records.parquet": None}
+
     try:
-        save_together(contents, folder, PREFIX, is_ours)
+        save_together(made, folder, PREFIX, is_ours)
     except OSError as error:
         raise LeakbenchError(
             f"the report needs a folder that can be written, got {folder}: {error.strerror or error};"
