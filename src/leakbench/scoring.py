@@ -279,19 +279,36 @@ def _unlike(models: Models, targets: Sequence[int]) -> bool:
 def ranks_within(models: Models, targets: Sequence[int], scores: Array, seed: int, name: str) -> Array:
     """For each score [T, N] of the attack `name` the share of lower ones of the same target; NaN stays NaN.
 
-    Equal scores count half. Where the targets' shares of members differ, they are put in random order instead: else the
-    place of a target's ties, which is that of its accuracy, would tell how many of its records are members.
+    Equal scores count half. Where the targets' shares of members differ, equal scores are spread evenly over their
+    ranks instead, members and non-members alike: else the mid-rank of a target's ties, which depends on its accuracy,
+    would tell how many of its records are members.
     """
     ranks = np.full(scores.shape, np.nan)
-    ordered = _unlike(models, targets)
+    spread = _unlike(models, targets)
     for m, row, found in zip(targets, scores, ranks, strict=True):
         known = np.isfinite(row)
-        if ordered:
-            at_random = stream(seed, name, m, "ties").random(known.sum())
-            found[known] = (np.argsort(np.lexsort((at_random, row[known]))) + 0.5) / known.sum()
+        if spread:
+            rng = stream(seed, name, m, "ties")
+            found[known] = _spread_ranks(row[known], models.members[m][known], rng)
         else:
             found[known] = mid_quantile(row[known], row[known])
     return ranks
+
+
+def _spread_ranks(row: Array, members: Bools, rng: np.random.Generator) -> Array:
+    """Ranks [n] in 0..1; the k members with equal scores lie 1 / k of these ranks apart, and so do the non-members.
+
+    Their order and the first one's place are random, so each side is uniform on the ranks of the tie.
+    """
+    _, tie, counts = np.unique(row, return_inverse=True, return_counts=True)
+    side = 2 * tie + members
+    sizes = np.bincount(side, minlength=2 * counts.size)
+    order = np.lexsort((rng.random(row.size), side))
+    place = np.empty(row.size)
+    place[order] = np.arange(row.size) - (np.cumsum(sizes) - sizes)[side[order]]
+    first = np.where(counts == 1, 0.5, rng.random((2, counts.size)))[members.astype(int), tie]
+    within = (place + first) / sizes[side]
+    return np.asarray(((np.cumsum(counts) - counts)[tie] + counts[tie] * within) / row.size)
 
 
 class _Thresholds:

@@ -260,6 +260,18 @@ def test_ties_do_not_tell_how_many_of_a_targets_records_are_members(name: str) -
     assert abs(auc(scores, members) - 0.5) < 4 * noise_sd(members.sum(), (~members).sum())
 
 
+def test_spread_ties_keep_the_auc_of_each_target() -> None:
+    """`gap` has two scores; its AUC is (1 + TPR - FPR) / 2 whatever the targets' shares of members are."""
+    models = world(n=400, m=2)
+    members = np.random.default_rng(0).random((2, 400)) < np.array([[0.8], [0.2]])
+    scores = score_targets(ATTACKS.make("gap"), with_members(models, members), [0, 1], seed=0).scores
+    right = models.signals.statistics("correct").mean(axis=1) >= 0.5
+    for own, called, inside in zip(scores, right, members, strict=True):
+        exact = (1 + called[inside].mean() - called[~inside].mean()) / 2
+        assert auc(own, inside) == pytest.approx(exact, abs=0.02)
+        assert np.all(own[called].min() > own[~called].max())
+
+
 @pytest.mark.parametrize("name", ["gap", "lira", "mast", "confidence_per_class", "mlp"])
 def test_a_prescribed_threshold_decides(name: str) -> None:
     models = world(m=6)

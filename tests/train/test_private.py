@@ -6,6 +6,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from opacus.accountants import create_accountant
 from scipy.optimize import brentq
 from scipy.stats import norm
 from torch.nn.functional import cross_entropy
@@ -14,7 +15,7 @@ from leakbench.errors import InputError
 from leakbench.generators import GENERATORS
 from leakbench.train.job import Job
 from leakbench.train.model import new_network
-from leakbench.train.private import spent
+from leakbench.train.private import promise, spent
 from leakbench.train.recipe import Architecture, Finetune, Generate, Prune, Recipe, Train
 from leakbench.train.settings import Optimiser, Privacy
 from leakbench.train.stages import train_group
@@ -105,6 +106,17 @@ def test_epsilon_of_one_full_batch_is_the_gaussian_mechanisms(noise):
     stage = dataclasses.replace(STAGE, privacy=Privacy(noise, delta=1e-5))
     found = epsilon(Recipe(SMALL, (stage,)), N)
     assert gaussian_epsilon(noise, 1e-5) <= found <= gaussian_epsilon(noise, 1e-5) * 1.02 + 0.01
+
+
+@pytest.mark.parametrize("name", ["rdp", "prv"])
+def test_a_promise_is_what_opacus_accountant_says_at_each_delta(name):
+    stage = dataclasses.replace(STAGE, epochs=2, privacy=Privacy(1.0, delta=1e-5))
+    found = dict(promise(Recipe(SMALL, (stage,)), 10 * N, name))
+    for delta in (min(found), 1e-3, 0.1):
+        accountant = create_accountant(name)
+        accountant.history = [(1.0, 0.1, 20)]
+        assert found[delta] == pytest.approx(accountant.get_epsilon(delta=delta), abs=0.01)
+    assert list(found.values()) == sorted(found.values(), reverse=True)
 
 
 def test_epsilon_grows_with_epochs_and_falls_with_noise():
