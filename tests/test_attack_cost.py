@@ -59,12 +59,11 @@ def test_what_takes_as_long_for_each_target_and_record_is_multiplied(
 ) -> None:
     """Two of eight targets, samples of 100 and 200 of 300 records; one attack is fitted twice for all targets."""
 
-    def sample(case: Case, n: int, *_: object) -> AttackCost:
-        return AttackCost({"lira": 0.1 + 0.01 * n, "samia": 5.0}, 2.0 + 0.02 * n)
+    def sample(case: Case, n: int, *_: object) -> tuple[AttackCost, float]:
+        return AttackCost({"lira": 0.1 + 0.01 * n, "samia": 5.0}, 2.0 + 0.02 * n), 3.0
 
     monkeypatch.setattr(told, "_sample", sample)
     monkeypatch.setattr(told, "SIZES", (100, 200))
-    monkeypatch.setattr(told, "FEW", 50)
     attacks = {name: ATTACKS.make(name) for name in ("lira", "samia")}
     cost = attack_cost(case, attacks, STANDARD, 0)
     assert cost.attacks["lira"] == pytest.approx(4 * (0.1 + 0.01 * 300))

@@ -19,7 +19,7 @@ from .signals.axes import Numbers
 from .types import ByModel, Models, PerModel, Signals
 
 SIZES = 8_000, 16_000  # records of the samples, from which on the examples of a fitted attack are no more
-FEW = 1_000  # records of a sample that shows what measuring takes however few there are
+FEW = 1_000  # records of the first sample on which measuring takes what it takes however few there are
 MEASURED = 4  # attacks whose metrics are sampled, for all of them
 WORTH = 6  # times the work of the samples that there must be before it is told
 
@@ -67,8 +67,7 @@ def attack_cost(
     n = case.members.shape[1]
     sampled, sizes = _sampled(case), _sizes(n)
     share = len(case.targets) / len(sampled)
-    least = _sample(case, FEW, attacks, metrics, seed).measuring
-    found = [_sample(case, size, attacks, metrics, seed) for size in sizes]
+    found, (least, *_) = zip(*(_sample(case, size, attacks, metrics, seed) for size in sizes), strict=True)
     seconds = {
         label: _continued(sizes, [each.attacks[label] for each in found], n) for label in found[0].attacks
     }
@@ -97,8 +96,11 @@ def _sampled(case: Case) -> tuple[int, ...]:
 
 def _sample(
     case: Case, n: int, attacks: Mapping[str, Attack], metrics: Sequence[Metric], seed: int
-) -> AttackCost:
-    """The seconds of each attack on the sampled targets and n records, of which statistics are there."""
+) -> tuple[AttackCost, float]:
+    """The seconds of each attack on the sampled targets and n records, and those of measuring FEW of the records.
+
+    Statistics are there before an attack is timed.
+    """
     reference = None if case.reference is None else made_up(case.reference, n, seed)
     models = made_up(case.models, n, seed)
     made = replace(
@@ -117,11 +119,16 @@ def _sample(
     list(blind(made, None, None, seed))
     blindly = time.perf_counter() - began
     scores = {label: all_of_them.scores[label] for label in samples}
-    began = time.perf_counter()
-    findings(replace(all_of_them, scores=scores, samples=samples), Names(), seed, metrics)
-    of_samples = time.perf_counter() - began  # which fits no blind baseline: that is remembered
+    sampled = replace(all_of_them, scores=scores, samples=samples)
     times = len(all_of_them.samples) / max(1, len(samples))
-    return AttackCost(seconds, blindly + times * of_samples)
+
+    def measuring(attacked: Attacked) -> float:
+        began = time.perf_counter()
+        findings(attacked, Names(), seed, metrics)  # which fits no blind baseline: that is remembered
+        return times * (time.perf_counter() - began)
+
+    few = measuring(sampled.at(np.arange(made.members.shape[1]) < FEW))
+    return AttackCost(seconds, blindly + measuring(sampled)), few
 
 
 def made_up(models: Models, n: int, seed: int) -> Models:

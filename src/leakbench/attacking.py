@@ -9,6 +9,7 @@ from typing import Any
 from threadpoolctl import threadpool_limits
 
 from .attack_cost import attack_cost
+from .cores import cores
 from .evaluate import Case, attack_all, informed
 from .findings import Findings, Names, findings, require_rows
 from .kept import packed, spec, unpacked
@@ -64,7 +65,7 @@ class Attacks:
         left, case = self.left, self._case(label, label)
         with threadpool_limits(1):
             cost = attack_cost(case, self.study.attacks, self.study.metrics, self._seed)
-        together = min(self.workers.threads, left)
+        together = min(cores(), left)  # in threads or in processes
         seconds = duration(left * cost.seconds / together)
         return f"{left} cases are left to attack, about {seconds}; each: {cost.told(case, 1)}"
 

@@ -30,7 +30,7 @@ TINY = 1e-9  # in place of 0, which is no parameter of a Beta distribution
 class Accused:
     """Which records both targets of a pair accuse wrongly, by one threshold, each pair with shadow models of its own.
 
-    A target that is a shadow model of the other would hide what is asked for: a record whose score in one target is
+    A target that is a shadow model of the other would bias the rate downwards: a record whose score in one target is
     high by chance has wider OUT scores for the other, so that both accuse it less often than chance alone would.
     """
 

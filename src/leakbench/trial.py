@@ -66,12 +66,12 @@ class Trial:
 
     @cached_property
     def canary_kinds(self) -> NDArray[np.str_] | None:
-        """The kind of canary of each record at stake [N]; see `Dataset.canary_kinds`."""
+        """The kind of canary of each candidate record [N]; see `Dataset.canary_kinds`."""
         return self.dataset.canary_kinds(self.split.records)
 
     @property
     def average(self) -> Bools:
-        """Which records at stake are no canaries [N]."""
+        """Which candidate records are no canaries [N]."""
         kinds = self.canary_kinds
         return np.ones(len(self.split.records), dtype=bool) if kinds is None else kinds == ""
 

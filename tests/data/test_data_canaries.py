@@ -1,4 +1,4 @@
-"""Canaries take the place of candidate records, in the share that is asked for; nothing else is touched."""
+"""Canaries take the place of candidate records, in the share that the study sets; nothing else changes."""
 
 from dataclasses import dataclass, replace
 

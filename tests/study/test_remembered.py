@@ -101,7 +101,7 @@ CHANGES = [
     {"attacks": ["loss", {"name": "logistic_regression", "penalty": 0.1}]},
     {"query": {"views": ["identity", "shift:1,0"]}},
     {"defences": ["none", {"name": "rounding", "decimals": 1}]},
-    {"stages": [{"epochs": 6}]},  # of stop_at only the shadow models of who ignores it are other ones
+    {"stages": [{"epochs": 6}]},  # of stop_at only the shadow models of the non-adaptive attacker change
 ]
 
 

@@ -98,7 +98,7 @@ def _planted(dataset: Dataset, counts: Mapping[CanaryKind, int], notes: Sequence
 def require_measurable(dataset: Dataset, split: Split, fewest: int) -> None:
     """Raise InputError if a kind of canary has fewer than `fewest` members or non-members over all targets.
 
-    Likewise if the design puts records of the test part at stake, on which accuracy is measured.
+    Raise it also if records of the test part are candidates, because accuracy is measured on these.
     """
     if not dataset.canaries:
         return

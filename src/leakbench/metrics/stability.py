@@ -14,11 +14,11 @@ from .tpr_at_fpr import TprAtFpr
 class Stability(Metric):
     r"""If the attack finds a record in one model, how often does it find it in another that was trained on it too?
 
-    Formula: sum_x c_x (c_x - 1) / sum_x c_x (k_x - 1),  c_x = how many of the k_x models that trained on x give it away
-        at the FPR, by one threshold for all. It is the TPR if all records are found alike, 1 if the same are always
-        found. The detail has the TPR, `coverage`, the share of the records that one model or more gives away, and
-        `always`, the share that all of them do: the union and the intersection over models. Both depend on how many
-        models there are, `models` of a record in the mean.
+    Formula: sum_x c_x (c_x - 1) / sum_x c_x (k_x - 1),  c_x = how many of the k_x models that trained on x score it
+        above the threshold of the FPR, which is one for all models. It is the TPR if all records are found alike, 1 if
+        the same records are found in all models. The detail has the TPR, `coverage`, the share of the records that
+        are found in at least one model, and `always`, the share that are found in all of them: the union and the
+        intersection over models. Both depend on the mean number of models of a record, `models`.
     Shapes:  scores, members, model, row [n] -> number in [0, 1]
     Source:  coverage and stability over instances of an attack: Wang et al. 2025, arXiv 2506.13972
     Differs: the instances are models, not seeds of the attacker; the share is over pairs of them, so that it does not

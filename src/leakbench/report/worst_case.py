@@ -30,7 +30,7 @@ class Contrast:
 
 
 def contrasts(view: View) -> list[Contrast]:
-    """One for each defence and kind, against an attacker who knows the defence; a defence's own kind comes first."""
+    """One for each defence and kind, for an adaptive attacker; a defence's own kind comes first."""
     canaries: dict[tuple[str, str], dict[str, Row]] = {}
     for r in view.canaries:
         if r.adaptive is not False:
