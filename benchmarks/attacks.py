@@ -12,8 +12,8 @@ from scipy.stats import norm
 
 from leakbench.attacks import ATTACKS
 from leakbench.attacks.rmia import dominated
-from leakbench.scoring import score_targets, shadow_models
-from leakbench.types import Array, Bools, Models, Signals
+from leakbench.evaluation.scoring import score_targets, shadow_models
+from leakbench.signals.types import Array, Bools, Models, Signals
 
 PART = "Attacks"
 MODELS, RECORDS = 64, 5_000

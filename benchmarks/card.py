@@ -16,14 +16,14 @@ from ratios import Ratio, in_turns, seconds
 
 from leakbench.data.dataset import Dataset
 from leakbench.data.load import DataSpec, load
-from leakbench.train.architectures import unset
-from leakbench.train.engine import Engine
 from leakbench.train.job import Job
+from leakbench.train.networks.build import unset
 from leakbench.train.query import query
 from leakbench.train.recipe import Architecture, Recipe, Train
-from leakbench.train.settings import Augment, Optimiser, Schedule
+from leakbench.train.recipe.engine import Engine
+from leakbench.train.recipe.settings import Augment, Optimiser, Schedule
+from leakbench.train.run_stages import train_group
 from leakbench.train.sizes import sizes
-from leakbench.train.stages import train_group
 
 PART = "Card"
 NEEDS = "a graphics card"

@@ -14,10 +14,10 @@ from torch.nn.functional import cross_entropy
 from torch.utils.data import DataLoader, TensorDataset
 
 from leakbench.data.dataset import Dataset
-from leakbench.running import open_workshop
-from leakbench.study import Study
-from leakbench.train.architectures import initialised, unset
+from leakbench.pipeline.run import open_workshop
+from leakbench.pipeline.study import Study
 from leakbench.train.job import Job
+from leakbench.train.networks.build import initialised, unset
 
 LOOPED = 3  # models that are timed
 WORKERS = (0, 2)

@@ -8,10 +8,10 @@ import numpy as np
 from ratios import Ratio, in_turns
 from sklearn.metrics import roc_curve
 
+from leakbench.core.seeds import stream
 from leakbench.metrics import Sample
-from leakbench.metrics.bootstrap import Presorted, draws, resample
-from leakbench.metrics.roc import best_threshold
-from leakbench.seeds import stream
+from leakbench.metrics.statistics.bootstrap import Presorted, draws, resample
+from leakbench.metrics.statistics.roc import best_threshold
 
 PART = "Metrics"
 

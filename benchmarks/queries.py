@@ -9,11 +9,11 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from leakbench.data.dataset import Dataset
 from leakbench.data.load import load
-from leakbench.train.architectures import loaded
 from leakbench.train.job import Job
+from leakbench.train.networks.build import loaded
 from leakbench.train.query import query
 from leakbench.train.recipe import Architecture, Recipe, Train
-from leakbench.train.stages import train_group
+from leakbench.train.run_stages import train_group
 
 PART = "Queries"
 

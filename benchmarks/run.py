@@ -15,7 +15,7 @@ from types import ModuleType
 
 from ratios import HEAD
 
-from leakbench.provenance import hardware, versions
+from leakbench.core.provenance import hardware, versions
 
 NAMES = ("training", "queries", "stages", "attacks", "costs", "metrics", "pages", "sizes", "card")
 PAGE = Path(__file__).parent.parent / "docs" / "benchmarks.md"

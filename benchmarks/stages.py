@@ -15,8 +15,8 @@ from leakbench.generators import GENERATORS
 from leakbench.train.job import Job
 from leakbench.train.query import query, query_noise
 from leakbench.train.recipe import Architecture, Finetune, Generate, Prune, Recipe, Train
-from leakbench.train.settings import Optimiser
-from leakbench.train.stages import synthetic, train_group
+from leakbench.train.recipe.settings import Optimiser
+from leakbench.train.run_stages import synthetic, train_group
 
 PART = "Stages"
 REPEATS = 7

@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 from ratios import Ratio, seconds
 
-from leakbench.executors.local import LocalExecutor
-from leakbench.models import Workshop
-from leakbench.pace import processes_that_pay
-from leakbench.running import open_workshop
-from leakbench.study import Study
+from leakbench.pipeline.autotune_processes import processes_that_pay
+from leakbench.pipeline.executors.local import LocalExecutor
+from leakbench.pipeline.run import open_workshop
+from leakbench.pipeline.study import Study
+from leakbench.pipeline.train import Workshop
 from leakbench.train.query import query
 
 PART = "Training"

@@ -13,15 +13,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from leakbench import results
 from leakbench.attacks import ATTACKS
 from leakbench.attacks.suite import SUITES
+from leakbench.core import results
+from leakbench.core.registry import Registry
 from leakbench.data.formats import FORMATS
 from leakbench.data.load import DATASETS
 from leakbench.defences import DEFENCES
 from leakbench.generators import GENERATORS
 from leakbench.metrics import METRICS
-from leakbench.registry import Registry
 from leakbench.report.verdict import Graded, Verdict
 
 DOCS = Path(__file__).parent
@@ -110,7 +110,7 @@ def results_page() -> str:
         results.FoundBy,
         results.Overlap,
         results.Exposure,
-        results.Results,
+        results.ResultData,
         Verdict,
         Graded,
     ):

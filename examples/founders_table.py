@@ -24,8 +24,9 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.neural_network import MLPClassifier
 
 import leakbench
-from leakbench.metrics.roc import Roc
-from leakbench.results import Results, Row
+from leakbench.core.results import Row
+from leakbench.metrics.statistics.roc import Roc
+from leakbench.report.results import Results
 
 MEMBERS, OTHERS = 60_000, 10_000  # MNIST's training and test part
 CLASSES = 10

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 import leakbench
-from leakbench.errors import InputError
-from leakbench.outputs import BINS, HIGHEST_LOSS, LOWEST_LOSS, answered
-from leakbench.results import OUTPUTS, Results, Row
+from leakbench.core.errors import InputError
+from leakbench.core.results import OUTPUTS, Row
+from leakbench.evaluation.predicted_risk import BINS, HIGHEST_LOSS, LOWEST_LOSS, answered
+from leakbench.report.results import Results
 from leakbench.signals.statistics import LOG_FLOOR
-from leakbench.types import Models, Signals
+from leakbench.signals.types import Models, Signals
 
 
 def made(targets: int = 4, records: int = 300, classes: int = 5, gain: float = 1.0, seed: int = 0) -> Models:

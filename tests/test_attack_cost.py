@@ -7,12 +7,12 @@ import pytest
 
 import leakbench
 from attacks.worlds import world
-from leakbench import attack_cost as told
-from leakbench.attack_cost import AttackCost, attack_cost, made_up, worth_telling
 from leakbench.attacks import ATTACKS
-from leakbench.evaluate import Case, attack_all
+from leakbench.evaluation import attack_cost as told
+from leakbench.evaluation.attack_cost import AttackCost, attack_cost, made_up, worth_telling
+from leakbench.evaluation.measure import Case, attack_all
 from leakbench.metrics.standard import STANDARD
-from leakbench.types import Models, PerModel
+from leakbench.signals.types import Models, PerModel
 
 NAMES = ("loss", "lira", "logistic_regression", "samia")
 
@@ -93,7 +93,7 @@ def test_an_audit_tells_it_to_who_listens(monkeypatch: pytest.MonkeyPatch) -> No
         def say(self, line: str) -> None:
             lines.append(line)
 
-    monkeypatch.setattr("leakbench.attack_cost.WORTH", 1)
+    monkeypatch.setattr("leakbench.evaluation.attack_cost.WORTH", 1)
     w = world(m=4, n=300)
     arrays = {"logits": w.signals.logits[:, 0], "members": w.members, "labels": w.signals.labels}
     leakbench.audit(attacks=["loss", "lira"], progress=Heard(), **arrays)

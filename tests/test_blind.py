@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 import leakbench
-from leakbench.blind import blind
-from leakbench.evaluate import Case
-from leakbench.report.tables import glance
+from leakbench.core.results import BEST, BLIND
+from leakbench.evaluation.blind_baseline import blind
+from leakbench.evaluation.measure import Case
+from leakbench.evaluation.scoring import held_out
+from leakbench.report.tables.tables import glance
 from leakbench.report.verdict import verdict
 from leakbench.report.view import View
-from leakbench.results import BEST, BLIND
-from leakbench.scoring import held_out
-from leakbench.types import Models, Signals
+from leakbench.signals.types import Models, Signals
 
 
 def unaware(seed: int, same: bool, n: int = 2000, c: int = 10) -> dict:
@@ -110,7 +110,9 @@ def test_a_defence_with_the_same_design_and_records_has_no_fit_of_its_own(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     fitted = []
-    monkeypatch.setattr("leakbench.blind.held_out", lambda *given: (fitted.append(1), held_out(*given))[1])
+    monkeypatch.setattr(
+        "leakbench.evaluation.blind_baseline.held_out", lambda *given: (fitted.append(1), held_out(*given))[1]
+    )
     plain = models(3, 4)
     plain.signals.labels[1::2] = plain.signals.labels[::2]
     halved = Signals(plain.signals.labels // 2, losses=plain.signals.losses)
@@ -172,7 +174,7 @@ def test_nothing_known_of_the_records_leaves_no_row() -> None:
     ],
 )
 def test_features_that_are_none_are_refused(features, message: str) -> None:
-    with pytest.raises(leakbench.errors.InputError, match=message):
+    with pytest.raises(leakbench.core.errors.InputError, match=message):
         leakbench.audit(**unaware(0, same=True), features=features)
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from leakbench.results import Results, Row
+from leakbench.core.results import Row
+from leakbench.report.results import Results
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]

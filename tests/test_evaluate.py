@@ -7,15 +7,15 @@ import pytest
 
 import leakbench
 from leakbench.attacks import ATTACKS
-from leakbench.errors import InputError
-from leakbench.evaluate import Attacked, Case, attack_all, informed, measure
-from leakbench.findings import Names, findings
-from leakbench.kept import packed, unpacked
-from leakbench.paired import comparable, differences
-from leakbench.results import BEST
-from leakbench.slices import slices
-from leakbench.store import open_store
-from leakbench.types import Models, Signals
+from leakbench.core.errors import InputError
+from leakbench.core.results import BEST
+from leakbench.core.store import open_store
+from leakbench.evaluation.findings import Names, findings
+from leakbench.evaluation.measure import Attacked, Case, attack_all, informed, measure
+from leakbench.evaluation.paired_differences import comparable, differences
+from leakbench.evaluation.slices import slices
+from leakbench.pipeline.findings_cache import packed, unpacked
+from leakbench.signals.types import Models, Signals
 
 
 def _models(n: int, members: np.ndarray, seed: int = 0) -> Models:

@@ -9,7 +9,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from leakbench.results import Results
+from leakbench.report.results import Results
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 

@@ -8,12 +8,12 @@ import pytest
 
 from attacks.worlds import pairs
 from leakbench.attacks import ATTACKS
-from leakbench.evaluate import Case, attack_all, measure
-from leakbench.flags import KINDS, collapse_flags, copying_flags, flags, privacy_flags
-from leakbench.results import Flag, Row
-from leakbench.signals.files import from_arrays
-from leakbench.slices import slices
-from leakbench.types import Models, Signals
+from leakbench.core.results import Flag, Row
+from leakbench.data.audit_file.read import from_arrays
+from leakbench.evaluation.flags import KINDS, collapse_flags, copying_flags, flags, privacy_flags
+from leakbench.evaluation.measure import Case, attack_all, measure
+from leakbench.evaluation.slices import slices
+from leakbench.signals.types import Models, Signals
 
 DOCS = Path(__file__).parents[1] / "docs" / "flags.md"
 

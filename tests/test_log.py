@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from leakbench.log import WARNING, event, log_file, logged_to
-from leakbench.running import run
-from leakbench.study import Study
+from leakbench.core.log import WARNING, event, log_file, logged_to
+from leakbench.pipeline.run import run
+from leakbench.pipeline.study import Study
 
 TABLE = {
     "data": {"name": "digits", "records": 200},
@@ -50,7 +50,7 @@ def test_no_log_is_asked_for_none_is_written(capfd: pytest.CaptureFixture[str]) 
 def test_processes_append_to_one_file_without_tearing_lines(tmp_path: Path) -> None:
     code = (
         "import sys\n"
-        "from leakbench.log import event, logged_to\n"
+        "from leakbench.core.log import event, logged_to\n"
         "with logged_to(sys.argv[1]):\n"
         "    for n in range(300):\n"
         "        event('n', who=sys.argv[2], n=n, text='x' * 200)\n"

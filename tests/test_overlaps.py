@@ -5,13 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from leakbench.evaluate import Attacked, Case
+from leakbench.evaluation.attack_overlap import overlaps
+from leakbench.evaluation.measure import Attacked, Case
 from leakbench.metrics.listed import on_list
-from leakbench.overlaps import overlaps
 from leakbench.report.overlap import sections
 from leakbench.report.page import render
+from leakbench.report.results import Results
 from leakbench.report.view import View
-from leakbench.results import Results
 from metrics.samples import make_sample
 
 

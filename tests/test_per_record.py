@@ -5,10 +5,10 @@ import pytest
 
 from attacks.worlds import pairs as in_pairs
 from leakbench.attacks import ATTACKS
-from leakbench.evaluate import Attacked, Case, attack_all
-from leakbench.per_record import Accused, accusations, per_record_rows, target_pairs
-from leakbench.results import Row
-from leakbench.types import Models, Signals
+from leakbench.core.results import Row
+from leakbench.evaluation.measure import Attacked, Case, attack_all
+from leakbench.evaluation.per_record_fpr import Accused, accusations, per_record_rows, target_pairs
+from leakbench.signals.types import Models, Signals
 
 
 def world(seed: int, models: int = 16, records: int = 1500, leak: float = 1.0, unlike: float = 1.0) -> Models:

@@ -4,7 +4,7 @@ import shlex
 
 import pytest
 
-from leakbench.provenance import command
+from leakbench.core.provenance import command
 
 
 @pytest.mark.parametrize("program", ["/opt/venv/bin/leakbench", "/site-packages/leakbench/__main__.py"])

@@ -3,10 +3,10 @@
 import pytest
 
 from leakbench.attacks import ATTACKS
+from leakbench.core.errors import InputError
+from leakbench.core.registry import Registry
 from leakbench.defences import DEFENCES
-from leakbench.errors import InputError
 from leakbench.metrics import METRICS
-from leakbench.registry import Registry
 
 ALL = [(r, name) for r in (ATTACKS, DEFENCES, METRICS) for name in r.names()]
 

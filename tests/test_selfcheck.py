@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from leakbench import selfcheck
+from leakbench.evaluation import selfcheck
 from leakbench.metrics import METRICS
 
 

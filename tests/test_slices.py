@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from leakbench.slices import slices
-from leakbench.types import Models, Signals
+from leakbench.evaluation.slices import slices
+from leakbench.signals.types import Models, Signals
 
 RNG = np.random.default_rng(0)
 

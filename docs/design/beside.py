@@ -9,10 +9,10 @@ import time
 from stacked import cells, found
 
 from leakbench.attacks import ATTACKS
-from leakbench.evaluate import Case
-from leakbench.progress import Silent
-from leakbench.running import make_trials, open_workshop, rehearsed, train_all
-from leakbench.study import Study
+from leakbench.core.progress import Silent
+from leakbench.evaluation.measure import Case
+from leakbench.pipeline.run import make_trials, open_workshop, rehearsed, train_all
+from leakbench.pipeline.study import Study
 
 if __name__ == "__main__":
     _, store, path, label, *names = sys.argv

@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from leakbench.attacks import ATTACKS
-from leakbench.evaluate import Case, attack_all
+from leakbench.core.progress import Silent
+from leakbench.evaluation.measure import Case, attack_all
 from leakbench.metrics import METRICS
-from leakbench.progress import Silent
-from leakbench.running import make_trials, open_workshop, rehearsed, train_all
-from leakbench.study import Study
-from leakbench.types import Models, PerModel
+from leakbench.pipeline.run import make_trials, open_workshop, rehearsed, train_all
+from leakbench.pipeline.study import Study
+from leakbench.signals.types import Models, PerModel
 
 MODELS = (8, 16, 32, 64)
 VARIANTS = (

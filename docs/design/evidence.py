@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 
 from leakbench.attacks import ATTACKS
-from leakbench.metrics.intervals import clopper_pearson
-from leakbench.metrics.roc import Roc
-from leakbench.scoring import score_targets
-from leakbench.seeds import stream
-from leakbench.types import Models, Signals
+from leakbench.core.seeds import stream
+from leakbench.evaluation.scoring import score_targets
+from leakbench.metrics.statistics.intervals import clopper_pearson
+from leakbench.metrics.statistics.roc import Roc
+from leakbench.signals.types import Models, Signals
 
 RECORDS = 2000
 
@@ -103,7 +103,7 @@ def noisy_queries(copies: int = 10) -> None:
     """What SAMIA's noisy queries cost, with noise drawn for every record and with noise that records share."""
     import torch
 
-    from leakbench.train.architectures import loaded, unset
+    from leakbench.train.networks.build import loaded, unset
     from leakbench.train.query import query, query_noise
     from leakbench.train.recipe import Architecture
 
@@ -150,8 +150,8 @@ def _domias(data: str, generator: str | None, seed: int) -> tuple[float, float]:
     from sklearn.neighbors import KernelDensity
 
     from leakbench.data.load import load
+    from leakbench.evaluation.generator_attacks import domias
     from leakbench.generators import GENERATORS, synthesise
-    from leakbench.synthetic import domias
 
     dataset = load(data)
     pool, reference = dataset.parts["pool"], dataset.x[dataset.parts["test"]]
@@ -258,10 +258,10 @@ def group_sizes(batches: int = 28, repeats: int = 5) -> None:
     """
     import torch
 
-    from leakbench.cores import threads
-    from leakbench.running import open_workshop
-    from leakbench.train.samples import group_that_pays, shortened
-    from leakbench.train.stages import train_group
+    from leakbench.core.cpu import threads
+    from leakbench.pipeline.run import open_workshop
+    from leakbench.train.autotune_group_size import group_that_pays, shortened
+    from leakbench.train.run_stages import train_group
 
     for name, hidden, records in (
         ("digits", [64, 32], None),
@@ -290,7 +290,7 @@ def group_sizes(batches: int = 28, repeats: int = 5) -> None:
 
 def _products(x: Any, weights: Sequence[Any]) -> None:
     """The matrix products of a step of K MLPs: forward, and the gradients of weights and of hidden layers."""
-    from leakbench.train.products import wide
+    from leakbench.train.stacked.engine.products import wide
 
     read = [x]
     for weight in weights:
@@ -304,8 +304,7 @@ def _products(x: Any, weights: Sequence[Any]) -> None:
 def _product(a: Any, b: Any, onednn: bool) -> Any:
     """The products of K pairs of matrices, by MKL or, one after the other, by oneDNN."""
     import torch
-
-    from leakbench.train.products import _onednn
+    from leakbench.train.stacked.engine.products import _onednn
 
     if onednn:
         return torch.stack([_onednn(m, n) for m, n in zip(a, b.mT, strict=True)])
@@ -316,7 +315,7 @@ def wide_layers(K: int = 8, B: int = 64, repeats: int = 200) -> None:
     """Microseconds of a layer's product, and of its weight's gradient, by MKL and by oneDNN in one thread."""
     import torch
 
-    from leakbench.cores import threads
+    from leakbench.core.cpu import threads
 
     for inputs, outputs in ((64, 64), (128, 64), (128, 128), (256, 128), (446, 128), (784, 128), (784, 512)):
         x, gradient = torch.randn(K, B, inputs), torch.randn(K, B, outputs)
@@ -348,8 +347,8 @@ def quoted(values: np.ndarray) -> str:
 
 def _weights(n: int, group: int, name: str, architecture: dict, batch_size: int, records: int) -> list[dict]:
     """The weights of 8 models, trained for two epochs in n threads, in groups of so many."""
-    from leakbench.cores import threads
-    from leakbench.running import open_workshop
+    from leakbench.core.cpu import threads
+    from leakbench.pipeline.run import open_workshop
 
     study = _study(name, architecture, batch_size, records, models=8, group_size=group)
     with TemporaryDirectory() as store, threads(n):
@@ -360,7 +359,7 @@ def _weights(n: int, group: int, name: str, architecture: dict, batch_size: int,
 def _study(
     name: str, architecture: dict, batch_size: int, records: int | None, models: int, group_size: int
 ) -> Any:
-    from leakbench.study import Study
+    from leakbench.pipeline.study import Study
 
     return Study.of(
         {

@@ -15,12 +15,12 @@ from defaults import METRICS_SHOWN, first
 from leakbench.attacks import ATTACKS, Attack
 from leakbench.attacks.base import Scorer
 from leakbench.attacks.stacked import Stacked
-from leakbench.evaluate import Case, attack_all
+from leakbench.core.progress import Silent
+from leakbench.evaluation.measure import Case, attack_all
 from leakbench.metrics import METRICS
-from leakbench.progress import Silent
-from leakbench.running import make_trials, open_workshop, rehearsed, train_all
-from leakbench.study import Study
-from leakbench.types import Array, Bools
+from leakbench.pipeline.run import make_trials, open_workshop, rehearsed, train_all
+from leakbench.pipeline.study import Study
+from leakbench.signals.types import Array, Bools
 
 BASE, LEVEL = 2, 7  # columns of BASE, and of the means, variances and z-scores of phi
 ROWS = (

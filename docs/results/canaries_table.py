@@ -7,9 +7,9 @@ import sys
 
 from table import provenance_line
 
+from leakbench.report.results import Results
 from leakbench.report.view import View
 from leakbench.report.worst_case import finding, worst_case
-from leakbench.results import Results
 
 
 def section(results: Results) -> str:

@@ -13,9 +13,10 @@ from matplotlib.figure import Figure
 from pages import PICTURES, cell, head, line, matched, save
 from table import provenance_line
 
+from leakbench.core.results import Row
 from leakbench.report.numbers import metric_title
+from leakbench.report.results import Results
 from leakbench.report.view import View
-from leakbench.results import Results, Row
 
 BY_NAME = ("loss", "entropy", "logistic_regression", "mlp", "knn", "random_forest", "base", "rmia", "lira")
 SLICES = ("correct=yes", "correct=no")

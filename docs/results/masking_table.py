@@ -8,8 +8,9 @@ import sys
 from pages import cell, head, line
 from table import provenance_line
 
+from leakbench.core.results import Row
+from leakbench.report.results import Results
 from leakbench.report.view import View
-from leakbench.results import Results, Row
 
 LABELS_ALONE = "label_only_boosted"
 SHOWN = (("lira", "auc"), (LABELS_ALONE, "auc"), ("stacked", "auc"))

@@ -7,10 +7,11 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from leakbench.core.results import Row
 from leakbench.report.comparison import comparisons
 from leakbench.report.numbers import strongest_title
+from leakbench.report.results import Results
 from leakbench.report.view import View
-from leakbench.results import Results, Row
 
 PICTURES = Path(__file__).parent
 

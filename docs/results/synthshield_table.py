@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 from pages import PICTURES, cell, head, line, matched, names_at_right, save, scatter
 from table import provenance_line
 
+from leakbench.report.results import Results
 from leakbench.report.view import View
-from leakbench.results import Results
 
 NETWORKS, METRICS = ("nn", "nn_top3", "nn_cls", "samia"), ("auc", "balanced_accuracy")
 

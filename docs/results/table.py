@@ -5,8 +5,9 @@ Run: python docs/results/table.py FOLDER [FOLDER ...]
 
 import sys
 
+from leakbench.core.results import Row
 from leakbench.report.numbers import strongest_title
-from leakbench.results import Results, Row
+from leakbench.report.results import Results
 
 ATTACKS = ("lira", "rmia", "base", "loss", "gap")
 

@@ -3,37 +3,42 @@
 `audit` reads the saved outputs of any model; `run` trains, defends and attacks what a study file describes.
 """
 
+import importlib
 import os
 from typing import TYPE_CHECKING, Any
+
+from .core.version import __version__
 
 # MKL, which torch multiplies matrices with, otherwise rounds a product by where its factors lie in memory, and so by
 # which other models are trained at once. It reads this when it is first used; what is set already stays.
 os.environ.setdefault("MKL_CBWR", "AUTO,STRICT")
 
-__version__ = "0.1.0"
-__all__ = ["InputError", "Results", "Study", "audit", "run"]
-
 if TYPE_CHECKING:
-    from .auditing import audit
-    from .errors import InputError
-    from .results import Results
-    from .running import run
-    from .study import Study
+    from .core.errors import InputError
+    from .evaluation.audit import audit
+    from .pipeline.run import run
+    from .pipeline.study import Study
+    from .report.results import Results
+
+__all__ = ["InputError", "Results", "Study", "__version__", "audit", "run"]
+_HOMES = {
+    "InputError": "core.errors",
+    "Results": "report.results",
+    "Study": "pipeline.study",
+    "audit": "evaluation.audit",
+    "run": "pipeline.run",
+}
 
 
 def __getattr__(name: str) -> Any:
     """Import the parts on first use, so that `import leakbench` costs next to nothing."""
-    homes = {
-        "InputError": "errors",
-        "Results": "results",
-        "Study": "study",
-        "audit": "auditing",
-        "run": "running",
-    }
-    if name not in homes:
+    if name not in _HOMES:
         raise AttributeError(f"module 'leakbench' has no attribute {name!r}")
-    import importlib
-
-    value = getattr(importlib.import_module(f".{homes[name]}", __name__), name)
+    value = getattr(importlib.import_module(f".{_HOMES[name]}", __name__), name)
     globals()[name] = value
     return value
+
+
+def __dir__() -> list[str]:
+    """The public names, imported or not."""
+    return sorted(__all__)

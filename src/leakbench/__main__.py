@@ -7,6 +7,6 @@ if (
 ):  # `-m` put the current folder first: a ./filelock.py must not stand in for the package
     del sys.path[0]
 
-from .cli import main
+from .cli.app import main
 
 sys.exit(main())

@@ -5,8 +5,8 @@ import pytest
 from scipy import stats
 
 from leakbench.attacks import ATTACKS
-from leakbench.scoring import score_targets
-from leakbench.types import Models, Signals
+from leakbench.evaluation.scoring import score_targets
+from leakbench.signals.types import Models, Signals
 
 from .worlds import world
 

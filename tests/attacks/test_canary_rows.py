@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 
 from leakbench.attacks import ATTACKS
-from leakbench.evaluate import RANKING_METRICS, Case, attack_all, informed
-from leakbench.findings import Findings, Names, findings
-from leakbench.kept import packed, spec, unpacked
+from leakbench.core.results import BEST
+from leakbench.core.store import open_store
+from leakbench.evaluation.findings import Findings, Names, findings
+from leakbench.evaluation.measure import RANKING_METRICS, Case, attack_all, informed
+from leakbench.evaluation.per_record_fpr import accusations
+from leakbench.evaluation.predicted_risk import answered
 from leakbench.metrics.standard import STANDARD
-from leakbench.outputs import answered
-from leakbench.per_record import accusations
-from leakbench.results import BEST
-from leakbench.store import open_store
-from leakbench.types import Models, Signals
+from leakbench.pipeline.findings_cache import packed, spec, unpacked
+from leakbench.signals.types import Models, Signals
 
 from .worlds import pairs, quick
 

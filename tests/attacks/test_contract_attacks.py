@@ -12,13 +12,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from leakbench.attacks import ATTACKS, SUITES, Attack
+from leakbench.attacks import ATTACKS, Attack
 from leakbench.attacks._network import NetworkAttack
-from leakbench.errors import InputError
-from leakbench.recent import Recent
-from leakbench.scoring import applicable, score_targets
-from leakbench.study import make_attacks
-from leakbench.types import Models, Signals
+from leakbench.attacks.suite import SUITES, make_attacks
+from leakbench.core.array_cache import Recent
+from leakbench.core.errors import InputError
+from leakbench.evaluation.scoring import applicable, score_targets
+from leakbench.signals.types import Models, Signals
 
 from .worlds import auc, frozen, noise_sd, quick, with_members, world
 
@@ -208,7 +208,7 @@ def test_the_standard_suite_keeps_its_parameters_whatever_the_defaults_are() -> 
     ids=lambda spec: list(spec)[1],
 )
 def test_parameters_out_of_range_are_refused(spec: dict) -> None:
-    from leakbench.errors import InputError
+    from leakbench.core.errors import InputError
 
     with pytest.raises(InputError, match=list(spec)[1]):
         ATTACKS.make(spec)
@@ -235,7 +235,7 @@ def test_what_a_fit_imports_is_declared(name: str) -> None:
 def test_it_is_imported_before_there_are_threads() -> None:
     code = (
         "import sys, numpy as np, leakbench\n"
-        "from leakbench.workers import Workers\n"
+        "from leakbench.core.threads import Workers\n"
         "def alone(self, work, items):\n"
         "    there.append({'sklearn.ensemble', 'sklearn.neighbors'} <= {*sys.modules})\n"
         "    return [work(item) for item in items]\n"

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from leakbench.attacks import ATTACKS
-from leakbench.evaluate import Case, attack_all
-from leakbench.types import Models
+from leakbench.evaluation.measure import Case, attack_all
+from leakbench.signals.types import Models
 
 from .test_stacked import balanced_without_pairs, independent, lost, pairs, third, unequal
 from .worlds import auc, noise_sd, with_members, world

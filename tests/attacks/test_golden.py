@@ -10,8 +10,8 @@ from scipy.stats import norm
 
 from leakbench.attacks import ATTACKS
 from leakbench.attacks.rmia import dominated
-from leakbench.metrics.roc import best_threshold
-from leakbench.types import Models, Signals
+from leakbench.metrics.statistics.roc import best_threshold
+from leakbench.signals.types import Models, Signals
 
 from .worlds import frozen, pairs
 

@@ -6,8 +6,8 @@ from scipy.special import ndtr
 from scipy.stats import spearmanr
 
 from leakbench.attacks import ATTACKS
-from leakbench.scoring import score_targets
-from leakbench.types import Models, Signals
+from leakbench.evaluation.scoring import score_targets
+from leakbench.signals.types import Models, Signals
 
 from .worlds import auc, noise_sd, world
 

@@ -10,10 +10,10 @@ from sklearn.linear_model import LogisticRegression
 
 from leakbench.attacks import ATTACKS, Attack
 from leakbench.attacks.label_only_boosted import LabelOnlyBoosted
+from leakbench.core.array_cache import Recent
 from leakbench.defences import DEFENCES
-from leakbench.recent import Recent
-from leakbench.scoring import applicable, score_targets
-from leakbench.types import Models, Signals
+from leakbench.evaluation.scoring import applicable, score_targets
+from leakbench.signals.types import Models, Signals
 
 from .worlds import auc, noise_sd, pairs, with_members, world
 

@@ -10,8 +10,8 @@ from sklearn.preprocessing import StandardScaler
 
 from leakbench.attacks import ATTACKS
 from leakbench.attacks._learned import LearnedAttack
-from leakbench.scoring import score_targets
-from leakbench.types import Models, Signals
+from leakbench.evaluation.scoring import score_targets
+from leakbench.signals.types import Models, Signals
 
 from .worlds import auc, world
 

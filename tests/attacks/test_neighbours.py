@@ -5,9 +5,9 @@ import pytest
 from scipy import stats
 
 from leakbench.attacks import ATTACKS
-from leakbench.errors import InputError
-from leakbench.scoring import score_targets
-from leakbench.types import Models, Signals
+from leakbench.core.errors import InputError
+from leakbench.evaluation.scoring import score_targets
+from leakbench.signals.types import Models, Signals
 
 from .worlds import auc, pairs, world
 

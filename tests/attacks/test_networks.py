@@ -13,9 +13,9 @@ from torch import nn
 from leakbench.attacks import ATTACKS, Attack
 from leakbench.attacks._layers import Dropout, EncoderLayer, initialised
 from leakbench.attacks._network import NetworkAttack, _batches
-from leakbench.errors import InputError
-from leakbench.scoring import applicable, score_targets
-from leakbench.types import Array, Models, Signals, Target
+from leakbench.core.errors import InputError
+from leakbench.evaluation.scoring import applicable, score_targets
+from leakbench.signals.types import Array, Models, Signals, Target
 
 from .worlds import auc, quick, world
 

@@ -9,12 +9,12 @@ from sklearn.ensemble import ExtraTreesRegressor
 from leakbench import audit
 from leakbench.attacks import ATTACKS
 from leakbench.attacks.quantile_regression import QuantileRegression
-from leakbench.errors import InputError
-from leakbench.evaluate import Case, attack_all
+from leakbench.core.errors import InputError
+from leakbench.evaluation.measure import Case, attack_all
+from leakbench.evaluation.scoring import applicable, cross_fitted, score_targets
 from leakbench.metrics.auc import Auc
-from leakbench.scoring import applicable, cross_fitted, score_targets
 from leakbench.signals.features import COMPONENTS, components
-from leakbench.types import Models, Signals
+from leakbench.signals.types import Models, Signals
 
 from .worlds import auc, noise_sd, world
 

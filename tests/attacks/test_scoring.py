@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from leakbench.attacks import ATTACKS, Attack, TrainedAttack
-from leakbench.metrics.roc import best_threshold
-from leakbench.scoring import applicable, score_targets, shadow_models
-from leakbench.types import Array, Models, Shadows, Signals, Target
+from leakbench.evaluation.scoring import applicable, score_targets, shadow_models
+from leakbench.metrics.statistics.roc import best_threshold
+from leakbench.signals.types import Array, Models, Shadows, Signals, Target
 
 from .worlds import auc, noise_sd, pairs, quick, with_members, world
 

@@ -11,8 +11,8 @@ from leakbench import audit
 from leakbench.attacks import ATTACKS
 from leakbench.attacks._references import References
 from leakbench.attacks.stacked import Stacked
-from leakbench.scoring import score_targets, shadow_models
-from leakbench.types import Models, Shadows, Signals
+from leakbench.evaluation.scoring import score_targets, shadow_models
+from leakbench.signals.types import Models, Shadows, Signals
 
 from .worlds import auc, frozen, noise_sd, pairs, quick, with_members, world
 

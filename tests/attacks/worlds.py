@@ -5,7 +5,7 @@ import numpy as np
 from leakbench.attacks import ATTACKS, Attack
 from leakbench.attacks._network import NetworkAttack
 from leakbench.signals.statistics import residual
-from leakbench.types import Models, Signals
+from leakbench.signals.types import Models, Signals
 
 QUICK = {"epochs": 2, "batch_size": 32, "lr": 0.03, "max_examples": 640}  # learns these worlds in a moment
 FEWER_TREES = {"stacked": {"trees": 15}, "label_only_boosted": {"iterations": 20, "leaf": 30}}

@@ -9,9 +9,9 @@ import pyarrow.parquet as pq
 import pytest
 
 import leakbench
-from leakbench.errors import InputError
-from leakbench.results import Results
-from leakbench.signals.files import from_arrays, read
+from leakbench.core.errors import InputError
+from leakbench.data.audit_file.read import from_arrays, read
+from leakbench.report.results import Results
 
 N = 400
 CANARY = np.where(np.arange(N) % 4 == 0, "mislabelled", "")

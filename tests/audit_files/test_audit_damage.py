@@ -8,8 +8,8 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from leakbench.errors import InputError
-from leakbench.signals.files import read
+from leakbench.core.errors import InputError
+from leakbench.data.audit_file.read import read
 
 
 def refused(path, says):

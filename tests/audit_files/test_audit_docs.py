@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from leakbench.signals.files import read
-from leakbench.signals.vocabulary import NAMES, SCHEMA
+from leakbench.data.audit_file.names import NAMES, SCHEMA
+from leakbench.data.audit_file.read import read
 
 PAGE = (Path(__file__).parents[2] / "docs" / "audit-file.md").read_text(encoding="utf-8")
 EXAMPLES = dict(re.findall(r"```python (\S+)\n(.*?)```", PAGE, re.DOTALL))

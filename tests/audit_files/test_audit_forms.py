@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from pyarrow import parquet
 
-from leakbench.signals.files import from_arrays, read
-from leakbench.types import PerModel
+from leakbench.data.audit_file.read import from_arrays, read
+from leakbench.signals.types import PerModel
 
 
 @st.composite

@@ -13,8 +13,8 @@ import pytest
 from pyarrow import csv as pacsv
 from pyarrow import parquet
 
-from leakbench.errors import InputError
-from leakbench.signals.files import read
+from leakbench.core.errors import InputError
+from leakbench.data.audit_file.read import read
 
 
 def refused(path, says):

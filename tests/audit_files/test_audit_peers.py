@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from leakbench.errors import InputError
-from leakbench.signals.files import read
+from leakbench.core.errors import InputError
+from leakbench.data.audit_file.read import read
 from leakbench.signals.statistics import logodds
 
 M, N, V, C = 11, 20, 2, 3

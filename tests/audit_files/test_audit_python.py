@@ -5,8 +5,8 @@ import re
 import numpy as np
 import pytest
 
-from leakbench.errors import InputError
-from leakbench.signals.files import from_arrays
+from leakbench.core.errors import InputError
+from leakbench.data.audit_file.read import from_arrays
 
 
 def refused(says, **arrays):

@@ -5,9 +5,9 @@ import re
 import numpy as np
 import pytest
 
-from leakbench.errors import InputError
+from leakbench.core.errors import InputError
+from leakbench.data.audit_file.read import from_arrays
 from leakbench.signals.axes import to_axes
-from leakbench.signals.files import from_arrays
 
 WRONG = {  # what is done to the array: what the message must say
     "logits transposed": ("logits", lambda a: a.T, "axis 0 is 3; transpose it: logits.T"),

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import leakbench
-from leakbench import auditing
-from leakbench.workers import Workers
+from leakbench.core.threads import Workers
+from leakbench.evaluation import audit as auditing
 
 S, N, C = 6, 200, 10
 ATTACKS = ["loss", "rmia", "lira", "logistic_regression", {"name": "nn", "epochs": 5}]
@@ -30,7 +30,7 @@ def found(arrays, cores, monkeypatch):
     """The rows and curves of an audit on a machine of so many cores."""
     import torch
 
-    monkeypatch.setattr("leakbench.workers.allowed", lambda: cores)
+    monkeypatch.setattr("leakbench.core.threads.allowed", lambda: cores)
     before = torch.get_num_threads()
     torch.set_num_threads(cores)
     try:
@@ -63,8 +63,8 @@ def test_many_records_are_attacked_by_fewer_at_once(arrays, monkeypatch):
 THREADS = """
 import sklearn.ensemble  # loads OpenMP
 from threadpoolctl import threadpool_info
-from leakbench.progress import Silent
-from leakbench.workers import Workers
+from leakbench.core.progress import Silent
+from leakbench.core.threads import Workers
 def threads(_):
     return [each["num_threads"] for each in threadpool_info()]
 assert max(threads(0)) == 4

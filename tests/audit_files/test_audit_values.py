@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 import leakbench
-from leakbench.errors import InputError
-from leakbench.signals.check import LARGEST
-from leakbench.signals.files import from_arrays
+from leakbench.core.errors import InputError
+from leakbench.data.audit_file.check import LARGEST
+from leakbench.data.audit_file.read import from_arrays
 
 
 def refused(says, **arrays):

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from leakbench.cli import app
-from leakbench.errors import InputError
-from leakbench.signals.files import from_arrays, read
+from leakbench.cli.app import app
+from leakbench.core.errors import InputError
+from leakbench.data.audit_file.read import from_arrays, read
 
 NAMES = ["identity", "noise:0.4", "flip", "noise:0.4", "noise:0.8"]
 

@@ -12,8 +12,8 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from leakbench.cli import main
-from leakbench.results import Results
+from leakbench.cli.app import main
+from leakbench.report.results import Results
 
 N, C = 400, 4
 

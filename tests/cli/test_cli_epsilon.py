@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from leakbench.cli import main
-from leakbench.results import Results
+from leakbench.cli.app import main
+from leakbench.report.results import Results
 
 ONE_RUN = ("epsilon_bound@delta=1e-06", "epsilon_bound_gaussian@delta=1e-06")
 

@@ -1,9 +1,9 @@
 """What brings helpers, and what each of them gets."""
 
 import pytest
+from leakbench.cli.app.options import chosen_executor
 
-from leakbench.errors import InputError
-from leakbench.options import chosen_executor
+from leakbench.core.errors import InputError
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ sys.meta_path[:] = [Without if finder is PathFinder else finder for finder in sy
 
 RUN = """
 import contextlib, io, json, sys
-from leakbench.cli import main
+from leakbench.cli.app import main
 done = []
 for given in json.loads(sys.argv[1]):
     with contextlib.redirect_stderr(io.StringIO()) as err, contextlib.redirect_stdout(io.StringIO()):

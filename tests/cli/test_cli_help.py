@@ -9,8 +9,8 @@ import time
 import pytest
 import typer.main
 
-from leakbench import __version__
-from leakbench.cli import app, main
+from leakbench.cli.app import app, main
+from leakbench.core.version import __version__
 
 COMMANDS = sorted(typer.main.get_command(app).commands)
 HEAVY = ("numpy", "scipy", "sklearn", "pyarrow", "pydantic", "rich", "matplotlib", "jinja2", "torch")
@@ -97,7 +97,7 @@ def test_slips_are_one_line_with_the_nearest_name(capsys, arguments, says):
     assert says in captured.err
 
 
-@pytest.mark.parametrize("code", ["import leakbench", "from leakbench.cli import main; main(['--help'])"])
+@pytest.mark.parametrize("code", ["import leakbench", "from leakbench.cli.app import main; main(['--help'])"])
 def test_start_up_imports_nothing_heavy_and_is_fast(code):
     loaded = f"{code}; import sys; print([m for m in {HEAVY} if m in sys.modules], file=sys.stderr)"
     seconds = []

@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
-from leakbench import progress
-from leakbench.progress import Lines, Silent, Timed, progress_on, remaining
+from leakbench.core import progress
+from leakbench.core.progress import Lines, Silent, Timed, progress_on, remaining
 
 
 @pytest.fixture
@@ -89,7 +89,7 @@ def test_a_pipe_gets_lines():
 
 SCRIPT = """
 import sys, time
-from leakbench.progress import progress_on
+from leakbench.core.progress import progress_on
 p = progress_on(sys.stderr)
 p.stage("training", 3)
 for _ in range(2):

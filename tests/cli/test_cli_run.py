@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from leakbench.cli import main
+from leakbench.cli.app import main
 
 pytest.importorskip("torch")
 
@@ -95,7 +95,7 @@ def test_a_store_that_is_a_file(study, capsys):
 
 
 def test_without_torch_one_line_says_what_to_install(study):
-    call = f"from leakbench.cli import main; sys.exit(main({arguments(study)}))"
+    call = f"from leakbench.cli.app import main; sys.exit(main({arguments(study)}))"
     code = f"import sys; sys.modules['torch'] = None; {call}"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 2
@@ -141,7 +141,7 @@ def test_selfcheck_prints_and_passes(capsys):
 
 
 def test_a_failed_check_is_exit_code_1(capsys, monkeypatch):
-    from leakbench import selfcheck
+    from leakbench.evaluation import selfcheck
 
     monkeypatch.setattr(
         selfcheck, "selfcheck", lambda progress: [selfcheck.Check("AUC of noise", 0.5, 0.7, False)]

@@ -12,12 +12,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from leakbench import cli, terminal
-from leakbench.log import captured, event, logged_to, root_logger_kept
-from leakbench.printable import printable
-from leakbench.progress import Lines
+from leakbench.cli import app as cli
+from leakbench.cli.app import terminal
+from leakbench.core.log import captured, event, logged_to, root_logger_kept
+from leakbench.core.printable import printable
+from leakbench.core.progress import Lines
+from leakbench.core.results import Flag, Row
 from leakbench.report.notes import MOST_NAMES, grouped
-from leakbench.results import Flag, Results, Row
+from leakbench.report.results import Results
 
 STEERING = "\x1b]0;owned\x07\x1b[31m\x9b2J\r\nerror: fake\u2028\u202e\udcff"
 FILES = {"report.html", "report.json", "results.parquet", "records.parquet"}

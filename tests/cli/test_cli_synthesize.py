@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from leakbench.cli import main
+from leakbench.cli.app import main
 from leakbench.data import load
 from leakbench.generators import GENERATORS, synthesise
 

@@ -5,13 +5,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
+from leakbench.core.errors import InputError
 from leakbench.data import DESIGNS, Dataset, load
 from leakbench.data.canaries import CANARIES
 from leakbench.data.plant import CanarySpec, plant, require_measurable
 from leakbench.defences import DEFENCES
-from leakbench.errors import InputError
-from leakbench.running import open_workshop
-from leakbench.study import Study
+from leakbench.pipeline.run import open_workshop
+from leakbench.pipeline.study import Study
 
 KINDS = CANARIES.names()
 
@@ -221,7 +221,7 @@ class _Colours(DEFENCES.get("none")):
 
 
 def test_the_first_kind_that_is_not_the_usual_one_judges_a_chain() -> None:
-    from leakbench.study import Protected
+    from leakbench.defences.chain import Protected
 
     assert (
         Protected("x", (DEFENCES.make("hamp_training"), _Colours(), DEFENCES.make("selena"))).canary

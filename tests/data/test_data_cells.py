@@ -8,8 +8,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from leakbench.core.errors import InputError
 from leakbench.data import load
-from leakbench.errors import InputError
 
 N = 300
 X = np.random.default_rng(0).normal(size=N).round(2)

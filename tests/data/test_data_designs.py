@@ -3,9 +3,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from leakbench.core.errors import InputError
 from leakbench.data import DESIGNS, Dataset, load
 from leakbench.data.designs import Disjoint, RandomHalf, Single
-from leakbench.errors import InputError
 
 
 def data(pool, dev=3, test=20, classes=2, gap=7):

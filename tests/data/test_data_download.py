@@ -8,11 +8,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from layouts import write_folder, write_tar
 
-from leakbench.cli import main
+from leakbench.cli.app import main
+from leakbench.core.errors import InputError
+from leakbench.core.progress import Silent
 from leakbench.data import DATASETS, download, load
 from leakbench.data.sets import File
-from leakbench.errors import InputError
-from leakbench.progress import Silent
 
 NAME = "dataset_location.tgz"
 

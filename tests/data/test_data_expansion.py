@@ -12,10 +12,10 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+from leakbench.core.errors import InputError
 from leakbench.data import load
+from leakbench.data.audit_file import tables
 from leakbench.data.formats import _images
-from leakbench.errors import InputError
-from leakbench.signals import tables
 
 
 def _csv(folder, size):

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from layouts import write_folder, write_mnist, write_tar
 
+from leakbench.core.errors import InputError
 from leakbench.data import load
 from leakbench.data.formats import FORMATS, read_path
 from leakbench.data.formats.cifar_pickle import load_plain
-from leakbench.errors import InputError
 
 
 class Call:

@@ -19,8 +19,8 @@ from layouts import (
 )
 from PIL import Image
 
+from leakbench.core.errors import InputError
 from leakbench.data.formats import FORMATS, read_path
-from leakbench.errors import InputError
 
 ROWS = np.arange(N_TRAIN + N_TEST)
 

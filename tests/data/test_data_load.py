@@ -6,10 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from layouts import N_TEST, N_TRAIN, write_folder, write_mnist
 
+from leakbench.core.errors import InputError
 from leakbench.data import DATASETS, DataSpec, load
 from leakbench.data.labels import encode
 from leakbench.data.parts import cut, quotas
-from leakbench.errors import InputError
 
 
 def test_digits():

@@ -5,9 +5,9 @@ import pytest
 from layouts import N_TEST, N_TRAIN, png, write_folder, write_mnist
 from PIL import Image
 
+from leakbench.core.errors import InputError
 from leakbench.data import load
 from leakbench.data.resize import resized
-from leakbench.errors import InputError
 
 TAKEN = np.arange(6)
 

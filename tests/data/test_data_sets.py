@@ -18,9 +18,9 @@ from layouts import (
 )
 from scipy.io import savemat
 
+from leakbench.core.errors import InputError
 from leakbench.data import DATASETS, Dataset, load
 from leakbench.data.formats import read_path
-from leakbench.errors import InputError
 
 ROWS = np.arange(N_TRAIN + N_TEST)
 TISSUES = ("TUMOR", "STROMA", "COMPLEX", "LYMPHO", "DEBRIS", "MUCOSA", "ADIPOSE", "EMPTY")

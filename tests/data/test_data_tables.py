@@ -6,8 +6,8 @@ import pyarrow.parquet as pq
 import pytest
 from layouts import N_TEST, N_TRAIN, write_folder, write_tar
 
+from leakbench.core.errors import InputError
 from leakbench.data.formats import FORMATS, read_path
-from leakbench.errors import InputError
 
 ROWS = np.arange(N_TRAIN + N_TEST)
 

@@ -8,15 +8,15 @@ from typing import Literal, get_args, get_origin, get_type_hints
 import numpy as np
 import pytest
 
+from leakbench.core.content_key import canonical
+from leakbench.core.errors import InputError
 from leakbench.defences import DEFENCES, Defence
 from leakbench.defences.output_approximation import Kind
 from leakbench.defences.owner import Owner, Records
-from leakbench.errors import InputError
 from leakbench.generators import GENERATORS, Generator
-from leakbench.key import canonical
 from leakbench.signals.statistics import log_softmax
 from leakbench.train.recipe import Architecture, Committee, Finetune, Recipe, Train
-from leakbench.train.settings import Augment
+from leakbench.train.recipe.settings import Augment
 
 OFF = {  # parameters at which a defence does nothing
     "none": {},

@@ -10,17 +10,17 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.interpolate import CubicSpline
 
-import leakbench.models
+import leakbench.pipeline.train
+from leakbench.core.errors import InputError
 from leakbench.defences import DEFENCES
+from leakbench.defences import _memguard_search as memguard
 from leakbench.defences._simplex import log_distribution
 from leakbench.defences.hamp_output import reordered
 from leakbench.defences.owner import Owner, Records
-from leakbench.errors import InputError
-from leakbench.results import Results
-from leakbench.running import run
+from leakbench.pipeline.run import run
+from leakbench.pipeline.study import Study
+from leakbench.report.results import Results
 from leakbench.signals.statistics import log_softmax
-from leakbench.study import Study
-from leakbench.train import memguard
 
 ROWS = arrays(np.float32, (4, 5), elements=st.floats(-30, 30, width=32)).map(lambda z: z.astype(np.float64))
 
@@ -460,7 +460,7 @@ def test_without_public_records_memguard_is_refused_before_training(
     def never(*_: object, **__: object) -> None:
         raise AssertionError("trained")
 
-    monkeypatch.setattr(leakbench.models, "train_group", never)
+    monkeypatch.setattr(leakbench.pipeline.train, "train_group", never)
     table = {**TABLE, "data": {"name": "digits", "records": 500}}
     with pytest.raises(InputError, match="needs public records, and 'digits' has none; set `public`"):
         run(Study.of(table), tmp_path)

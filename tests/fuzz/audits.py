@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 import leakbench
-from leakbench.errors import InputError
-from leakbench.signals.files import AuditInput, from_arrays, read
-from leakbench.signals.vocabulary import canonical
+from leakbench.core.errors import InputError
+from leakbench.data.audit_file.names import canonical
+from leakbench.data.audit_file.read import AuditInput, from_arrays, read
 
 from . import hostile
 

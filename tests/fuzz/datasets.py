@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 from layouts import cifar10_files, png, write_folder, write_mnist, write_svhn, write_tar
 
+from leakbench.core.errors import InputError
 from leakbench.data import load
-from leakbench.errors import InputError
 
 from . import hostile
 

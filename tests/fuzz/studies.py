@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from leakbench.errors import InputError
-from leakbench.study import Study
+from leakbench.core.errors import InputError
+from leakbench.pipeline.study import Study
 
 from . import hostile
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 import leakbench
-from leakbench.cli import main
-from leakbench.errors import InputError
-from leakbench.results import Results
+from leakbench.cli.app import main
+from leakbench.core.errors import InputError
+from leakbench.report.results import Results
 
 from .audits import bounded
 from .hostile_json import json_text

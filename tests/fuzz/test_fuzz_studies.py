@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from leakbench.cli import main
-from leakbench.errors import InputError
-from leakbench.study import Study
+from leakbench.cli.app import main
+from leakbench.core.errors import InputError
+from leakbench.pipeline.study import Study
 
 from .audits import bounded
 from .studies import hostile_study, outcome
@@ -73,7 +73,7 @@ def test_what_no_machine_can_take_is_refused(change: dict[str, object], problem:
 
 def test_a_network_that_does_not_fit_into_memory() -> None:
     pytest.importorskip("torch")
-    from leakbench.train.architectures import unset
+    from leakbench.train.networks.build import unset
     from leakbench.train.recipe import Architecture
 
     with pytest.raises(InputError, match="must fit into memory"):

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from leakbench.errors import InputError
+from leakbench.core.content_key import canonical
+from leakbench.core.errors import InputError
 from leakbench.generators import GENERATORS, Generator, synthesise
-from leakbench.key import canonical
 
 CLASSES = tuple(map(str, range(40)))  # their names
 

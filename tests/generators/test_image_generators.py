@@ -9,8 +9,8 @@ import torch
 from PIL import Image
 from sklearn.linear_model import LogisticRegression
 
-from leakbench.cli import main
-from leakbench.errors import InputError
+from leakbench.cli.app import main
+from leakbench.core.errors import InputError
 from leakbench.generators import GENERATORS, synthesise
 from leakbench.generators._torch import _kl, seeded
 
@@ -139,7 +139,7 @@ def test_diffusion_learns_the_digits(digits, more_digits) -> None:
 def test_without_diffusers_one_line_says_what_to_install(digits, monkeypatch, capsys) -> None:
     monkeypatch.setitem(sys.modules, "diffusers", None)
     monkeypatch.setattr(
-        "leakbench.cli.app", lambda **_: GENERATORS.make("diffusion").fit(*digits, CLASSES[:10], rng())
+        "leakbench.cli.app.app", lambda **_: GENERATORS.make("diffusion").fit(*digits, CLASSES[:10], rng())
     )
     assert main([]) == 2
     expected = "error: this generator needs diffusers; install it with: pip install 'leakbench[generators]'\n"

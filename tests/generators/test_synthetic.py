@@ -5,11 +5,11 @@ import os
 import numpy as np
 import pytest
 
+from leakbench.core.errors import InputError
 from leakbench.data import load
-from leakbench.errors import InputError
+from leakbench.evaluation.generator_attacks import collapsed, copied, domias, nearest, nearest_neighbour
 from leakbench.generators import GENERATORS, synthesise
-from leakbench.metrics.roc import Roc
-from leakbench.synthetic import collapsed, copied, domias, nearest, nearest_neighbour
+from leakbench.metrics.statistics.roc import Roc
 
 CLASSES = tuple(map(str, range(40)))  # their names
 

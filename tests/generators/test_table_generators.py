@@ -6,8 +6,8 @@ import warnings
 import numpy as np
 import pytest
 
+from leakbench.core.errors import InputError
 from leakbench.data import load
-from leakbench.errors import InputError
 from leakbench.generators import GENERATORS, synthesise
 from leakbench.generators.chow_liu import dependence_tree, mutual_information
 

@@ -5,11 +5,11 @@ import itertools
 import numpy as np
 import pytest
 
-from leakbench.metrics import bootstrap
-from leakbench.metrics.base import Sample
-from leakbench.metrics.bootstrap import Presorted, draws, resample
-from leakbench.metrics.roc import Roc
-from leakbench.seeds import stream
+from leakbench.core.seeds import stream
+from leakbench.metrics.statistics import bootstrap
+from leakbench.metrics.statistics.bootstrap import Presorted, draws, resample
+from leakbench.metrics.statistics.roc import Roc
+from leakbench.metrics.statistics.sample import Sample
 
 from .samples import make_sample
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from leakbench.metrics.calibration import calibration, clustered_mean
+from leakbench.metrics.statistics.calibration import calibration, clustered_mean
 
 
 def by_hand(confidence, right):

@@ -5,12 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from leakbench.errors import InputError
-from leakbench.metrics import Sample, differences
-from leakbench.metrics.coverage import Study, coverage_table
-from leakbench.metrics.differences import Difference, paired_differences, paired_sample
-from leakbench.metrics.tpr_interval import tpr_interval
-from leakbench.seeds import stream
+from leakbench.core.errors import InputError
+from leakbench.core.seeds import stream
+from leakbench.evaluation.coverage import Study, coverage_table
+from leakbench.metrics import Sample
+from leakbench.metrics.statistics import differences
+from leakbench.metrics.statistics.differences import Difference, paired_differences, paired_sample
+from leakbench.metrics.statistics.tpr_interval import tpr_interval
 
 from .samples import make_sample
 

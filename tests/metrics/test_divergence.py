@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy.stats import norm
 
-from leakbench.errors import InputError
-from leakbench.metrics.divergence import divergence, js_distance, shares
-from leakbench.metrics.traces import loss_trace_iqr
-from leakbench.types import Array, Bools
+from leakbench.core.errors import InputError
+from leakbench.metrics.statistics.divergence import divergence, js_distance, shares
+from leakbench.metrics.statistics.loss_traces import loss_trace_iqr
+from leakbench.signals.types import Array, Bools
 
 BINS = 30
 

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from leakbench.errors import InputError
+from leakbench.core.errors import InputError
 from leakbench.metrics import Sample
-from leakbench.metrics.epsilon import epsilon_lower_bound
 from leakbench.metrics.epsilon_bound import EpsilonBound
 from leakbench.metrics.epsilon_bound_gaussian import GaussianEpsilonBound
 from leakbench.metrics.epsilon_bound_models import ManyModelsEpsilonBound
-from leakbench.metrics.one_run import (
+from leakbench.metrics.statistics.epsilon import epsilon_lower_bound
+from leakbench.metrics.statistics.one_run import (
     gaussian_delta,
     gaussian_epsilon,
     one_run_epsilon,

@@ -4,17 +4,17 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from leakbench.evaluation.coverage import Study, coverage_table
 from leakbench.metrics import Sample
-from leakbench.metrics.clusters import Clustered, clustered_variance, effective_size
-from leakbench.metrics.coverage import Study, coverage_table
-from leakbench.metrics.intervals import (
+from leakbench.metrics.statistics.clusters import Clustered, clustered_variance, effective_size
+from leakbench.metrics.statistics.intervals import (
     auc_between_models,
     auc_interval,
     clopper_pearson,
     difference_interval,
     rate_interval,
 )
-from leakbench.metrics.tpr_interval import tpr_interval
+from leakbench.metrics.statistics.tpr_interval import tpr_interval
 
 from .samples import make_sample
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.special import ndtr, ndtri
 
-from leakbench.errors import InputError
+from leakbench.core.errors import InputError
 from leakbench.metrics.listed import Listed, on_list, p_values
 from leakbench.metrics.tpr_at_shadow_threshold import TprAtShadowThreshold
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.special import ndtr, ndtri
 
-from leakbench.errors import InputError
+from leakbench.core.errors import InputError
 from leakbench.metrics import METRICS, Sample
 from leakbench.metrics.advantage import Advantage
 from leakbench.metrics.auc import Auc

@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leakbench.errors import InputError
-from leakbench.metrics import pooled
-from leakbench.metrics.pooled import PooledScores
-from leakbench.metrics.roc import best_threshold
+from leakbench.core.errors import InputError
+from leakbench.metrics.statistics import pooled_threshold as pooled
+from leakbench.metrics.statistics.pooled_threshold import PooledScores
+from leakbench.metrics.statistics.roc import best_threshold
 
 
 def pool(scores: list[np.ndarray], members: list[np.ndarray]) -> PooledScores:

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score, roc_curve
 
-from leakbench.errors import InputError
-from leakbench.metrics.roc import Roc, allowed, best_threshold
+from leakbench.core.errors import InputError
+from leakbench.metrics.statistics.roc import Roc, allowed, best_threshold
 
 
 @st.composite

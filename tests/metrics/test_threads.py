@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
 
-from leakbench.metrics.calibration import clustered_mean
-from leakbench.metrics.clusters import clustered_variance
-from leakbench.seeds import stream
+from leakbench.core.seeds import stream
+from leakbench.metrics.statistics.calibration import clustered_mean
+from leakbench.metrics.statistics.clusters import clustered_variance
 
 MODELS, RECORDS = 8, 30_011
 

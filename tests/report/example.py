@@ -9,8 +9,9 @@ from functools import cache
 import numpy as np
 from scipy.special import ndtr, ndtri
 
+from leakbench.core.results import Curve, ExposedRecord, Flag, LayerSize, Row, SyntheticSample
 from leakbench.report.page import render
-from leakbench.results import Curve, ExposedRecord, Flag, LayerSize, Results, Row, SyntheticSample
+from leakbench.report.results import Results
 
 ATTACKS = {
     "gap": 0.35, "loss": 0.62, "confidence": 0.62, "entropy": 0.41, "modified_entropy": 0.63, "calibration": 0.85,

@@ -11,10 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from leakbench.errors import LeakbenchError
+from leakbench.core.errors import LeakbenchError
+from leakbench.core.results import SCHEMA, Row
 from leakbench.report import files
 from leakbench.report.files import write
-from leakbench.results import SCHEMA, Results, Row
+from leakbench.report.results import Results
 
 from . import example
 

@@ -12,14 +12,15 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from leakbench.cli.app.partial_report import Unfinished
 
-from leakbench.cli import main
-from leakbench.errors import InputError
+from leakbench.cli.app import main
+from leakbench.core.atomic_files import one_at_a_time
+from leakbench.core.errors import InputError
+from leakbench.core.results import Exposure, Row
 from leakbench.report.files import remove, write
 from leakbench.report.identity import FILES, run_of
-from leakbench.results import Exposure, Results, Row
-from leakbench.saved import one_at_a_time
-from leakbench.unfinished import Unfinished
+from leakbench.report.results import Results
 
 EXPOSED = Exposure("none", "loss", np.arange(3), None, *np.zeros((7, 3)), None)
 
@@ -150,7 +151,7 @@ def test_it_is_said_before_the_work(tmp_path: Path, capsys: pytest.CaptureFixtur
 
 
 def test_of_unfinished_only_what_we_wrote_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("leakbench.unfinished.FIRST", 0.0)
+    monkeypatch.setattr("leakbench.cli.partial_report.FIRST", 0.0)
     folder = tmp_path / "out" / "unfinished"
     folder.mkdir(parents=True)
     (folder / "thesis.tex").write_text("mine")
@@ -170,7 +171,7 @@ def test_of_unfinished_only_what_we_wrote_is_removed(tmp_path: Path, monkeypatch
 
 
 def test_unfinished_leads_nowhere_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("leakbench.unfinished.FIRST", 0.0)
+    monkeypatch.setattr("leakbench.cli.partial_report.FIRST", 0.0)
     write(results(1), tmp_path / "mine")
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "unfinished").symlink_to(tmp_path / "mine")

@@ -7,10 +7,11 @@ from io import StringIO
 
 import pytest
 
+from leakbench.core.results import Curve, ExposedRecord, Flag, Row
 from leakbench.report.page import MOST_NOTES, _beyond, render
-from leakbench.report.tables import MOST_LINES, glance, leakage, terminal_table
+from leakbench.report.results import Results
+from leakbench.report.tables.tables import MOST_LINES, glance, leakage, terminal_table
 from leakbench.report.view import View
-from leakbench.results import Curve, ExposedRecord, Flag, Results, Row
 
 from . import example
 

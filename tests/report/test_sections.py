@@ -7,20 +7,21 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from leakbench.core.results import Row
 from leakbench.report.comparison import LESS, MIXED, MORE, UNTOLD, changes, comparisons
-from leakbench.report.cross import matrices
 from leakbench.report.files import write
-from leakbench.report.matched import matched
 from leakbench.report.numbers import metric_title, show
-from leakbench.report.origin import generators, origins
 from leakbench.report.page import render
-from leakbench.report.samples import distances
-from leakbench.report.sizes import layers, sizes
-from leakbench.report.tables import Table, glance, leakage, utility
+from leakbench.report.results import Results
+from leakbench.report.tables.cross import matrices
+from leakbench.report.tables.matched import matched
+from leakbench.report.tables.origin import generators, origins
+from leakbench.report.tables.samples import distances
+from leakbench.report.tables.sizes import layers, sizes
+from leakbench.report.tables.tables import Table, glance, leakage, utility
 from leakbench.report.verdict import verdict
 from leakbench.report.view import View
 from leakbench.report.wording import summary
-from leakbench.results import Results, Row
 
 from . import example
 from .test_browser import CHROMIUM, drive

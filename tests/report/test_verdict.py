@@ -10,10 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from leakbench.core.results import Flag, Row
 from leakbench.report.comparison import LESS, MIXED, MORE, UNTOLD, changes, comparisons
 from leakbench.report.grades import LIMITS, Grade, grade, lower_end
-from leakbench.report.matched import matched
-from leakbench.report.tables import glance
+from leakbench.report.results import Results
+from leakbench.report.tables.matched import matched
+from leakbench.report.tables.tables import glance
 from leakbench.report.verdict import (
     NONE_WORTH_IT,
     OF_THOSE_WORTH_IT,
@@ -24,7 +26,6 @@ from leakbench.report.verdict import (
 )
 from leakbench.report.view import View
 from leakbench.report.wording import BESIDE, CHANGES, summary
-from leakbench.results import Flag, Results, Row
 
 TPR = "tpr@fpr=0.01"
 DEFENCES = ("none", "prune", "smooth", "stop-2")

@@ -4,14 +4,15 @@ import dataclasses
 
 import pytest
 
+from leakbench.core.results import Row
 from leakbench.report.comparison import LESS, MORE, UNTOLD, changes
+from leakbench.report.figures.roc import roc
 from leakbench.report.numbers import chance, metric_title, rate, show, slice_title
-from leakbench.report.plots import roc
-from leakbench.report.tables import glance, leakage
+from leakbench.report.results import Results
+from leakbench.report.tables.tables import glance, leakage
 from leakbench.report.verdict import verdict
 from leakbench.report.view import View
 from leakbench.report.wording import summary
-from leakbench.results import Results, Row
 
 from . import example
 

@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from leakbench.core.results import BEST, Row
 from leakbench.report.page import render
+from leakbench.report.results import Results
 from leakbench.report.view import View
 from leakbench.report.worst_case import contrasts, finding, worst_case, worst_case_figure
-from leakbench.results import BEST, Results, Row
 
 from .test_browser import CHROMIUM, drive
 from .test_page import Page

@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 
 import leakbench
 from leakbench.attacks import ATTACKS
-from leakbench.evaluate import BY_LABEL, Case, attack_all
-from leakbench.scoring import score_targets
+from leakbench.evaluation.measure import BY_LABEL, Case, attack_all
+from leakbench.evaluation.scoring import score_targets
 from leakbench.signals.copies import alike, copies
-from leakbench.types import Models, Signals
+from leakbench.signals.types import Models, Signals
 
 
 def doubled(seed: int, n: int = 300, models: int = 1, c: int = 10) -> Models:

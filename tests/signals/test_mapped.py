@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 import leakbench
-from leakbench.errors import InputError
-from leakbench.signals.files import from_arrays, read
-from leakbench.signals.mapped import by_model, joined
+from leakbench.core.errors import InputError
+from leakbench.data.audit_file.mapped import by_model, joined
+from leakbench.data.audit_file.read import from_arrays, read
 from leakbench.signals.statistics import STATISTICS
-from leakbench.types import PerModel, Signals
+from leakbench.signals.types import PerModel, Signals
 
 S, V, N, C = 6, 2, 40, 3
 
@@ -92,8 +92,8 @@ def test_a_large_model_is_read_in_parts(tmp_path: Path, monkeypatch: pytest.Monk
     np.save(tmp_path / "logits.npy", rng.standard_normal((n, classes), np.float32).astype(np.float16))
     np.save(tmp_path / "labels.npy", rng.integers(classes, size=n))
     np.save(tmp_path / "members.npy", rng.random(n) < 0.5)
-    monkeypatch.setattr(leakbench.types, "BLOCK", 2**16)  # 31 parts
-    monkeypatch.setattr(leakbench.signals.assemble, "BLOCK", 2**16)
+    monkeypatch.setattr(leakbench.signals.types, "BLOCK", 2**16)  # 31 parts
+    monkeypatch.setattr(leakbench.data.audit_file.assemble, "BLOCK", 2**16)
     tracemalloc.start()
     signals = read(tmp_path).models.signals
     for name in STATISTICS:
@@ -108,7 +108,7 @@ def test_parts_give_the_same_bits(name: str, monkeypatch: pytest.MonkeyPatch) ->
     rng = np.random.default_rng(0)
     z, y = rng.normal(size=(1, V, 997, 37)).astype(np.float32), rng.integers(37, size=997)
     whole = Signals(y, z).statistic(name, 0)
-    monkeypatch.setattr(leakbench.types, "BLOCK", 1000)
+    monkeypatch.setattr(leakbench.signals.types, "BLOCK", 1000)
     assert np.array_equal(Signals(y, z).statistic(name, 0), whole)
 
 
@@ -140,8 +140,8 @@ def test_200_000_records_of_1000_classes_need_no_more_than_a_gigabyte_and_a_half
 
 AUDIT = """
 import json, resource, sys
-import leakbench, leakbench.recent
-leakbench.recent.KEPT = 2**22
+import leakbench, leakbench.core.array_cache
+leakbench.core.array_cache.KEPT = 2**22
 leakbench.audit(sys.argv[1], attacks=["loss", "lira", "attack_r"])
 print(json.dumps(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10))
 """

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from leakbench.signals.statistics import STATISTICS
-from leakbench.types import Models, PerModel, Signals
+from leakbench.signals.types import Models, PerModel, Signals
 
 M, V, N, C, K = 4, 2, 30, 5, 3
 

@@ -11,14 +11,14 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 
 from leakbench.attacks import ATTACKS
+from leakbench.core.errors import InputError
+from leakbench.data.audit_file.read import from_arrays
 from leakbench.defences import DEFENCES
-from leakbench.errors import InputError
-from leakbench.metrics.roc import Roc
-from leakbench.scoring import score_targets
-from leakbench.signals.files import from_arrays
+from leakbench.evaluation.scoring import score_targets
+from leakbench.metrics.statistics.roc import Roc
 from leakbench.signals.resolution import of_logits, of_losses, of_probabilities
 from leakbench.signals.statistics import LOG_FLOOR, log_softmax, logodds
-from leakbench.types import Array, Bools
+from leakbench.signals.types import Array, Bools
 
 SHADOW_ATTACKS = ("lira", "lira_offline", "mast", "calibration", "base", "rmia", "attack_r")
 SEEDS = st.integers(0, 2**32 - 1)

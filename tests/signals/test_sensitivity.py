@@ -5,9 +5,9 @@ from decimal import Decimal, getcontext
 import numpy as np
 import pytest
 
-from leakbench.errors import InputError
+from leakbench.core.errors import InputError
 from leakbench.signals.sensitivity import sensitivity
-from leakbench.types import Models, Signals
+from leakbench.signals.types import Models, Signals
 
 getcontext().prec = 60
 SCALE = 1e-3

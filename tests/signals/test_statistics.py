@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from leakbench.errors import InputError
+from leakbench.core.errors import InputError
 from leakbench.signals.statistics import LABEL_FREE, LOG_FLOOR, STATISTICS, log_softmax
-from leakbench.types import Signals
+from leakbench.signals.types import Signals
 
 getcontext().prec = 60
 EXTREMES = [

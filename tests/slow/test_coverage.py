@@ -2,7 +2,7 @@
 
 import pytest
 
-from leakbench.metrics.coverage import DIFFERENCES, REQUIRED, STUDIES, coverage_table
+from leakbench.evaluation.coverage import DIFFERENCES, REQUIRED, STUDIES, coverage_table
 
 
 @pytest.mark.slow

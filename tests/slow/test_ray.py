@@ -15,11 +15,11 @@ from pathlib import Path
 
 import pytest
 
-from leakbench.cli import main
-from leakbench.results import Row
-from leakbench.running import run
-from leakbench.store import Store
-from leakbench.study import Study
+from leakbench.cli.app import main
+from leakbench.core.results import Row
+from leakbench.core.store import Store
+from leakbench.pipeline.run import run
+from leakbench.pipeline.study import Study
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(find_spec("ray") is None, reason="needs ray")]
 

@@ -17,9 +17,10 @@ from typing import Any, TextIO
 
 import pytest
 
-from leakbench.results import Results, Row
-from leakbench.store import Store
-from leakbench.store.objects import LEASE
+from leakbench.core.results import Row
+from leakbench.core.store import Store
+from leakbench.core.store.objects import LEASE
+from leakbench.report.results import Results
 
 MISSING = find_spec("s3fs") is None or find_spec("moto") is None
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(MISSING, reason="needs s3fs and moto[server]")]

@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from leakbench.store import Store
+from leakbench.core.store import Store
 
 SPEC = {"seed": 3}
 HOLD = """
 import sys, time
-from leakbench.store import Store
+from leakbench.core.store import Store
 with Store(sys.argv[1]).claim("models", {"seed": 3}) as mine:
     print(mine, flush=True)
     time.sleep(600)

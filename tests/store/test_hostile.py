@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from leakbench.errors import StoreError
-from leakbench.store import Store
-from leakbench.store.entry import JOB, _job_text
-from leakbench.store.objects import ObjectStore
+from leakbench.core.errors import StoreError
+from leakbench.core.store import Store
+from leakbench.core.store.entry import JOB, _job_text
+from leakbench.core.store.objects import ObjectStore
 
 SPEC = {"seed": 3}
 

@@ -15,12 +15,12 @@ import numpy as np
 import pytest
 from fsspec.implementations.local import LocalFileSystem
 
-from leakbench.errors import InputError, StoreError
-from leakbench.log import logged_to
-from leakbench.running import run
-from leakbench.store import Store, objects, open_store
-from leakbench.store.objects import ObjectStore
-from leakbench.study import Study
+from leakbench.core.errors import InputError, StoreError
+from leakbench.core.log import logged_to
+from leakbench.core.store import Store, objects, open_store
+from leakbench.core.store.objects import ObjectStore
+from leakbench.pipeline.run import run
+from leakbench.pipeline.study import Study
 
 SPEC = {"seed": 3, "data": "digits"}
 FILES = {"a.npy": np.arange(5.0), "b.safetensors": {"w": np.eye(2, dtype=np.float32)}}

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from leakbench.cli import main
-from leakbench.errors import StoreError
-from leakbench.store import Store, open_store
-from leakbench.store.objects import ObjectStore
+from leakbench.cli.app import main
+from leakbench.core.errors import StoreError
+from leakbench.core.store import Store, open_store
+from leakbench.core.store.objects import ObjectStore
 
 SPEC, FILES = {"seed": 3}, {"a.npy": np.arange(5.0)}
 STUDY = 'data = {name = "digits", records = 200}\ndefences = ["none"]\n'

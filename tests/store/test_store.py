@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from leakbench.errors import StoreError
-from leakbench.key import content_key
-from leakbench.store import Store
+from leakbench.core.content_key import content_key
+from leakbench.core.errors import StoreError
+from leakbench.core.store import Store
 
 SPEC = {"recipe": {"lr": 0.1, "hidden": (8, 4)}, "seed": 3}
 FILES = {
@@ -189,8 +189,8 @@ def test_a_folder_without_permission_is_named(tmp_path):
 FULL = """
 import resource, sys
 import numpy as np
-from leakbench.errors import StoreError
-from leakbench.store import Store
+from leakbench.core.errors import StoreError
+from leakbench.core.store import Store
 
 store = Store(sys.argv[1])
 resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000))
@@ -218,7 +218,7 @@ def test_a_write_that_the_system_refuses_leaves_nothing(store):
 ENDLESS = """
 import sys
 import numpy as np
-from leakbench.store import Store
+from leakbench.core.store import Store
 
 store = Store(sys.argv[1])
 print("ready", flush=True)
@@ -272,7 +272,7 @@ INTERRUPTED = """
 import gc, sys, time
 from concurrent.futures import ThreadPoolExecutor
 import numpy as np
-from leakbench.store import Store
+from leakbench.core.store import Store
 
 store = Store(sys.argv[1])
 entry = store.put("signals", {}, {"logits.npy": np.zeros((2, 3, 4))}, {})

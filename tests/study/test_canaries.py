@@ -5,10 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from leakbench.cli import main
-from leakbench.results import BEST, Results
-from leakbench.running import open_workshop, run
-from leakbench.study import Study
+from leakbench.cli.app import main
+from leakbench.core.results import BEST
+from leakbench.pipeline.run import open_workshop, run
+from leakbench.pipeline.study import Study
+from leakbench.report.results import Results
 
 TABLE = {
     "title": "canaries",

@@ -5,14 +5,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import leakbench.models
+import leakbench.pipeline.train
+from leakbench.core.errors import InputError
+from leakbench.core.store import Store
 from leakbench.data.load import load
-from leakbench.errors import InputError
-from leakbench.models import Workshop
-from leakbench.results import Results
-from leakbench.running import run
-from leakbench.store import Store
-from leakbench.study import Study
+from leakbench.pipeline.run import run
+from leakbench.pipeline.study import Study
+from leakbench.pipeline.train import Workshop
+from leakbench.report.results import Results
 from leakbench.train.job import Job
 from leakbench.train.query import query
 
@@ -92,14 +92,14 @@ def test_a_stop_between_committee_and_student_loses_nothing(
     results: Results, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recipe = _recipe("selena")
-    whole, train = Workshop._keep, leakbench.models.train_group
+    whole, train = Workshop._keep, leakbench.pipeline.train.train_group
 
     def stop(self: Workshop, job: Job, number: int, trained: object) -> None:
         if number == 1:
             raise KeyboardInterrupt
         whole(self, job, number, trained)
 
-    monkeypatch.setattr("leakbench.models.neighbours", lambda: 1)  # all four at once
+    monkeypatch.setattr("leakbench.pipeline.train.neighbours", lambda: 1)  # all four at once
     monkeypatch.setattr(Workshop, "_keep", stop)
     with pytest.raises(KeyboardInterrupt):
         _workshop(tmp_path).models(recipe)
@@ -110,7 +110,7 @@ def test_a_stop_between_committee_and_student_loses_nothing(
         begun.extend(len(done.log) for done in options["done"])
         train(dataset, jobs, **options)
 
-    monkeypatch.setattr("leakbench.models.train_group", seen)
+    monkeypatch.setattr("leakbench.pipeline.train.train_group", seen)
     again = _workshop(tmp_path).models(recipe)
     assert begun == [1] * 4
     for a, b in zip(again, _workshop(store).models(recipe), strict=True):
@@ -143,6 +143,6 @@ def test_stages_that_recipes_share_are_run_once(results: Results, store: Path) -
 def test_what_cannot_be_is_said_before_training(
     changes: dict, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("leakbench.models.train_group", lambda *_, **__: pytest.fail("it trained"))
+    monkeypatch.setattr("leakbench.pipeline.train.train_group", lambda *_, **__: pytest.fail("it trained"))
     with pytest.raises(InputError, match=message):
         run(Study.of(TABLE | changes), tmp_path)

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from leakbench.comparisons import matched_in_accuracy
+from leakbench.pipeline.compare import matched_in_accuracy
 
 
 def _trials(**accuracies: float) -> list:

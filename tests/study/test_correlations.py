@@ -6,12 +6,19 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from leakbench.correlations import PREDICTORS, RESOLVED, kendall, rank_correlations, spearman
-from leakbench.report.outputs import predictor_words, risk, risk_line
+from leakbench.core.results import Distribution, Row
+from leakbench.evaluation.predictor_correlations import (
+    PREDICTORS,
+    RESOLVED,
+    kendall,
+    rank_correlations,
+    spearman,
+)
 from leakbench.report.page import render
+from leakbench.report.predicted_risk import predictor_words, risk, risk_line
+from leakbench.report.results import Results
 from leakbench.report.view import View
-from leakbench.results import Distribution, Results, Row
-from leakbench.types import Array
+from leakbench.signals.types import Array
 
 
 def study(auc: Array, attack: str = "lira", **predictors: Array) -> list[Row]:
@@ -121,6 +128,6 @@ def test_the_page_shows_them(n: int) -> None:
 
 
 def test_predictors_are_metrics_that_exist() -> None:
-    from leakbench.results import OUTPUTS
+    from leakbench.core.results import OUTPUTS
 
     assert set(PREDICTORS) <= {*OUTPUTS, "generalisation_gap"}

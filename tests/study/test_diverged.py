@@ -7,16 +7,16 @@ import numpy as np
 import pytest
 import torch
 
+from leakbench.core.errors import LeakbenchError
+from leakbench.core.seeds import derive
+from leakbench.core.store import Store
 from leakbench.data.dataset import Dataset
 from leakbench.data.designs import DESIGNS
 from leakbench.data.load import load
-from leakbench.errors import LeakbenchError
-from leakbench.results import Results
-from leakbench.running import run
-from leakbench.seeds import derive
-from leakbench.store import Store
-from leakbench.study import Study
-from leakbench.train import stages
+from leakbench.pipeline.run import run
+from leakbench.pipeline.study import Study
+from leakbench.report.results import Results
+from leakbench.train import run_stages as stages
 from leakbench.train.job import Job, diverged
 from leakbench.train.model import Model
 from leakbench.train.recipe import Architecture, Recipe, Train

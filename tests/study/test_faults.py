@@ -16,10 +16,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from leakbench.results import Results, Row
-from leakbench.running import run
-from leakbench.store.entry import JOB, _job_text
-from leakbench.study import Study
+from leakbench.core.results import Row
+from leakbench.core.store.entry import JOB, _job_text
+from leakbench.pipeline.run import run
+from leakbench.pipeline.study import Study
+from leakbench.report.results import Results
 
 TABLE = {
     "data": {"name": "digits", "records": 400},

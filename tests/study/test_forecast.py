@@ -3,13 +3,13 @@
 from pathlib import Path
 
 import pytest
+from leakbench.cli.app.terminal import show_forecast
 
-from leakbench.attack_cost import AttackCost
-from leakbench.evaluate import Case
-from leakbench.forecast import Work, forecast
-from leakbench.running import run
-from leakbench.study import Study
-from leakbench.terminal import show_forecast
+from leakbench.evaluation.attack_cost import AttackCost
+from leakbench.evaluation.measure import Case
+from leakbench.pipeline.dry_run import Work, forecast
+from leakbench.pipeline.run import run
+from leakbench.pipeline.study import Study
 
 TABLE = {
     "data": {"name": "digits", "records": 300},
@@ -34,10 +34,10 @@ def _disk(store: Path, *kinds: str) -> int:
 @pytest.fixture
 def small_samples(monkeypatch: pytest.MonkeyPatch) -> None:
     """Attacks are measured on fewer records than a study of any size needs."""
-    monkeypatch.setattr("leakbench.forecast.ATTACKED", 800)
-    monkeypatch.setattr("leakbench.forecast.FEW", 50)
-    monkeypatch.setattr("leakbench.attack_cost.SIZES", (100, 200))
-    monkeypatch.setattr("leakbench.attack_cost.FEW", 50)
+    monkeypatch.setattr("leakbench.pipeline.dry_run.ATTACKED", 800)
+    monkeypatch.setattr("leakbench.pipeline.dry_run.FEW", 50)
+    monkeypatch.setattr("leakbench.evaluation.attack_cost.SIZES", (100, 200))
+    monkeypatch.setattr("leakbench.evaluation.attack_cost.FEW", 50)
 
 
 @pytest.mark.usefixtures("small_samples")
@@ -93,8 +93,8 @@ def test_what_attacks_take_is_that_of_one_case_times_the_cases_that_are_left(
         assert case.models.signals.shape == (4, 1, 300) and list(attacks) == ["loss", "lira"]
         return AttackCost({"loss": 1.0, "lira": 2.0}, 6.0)
 
-    monkeypatch.setattr("leakbench.forecast.attack_cost", cost)
-    monkeypatch.setattr("leakbench.forecast.cores", lambda: 1)
+    monkeypatch.setattr("leakbench.pipeline.dry_run.attack_cost", cost)
+    monkeypatch.setattr("leakbench.pipeline.dry_run.cores", lambda: 1)
     table = TABLE | {"attacks": ["loss", "lira"], "non_adaptive": True}
     (work,) = (work for work in forecast(Study.of(table), tmp_path) if work.what == "attacks")
     assert (work.pieces, work.seconds) == (7, 7 * 9.0)

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from leakbench import generated
-from leakbench.generated import look_at_generators
-from leakbench.models import Workshop
-from leakbench.progress import Silent
-from leakbench.running import make_trials, rehearsed
-from leakbench.store import Store
-from leakbench.study import Study
+from leakbench.core.progress import Silent
+from leakbench.core.store import Store
+from leakbench.pipeline import generator_audit as generated
+from leakbench.pipeline.generator_audit import look_at_generators
+from leakbench.pipeline.run import make_trials, rehearsed
+from leakbench.pipeline.study import Study
+from leakbench.pipeline.train import Workshop
 
 COPIES = {"name": "synthetic_only", "generator": "bootstrap"}
 TABLE = {

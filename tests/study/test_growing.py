@@ -5,12 +5,12 @@ import time
 from pathlib import Path
 
 import pytest
+from leakbench.cli.app.partial_report import Unfinished
 
-from leakbench.log import logged_to
-from leakbench.results import Results
-from leakbench.running import run
-from leakbench.study import Study
-from leakbench.unfinished import Unfinished
+from leakbench.core.log import logged_to
+from leakbench.pipeline.run import run
+from leakbench.pipeline.study import Study
+from leakbench.report.results import Results
 
 TABLE = {
     "group_size": 4,
@@ -94,7 +94,7 @@ def test_a_report_that_cannot_be_written_is_logged_and_ends_nothing(tmp_path: Pa
 
 
 def test_none_is_written_in_the_first_seconds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("leakbench.unfinished.FIRST", 10.0)
+    monkeypatch.setattr("leakbench.cli.partial_report.FIRST", 10.0)
     slow = _Slow()
     Unfinished(tmp_path)(lambda: slow)  # type: ignore[arg-type, return-value]
     assert slow.written == 0
@@ -102,4 +102,4 @@ def test_none_is_written_in_the_first_seconds(tmp_path: Path, monkeypatch: pytes
 
 @pytest.fixture(autouse=True)
 def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("leakbench.unfinished.FIRST", 0.0)
+    monkeypatch.setattr("leakbench.cli.partial_report.FIRST", 0.0)

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from leakbench.executors.local import LocalExecutor
-from leakbench.models import Workshop
-from leakbench.progress import Silent
-from leakbench.running import make_trials, open_workshop, rehearsed
-from leakbench.study import Study
+from leakbench.core.progress import Silent
+from leakbench.pipeline.executors.local import LocalExecutor
+from leakbench.pipeline.run import make_trials, open_workshop, rehearsed
+from leakbench.pipeline.study import Study
+from leakbench.pipeline.train import Workshop
 
 TABLE = {
     "data": {"name": "digits", "records": 300},

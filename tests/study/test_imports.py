@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 import leakbench
-from leakbench.cli import main
-from leakbench.errors import InputError
-from leakbench.executors.local import LocalExecutor
-from leakbench.study import Study
+from leakbench.cli.app import main
+from leakbench.core.errors import InputError
+from leakbench.pipeline.executors.local import LocalExecutor
+from leakbench.pipeline.study import Study
 
 TABLE = {
     "data": {"name": "digits", "records": 200},
@@ -127,7 +127,7 @@ def test_workers_import_what_was_allowed_from_the_current_folder(folder: Path) -
 
 
 def test_modules_are_imported_by_name_in_few_places() -> None:
-    """Whoever imports by name elsewhere must refuse what was not allowed: see `leakbench.imports`."""
+    """Whoever imports by name elsewhere must refuse what was not allowed: see `leakbench.core.user_code`."""
     root = Path(leakbench.__file__).parent
     calls = {
         path.relative_to(root).as_posix()

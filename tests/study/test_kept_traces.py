@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from leakbench.core.store import Store
 from leakbench.data.load import load
-from leakbench.models import TRACES, Workshop
-from leakbench.running import run
-from leakbench.store import Store
-from leakbench.study import Study
+from leakbench.pipeline.run import run
+from leakbench.pipeline.study import Study
+from leakbench.pipeline.train import TRACES, Workshop
 from leakbench.train.recipe import Prune
 
 TABLE = {

@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from leakbench.errors import InputError
-from leakbench.progress import Silent
-from leakbench.running import make_trials, open_workshop, rehearsed, run, train_all
-from leakbench.study import PERTURBATIONS, Study
+from leakbench.core.errors import InputError
+from leakbench.core.progress import Silent
+from leakbench.pipeline.run import make_trials, open_workshop, rehearsed, run, train_all
+from leakbench.pipeline.study import PERTURBATIONS, Study
 
 TABLE = {
     "data": {"name": "digits", "records": 300},

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from leakbench import pace
-from leakbench.models import Workshop
-from leakbench.pace import processes_that_pay
-from leakbench.running import open_workshop
-from leakbench.study import Study
-from leakbench.train.engine import Engine
+from leakbench.pipeline import autotune_processes as pace
+from leakbench.pipeline.autotune_processes import processes_that_pay
+from leakbench.pipeline.run import open_workshop
+from leakbench.pipeline.study import Study
+from leakbench.pipeline.train import Workshop
+from leakbench.train.recipe.engine import Engine
 
 TABLE = {
     "data": {"name": "digits", "records": 300},

@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import leakbench.models
+import leakbench.pipeline.train
+from leakbench.core.errors import InputError
+from leakbench.core.store import Store
 from leakbench.data.load import load
-from leakbench.errors import InputError
-from leakbench.models import Workshop
-from leakbench.results import Results
-from leakbench.running import run
-from leakbench.store import Store
-from leakbench.study import Study
+from leakbench.pipeline.run import run
+from leakbench.pipeline.study import Study
+from leakbench.pipeline.train import Workshop
+from leakbench.report.results import Results
 from leakbench.train.job import Job
 
 VAE = {"name": "image_vae", "epochs": 2, "hidden": 64}
@@ -136,13 +136,13 @@ def test_a_run_goes_on_at_the_last_stage_that_is_kept(
     half = Workshop(workshop.dataset, workshop.split, 0, Store(tmp_path))
     half.models(recipe.until(2))
     begun: list[int] = []
-    whole = leakbench.models.train_group
+    whole = leakbench.pipeline.train.train_group
 
     def seen(dataset: object, jobs: list, **options: list) -> None:
         begun.extend(len(done.log) for done in options["done"])
         whole(dataset, jobs, **options)
 
-    monkeypatch.setattr("leakbench.models.train_group", seen)
+    monkeypatch.setattr("leakbench.pipeline.train.train_group", seen)
     Workshop(workshop.dataset, workshop.split, 0, Store(tmp_path)).models(recipe)
     assert begun == [3] * 8
 
@@ -239,7 +239,7 @@ def test_public_records_must_be_there(tmp_path: Path) -> None:
 def test_what_a_late_stage_would_refuse_is_said_before_training(
     changes: dict, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("leakbench.models.train_group", lambda *_, **__: pytest.fail("it trained"))
+    monkeypatch.setattr("leakbench.pipeline.train.train_group", lambda *_, **__: pytest.fail("it trained"))
     table = {"data": {"name": "digits", "resize": 32}} if "resnet9" in str(changes) else {}
     with pytest.raises(InputError, match=message):
         run(

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 from leakbench.attacks.logistic_regression import LogisticRegression
-from leakbench.remembered import Remembered
-from leakbench.results import PER_RECORD
-from leakbench.running import run
-from leakbench.scoring import score_targets
-from leakbench.store import open_store
-from leakbench.study import Study
-from leakbench.types import Models, Signals
+from leakbench.core.results import PER_RECORD
+from leakbench.core.store import open_store
+from leakbench.evaluation.scoring import score_targets
+from leakbench.pipeline.run import run
+from leakbench.pipeline.score_cache import Remembered
+from leakbench.pipeline.study import Study
+from leakbench.signals.types import Models, Signals
 
 TABLE = {
     "group_size": 4,
@@ -74,7 +74,7 @@ def test_what_was_found_is_read_again_to_the_last_bit(
 ) -> None:
     table = TABLE | {"defences": TABLE["defences"][:2]}
     first, asked = run(Study.of(table), tmp_path), []
-    monkeypatch.setattr("leakbench.attacking.attack_all", lambda *about: asked.append(about))
+    monkeypatch.setattr("leakbench.pipeline.attack.attack_all", lambda *about: asked.append(about))
     again = run(Study.of(table), tmp_path)
     assert asked == []
     for what in ("curves", "flags", "records", "notes"):
@@ -118,7 +118,7 @@ def test_what_changes_the_scores_trains_again(
     if "defences" in change:  # only the changed defence is attacked again
         assert len(list((store / "scores").iterdir())) - before < before
     shutil.rmtree(store / "findings")
-    monkeypatch.setattr("leakbench.attacking.Remembered", lambda store: score_targets)
+    monkeypatch.setattr("leakbench.pipeline.attack.Remembered", lambda store: score_targets)
     assert own == _rows(TABLE | change, store)
 
 

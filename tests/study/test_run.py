@@ -14,18 +14,19 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from leakbench import attacking
+from leakbench.core.content_key import content_key
+from leakbench.core.errors import InputError
+from leakbench.core.progress import Silent
+from leakbench.core.results import BLIND, CORRELATIONS
+from leakbench.core.store import Store
+from leakbench.core.threads import Workers
 from leakbench.data.load import load
-from leakbench.errors import InputError
-from leakbench.evaluate import attack_all
-from leakbench.key import content_key
-from leakbench.models import Workshop
-from leakbench.progress import Silent
-from leakbench.results import BLIND, CORRELATIONS, Results
-from leakbench.running import run
-from leakbench.store import Store
-from leakbench.study import Study
-from leakbench.workers import Workers
+from leakbench.evaluation.measure import attack_all
+from leakbench.pipeline import attack as attacking
+from leakbench.pipeline.run import run
+from leakbench.pipeline.study import Study
+from leakbench.pipeline.train import Workshop
+from leakbench.report.results import Results
 
 TABLE = {
     "group_size": 8,
@@ -179,7 +180,7 @@ def test_nothing_is_trained_twice(results: Results, store: Path, monkeypatch: py
     def never(*_: object, **__: object) -> None:
         raise AssertionError("a finished model was trained again")
 
-    monkeypatch.setattr("leakbench.models.train_group", never)
+    monkeypatch.setattr("leakbench.pipeline.train.train_group", never)
     again = run(Study.of(TABLE), store)
     old = [row for row in results.rows if not row.metric.startswith("latency")]
     assert [row for row in again.rows if not row.metric.startswith("latency")] == old
@@ -207,8 +208,8 @@ def test_a_changed_parameter_never_hits_an_old_entry(store: Path, monkeypatch: p
         asked.append(len(batch))
         raise InputError("stop here")
 
-    monkeypatch.setattr("leakbench.models.train_group", seen)
-    monkeypatch.setattr("leakbench.models.neighbours", lambda: 1)
+    monkeypatch.setattr("leakbench.pipeline.train.train_group", seen)
+    monkeypatch.setattr("leakbench.pipeline.train.neighbours", lambda: 1)
     for change in ({"stages": [{"epochs": 16}]}, {"seed": 1}, {"architecture": {"hidden": [33]}}):
         with pytest.raises(InputError, match="stop here"):
             run(Study.of(TABLE | change), store)

@@ -12,17 +12,17 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
-import leakbench.models
+import leakbench.pipeline.train
+from leakbench.core.content_key import content_key
+from leakbench.core.progress import Silent, watched
+from leakbench.core.store import Store
 from leakbench.data.dataset import Dataset
 from leakbench.data.load import load
-from leakbench.key import content_key
-from leakbench.models import Workshop
-from leakbench.progress import Silent, watched
-from leakbench.store import Store
-from leakbench.study import Study
+from leakbench.pipeline.study import Study
+from leakbench.pipeline.train import Workshop
 from leakbench.train.job import Job, Trained
 from leakbench.train.recipe import Recipe
-from leakbench.train.stages import Keep
+from leakbench.train.run_stages import Keep
 
 TABLE = {
     "data": {"name": "digits", "records": 300},
@@ -47,14 +47,14 @@ RECIPES = [defence.recipe(Study.of(TABLE).recipe) for defence in Study.of(TABLE)
 def trained(monkeypatch: pytest.MonkeyPatch) -> Counter[tuple[str, int]]:
     """How often each stage of each model was trained, by thread."""
     counts: Counter[tuple[str, int]] = Counter()
-    whole = leakbench.models.train_group
+    whole = leakbench.pipeline.train.train_group
 
     def counting(dataset: object, jobs: Sequence[Job], **rest: object) -> object:
         for job in jobs:
             counts[content_key(job.describe("")), threading.get_ident()] += 1
         return whole(dataset, jobs, **rest)
 
-    monkeypatch.setattr("leakbench.models.train_group", counting)
+    monkeypatch.setattr("leakbench.pipeline.train.train_group", counting)
     return counts
 
 
@@ -145,7 +145,7 @@ def test_a_committee_s_models_are_shared_out_evenly_and_first(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cores: int, shared: list[int]
 ) -> None:
     """A process that takes all of the dearest models last leaves the others idle, or of all at once."""
-    monkeypatch.setattr("leakbench.models.neighbours", lambda: cores)
+    monkeypatch.setattr("leakbench.pipeline.train.neighbours", lambda: cores)
     study = Study.of(TABLE | {"defences": ["none", "selena"], "architecture": {"hidden": [512]}})
     recipes = [defence.recipe(study.recipe) for defence in study.defences]
     groups = _groups(study, tmp_path, monkeypatch, recipes, group_size=32)
@@ -158,7 +158,7 @@ def test_what_others_have_claimed_or_made_is_no_part_of_a_group(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each process goes on behind the others, with groups as large as what lies there is worth."""
-    monkeypatch.setattr("leakbench.models.neighbours", lambda: 2)
+    monkeypatch.setattr("leakbench.pipeline.train.neighbours", lambda: 2)
     study = Study.of(TABLE | {"design": {"name": "random_half", "models": 16}, "group_size": 4})
     workshop, other = _workshop(tmp_path, study), _workshop(tmp_path, study)
     jobs = workshop.jobs(study.recipe)
@@ -185,6 +185,6 @@ def _groups(
             for number in job.recipe.kept:
                 keep(job, number, UNTRAINED)
 
-    monkeypatch.setattr("leakbench.models.train_group", trained)
+    monkeypatch.setattr("leakbench.pipeline.train.train_group", trained)
     replace(_workshop(store, study), group_size=group_size).train(recipes)
     return found

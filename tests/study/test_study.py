@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from leakbench.errors import InputError
-from leakbench.study import Study
+from leakbench.core.errors import InputError
+from leakbench.pipeline.study import Study
 
 STUDIES = Path(__file__).parents[2] / "studies"
 

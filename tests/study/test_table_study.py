@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from leakbench.cli import main
-from leakbench.running import run
-from leakbench.study import Study
-from leakbench.synthesis import synthesize
+from leakbench.cli.app import main
+from leakbench.pipeline.run import run
+from leakbench.pipeline.study import Study
+from leakbench.pipeline.synthesize import synthesize
 from leakbench.train.tensors import Normaliser
 
 

@@ -5,16 +5,16 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from leakbench.core.progress import Silent
+from leakbench.core.results import Row
+from leakbench.core.store import Store
 from leakbench.data.load import load
-from leakbench.models import Workshop
-from leakbench.progress import Silent
-from leakbench.results import Row
-from leakbench.running import make_trials, rehearsed
+from leakbench.pipeline.defended_models import Trial
+from leakbench.pipeline.run import make_trials, rehearsed
+from leakbench.pipeline.study import Study
+from leakbench.pipeline.train import Workshop
+from leakbench.pipeline.utility import cost, utility
 from leakbench.signals.statistics import log_softmax
-from leakbench.store import Store
-from leakbench.study import Study
-from leakbench.trial import Trial
-from leakbench.utility import cost, utility
 
 TABLE = {
     "group_size": 4,

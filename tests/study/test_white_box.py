@@ -9,20 +9,21 @@ from tests.attacks.worlds import auc, frozen, world
 
 from leakbench import audit
 from leakbench.attacks import ATTACKS
-from leakbench.errors import InputError
-from leakbench.evaluate import Case, attack_all, measure
-from leakbench.findings import method_boxes
-from leakbench.progress import Silent
+from leakbench.core.errors import InputError
+from leakbench.core.progress import Silent
+from leakbench.core.results import BEST, BEST_WHITE_BOX
+from leakbench.data.audit_file.read import from_arrays
+from leakbench.evaluation.findings import method_boxes
+from leakbench.evaluation.measure import Case, attack_all, measure
+from leakbench.evaluation.scoring import score_targets
+from leakbench.pipeline.defended_models import Trial
+from leakbench.pipeline.run import make_trials, open_workshop, rehearsed, train_all
+from leakbench.pipeline.study import Study
 from leakbench.report.page import render
+from leakbench.report.results import Results
+from leakbench.report.tables.white_box import white_box, white_box_line
 from leakbench.report.view import View
-from leakbench.report.white_box import white_box, white_box_line
-from leakbench.results import BEST, BEST_WHITE_BOX, Results
-from leakbench.running import make_trials, open_workshop, rehearsed, train_all
-from leakbench.scoring import score_targets
-from leakbench.signals.files import from_arrays
-from leakbench.study import Study
-from leakbench.trial import Trial
-from leakbench.types import Models
+from leakbench.signals.types import Models
 
 N = 1000
 WHITE_BOX = ("gradient_norm", "gradient_norm_last", "lira_gradient_norm", "lira_gradient_norm_last")

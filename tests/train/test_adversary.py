@@ -9,13 +9,13 @@ from torch.nn.functional import cross_entropy
 
 from leakbench.data.dataset import Dataset
 from leakbench.train.adversary import Inference, gain
-from leakbench.train.architectures import initialised
-from leakbench.train.draws import Draws, generator
 from leakbench.train.job import Job
 from leakbench.train.model import new_network
+from leakbench.train.networks.build import initialised
+from leakbench.train.random_streams import Draws, generator
 from leakbench.train.recipe import Architecture, Recipe, Train
-from leakbench.train.settings import Adversary, Optimiser
-from leakbench.train.stages import train_group
+from leakbench.train.recipe.settings import Adversary, Optimiser
+from leakbench.train.run_stages import train_group
 
 LINEAR = Architecture(hidden=())
 STAGE = Train(

@@ -8,10 +8,9 @@ import pytest
 import torch
 
 from leakbench.generators import GENERATORS
-from leakbench.running import run
-from leakbench.study import Study
+from leakbench.pipeline.run import run
+from leakbench.pipeline.study import Study
 from leakbench.train import device
-from leakbench.train.engine import Engine
 from leakbench.train.query import query, query_noise
 from leakbench.train.recipe import (
     Architecture,
@@ -26,8 +25,9 @@ from leakbench.train.recipe import (
     Train,
     TrainHead,
 )
-from leakbench.train.settings import Adversary, Augment, Optimiser, Privacy
-from leakbench.train.stages import train_group
+from leakbench.train.recipe.engine import Engine
+from leakbench.train.recipe.settings import Adversary, Augment, Optimiser, Privacy
+from leakbench.train.run_stages import train_group
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a graphics card")
 

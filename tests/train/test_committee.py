@@ -10,18 +10,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leakbench.generators import GENERATORS
-from leakbench.train import stages
-from leakbench.train.architectures import loaded
-from leakbench.train.committee import left_out, network_jobs
-from leakbench.train.draws import Draws
+from leakbench.train import run_stages as stages
 from leakbench.train.job import Job
-from leakbench.train.material import material
 from leakbench.train.model import inferred, new_network, resume
+from leakbench.train.networks.build import loaded
 from leakbench.train.query import query, query_noise
+from leakbench.train.random_streams import Draws
 from leakbench.train.recipe import Architecture, Committee, Distill, Generate, MonteCarlo, Recipe, Train
-from leakbench.train.settings import Optimiser
+from leakbench.train.recipe.settings import Optimiser
+from leakbench.train.run_stages import train_group
 from leakbench.train.sizes import sizes
-from leakbench.train.stages import train_group
+from leakbench.train.stage_data import material
+from leakbench.train.steps.committee import left_out, network_jobs
 
 SMALL = Architecture(hidden=(24,), dropout=0.2)
 RESNET = Architecture("wrn", depth=10, width=1)  # has BatchNorm, and is not stacked

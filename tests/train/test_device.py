@@ -9,21 +9,21 @@ import numpy as np
 import pytest
 import torch
 
-from leakbench.errors import InputError
+from leakbench.core.errors import InputError
 from leakbench.train import loop
-from leakbench.train.architectures import laid_out
 from leakbench.train.device import at_work, resident, room
-from leakbench.train.draws import Draws
-from leakbench.train.engine import ENGINE_VERSION, Engine
+from leakbench.train.loss_traces import blank
 from leakbench.train.losses import LOSSES
-from leakbench.train.material import material
 from leakbench.train.model import start
+from leakbench.train.networks.build import laid_out
+from leakbench.train.random_streams import Draws
 from leakbench.train.recipe import Architecture, Recipe, Train
-from leakbench.train.settings import Adversary, Augment, Optimiser
-from leakbench.train.stacked import _Stage, stackable
-from leakbench.train.stages import train_group
+from leakbench.train.recipe.engine import ENGINE_VERSION, Engine
+from leakbench.train.recipe.settings import Adversary, Augment, Optimiser
+from leakbench.train.run_stages import train_group
+from leakbench.train.stacked.engine import _Stage, stackable
+from leakbench.train.stage_data import material
 from leakbench.train.tensors import Normaliser
-from leakbench.train.traces import blank
 
 META = torch.device("meta")
 SMALL, CNN = Architecture(hidden=(24, 12), dropout=0.2), Architecture("cnn", channels=(3, 5), dropout=0.3)

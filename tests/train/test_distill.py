@@ -6,12 +6,12 @@ import numpy as np
 import torch
 
 from leakbench.train.job import Job
-from leakbench.train.material import material
 from leakbench.train.model import inferred, start
 from leakbench.train.query import query
 from leakbench.train.recipe import Architecture, Distill, Recipe, Train
-from leakbench.train.settings import Optimiser
-from leakbench.train.stages import train_group
+from leakbench.train.recipe.settings import Optimiser
+from leakbench.train.run_stages import train_group
+from leakbench.train.stage_data import material
 
 SMALL = Architecture(hidden=(32,))
 TEACHER = Train(epochs=15, batch_size=32)

@@ -9,10 +9,10 @@ import torch
 from torch import nn
 from torch.nn.utils.parametrize import register_parametrization
 
-from leakbench.errors import InputError
-from leakbench.train.architectures import initialised, loaded, unset
+from leakbench.core.errors import InputError
 from leakbench.train.gradients import log_gradient_norms
 from leakbench.train.networks.answers import CommitteeNetwork, MonteCarloNetwork
+from leakbench.train.networks.build import initialised, loaded, unset
 from leakbench.train.networks.headed import Headed, SurrogateHead
 from leakbench.train.recipe import Architecture
 

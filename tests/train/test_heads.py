@@ -8,18 +8,18 @@ import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
 
+from leakbench.core.errors import InputError
 from leakbench.defences import DEFENCES
-from leakbench.errors import InputError
-from leakbench.train import stages
-from leakbench.train.architectures import loaded
-from leakbench.train.heads import fit_head, logistic
+from leakbench.train import run_stages as stages
+from leakbench.train.networks.build import loaded
 from leakbench.train.networks.headed import SurrogateHead
 from leakbench.train.private import spent
 from leakbench.train.query import query
 from leakbench.train.recipe import Architecture, Distill, Head, Prune, Recipe, Train, TrainHead
-from leakbench.train.settings import Augment, Optimiser, Privacy
+from leakbench.train.recipe.settings import Augment, Optimiser, Privacy
+from leakbench.train.run_stages import rehearse, train_group
 from leakbench.train.sizes import sizes
-from leakbench.train.stages import rehearse, train_group
+from leakbench.train.steps.heads import fit_head, logistic
 
 SMALL = Architecture(hidden=(24, 12))
 BASE = Recipe(SMALL, (Train(epochs=25, batch_size=32),))

@@ -4,9 +4,9 @@ from dataclasses import fields
 import numpy as np
 import pytest
 
-from leakbench.errors import InputError
+from leakbench.core.content_key import canonical, content_key
+from leakbench.core.errors import InputError
 from leakbench.generators import GENERATORS
-from leakbench.key import canonical, content_key
 from leakbench.train.job import Job
 from leakbench.train.losses import CrossEntropy
 from leakbench.train.recipe import (
@@ -20,7 +20,7 @@ from leakbench.train.recipe import (
     Recipe,
     Train,
 )
-from leakbench.train.settings import Adversary, Augment, Optimiser, Privacy, Schedule
+from leakbench.train.recipe.settings import Adversary, Augment, Optimiser, Privacy, Schedule
 
 NONE = np.empty(0, np.int64)
 ROWS = np.arange(10)

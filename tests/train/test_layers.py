@@ -4,12 +4,20 @@ from unittest.mock import patch
 
 import pytest
 import torch
+from leakbench.train.stacked.engine.layers import (
+    Convolution,
+    Dropout,
+    Flatten,
+    Layer,
+    Linear,
+    ReLU,
+    Surrogate,
+)
+from leakbench.train.stacked.engine.products import Product, value, wide
 from torch import nn
 
-from leakbench.train import products
-from leakbench.train.layers import Convolution, Dropout, Flatten, Layer, Linear, ReLU, Surrogate
 from leakbench.train.networks.headed import SurrogateHead
-from leakbench.train.products import Product, value, wide
+from leakbench.train.stacked.engine import products
 
 K, B = 3, 7
 

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from leakbench.errors import InputError
+from leakbench.core.errors import InputError
 from leakbench.train.loop import objective
 from leakbench.train.losses import LOSSES
 from leakbench.train.losses.hamp import top_probability
 from leakbench.train.recipe import Distill, Train
-from leakbench.train.settings import Privacy
+from leakbench.train.recipe.settings import Privacy
 
 K, B, C = 3, 7, 5
 names = pytest.mark.parametrize("name", LOSSES.names())

@@ -5,7 +5,7 @@ import weakref
 
 import pytest
 
-from leakbench.train.memory import keep_freed_memory, only_new_garbage
+from leakbench.train.allocator import keep_freed_memory, only_new_garbage
 
 
 class Ring:

@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 import torch
 
+from leakbench.core.errors import InputError
 from leakbench.data.dataset import Dataset
-from leakbench.errors import InputError
-from leakbench.train.draws import Draws
 from leakbench.train.job import Job
-from leakbench.train.mixing import mixed, mixed_targets, mixup
+from leakbench.train.mixup import mixed, mixed_targets, mixup
+from leakbench.train.random_streams import Draws
 from leakbench.train.recipe import Architecture, Recipe, Train
-from leakbench.train.settings import Augment
-from leakbench.train.stages import train_group
+from leakbench.train.recipe.settings import Augment
+from leakbench.train.run_stages import train_group
 
 K, B, C = 3, 6, 4
 

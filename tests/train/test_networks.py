@@ -5,10 +5,10 @@ import pytest
 import torch
 from torch import nn
 
-from leakbench.errors import InputError
-from leakbench.train.architectures import BUILDERS, initialised, laid_out, loaded, unset
-from leakbench.train.draws import generator
+from leakbench.core.errors import InputError
+from leakbench.train.networks.build import BUILDERS, initialised, laid_out, loaded, unset
 from leakbench.train.networks.stored import fit_shapes
+from leakbench.train.random_streams import generator
 from leakbench.train.recipe import ARCHITECTURES, Architecture
 
 LIGHT = ("mlp", "column_fc", "cnn", "wrn", "resnet18", "mobilenet_v2", "googlenet", "vgg11_bn")

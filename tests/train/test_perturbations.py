@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from leakbench.errors import InputError
+from leakbench.core.errors import InputError
 from leakbench.signals.views import distance, parse_perturbations
-from leakbench.train.architectures import initialised, loaded, unset
-from leakbench.train.draws import generator
+from leakbench.train.networks.build import initialised, loaded, unset
 from leakbench.train.query import predicted_classes
+from leakbench.train.random_streams import generator
 from leakbench.train.recipe import Architecture
 
 ARCHITECTURE, ROWS = Architecture(hidden=(8,)), np.arange(3, 40)

@@ -11,14 +11,14 @@ from scipy.optimize import brentq
 from scipy.stats import norm
 from torch.nn.functional import cross_entropy
 
-from leakbench.errors import InputError
+from leakbench.core.errors import InputError
 from leakbench.generators import GENERATORS
 from leakbench.train.job import Job
 from leakbench.train.model import new_network
 from leakbench.train.private import promise, spent
 from leakbench.train.recipe import Architecture, Finetune, Generate, Prune, Recipe, Train
-from leakbench.train.settings import Optimiser, Privacy
-from leakbench.train.stages import train_group
+from leakbench.train.recipe.settings import Optimiser, Privacy
+from leakbench.train.run_stages import train_group
 
 N = 30
 NONE = np.empty(0, np.int64)

@@ -6,11 +6,11 @@ import pytest
 import torch
 from torch import nn
 
-from leakbench.errors import InputError
-from leakbench.train.architectures import initialised, laid_out, loaded, unset
-from leakbench.train.draws import generator
-from leakbench.train.pruning import prune
+from leakbench.core.errors import InputError
+from leakbench.train.networks.build import initialised, laid_out, loaded, unset
+from leakbench.train.random_streams import generator
 from leakbench.train.recipe import ARCHITECTURES, Architecture, Prune
+from leakbench.train.steps.pruning import prune
 
 IMAGES = (3, 32, 32)
 NORMS = (nn.BatchNorm2d, nn.GroupNorm)

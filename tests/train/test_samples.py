@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from leakbench.train import samples
+from leakbench.train import autotune_group_size as samples
+from leakbench.train.autotune_group_size import beginnings, group_that_pays, seconds_each, shortened
 from leakbench.train.recipe import Architecture, Finetune, Prune, Recipe, Train
-from leakbench.train.samples import beginnings, group_that_pays, seconds_each, shortened
 
 SMALL = Architecture(hidden=(8,))
 STAGE = Train(epochs=7, batch_size=16)

@@ -4,11 +4,11 @@ import pytest
 import torch
 from torch import nn
 
-from leakbench.train.architectures import initialised, unset
-from leakbench.train.draws import generator
-from leakbench.train.pruning import prune
+from leakbench.train.networks.build import initialised, unset
+from leakbench.train.random_streams import generator
 from leakbench.train.recipe import Architecture, Prune
 from leakbench.train.sizes import Layer, sizes
+from leakbench.train.steps.pruning import prune
 
 
 def test_sizes_of_a_small_network():

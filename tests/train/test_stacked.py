@@ -8,20 +8,20 @@ import numpy as np
 import pytest
 import torch
 
-from leakbench.cores import threads
+from leakbench.core.cpu import threads
+from leakbench.core.errors import InputError
 from leakbench.data.dataset import Dataset
-from leakbench.errors import InputError
 from leakbench.generators import GENERATORS
-from leakbench.train import stages
-from leakbench.train.architectures import laid_out, loaded
+from leakbench.train import run_stages as stages
 from leakbench.train.job import Job, diverged, groups
 from leakbench.train.losses import LOSSES, CrossEntropy
 from leakbench.train.model import start
 from leakbench.train.networks.answers import CommitteeNetwork
+from leakbench.train.networks.build import laid_out, loaded
 from leakbench.train.query import query
 from leakbench.train.recipe import Architecture, Distill, Finetune, Generate, Prune, Recipe, Train
-from leakbench.train.settings import Augment, Optimiser, Schedule
-from leakbench.train.stages import train_group
+from leakbench.train.recipe.settings import Augment, Optimiser, Schedule
+from leakbench.train.run_stages import train_group
 
 SMALL = Architecture(hidden=(24, 12))
 WIDE = Architecture(hidden=(512, 16))  # 64 x 512 weights, which oneDNN multiplies where it is faster

@@ -7,13 +7,13 @@ import pytest
 import torch
 from torch import nn
 
-from leakbench.errors import InputError
+from leakbench.core.errors import InputError
 from leakbench.signals.views import View
-from leakbench.train.architectures import initialised, loaded, unset
-from leakbench.train.draws import Draws, generator
+from leakbench.train.networks.build import initialised, loaded, unset
 from leakbench.train.query import answerer, interleaved, query
+from leakbench.train.random_streams import Draws, generator
 from leakbench.train.recipe import Architecture
-from leakbench.train.settings import Augment
+from leakbench.train.recipe.settings import Augment
 from leakbench.train.tensors import augmented, masks
 
 

@@ -8,13 +8,13 @@ import pytest
 
 from leakbench.data.dataset import Dataset
 from leakbench.generators import GENERATORS
-from leakbench.train import stages
+from leakbench.train import run_stages as stages
 from leakbench.train.job import Job
 from leakbench.train.losses import LOSSES
 from leakbench.train.query import query
 from leakbench.train.recipe import Architecture, Distill, Finetune, Generate, Recipe, Train
-from leakbench.train.settings import Adversary, Augment, Optimiser, Privacy
-from leakbench.train.stages import train_group
+from leakbench.train.recipe.settings import Adversary, Augment, Optimiser, Privacy
+from leakbench.train.run_stages import train_group
 
 SMALL = Architecture(hidden=(24, 12))
 FULL = Train(

@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import InputError
+from ..core.errors import InputError
 from ..signals.statistics import LOG_FLOOR, log_softmax
-from ..types import Array, Bools, Target
+from ..signals.types import Array, Bools, Target
 from .base import Scorer, TrainedAttack
 
 LOSS, MARGIN, RANK, LABEL = range(4)  # columns of the features; the sorted log-probabilities follow

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..types import Array, Labels, Moments
+from ..signals.types import Array, Labels, Moments
 
 
 class Neighbours:

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from ..errors import InputError
+from ..core.errors import InputError
 from ..signals.statistics import log_softmax
-from ..types import Array, Bools, Target
+from ..signals.types import Array, Bools, Target
 from .base import Scorer, TrainedAttack
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class NetworkAttack(TrainedAttack):
         """The network's log-odds of membership; in one thread, as a sum that threads share depends on their number."""
         import torch
 
-        from ..cores import threads
+        from ..core.cpu import threads
         from ._layers import initialised
 
         generator = torch.Generator().manual_seed(int(rng.integers(2**63)))

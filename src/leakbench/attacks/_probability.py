@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..signals.statistics import logsumexp
-from ..types import Array, Bools, Shadows, Target
+from ..signals.types import Array, Bools, Shadows, Target
 
 
 def log_p(target: Target) -> Array:

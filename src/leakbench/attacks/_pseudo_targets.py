@@ -9,8 +9,8 @@ from typing import Any, ClassVar
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from ..errors import InputError
-from ..types import Array, Bools, Shadows, Target
+from ..core.errors import InputError
+from ..signals.types import Array, Bools, Shadows, Target
 from ._references import References
 from .base import InOutAttack, balanced
 

@@ -6,8 +6,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import InputError
-from ..types import Bools, Moments, Shadows
+from ..core.errors import InputError
+from ..signals.types import Bools, Moments, Shadows
 from ._shadow import inside_and_outside
 
 BEYOND_CHANCE = 4.0  # standard deviations of the variance of a count

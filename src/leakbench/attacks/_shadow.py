@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.special import gammaln
 
-from ..types import Array, Moments, Shadows
+from ..signals.types import Array, Moments, Shadows
 
 
 def mean_inside(inside: Moments, outside: Moments) -> Array:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..signals.statistics import LOG_FLOOR, log_softmax
-from ..types import Array, Moments, Target
+from ..signals.types import Array, Moments, Target
 from ._probability import log_p
 from ._shadow import mean_inside
 

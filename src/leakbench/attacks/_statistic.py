@@ -5,7 +5,7 @@ from typing import ClassVar
 import numpy as np
 
 from ..signals.statistics import GRADIENT_NORMS, LABEL_FREE
-from ..types import Array, Shadows, Target
+from ..signals.types import Array, Shadows, Target
 from .base import Attack
 
 LOWER_FOR_MEMBERS = frozenset({"loss", "entropy", "modified_entropy", *GRADIENT_NORMS})

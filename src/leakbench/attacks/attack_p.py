@@ -3,7 +3,7 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from ..types import Array, Shadows, Target
+from ..signals.types import Array, Shadows, Target
 from ._statistic import mid_quantile, signal
 from .base import Attack
 

@@ -5,8 +5,8 @@ from typing import ClassVar, Literal, Protocol
 
 import numpy as np
 
-from ..registry import Plugin
-from ..types import Array, Bools, Shadows, Target
+from ..core.registry import Plugin
+from ..signals.types import Array, Bools, Shadows, Target
 
 ShadowNeed = Literal["none", "out", "in+out"]
 Access = Literal["labels", "scores", "white_box"]  # predicted classes; released values; the parameters
@@ -77,8 +77,8 @@ class NonMemberAttack(Attack):
     """Learns what the target predicts on records that are known not to be its members.
 
     These are the population, where it has all that the attack reads. Else they are the non-members of one half of the
-    target's records, and the other half is scored, both ways round (`leakbench.scoring`). So no non-member is scored by
-    a fit in which it had a part, and no member had a part in any.
+    target's records, and the other half is scored, both ways round (see `leakbench.evaluation.scoring`). So no
+    non-member is scored by a fit in which it had a part, and no member had a part in any.
     """
 
     imports: ClassVar[str | None] = "sklearn.ensemble"
@@ -105,7 +105,7 @@ class TrainedAttack(Attack):
     """An attack that learns from examples whose membership is known.
 
     The examples come from shadow models where there are any. Where there are none, they are one half of the
-    target's own records, and only the other half is scored (`leakbench.scoring`): a single attacker, fitted
+    target's own records, and only the other half is scored (`leakbench.evaluation.scoring`): a single attacker, fitted
     on nothing that it scores, needs no pooling of scores across folds, which turns noise into leakage.
 
     Each target has an attacker of its own. Where a fit is dear, `in_folds` halves the models: the attacker of one

@@ -3,8 +3,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..errors import InputError
-from ..types import Array, Shadows, Target
+from ..core.errors import InputError
+from ..signals.types import Array, Shadows, Target
 from ._probability import log_mean_p, log_p, reference_models
 from .base import Attack, ShadowNeed
 

@@ -3,8 +3,8 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from ..errors import InputError
-from ..types import Array, Moments, Shadows, Target
+from ..core.errors import InputError
+from ..signals.types import Array, Moments, Shadows, Target
 from ._neighbours import Neighbours
 from ._references import References
 from ._shadow import log_student, mean_inside

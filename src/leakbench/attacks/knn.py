@@ -3,7 +3,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..types import Array, Bools
+from ..signals.types import Array, Bools
 from ._learned import LearnedAttack
 from .base import Scorer
 

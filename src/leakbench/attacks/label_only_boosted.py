@@ -4,9 +4,9 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import InputError
+from ..core.errors import InputError
 from ..signals.statistics import LABEL_CORRECT, LABEL_COUNTS
-from ..types import Array, Bools, Shadows, Target
+from ..signals.types import Array, Bools, Shadows, Target
 from ._pseudo_targets import PseudoTargetAttack
 from .base import Access
 

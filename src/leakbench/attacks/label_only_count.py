@@ -4,7 +4,7 @@ from typing import ClassVar
 import numpy as np
 
 from ..signals.statistics import LABEL_CORRECT
-from ..types import Array, Shadows, Target
+from ..signals.types import Array, Shadows, Target
 from .base import Access, Attack
 
 

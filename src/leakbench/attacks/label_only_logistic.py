@@ -5,9 +5,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from ..errors import InputError
+from ..core.errors import InputError
 from ..signals.statistics import LABEL_CORRECT
-from ..types import Array, Bools, Shadows, Target
+from ..signals.types import Array, Bools, Shadows, Target
 from ._references import References
 from .base import Access, InOutAttack
 

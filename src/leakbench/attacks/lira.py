@@ -4,8 +4,8 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from scipy.special import log_ndtr
 
-from ..errors import InputError
-from ..types import Array, Moments, Shadows, Target
+from ..core.errors import InputError
+from ..signals.types import Array, Moments, Shadows, Target
 from ._references import References
 from ._shadow import inside_and_outside, mean_inside
 from ._statistic import sign

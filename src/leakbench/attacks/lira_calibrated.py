@@ -4,7 +4,7 @@ from typing import ClassVar, Literal
 import numpy as np
 from scipy.special import stdtr
 
-from ..types import Array, Moments, Shadows, Target
+from ..signals.types import Array, Moments, Shadows, Target
 from ._references import References
 from ._shadow import mean_inside
 from .base import InOutAttack

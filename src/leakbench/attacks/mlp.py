@@ -1,7 +1,7 @@
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from ..types import Array, Bools
+from ..signals.types import Array, Bools
 from ._learned import LearnedAttack
 
 

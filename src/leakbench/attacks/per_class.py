@@ -3,8 +3,8 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from ..metrics.roc import best_threshold
-from ..types import Array, Bools, Target
+from ..metrics.statistics.roc import best_threshold
+from ..signals.types import Array, Bools, Target
 from ._statistic import signal
 from .base import Scorer, TrainedAttack
 

@@ -5,8 +5,8 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from ..errors import InputError
-from ..types import Array, Target
+from ..core.errors import InputError
+from ..signals.types import Array, Target
 from ._statistic import signal
 from .base import NonMemberAttack
 

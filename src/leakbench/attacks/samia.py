@@ -3,7 +3,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from ..types import Array, Target
+from ..signals.types import Array, Target
 from ._network import NetworkAttack, one_hot, posteriors
 
 if TYPE_CHECKING:

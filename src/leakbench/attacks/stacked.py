@@ -6,8 +6,8 @@ from typing import Any, ClassVar
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from ..errors import InputError
-from ..types import Array, Bools, Moments, Shadows, Target
+from ..core.errors import InputError
+from ..signals.types import Array, Bools, Moments, Shadows, Target
 from ._references import References
 from ._stacked_features import features, statistics
 from .base import InOutAttack, Scorer, balanced

@@ -3,8 +3,13 @@
 An entry that names a parameter holds it, whatever the attack's default becomes.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+from ..core.errors import InputError
+from ..core.results import NO_SINGLE_ATTACK
+from . import ATTACKS
+from .base import Attack
 
 Entry = str | Mapping[str, Any]  # as in a study's `attacks`
 
@@ -80,3 +85,23 @@ SUITES: dict[str, tuple[Entry, ...]] = {
     "full-2027": FULL_2027,
     "mia-prune": MIA_PRUNE,
 }
+
+
+def make_attacks(specs: str | Sequence[str | Mapping[str, Any]]) -> dict[str, Attack]:
+    """Attacks by label, from names of suites and attacks and from tables (`label` names a variant)."""
+    named = [specs] if isinstance(specs, str) else specs
+    made: dict[str, Attack] = {}
+    for spec in (
+        one for each in named for one in (SUITES.get(each, (each,)) if isinstance(each, str) else (each,))
+    ):
+        table = {"name": spec} if isinstance(spec, str) else dict(spec)
+        label = str(table.pop("label", table.get("name")))
+        if label in made or label in NO_SINGLE_ATTACK:
+            taken = "is taken" if label in made else "is that of rows about other than a single attack"
+            raise InputError(f"the attack label {label!r} {taken}; give another `label`")
+        made[label] = ATTACKS.make(table)
+    if not made:
+        raise InputError(
+            "attacks must name at least one attack, got none; leave it out for the standard suite"
+        )
+    return made

@@ -11,8 +11,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
-from ..errors import InputError
-from ..progress import Progress, Silent
+from ..core.errors import InputError
+from ..core.progress import Progress, Silent
 from .sets import DATASETS, File, data_folder
 
 MB = 1_000_000  # bytes of a step of progress

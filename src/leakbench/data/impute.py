@@ -7,8 +7,8 @@ nothing of membership; and not on the test part, so that accuracy is that on uns
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import InputError
-from ..types import Bools
+from ..core.errors import InputError
+from ..signals.types import Bools
 from .dataset import Indices
 
 Scale = tuple[tuple[float, ...], tuple[float, ...]]

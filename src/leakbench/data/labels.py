@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import InputError
-from ..types import Labels
+from ..core.errors import InputError
+from ..signals.types import Labels
 
 EXACT = 2.0**53  # below it every whole number is itself in double precision
 

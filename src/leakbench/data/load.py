@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import InputError, unknown
+from ..core.errors import InputError, unknown
 from .dataset import Dataset
 from .formats import FORMATS, Raw, read_path
 from .formats._tables import TableOptions

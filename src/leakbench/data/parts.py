@@ -3,9 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import InputError
-from ..seeds import stream
-from ..types import Bools, Labels
+from ..core.errors import InputError
+from ..core.seeds import stream
+from ..signals.types import Bools, Labels
 from .dataset import Indices
 
 

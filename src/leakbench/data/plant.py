@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import InputError
-from ..seeds import stream
+from ..core.errors import InputError
+from ..core.seeds import stream
 from .canaries import CANARIES, CanaryKind
 from .dataset import Dataset, Indices
 from .designs import Split

@@ -1,6 +1,6 @@
 """Defences: one file each. See `base` for what a defence is."""
 
-from ..registry import Registry
+from ..core.registry import Registry
 from .base import Defence
 
 DEFENCES: Registry[Defence] = Registry("defence", __name__, Defence)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..types import Array
+from ..signals.types import Array
 
 
 def centred(logits: Array) -> Array:

@@ -5,9 +5,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from ..errors import InputError
+from ..core.errors import InputError
 from ..signals.statistics import log_softmax
-from ..types import Array
+from ..signals.types import Array
 from ._simplex import log_distribution, probabilities
 from .base import Defence
 from .owner import Map, Owner

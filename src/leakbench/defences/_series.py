@@ -9,7 +9,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from ..types import Array, Bools
+from ..signals.types import Array, Bools
 
 UPSAMPLING = 3
 FLAT = 1e-12  # differences below it are rounding, not oscillation

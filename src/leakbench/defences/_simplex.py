@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..signals.statistics import LOG_FLOOR, log_softmax
-from ..types import Array
+from ..signals.types import Array
 
 
 def probabilities(logits: Array) -> Array:

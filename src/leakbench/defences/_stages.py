@@ -3,7 +3,7 @@
 from dataclasses import fields, replace
 from typing import Any, Literal, TypeVar
 
-from ..errors import InputError
+from ..core.errors import InputError
 from ..train.losses import CrossEntropy, Loss
 from ..train.recipe import Committee, Finetune, Recipe, Source, Train
 

@@ -2,7 +2,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from ..train.recipe import Recipe
-from ..train.settings import Adversary
+from ..train.recipe.settings import Adversary
 from ._stages import Which, edit_stages
 from .base import Defence
 

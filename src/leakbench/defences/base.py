@@ -2,9 +2,9 @@
 
 from typing import ClassVar
 
-from ..registry import Plugin
+from ..core.registry import Plugin
+from ..signals.types import Array
 from ..train.recipe import Recipe
-from ..types import Array
 from .owner import Map, Owner
 
 

@@ -2,7 +2,7 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from ..train.recipe import Recipe
-from ..train.settings import Privacy
+from ..train.recipe.settings import Privacy
 from ._stages import Which, edit_stages
 from .base import Defence
 

@@ -1,8 +1,8 @@
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
+from ..core.checks import within
 from ..train.recipe import Recipe
-from ..train.settings import within
 from .base import Defence
 
 

@@ -1,8 +1,8 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+from ..core.checks import within
 from ..train.recipe import Recipe
-from ..train.settings import within
 from ._stages import as_committee
 from .base import Defence
 

@@ -3,7 +3,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from ..types import Array
+from ..signals.types import Array
 from ._noise import Noise
 
 

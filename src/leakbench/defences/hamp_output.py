@@ -5,7 +5,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ..types import Array
+from ..signals.types import Array
 from .base import Defence
 from .owner import Map, Owner
 

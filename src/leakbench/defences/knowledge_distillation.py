@@ -1,8 +1,8 @@
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
+from ..core.checks import within
 from ..train.recipe import Distill, Recipe
-from ..train.settings import within
 from ._stages import like
 from .base import Defence
 

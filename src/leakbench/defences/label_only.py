@@ -4,7 +4,7 @@ from typing import ClassVar
 import numpy as np
 
 from ..signals.statistics import LOG_FLOOR
-from ..types import Array
+from ..signals.types import Array
 from .base import Defence
 
 

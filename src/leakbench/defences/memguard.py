@@ -3,9 +3,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from ..errors import InputError
-from ..seeds import derive
-from ..types import Array
+from ..core.errors import InputError
+from ..core.seeds import derive
+from ..signals.types import Array
 from ._simplex import probabilities
 from .base import Defence
 from .owner import Map, Owner
@@ -48,7 +48,7 @@ class MemGuard(Defence):
             )
 
     def release(self, owner: Owner) -> Map:
-        from ..train.memguard import fit_guard, least_noise
+        from ._memguard_search import fit_guard, least_noise
 
         inside, outside = (probabilities(owner.ask(side().x)) for side in (owner.members, owner.public))
         guard = fit_guard(inside, outside, derive(owner.seed, "guard"), self.epochs, self.lr)

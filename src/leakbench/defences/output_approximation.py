@@ -4,9 +4,9 @@ from typing import ClassVar, Literal, get_args
 
 import numpy as np
 
-from ..errors import InputError, unknown
-from ..seeds import stream
-from ..types import Array
+from ..core.errors import InputError, unknown
+from ..core.seeds import stream
+from ..signals.types import Array
 from . import _series as series
 from ._centred import centred
 from ._simplex import log_distribution, probabilities

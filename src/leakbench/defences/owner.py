@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..seeds import derive, stream
-from ..types import Array, Labels
+from ..core.seeds import derive, stream
+from ..signals.types import Array, Labels
 
 Map = Callable[[Array], Array]  # answers [..., N, C] to answers
 

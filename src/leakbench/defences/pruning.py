@@ -1,7 +1,7 @@
 from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
-from ..errors import InputError
+from ..core.errors import InputError
 from ..train.recipe import Prune, Pruner, Recipe
 from ._stages import finetuning
 from .base import Defence

@@ -1,7 +1,7 @@
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from ..errors import InputError
+from ..core.errors import InputError
 from ..train.recipe import Distill, Recipe
 from ._stages import as_committee, like
 from .base import Defence

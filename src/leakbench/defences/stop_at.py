@@ -1,7 +1,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from ..errors import InputError
+from ..core.errors import InputError
 from ..train.recipe import Recipe
 from ._stages import edit_stages
 from .base import Defence

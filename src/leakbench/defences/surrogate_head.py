@@ -1,10 +1,10 @@
 from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
-from ..errors import InputError, unknown
+from ..core.errors import InputError, unknown
 from ..train.losses import LOSSES
 from ..train.recipe import Finetune, Head, Recipe, Train, TrainHead
-from ..train.settings import Optimiser, Schedule
+from ..train.recipe.settings import Optimiser, Schedule
 from ._stages import like
 from .base import Defence
 

@@ -3,7 +3,7 @@ from typing import ClassVar, Literal
 
 from ..generators import GENERATORS
 from ..train.recipe import Finetune, Generate, GeneratorField, Prune, Pruner, Recipe
-from ..train.settings import Augment, Optimiser
+from ..train.recipe.settings import Augment, Optimiser
 from .base import Defence
 
 

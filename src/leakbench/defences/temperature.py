@@ -1,8 +1,8 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from ..errors import InputError
-from ..types import Array
+from ..core.errors import InputError
+from ..signals.types import Array
 from .base import Defence
 
 

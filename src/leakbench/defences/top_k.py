@@ -3,9 +3,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from ..errors import InputError
+from ..core.errors import InputError
 from ..signals.statistics import logsumexp
-from ..types import Array
+from ..signals.types import Array
 from .base import Defence
 
 

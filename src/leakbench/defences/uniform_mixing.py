@@ -3,8 +3,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from ..errors import InputError
-from ..types import Array
+from ..core.errors import InputError
+from ..signals.types import Array
 from ._simplex import log_distribution, probabilities
 from .base import Defence
 

@@ -1,6 +1,6 @@
 """Generators of synthetic records: one file each."""
 
-from ..registry import Registry
+from ..core.registry import Registry
 from .base import Generator, Sampler, Synthetic, synthesise
 
 GENERATORS: Registry[Generator] = Registry("generator", "leakbench.generators", Generator)

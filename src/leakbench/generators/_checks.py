@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import InputError
+from ..core.errors import InputError
 
 
 def require_positive(parameters: Mapping[str, Any]) -> None:

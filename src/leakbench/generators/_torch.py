@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
-from ..errors import InputError
+from ..core.errors import InputError
 from ._vae import Vae
 from .base import Labels, Records, Sampler
 

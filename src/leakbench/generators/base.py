@@ -8,10 +8,10 @@ from typing import ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.errors import InputError, require
+from ..core.registry import Plugin
+from ..core.seeds import stream
 from ..data.parts import quotas
-from ..errors import InputError, require
-from ..registry import Plugin
-from ..seeds import stream
 
 Records = NDArray[np.float32]
 Labels = NDArray[np.int64]

@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 from scipy.sparse.csgraph import breadth_first_order, minimum_spanning_tree
 from scipy.special import rel_entr
 
-from ..errors import InputError
-from ..types import Array
+from ..core.errors import InputError
+from ..signals.types import Array
 from ._classes import ClassSampler, per_class
 from .base import Generator, Labels, Records, Sampler
 

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from ..errors import InputError
-from ..vision import prepare_torchvision
+from ..core.errors import InputError
+from ..core.torchvision_compat import prepare_torchvision
 from ._checks import require_positive
 from .base import Generator, Labels, Records, Sampler
 
@@ -61,7 +61,7 @@ class Diffusion(Generator):
     def fit(self, x: Records, y: Labels, classes: Sequence[str], rng: np.random.Generator) -> Sampler:
         import torch
 
-        from ..cores import threads
+        from ..core.cpu import threads
         from ._torch import device, seeded
 
         images = torch.from_numpy(_padded(x, 2 ** (len(self.channels) - 1)))

@@ -6,8 +6,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..errors import InputError
-from ..imports import NAMES_CODE, imported
+from ..core.errors import InputError
+from ..core.user_code import NAMES_CODE, imported
 from ._classes import ClassSampler, per_class
 from .base import Generator, Labels, Records, Sampler
 

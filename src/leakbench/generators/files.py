@@ -6,10 +6,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from ..core.errors import InputError
 from ..data.dataset import Dataset, Indices
 from ..data.formats import FORMATS, read_path
 from ..data.labels import encode
-from ..errors import InputError
 from .base import Generator, Labels, Records, Sampler
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.special import ndtr, ndtri
 from scipy.stats import rankdata
 
-from ..errors import InputError
+from ..core.errors import InputError
 from ._classes import ClassSampler, per_class
 from .base import Generator, Labels, Records, Sampler
 

@@ -7,10 +7,11 @@ from typing import Any, ClassVar, Literal, NamedTuple
 import numpy as np
 from scipy.special import betaincinv
 
-from ..errors import InputError
-from ..seeds import stream
-from ..types import Bools
-from .base import Estimate, Ints, Metric, Sample, missing_group
+from ..core.errors import InputError
+from ..core.seeds import stream
+from ..signals.types import Bools
+from .base import Estimate, Metric
+from .statistics.sample import Ints, Sample, missing_group
 
 SHARES = (0.0, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.35, 0.5)  # of the canaries, guessed at either end
 

@@ -1,8 +1,9 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from .base import Estimate, Metric, Sample
-from .intervals import auc_interval
+from .base import Estimate, Metric
+from .statistics.intervals import auc_interval
+from .statistics.sample import Sample
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,9 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from .base import Estimate, Sample
+from .base import Estimate
 from .held_out import HeldOutThreshold
+from .statistics.sample import Sample
 
 
 @dataclass(frozen=True)

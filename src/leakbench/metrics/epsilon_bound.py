@@ -2,7 +2,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from ._guessing import Counted, GuessingMetric
-from .one_run import one_run_epsilon
+from .statistics.one_run import one_run_epsilon
 
 
 @dataclass(frozen=True)

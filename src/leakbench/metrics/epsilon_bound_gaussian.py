@@ -2,8 +2,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from ._guessing import Counted, GuessingMetric
-from .base import Sample
-from .one_run import gaussian_epsilon, one_run_mu
+from .statistics.one_run import gaussian_epsilon, one_run_mu
+from .statistics.sample import Sample
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,10 @@ from typing import ClassVar
 import numpy as np
 from scipy.special import ndtri
 
-from ..errors import InputError
-from .base import Estimate, Metric, Sample, missing_group
-from .epsilon import epsilon_lower_bound
+from ..core.errors import InputError
+from .base import Estimate, Metric
+from .statistics.epsilon import epsilon_lower_bound
+from .statistics.sample import Sample, missing_group
 
 FEWEST_MODELS = 4  # of a half: with fewer, how much models differ is not known
 

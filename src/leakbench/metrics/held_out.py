@@ -1,7 +1,8 @@
 """What advantage and the best balanced accuracy share: a threshold from one half, measured on the other."""
 
-from .base import Metric, Sample, missing_group
-from .intervals import Rates, difference_interval, rate_clusters
+from .base import Metric
+from .statistics.intervals import Rates, difference_interval, rate_clusters
+from .statistics.sample import Sample, missing_group
 
 
 class HeldOutThreshold(Metric):

@@ -3,10 +3,11 @@ from typing import ClassVar
 
 import numpy as np
 
-from ..errors import InputError
-from ..types import Array, Bools
-from .base import Estimate, Metric, Sample
-from .intervals import rate_interval
+from ..core.errors import InputError
+from ..signals.types import Array, Bools
+from .base import Estimate, Metric
+from .statistics.intervals import rate_interval
+from .statistics.sample import Sample
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,9 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from ..errors import InputError
-from .base import Estimate, Metric, Sample
+from ..core.errors import InputError
+from .base import Estimate, Metric
+from .statistics.sample import Sample
 from .tpr_at_fpr import TprAtFpr
 
 

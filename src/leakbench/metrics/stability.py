@@ -3,10 +3,11 @@ from typing import ClassVar
 
 import numpy as np
 
-from ..types import Array, Bools
-from .base import Estimate, Metric, Sample
-from .clusters import clustered_variance
-from .intervals import Limits, clopper_pearson
+from ..signals.types import Array, Bools
+from .base import Estimate, Metric
+from .statistics.clusters import clustered_variance
+from .statistics.intervals import Limits, clopper_pearson
+from .statistics.sample import Sample
 from .tpr_at_fpr import TprAtFpr
 
 

@@ -2,11 +2,12 @@ import math
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from ..errors import InputError
-from .base import Estimate, Metric, Sample
-from .clusters import effective_size
-from .intervals import clopper_pearson
-from .tpr_interval import tpr_interval
+from ..core.errors import InputError
+from .base import Estimate, Metric
+from .statistics.clusters import effective_size
+from .statistics.intervals import clopper_pearson
+from .statistics.sample import Sample
+from .statistics.tpr_interval import tpr_interval
 
 
 @dataclass(frozen=True)

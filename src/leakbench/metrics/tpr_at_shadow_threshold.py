@@ -3,9 +3,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from ..errors import InputError
-from .base import Estimate, Metric, Sample
-from .intervals import rate_interval
+from ..core.errors import InputError
+from .base import Estimate, Metric
+from .statistics.intervals import rate_interval
+from .statistics.sample import Sample
 
 FEWEST_MODELS = 3
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ..results import BEST, UNDEFENDED, Row
+from ..core.results import BEST, UNDEFENDED, Row
 from .numbers import DIFFERENCE, attack_title, finite, rate, strongest_title
 from .view import View, distinct
 

@@ -6,16 +6,17 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
-from ..errors import LeakbenchError
-from ..results import PER_RECORD, SCHEMA, Exposure, Results, Row
-from ..saved import one_at_a_time, save_together, sweep
+from ..core.atomic_files import one_at_a_time, save_together, sweep
+from ..core.errors import LeakbenchError
+from ..core.results import PER_RECORD, SCHEMA, Exposure, ResultData, Row
 from .identity import FILES, identified, is_ours, run_of
+from .json_form import to_plain
 from .page import render
 
 PREFIX = ".report-"  # of the temporary folders
 
 
-def write(results: Results, folder: Path) -> Path:
+def write(results: ResultData, folder: Path) -> Path:
     """Write report.html, report.json and the parquet tables into `folder`; returns the path of report.html.
 
     All or none (see `save_together`), each with the identity of the run; records of another run do not stay. Raises
@@ -24,7 +25,7 @@ def write(results: Results, folder: Path) -> Path:
     """
     identity = identified(results)
     results = replace(results, identity=identity)
-    plain = results.to_dict()
+    plain = to_plain(results)
     contents: dict[str, bytes | None] = {
         "results.parquet": _parquet(plain["results"], identity),
         "report.json": json.dumps(plain, allow_nan=False, ensure_ascii=False).encode("utf-8", "replace"),

@@ -5,7 +5,7 @@ from enum import IntEnum
 
 from scipy.special import ndtri
 
-from ..results import Row
+from ..core.results import Row
 from .numbers import chance, finite, rate
 
 

@@ -7,9 +7,10 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from ..errors import InputError
-from ..regular import open_regular, parse_json, read_regular
-from ..results import PER_RECORD, Results
+from ..core.errors import InputError
+from ..core.regular_files import open_regular, parse_json, read_regular
+from ..core.results import PER_RECORD, ResultData
+from .json_form import to_plain
 
 FAMILY = "leakbench-report/"  # how the schemas of all versions begin
 HEAD = 4096  # bytes of a page in which its identity is
@@ -66,11 +67,11 @@ def is_ours(path: Path) -> bool:
     return run_of(path) is not None
 
 
-def identified(results: Results) -> str:
+def identified(results: ResultData) -> str:
     """The identity of the run that results are of: as loaded, or a digest of all that they hold."""
     if results.identity:
         return results.identity
-    digest = hashlib.sha256(json.dumps(results.to_dict(), sort_keys=True).encode())
+    digest = hashlib.sha256(json.dumps(to_plain(results), sort_keys=True).encode())
     for e in results.exposures:
         digest.update(json.dumps([e.defence, e.attack, e.label and list(e.label)]).encode())
         for name in PER_RECORD:

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import TypeGuard
 
-from ..results import CANARY, CORRELATIONS, UNDEFENDED, Row
+from ..core.results import CANARY, CORRELATIONS, UNDEFENDED, Row
 
 MISSING = "–"
 INFINITE = "∞"

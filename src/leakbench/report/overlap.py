@@ -8,11 +8,11 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
-from ..results import Overlap, Row
-from .labels import LETTER
+from ..core.results import Overlap, Row
+from .figures.point_labels import LETTER
+from .figures.svg import FAINT, FONT, INK, MUTED, colour, figure, inline, place, plain
 from .numbers import MISSING, count, percent
-from .svg import FAINT, FONT, INK, MUTED, colour, figure, inline, place, plain
-from .tables import Cell, Column, Table
+from .tables.tables import Cell, Column, Table
 from .view import View
 
 MOST_DEFENCES = 8  # with a section of their own

@@ -11,30 +11,19 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
-from ..results import Results, Row
-from . import (
-    cross,
-    matched,
-    origin,
-    outputs,
-    overlap,
-    per_record,
-    plots,
-    privacy,
-    samples,
-    sizes,
-    tables,
-    wording,
-    worst_case,
-)
+from ..core.results import ResultData, Row
+from . import overlap, wording, worst_case
+from . import predicted_risk as outputs
+from .figures import roc as plots
 from .grades import limits_in_words
 from .images import Album
 from .notes import grouped
 from .numbers import COSTS, MISSING, SIZES, count, finite, metric_title, percent
-from .toml import toml_text
+from .study_toml import toml_text
+from .tables import cross, matched, origin, per_record, privacy, samples, sizes, tables
+from .tables.white_box import white_box
 from .verdict import verdict
 from .view import FEW, View, distinct
-from .white_box import white_box
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -58,7 +47,7 @@ def _template() -> "Template":
     return environment.from_string(_package_file("page.html"))
 
 
-def render(results: Results) -> str:
+def render(results: ResultData) -> str:
     """The page as HTML."""
     view, script = View(results), _package_file("page.js")
     return _template().render(
@@ -131,7 +120,7 @@ def _date(provenance: Mapping[str, Any]) -> str:
     return str(provenance.get("started", "")).replace("T", " ")[:16]
 
 
-def _flags(results: Results) -> list[dict[str, Any]]:
+def _flags(results: ResultData) -> list[dict[str, Any]]:
     """Each kind of flag once, with its messages and, for each, the defences and attacks that it concerns."""
     found: dict[tuple[str, str], dict[str, list[str]]] = {}
     for f in results.flags:
@@ -177,7 +166,7 @@ def _outputs(view: View) -> dict[str, Any]:
     }
 
 
-def _records(results: Results) -> dict[str, list[dict[str, Any]]]:
+def _records(results: ResultData) -> dict[str, list[dict[str, Any]]]:
     """The most exposed records of each defence, in the order given; an image only if it is one."""
     found: dict[str, list[dict[str, Any]]] = {}
     album = Album()

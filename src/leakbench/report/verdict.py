@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ..results import BEST, Row
+from ..core.results import BEST, Row
 from .comparison import LESS, MORE, Comparison, changes, comparisons
 from .notes import listed
 from .numbers import attacker_title, metric_title, percent, rate, show, strongest_title

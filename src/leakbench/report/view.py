@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, TypeVar
 
-from ..results import (
+from ..core.results import (
     BEST,
     BEST_WHITE_BOX,
     BLIND,
@@ -14,7 +14,7 @@ from ..results import (
     NO_SINGLE_ATTACK,
     OUTPUTS,
     UNDEFENDED,
-    Results,
+    ResultData,
     Row,
 )
 from .grades import Grade, grade, leaks, lower_end
@@ -147,7 +147,7 @@ class View:
     `outputs` and `correlations`.
     """
 
-    def __init__(self, results: Results) -> None:
+    def __init__(self, results: ResultData) -> None:
         self.results = results
         pooled = [r for r in results.rows if r.target == "all"]
         shown = pooled if any(r.attack for r in pooled) else results.rows

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from ..results import BEST, NO_SINGLE_ATTACK, Row
+from ..core.results import BEST, NO_SINGLE_ATTACK, Row
 from . import worst_case
 from .comparison import LESS, MIXED, MORE, UNTOLD, below, changes, comparisons
 from .grades import leaks

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from ..results import BEST, Row
+from ..core.results import BEST, Row
+from .figures.scatter import number, numbered, scattered
+from .figures.svg import MUTED, inline
 from .numbers import MISSING, finite, metric_title, rate, show, slice_title, strongest_title
-from .scatter import number, numbered, scattered
-from .svg import MUTED, inline
-from .tables import Cell, Column, Table
+from .tables.tables import Cell, Column, Table
 from .view import BASELINE, View, is_thin
 
 

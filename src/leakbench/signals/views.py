@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import InputError
+from ..core.errors import InputError
 
 MOST_DRAWS = 1000  # of one perturbation
 _PERTURBATION = re.compile(r"(?P<kind>noise|flips):(?P<size>\d+(?:\.\d*)?|\.\d+)(?:x(?P<draws>[1-9]\d*))?")

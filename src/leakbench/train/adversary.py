@@ -6,12 +6,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import logsigmoid, one_hot
 
-from .architectures import initialised
-from .draws import Draws, generator
 from .loop import Learner
-from .material import Material
 from .model import Model
+from .networks.build import initialised
+from .random_streams import Draws, generator
 from .recipe import Train
+from .stage_data import Material
 
 
 class Inference(nn.Module):

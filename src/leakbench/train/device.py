@@ -10,10 +10,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ..cores import threads
-from ..errors import InputError
-from .engine import Engine
-from .memory import keep_freed_memory, only_new_garbage
+from ..core.cpu import threads
+from ..core.errors import InputError
+from .allocator import keep_freed_memory, only_new_garbage
+from .recipe.engine import Engine
 
 ROOM = 0.4  # of a card's free memory, at the most, that a data set or a stack of models may take
 

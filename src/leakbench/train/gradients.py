@@ -10,15 +10,15 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.func import functional_call, vjp, vmap
 
+from ..core.errors import InputError
 from ..data.dataset import Indices
-from ..errors import InputError
 from ..signals.statistics import residual
 from ..signals.views import View
-from .architectures import Network, loaded
 from .device import at_work
-from .engine import Engine
+from .networks.build import Network, loaded
 from .query import BATCHES, CPU, viewed
 from .recipe import Architecture
+from .recipe.engine import Engine
 from .tensors import Normaliser
 
 AT_ONCE = 2**24  # numbers in the gradients of the records that are computed together

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from ..core.errors import InputError
 from ..data.dataset import Indices
-from ..errors import InputError
-from .engine import Engine
 from .recipe import Committee, Recipe
+from .recipe.engine import Engine
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,12 +7,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..core.seeds import derive
 from ..data.dataset import Dataset
 from ..generators import Synthetic
-from ..seeds import derive
-from .architectures import Network, initialised, laid_out, loaded, unset
 from .device import device_of
 from .job import Job, Trained
+from .networks.build import Network, initialised, laid_out, loaded, unset
 
 BATCH = 1024  # records that a network infers at once
 

@@ -10,13 +10,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..errors import InputError
-from ..log import root_logger_kept
-from .draws import Draws
+from ..core.errors import InputError
+from ..core.log import root_logger_kept
 from .loop import Learner, objective
-from .material import Material
 from .model import Model
+from .random_streams import Draws
 from .recipe import Generate, Head, Recipe, Train
+from .stage_data import Material
 
 PROMISED = (
     1e-9,

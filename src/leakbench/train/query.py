@@ -9,15 +9,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ..core.errors import InputError
 from ..data.dataset import Indices
-from ..errors import InputError
 from ..signals.views import Perturbation, View, parse_views
-from .architectures import loaded
 from .device import at_work, device_of, resident
-from .draws import generator
-from .engine import Engine
-from .material import taken
+from .networks.build import loaded
+from .random_streams import generator
 from .recipe import Architecture
+from .recipe.engine import Engine
+from .stage_data import taken
 from .tensors import Normaliser, augmented
 
 Weights = Mapping[str, np.ndarray]

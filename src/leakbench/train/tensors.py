@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
+from ..core.errors import InputError
 from ..data.dataset import Dataset
-from ..errors import InputError
 from .device import device_of, resident
 from .job import Job
 

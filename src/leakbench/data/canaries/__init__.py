@@ -1,6 +1,6 @@
 """Kinds of canary: one file each."""
 
-from ...registry import Registry
+from ...core.registry import Registry
 from .base import Canaries, CanaryKind
 
 CANARIES: Registry[CanaryKind] = Registry("canary_kind", "leakbench.data.canaries", CanaryKind)

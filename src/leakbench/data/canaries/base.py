@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ...registry import Plugin
+from ...core.registry import Plugin
 from ..dataset import Dataset, Indices
 
 

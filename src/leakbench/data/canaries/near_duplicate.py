@@ -4,7 +4,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import InputError
+from ...core.errors import InputError
 from ..dataset import Dataset, Indices
 from .base import Canaries, CanaryKind, wrong_labels
 

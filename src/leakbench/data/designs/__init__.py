@@ -1,6 +1,6 @@
 """Designs: one file each."""
 
-from ...registry import Registry
+from ...core.registry import Registry
 from .base import Design, Split
 from .disjoint import Disjoint
 from .random_half import RandomHalf

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import InputError
-from ...registry import Plugin
-from ...types import Bools
+from ...core.errors import InputError
+from ...core.registry import Plugin
+from ...signals.types import Bools
 from ..dataset import Dataset, Indices
 
 MOST_MODELS = 100_000

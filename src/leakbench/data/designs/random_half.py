@@ -3,8 +3,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from ...errors import InputError
-from ...seeds import stream
+from ...core.errors import InputError
+from ...core.seeds import stream
 from ..dataset import Dataset
 from .base import MOST_MODELS, Design, Split, complementary
 

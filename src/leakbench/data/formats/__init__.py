@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ...errors import InputError
-from ...registry import Registry
+from ...core.errors import InputError
+from ...core.registry import Registry
 from ._files import refuse_special
 from .base import Format, Raw
 

@@ -9,8 +9,8 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import InputError
-from ...types import Bools
+from ...core.errors import InputError
+from ...signals.types import Bools
 from ..dataset import Indices
 from ..labels import EXACT
 from .base import Floats

@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from ...errors import InputError
-from ...signals.tables import refuse_bomb
+from ...core.errors import InputError
+from ..audit_file.tables import refuse_bomb
 
 MAGIC = (
     (b"\x1f\x8b", "gzip data"),

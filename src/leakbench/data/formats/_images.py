@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import InputError
+from ...core.errors import InputError
 from ._files import BAD_CONTENT, LONGEST, describe_content
 from .base import Floats
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from ...errors import InputError, unknown
-from ...signals.tables import decoded_size, refuse_bomb, unpacked
+from ...core.errors import InputError, unknown
+from ..audit_file.tables import decoded_size, refuse_bomb, unpacked
 from ._columns import Cells
 from ._files import EXPANSION, reading
 

@@ -10,9 +10,9 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import InputError
-from ...signals import npy
-from ...signals.tables import refuse_bomb
+from ...core.errors import InputError
+from ..audit_file import npy
+from ..audit_file.tables import refuse_bomb
 from ._files import reading
 from ._images import scale
 from .base import Floats, Format, Raw, join

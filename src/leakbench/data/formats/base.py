@@ -8,9 +8,9 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import InputError
-from ...registry import Plugin
-from ...types import Bools
+from ...core.errors import InputError
+from ...core.registry import Plugin
+from ...signals.types import Bools
 from ..dataset import Indices
 
 Floats = NDArray[np.float32]

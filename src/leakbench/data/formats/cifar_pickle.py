@@ -16,7 +16,7 @@ from typing import IO, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import InputError
+from ...core.errors import InputError
 from ._files import is_archive, reading, streams
 from ._images import scale
 from .base import Format, Raw, join

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from ...errors import InputError
+from ...core.errors import InputError
 from ._bits import read_bits
 from ._files import is_archive, reading, streams
 from .base import Format, Raw

@@ -10,8 +10,8 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import InputError
-from ...signals.tables import refuse_bomb
+from ...core.errors import InputError
+from ..audit_file.tables import refuse_bomb
 from ._files import reading
 from ._images import scale
 from .base import Format, Raw, join

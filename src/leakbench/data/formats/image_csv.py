@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ...errors import InputError
+from ...core.errors import InputError
 from ._images import decode, is_image
 from ._tables import TableOptions, label_column, read_csv
 from .base import Format, Raw

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ...errors import InputError
+from ...core.errors import InputError
 from ..dataset import Indices
 from ._files import reading
 from ._images import decode

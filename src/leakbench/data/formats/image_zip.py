@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from ...errors import InputError
+from ...core.errors import InputError
 from ..dataset import Indices
 from ._files import reading
 from ._images import decode, is_image

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from ...errors import InputError
+from ...core.errors import InputError
 from ._files import reading
 from ._tables import Table, TableOptions, read_csv
 from .base import Format, Raw

@@ -1,6 +1,6 @@
 """Known data sets: one file each."""
 
-from ...registry import Registry
+from ...core.registry import Registry
 from .base import File, KnownSet, data_folder
 
 DATASETS: Registry[KnownSet] = Registry("dataset", "leakbench.data.sets", KnownSet)

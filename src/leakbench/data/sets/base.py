@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
-from ...errors import InputError
-from ...registry import Plugin
+from ...core.errors import InputError
+from ...core.registry import Plugin
 from ..formats import FORMATS, Raw, read_path
 
 

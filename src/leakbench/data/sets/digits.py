@@ -4,7 +4,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from ...errors import InputError
+from ...core.errors import InputError
 from ..formats import Raw
 from .base import KnownSet
 

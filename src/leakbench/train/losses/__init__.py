@@ -1,6 +1,6 @@
 """Losses: one file each. They use the methods of the tensors they are given, so they import no torch."""
 
-from ...registry import Registry
+from ...core.registry import Registry
 from .base import Loss
 from .cross_entropy import CrossEntropy
 

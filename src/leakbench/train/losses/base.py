@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, ClassVar
 
-from ...registry import Plugin
+from ...core.registry import Plugin
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -1,7 +1,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from ...errors import InputError
+from ...core.errors import InputError
 from .base import Loss, cross_entropies
 
 if TYPE_CHECKING:

@@ -1,7 +1,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from ..settings import within
+from ...core.checks import within
 from .base import Loss, cross_entropies
 
 if TYPE_CHECKING:

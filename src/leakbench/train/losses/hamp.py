@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 from scipy.optimize import brentq
 from scipy.special import entr
 
-from ..settings import within
+from ...core.checks import within
 from .base import Loss, entropies
 
 if TYPE_CHECKING:

@@ -1,8 +1,8 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal, get_args
 
-from ...errors import InputError, unknown
-from ..settings import within
+from ...core.checks import within
+from ...core.errors import InputError, unknown
 from .base import Loss, cross_entropies
 
 if TYPE_CHECKING:

@@ -2,8 +2,8 @@
 
 from torch import nn
 
-from ...errors import InputError
-from ...imports import imported
+from ...core.errors import InputError
+from ...core.user_code import imported
 
 
 def custom(factory: str, shape: tuple[int, ...], classes: int) -> nn.Module:

@@ -5,7 +5,7 @@ from types import ModuleType
 
 from torch import nn
 
-from ...vision import prepare_torchvision
+from ...core.torchvision_compat import prepare_torchvision
 
 
 def small_image_network(name: str, channels: int, classes: int) -> nn.Module:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import numpy as np
 from torch import nn
 
-from ...errors import InputError
+from ...core.errors import InputError
 
 Shape = tuple[int, ...]
 NORMS = nn.BatchNorm1d | nn.BatchNorm2d

@@ -3,9 +3,9 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-from ...errors import InputError, unknown
-from ...imports import NAMES_CODE
-from ..settings import within
+from ...core.checks import within
+from ...core.errors import InputError, unknown
+from ...core.user_code import NAMES_CODE
 
 TORCHVISION = (
     "vgg11_bn", "vgg13_bn", "vgg16_bn", "vgg19_bn", "resnet18", "resnet34", "resnet50", "densenet121",

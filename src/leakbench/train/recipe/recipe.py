@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from ...errors import InputError
+from ...core.errors import InputError
 from .architecture import Architecture
 from .stages import Committee, Distill, Generate, Head, MonteCarlo, Stage, Train, TrainHead
 

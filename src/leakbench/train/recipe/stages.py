@@ -6,10 +6,11 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Discriminator, PlainValidator, Tag
 
-from ...errors import InputError, unknown
+from ...core.checks import within
+from ...core.errors import InputError, unknown
 from ...generators import GENERATORS, Generator
 from ..losses import LOSSES, CrossEntropy, Loss
-from ..settings import Adversary, Augment, Optimiser, Privacy, Schedule, within
+from .settings import Adversary, Augment, Optimiser, Privacy, Schedule
 
 LossField = Annotated[Loss, PlainValidator(LOSSES.parse)]
 GeneratorField = Annotated[Generator, PlainValidator(GENERATORS.parse)]

@@ -1,0 +1,21 @@
+"""Checks of the fields of a dataclass that a study file fills."""
+
+import math
+from typing import Any, get_args, get_type_hints
+
+from .errors import InputError, unknown
+
+
+def known(part: Any, kind: str, field: str = "name") -> None:
+    """Raise InputError, with the nearest, unless the field of `part` is one of the names that its type lists."""
+    names = get_args(get_type_hints(type(part))[field])
+    if getattr(part, field) not in names:
+        raise unknown(kind, getattr(part, field), names)
+
+
+def within(what: str, value: float, low: float, high: float = math.inf, include_low: bool = True) -> None:
+    """Raise InputError unless low <= value < high (low < value with `include_low` off)."""
+    if not (low <= value < high) or (value == low and not include_low):
+        least = f"at least {low:g}" if include_low else f"above {low:g}"
+        below = "" if high == math.inf else f" and below {high:g}"
+        raise InputError(f"{what} must be {least}{below}, got {value}")

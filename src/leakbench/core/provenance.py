@@ -1,0 +1,101 @@
+"""Where a number comes from: versions, hardware, seed, data, time."""
+
+import os
+import platform
+import shlex
+import sys
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from .cpu import processor
+
+PACKAGES = (
+    "leakbench", "numpy", "scipy", "scikit-learn", "pyarrow", "torch", "safetensors", "torch-pruning", "torchvision",
+    "opacus", "diffusers",
+)  # fmt: skip
+
+VECTORS = {"avx512f": ", AVX-512", "avx2": ", AVX2"}  # by their flag, the widest first
+
+
+class Clock:
+    """Wall-clock and processor time since it was made."""
+
+    def __init__(self) -> None:
+        self.started = datetime.now(UTC)
+        self._wall, self._cpu = time.perf_counter(), time.process_time()
+
+    def read(self) -> dict[str, Any]:
+        """Start (ISO 8601, UTC), seconds of wall clock and of processor time."""
+        return {
+            "started": self.started.isoformat(timespec="seconds"),
+            "seconds": round(time.perf_counter() - self._wall, 2),
+            "cpu_seconds": round(time.process_time() - self._cpu, 2),
+        }
+
+
+def provenance(
+    clock: Clock, seed: int, data: dict[str, Any], parts: dict[str, dict[str, float]]
+) -> dict[str, Any]:
+    """What a reader needs to get the same numbers again, and how long each part of the work took."""
+    return {
+        **clock.read(),
+        "parts": parts,
+        "command": command(sys.argv),
+        "seed": seed,
+        "data": data,
+        "versions": versions(),
+        "hardware": hardware(),
+    }
+
+
+def command(argv: Sequence[str]) -> str:
+    """What to type in a shell to run the program again.
+
+    >>> print(command(["/usr/bin/leakbench", "run", "a b.toml", "--out", "report"]))
+    leakbench run 'a b.toml' --out report
+    """
+    program = Path(argv[0])
+    own = program.name == "__main__.py" and program.parent.name == "leakbench"  # python -m leakbench
+    return shlex.join(["leakbench" if own else program.name, *argv[1:]])
+
+
+@cache
+def versions() -> dict[str, str]:
+    """Python's, this library's, and those of what it computes with."""
+    return {"python": platform.python_version(), **_versions()}
+
+
+def _versions() -> dict[str, str]:
+    installed = {dist.metadata["Name"].lower(): dist.version for dist in metadata.distributions()}
+    return {name: installed[name] for name in PACKAGES if name in installed}
+
+
+def hardware() -> dict[str, Any]:
+    """System, processor, how many cores it has, and the card that torch has used."""
+    return {
+        "system": f"{platform.system()} {platform.machine()}",
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        **_card(),
+    }
+
+
+def _card() -> dict[str, str]:
+    torch = sys.modules.get("torch")  # which an audit does not import
+    used = torch is not None and torch.cuda.is_available() and torch.cuda.is_initialized()
+    return {"card": torch.cuda.get_device_name()} if torch is not None and used else {}
+
+
+def _processor() -> str:
+    """Its name, its family, for some machines keep the name to themselves, and the widest vectors that it has."""
+    about = processor()
+    flags = about.get("flags", "").split()
+    vectors = next((name for flag, name in VECTORS.items() if flag in flags), "")
+    name = about.get("model name", platform.processor() or "unknown")
+    family = f" of family {about['cpu family']}" if "cpu family" in about else ""
+    return name + family + vectors

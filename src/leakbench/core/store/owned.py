@@ -1,0 +1,96 @@
+"""Whose place it is: a store is opened where nothing is yet, or where a store is already, and nowhere else."""
+
+import json
+import os
+import re
+import secrets
+from pathlib import Path
+from typing import Any
+
+from ..errors import StoreError
+from ..regular_files import NotRegularError, is_folder, parse_json, read_regular
+from .entry import SCHEMA
+from .locks import LOCK, TEMPORARY
+
+STORE = "store.json"
+KIND, KEY = re.compile(r"[a-z]+"), re.compile(r"[0-9a-f]{32}")
+OTHERS = {  # the folders of a store beside those of the kinds, and what each holds
+    "tmp": TEMPORARY,
+    "locks": LOCK,
+    "damaged": re.compile(r"[a-z]+-[0-9a-f]{32}-[0-9a-f]{8}"),
+}
+
+
+def check_owned(root: Path) -> str | None:
+    """The identity of the store in a folder; None where there is none yet. Nothing is changed.
+
+    A store of before there was a store.json is known by holding nothing but what a store holds. Raises StoreError for
+    any other folder with something in it, for a store of another schema, and for one with a link that leads out of it;
+    OSError where the folder cannot be read.
+    """
+    if not root.exists():
+        return None
+    names = sorted(os.listdir(root))
+    for name in OTHERS:
+        inside(root, name)
+    if STORE not in names:
+        if foreign := next((name for name in names if not _is_own(root / name)), None):
+            raise foreign_to_a_store(str(root), foreign)
+        return None
+    try:
+        return identity(read_regular(root / STORE), str(root))
+    except (NotRegularError, ValueError):
+        raise _no_identity(str(root)) from None
+
+
+def inside(root: Path, name: str) -> Path:
+    """The folder of this name in a store. Raises StoreError for a link in its place."""
+    path = root / name
+    if path.is_symlink():
+        raise StoreError(
+            f"the folders of a store must lie in it, but {path} is a link; remove it, or choose another store"
+        )
+    return path
+
+
+def identity(content: bytes, place: str) -> str:
+    """The identity in the store.json of a place. Raises StoreError unless this version of leakbench writes such."""
+    try:
+        told: Any = parse_json(content)
+        schema, found = told["schema"], told["identity"]
+    except (ValueError, KeyError, TypeError):
+        raise _no_identity(place) from None
+    if schema == SCHEMA and isinstance(found, str):
+        return found
+    if isinstance(schema, str) and re.fullmatch(r"leakbench-store-[0-9]+", schema) and schema != SCHEMA:
+        raise StoreError(
+            f"the store {place} must have schema {SCHEMA!r}, got {schema!r}; use the version of leakbench "
+            "that wrote it, or choose another store"
+        )
+    raise _no_identity(place)
+
+
+def _no_identity(place: str) -> StoreError:
+    return StoreError(
+        f"{place}/{STORE} is not as leakbench writes it; choose another store, or, if this is one, move {STORE} away "
+        "and run again"
+    )
+
+
+def new_identity() -> bytes:
+    """The content of a new store.json."""
+    return json.dumps({"schema": SCHEMA, "identity": secrets.token_hex(8)}).encode() + b"\n"
+
+
+def foreign_to_a_store(place: str, name: str) -> StoreError:
+    """The error for a place that holds something else."""
+    return StoreError(
+        f"a store must have a place of its own, but {place} holds {name!r}, which is no part of a store; "
+        f"choose an empty place, such as {place.rstrip('/')}/leakbench-store"
+    )
+
+
+def _is_own(path: Path) -> bool:
+    """Whether a folder in a store can be this one: it has the name of one, and holds nothing but what that holds."""
+    held = OTHERS.get(path.name, KEY if KIND.fullmatch(path.name) else None)
+    return held is not None and is_folder(path) and all(map(held.fullmatch, os.listdir(path)))

@@ -1,0 +1,1 @@
+"""Saved outputs of a model: read, checked and arranged as signals."""

@@ -1,0 +1,165 @@
+"""The containers of an audit file: npz, npy files in a folder, CSV, parquet. Nothing is ever executed."""
+
+import stat
+import zipfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from numpy.typing import NDArray
+
+from ...core.errors import InputError
+from . import npy, tables
+from . import other_tools as peers
+from .names import listed, recognise, require_least
+
+Arrays = dict[str, NDArray[Any]]
+
+MAGIC = {".npz": b"PK", ".npy": b"\x93NUMPY", ".parquet": b"PAR1", ".pq": b"PAR1", ".csv.gz": b"\x1f\x8b"}
+TEXT = (".csv", ".tsv")
+PICKLED = (".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".joblib")
+REMEDY = "save arrays instead: np.savez('audit.npz', logits=logits, labels=labels, members=members)"
+ENCRYPTED = 1  # the bit of a zip member's flags
+METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # those that NumPy writes
+
+
+class Loaded(NamedTuple):
+    """Arrays under the names of the contract, and what was left out."""
+
+    arrays: Arrays
+    notes: list[str]
+
+
+def load(path: Path) -> Loaded:
+    """The arrays of a file or a folder. Raises InputError if it is damaged or not what its name says."""
+    if path.is_dir():
+        return _folder(path)
+    suffix = "".join(path.suffixes[-2:] if path.suffix.lower() == ".gz" else path.suffix).lower()
+    _check_head(path, suffix)
+    if suffix == ".npz":
+        return _npz(path)
+    if suffix in (*TEXT, ".csv.gz"):
+        return Loaded(*tables.read_csv(path))
+    if suffix in (".parquet", ".pq"):
+        return Loaded(*tables.read_parquet(path))
+    if suffix == ".npy":
+        raise InputError(
+            f"{path} holds one array without a name; put it into a folder with the others, or {REMEDY}"
+        )
+    raise InputError(
+        f"{path} must be .npz, .csv, .csv.gz, .parquet or a folder of .npy files, got {suffix or 'no suffix'!r}"
+    )
+
+
+def _check_head(path: Path, suffix: str) -> None:
+    if suffix in PICKLED:
+        raise InputError(
+            f"{path} is a pickle, which can run code when it is read, so it is refused; {REMEDY}"
+        )
+    try:
+        head = _head(path)
+    except (OSError, ValueError) as error:  # ValueError: a null character in the path
+        raise InputError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from None
+    if head is None:
+        raise InputError(
+            f"{path} must be a file, got a pipe, a device or a folder; write the arrays to a file"
+        )
+    if not head:
+        raise InputError(f"{path} is empty (0 bytes); write it again")
+    magic = MAGIC.get(suffix, b"")
+    is_text = not any(head.startswith(m) for m in MAGIC.values()) and b"\0" not in head
+    if not head.startswith(magic) or (suffix in TEXT and not is_text):
+        raise InputError(f"{path} is no {suffix} file: it does not begin like one; check what wrote it")
+
+
+def _head(path: Path) -> bytes | None:
+    """How a file begins; None where it is no regular file, as to open a pipe may wait for ever."""
+    if not stat.S_ISREG(path.stat().st_mode):
+        return None
+    with path.open("rb") as file:
+        return file.read(4096)
+
+
+@contextmanager
+def _readable(path: Path, name: str) -> Iterator[None]:
+    """What NumPy and zipfile raise on a damaged file, as one line. They raise many kinds, some by accident."""
+    try:
+        yield
+    except InputError:
+        raise
+    except npy.PythonObjectsError:
+        raise InputError(
+            f"{path}: {name} holds Python objects; save numbers as {name}.astype(float), text as {name}.astype(str)"
+        ) from None
+    except Exception as error:
+        raise InputError(
+            f"{path} is damaged or cut short ({name}: {tables.first_line(error)}); write it again"
+        ) from None
+
+
+def _npz(path: Path) -> Loaded:
+    arrays = {}
+    with path.open("rb") as file:
+        with _readable(path, "the archive"):
+            archive = zipfile.ZipFile(file)
+        members = _members(path, archive)
+        found, notes = _choose(members, str(path))
+        tables.refuse_bomb(path, sum(members[name].file_size for name in found.values()))
+        for ours, name in found.items():
+            with _readable(path, name), archive.open(members[name]) as member:
+                layout = npy.read_layout(member, members[name].file_size)
+                arrays[ours] = npy.read_array(member, layout)
+    return _translated(arrays, notes)
+
+
+def _members(path: Path, archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
+    """The members of an npz by the names of their arrays. Raises InputError for another zip."""
+    infos = archive.infolist()
+    if not infos:
+        raise InputError(f"{path} holds no arrays; {REMEDY}")
+    names = [info.filename for info in infos]
+    other = [name for name in names if not name.endswith(".npy")]
+    if other:
+        raise InputError(f"{path} is a zip, but no npz: it holds {other[0][:200]!r}; {REMEDY}")
+    if len(set(names)) < len(names):
+        raise InputError(f"{path} holds an array twice, of {listed(names)}; write it again")
+    if any(info.flag_bits & ENCRYPTED or info.compress_type not in METHODS for info in infos):
+        raise InputError(f"{path} is encrypted, or compressed in a way that np.load does not read; {REMEDY}")
+    return {info.filename.removesuffix(".npy"): info for info in infos}
+
+
+def _folder(path: Path) -> Loaded:
+    """A folder of npy files, memory-mapped; or the folder of a LiRA study."""
+    experiments = peers.lira_experiments(path)
+    if experiments:
+        return Loaded(*peers.read_lira(path, experiments, _npy))
+    files = {file.stem: file for file in sorted(path.glob("*.npy"))}
+    if not files:
+        raise InputError(f"{path} holds no .npy files (and no experiment folders with keep.npy); {REMEDY}")
+    found, notes = _choose(files, str(path))
+    return _translated({ours: _npy(files[name]) for ours, name in found.items()}, notes)
+
+
+def _npy(path: Path) -> NDArray[Any]:
+    _check_head(path, ".npy")
+    with path.open("rb") as file, _readable(path, path.stem):
+        return npy.map_array(file, npy.read_layout(file, path.stat().st_size))
+
+
+def _choose(names: Iterable[str], where: str) -> tuple[dict[str, str], list[str]]:
+    """The arrays worth reading, TF Privacy's if they are there, else ours; and a note on the others."""
+    theirs = peers.tf_privacy_names(names)
+    if not theirs:
+        found, notes = recognise(names, where)
+        try:
+            require_least(found, list(names))
+        except InputError as error:
+            raise InputError(f"{where}: {error}") from None
+        return found, notes
+    others = set(names) - set(theirs)
+    return {name: name for name in theirs}, [f"not used: {listed(others)}"] if others else []
+
+
+def _translated(arrays: Arrays, notes: list[str]) -> Loaded:
+    return Loaded(peers.join_tf_privacy(arrays) if peers.tf_privacy_names(arrays) else arrays, notes)

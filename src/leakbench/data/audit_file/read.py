@@ -1,0 +1,195 @@
+"""The audit file, our contract with every framework: arrays in, checked `Models` out.
+
+`docs/audit-file.md` describes the schema `leakbench-audit/1` for those who write such files.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...core.errors import InputError, unknown
+from ...signals.types import Bools, Models
+from .assemble import Arrays, assemble, kinds
+from .check import text
+from .containers import load
+from .given import as_array
+from .mapped import parts
+from .named_labels import decoded, numbered
+from .names import NAMES, SCHEMA, canonical, recognise
+
+MOST_GROUPS = 1000  # each is measured under each attack
+MOST_KINDS = 20  # of canaries
+MOST_FEATURES = 1000  # columns; the blind baseline looks at each
+
+
+@dataclass(frozen=True, eq=False)
+class AuditInput:
+    """What an audit starts from: every model's answers, the models under attack, and groups of records."""
+
+    models: Models
+    targets: tuple[int, ...]  # every model given with `members`; those given as shadow_* are never attacked
+    groups: dict[str, NDArray[np.str_]]  # by name, [N]
+    class_names: tuple[str, ...] | None
+    fingerprint: str  # SHA-256 over the arrays given: 32 hex digits
+    source: str  # the path, or "arrays"
+    kind: str  # the most telling answers given: "logits", "probs", "losses" or "scores"
+    notes: tuple[str, ...] = ()  # what was given and not used
+    features: NDArray[Any] | None = None  # [N, D] what else is known of the records: numbers or text
+    canaries: NDArray[np.str_] | None = (
+        None  # [N] the kind of canary of each record, empty for an average one
+    )
+
+
+def read(path: str | Path) -> AuditInput:
+    """The content of an audit file: npz, csv, parquet, a folder of npy files, or a peer's folder (`peers`).
+
+    Raises InputError, in one line, for anything that is missing, damaged, of the wrong shape or impossible.
+    """
+    arrays, notes = load(Path(path))
+    try:
+        return _checked(arrays, str(path), notes)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+
+
+def from_arrays(**arrays: Any) -> AuditInput:
+    """The same from arrays in memory, under the names of the audit file; None counts as absent.
+
+    Raises InputError, also for a name that the contract does not know.
+
+    >>> given = from_arrays(losses=[0.1, 0.2, 0.9, 1.2], members=[1, 1, 0, 0])
+    >>> given.models.members.shape, given.targets, given.kind
+    ((1, 4), (0,), 'losses')
+    """
+    for name in arrays:
+        if canonical(name) is None:
+            raise unknown("array", name[:100], NAMES)
+    found, _ = recognise([name for name, value in arrays.items() if value is not None], "the arrays")
+    return _checked({ours: as_array(ours, arrays[name]) for ours, name in found.items()}, "arrays", [])
+
+
+def _checked(arrays: Arrays, source: str, notes: list[str]) -> AuditInput:
+    given = {name: decoded(name, array) for name, array in arrays.items()}
+    for name, array in given.items():
+        text(name, array)
+    _check_schema(given)
+    arrays = numbered(given)
+    models, targets = assemble(arrays)
+    n_records, logits = models.members.shape[1], models.signals.logits
+    return AuditInput(
+        models=models,
+        targets=targets,
+        groups=_groups(arrays, n_records),
+        class_names=_class_names(arrays, None if logits is None else logits.shape[3]),
+        fingerprint=_fingerprint(given),
+        source=source,
+        kind=kinds(arrays)[0],
+        notes=(*notes, *_unused(arrays)),
+        features=_features(arrays, n_records),
+        canaries=_canaries(arrays, models.members[list(targets)]),
+    )
+
+
+def _check_schema(arrays: Arrays) -> None:
+    given = str(arrays.get("schema", SCHEMA))
+    if given != SCHEMA:
+        raise InputError(f"schema must be {SCHEMA!r}, got {given[:100]!r}; a newer leakbench may read it")
+
+
+def _groups(arrays: Arrays, n: int) -> dict[str, NDArray[np.str_]]:
+    """Groups of records by name, as text: `groups` is called "group", `group_site` is called "site"."""
+    found = {}
+    for name, array in arrays.items():
+        if not name.startswith("group"):
+            continue
+        if array.shape != (n,):
+            raise InputError(f"{name} must be one group a record, [{n}], got shape {array.shape}")
+        if array.dtype.kind not in "biuU":
+            raise InputError(f"{name} must be text or integers, got dtype {array.dtype}; use astype(str)")
+        several = np.unique(array).size
+        if several > MOST_GROUPS:
+            raise InputError(
+                f"{name} must hold at most {MOST_GROUPS} different groups, got {several}; leave out what names records"
+            )
+        found["group" if name == "groups" else name.removeprefix("group_")] = array.astype(str)
+    return found
+
+
+def _features(arrays: Arrays, n: int) -> NDArray[Any] | None:
+    """What is known of the records beside labels and groups [N, D], numbers or text; NaN where a number is missing."""
+    array = arrays.get("features")
+    if array is None:
+        return None
+    if array.ndim not in (1, 2) or len(array) != n or 0 in array.shape:
+        raise InputError(f"features must be one row a record, [{n}, D], got shape {array.shape}")
+    if array.size > MOST_FEATURES * n:
+        raise InputError(
+            f"features must have at most {MOST_FEATURES} columns, got {array.shape[1]}; leave some out"
+        )
+    if array.dtype.kind not in "biufU":
+        raise InputError(f"features must be numbers or text, got dtype {array.dtype}; use astype(float)")
+    if array.dtype.kind == "f" and np.isinf(array).any():
+        raise InputError("features must not be infinite; use NaN where a number is missing")
+    return np.asarray(array).reshape(n, -1)
+
+
+def _canaries(arrays: Arrays, members: Bools) -> NDArray[np.str_] | None:
+    """The kind of canary of each record [N], empty for an average one; None where there are none."""
+    array = arrays.get("canary")
+    if array is None or not array.size:
+        return None
+    n = members.shape[1]
+    if array.shape != (n,) or array.dtype.kind != "U":
+        raise InputError(
+            f"canary must be one text a record, [{n}], the kind of canary or empty, got {array.dtype} of shape "
+            f"{array.shape}"
+        )
+    several = np.unique(array[array != ""]).size
+    if several > MOST_KINDS:
+        raise InputError(
+            f"canary must hold at most {MOST_KINDS} different kinds, got {several}; name kinds, not records"
+        )
+    average = members[:, array == ""]
+    if not average.any() or average.all():
+        raise InputError(
+            "canary must be empty for some members and some non-members, the average records that canaries are "
+            f"compared with, got {int(average.sum())} members and {int((~average).sum())} non-members; where every "
+            "record is a canary, name the kinds in `groups`"
+        )
+    return array if several else None
+
+
+def _class_names(arrays: Arrays, n_classes: int | None) -> tuple[str, ...] | None:
+    names = arrays.get("class_names")
+    if names is None:
+        return None
+    labels = arrays.get("labels")
+    needed = n_classes or (0 if labels is None else int(labels.max()) + 1)
+    if names.ndim != 1 or names.dtype.kind not in "iuU" or len(names) < needed:
+        raise InputError(
+            f"class_names must be one name a class, [{needed}], got {names.dtype} of shape {names.shape}"
+        )
+    return tuple(str(name) for name in names)
+
+
+def _fingerprint(arrays: Arrays) -> str:
+    digest = hashlib.sha256()
+    for name in sorted(arrays):
+        array = arrays[name]
+        digest.update(f"{name}\x1f{array.dtype.str}\x1f{array.shape}\x1f".encode())
+        for part in parts(array):
+            digest.update(np.ascontiguousarray(part).reshape(-1).view(np.uint8).data)
+    return digest.hexdigest()[:32]
+
+
+def _unused(arrays: Arrays) -> list[str]:
+    notes = []
+    if "logits" in arrays and "probs" in arrays:
+        notes.append("not used: probs (logits are there too)")
+    if "losses" in arrays and "labels" in arrays and kinds(arrays)[0] != "losses":
+        notes.append(f"not used: losses (they follow from {kinds(arrays)[0]} and labels)")
+    return notes

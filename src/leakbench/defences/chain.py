@@ -1,0 +1,130 @@
+"""Defences composed: each edits the recipe, and each transforms the output of those before it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..core.errors import InputError, unknown
+from ..signals.statistics import log_softmax
+from ..signals.types import Array
+from ..train.recipe import Recipe
+from . import DEFENCES
+from .base import Defence
+from .owner import Map, Owner
+
+
+@dataclass(frozen=True)
+class Protected:
+    """A defence under the study's label, or several composed in the order given."""
+
+    label: str
+    parts: tuple[Defence, ...]
+
+    def recipe(self, base: Recipe) -> Recipe:
+        """The recipe after every part has edited it."""
+        for part in self.parts:
+            base = part.recipe(base)
+        return base
+
+    def output(self, logits: Array) -> Array:
+        """The released answers: the parts' output maps, first to last."""
+        for part in self.parts:
+            logits = part.output(logits)
+        return logits
+
+    def release(self, owner: Owner) -> Map:
+        """The output map of one model: the parts' maps, first to last, each with the model behind those before it."""
+        released: Map = lambda logits: logits  # noqa: E731
+        for number, part in enumerate(self.parts):
+            released = _then(released, part.release(owner.behind(released, number, part.name)))
+        return released
+
+    def inverse(self, released: Array) -> Array:
+        """What an attacker who knows the maps makes of them: undone last to first."""
+        return _undone(self.parts, released)
+
+    def observed(self, owner: Owner) -> Map:
+        """From answers of one model to what an attacker who knows the maps makes of what is released.
+
+        Where a part answers at random, each record is asked about `asked` times, and the probabilities that this
+        part released are averaged.
+        """
+        if self.asked == 1:
+            return _then(self.release(owner), self.inverse)
+        random = max(number for number, part in enumerate(self.parts) if part.asked > 1)
+        before, after = self.parts[: random + 1], self.parts[random + 1 :]
+        maps = [self.release(owner.again(repeat)) for repeat in range(self.asked)]
+
+        def seen(logits: Array) -> Array:
+            total = np.zeros(logits.shape)
+            for released in maps:
+                total += np.exp(log_softmax(_undone(after, released(logits))))
+            return _undone(before, np.log(total / self.asked))
+
+        return seen
+
+    @property
+    def asked(self) -> int:
+        """How often an attacker who knows the defence asks each record."""
+        return max(part.asked for part in self.parts)
+
+    @property
+    def made_once(self) -> bool:
+        """Whether released answers are made once for each model and kept."""
+        return any(part.made_once for part in self.parts)
+
+    @property
+    def needs_public(self) -> bool:
+        """Whether the owner needs public records to answer."""
+        return any(part.needs_public for part in self.parts)
+
+    @property
+    def changes_output(self) -> bool:
+        """Whether any part maps the output."""
+        return any(part.changes_output for part in self.parts)
+
+    @property
+    def canary(self) -> str:
+        """The kind of canary by which the parts are judged: of the first that names another than the usual one."""
+        kinds = [part.canary for part in self.parts]
+        return next((kind for kind in kinds if kind != Defence.canary), Defence.canary)
+
+    @property
+    def may_mask(self) -> bool:
+        """Whether an output transform that an attacker cannot undo may hide what the predicted classes tell."""
+        return any(part.changes_output and not part.monotone for part in self.parts)
+
+    @property
+    def changes_labels(self) -> bool:
+        """Whether any part's output transform may change the predicted class."""
+        return any(part.changes_output and not part.keeps_argmax for part in self.parts)
+
+    def describe(self) -> dict[str, Any]:
+        """Label and parts as plain data."""
+        return {"label": self.label, "parts": [part.describe() for part in self.parts]}
+
+
+def _then(first: Map, second: Map) -> Map:
+    return lambda answers: second(first(answers))
+
+
+def _undone(parts: Sequence[Defence], released: Array) -> Array:
+    for part in reversed(parts):
+        released = part.inverse(released)
+    return released
+
+
+def parse_chain(spec: str | Mapping[str, Any]) -> Protected:
+    """A defence of a study: its name, a table, or a table with a `chain` of them and perhaps a `label`."""
+    table = {"name": spec} if isinstance(spec, str) else dict(spec)
+    chain, label = table.pop("chain", None), table.pop("label", None)
+    if chain is None:
+        return Protected(str(label or table.get("name")), (DEFENCES.make(table),))
+    if not isinstance(chain, list | tuple) or not chain:
+        raise InputError(f"chain must be a list of defences, got {chain!r}")
+    if table:
+        raise unknown("key of a chain of defences:", str(min(table)), ["chain", "label"])
+    parts = tuple(DEFENCES.make(part) for part in chain)
+    return Protected(str(label or "+".join(part.name for part in parts)), parts)

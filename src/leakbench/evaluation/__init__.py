@@ -1,0 +1,1 @@
+"""From outputs to measurements: attacks are run, measured, flagged and compared."""

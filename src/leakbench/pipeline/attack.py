@@ -1,0 +1,151 @@
+"""Attack every defence of a study: each case once, by whichever process comes to it first."""
+
+import itertools
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from threadpoolctl import threadpool_limits
+
+from ..core.cpu import cores
+from ..core.log import event
+from ..core.progress import duration
+from ..core.results import UNDEFENDED
+from ..core.store import Entry, Made, Store
+from ..core.threads import Workers
+from ..evaluation.attack_cost import attack_cost
+from ..evaluation.findings import Findings, Names, findings, require_rows
+from ..evaluation.measure import Case, attack_all, informed
+from ..signals.types import Models
+from .defended_models import Trial
+from .findings_cache import packed, spec, unpacked
+from .score_cache import Remembered
+from .study import Study
+
+
+@dataclass(frozen=True, eq=False)
+class Attacks:
+    """The attacks of a study on its trials, the undefended one first.
+
+    An item is a defence with what its attackers take it for; what is found about it is an entry of the store. The
+    scores and statistics of an item are dropped when it is done: memory does not grow with the number of defences.
+    """
+
+    study: Study
+    trials: Sequence[Trial]
+    names: Names
+    store: Store
+    workers: Workers
+    _undefended: Models = field(init=False, repr=False)  # shared by all: its statistics are computed once
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_undefended", self.trials[0].known())
+
+    @property
+    def items(self) -> list[tuple[str, list[str]]]:
+        """See `taken_for`."""
+        labels = [trial.defence.label for trial in self.trials]
+        return taken_for(self.study, labels, len(self._undefended.members))
+
+    @property
+    def steps(self) -> int:
+        """How often the workers advance: once for each attack on each case."""
+        return len(self.study.attacks) * sum(len(others) for _, others in self.items)
+
+    @property
+    def left(self) -> int:
+        """How many cases the store holds no findings about."""
+        pairs = zip(self.items, self._specs, strict=True)
+        return sum(len(others) for (_, others), s in pairs if not self.store.has("findings", s))
+
+    def told(self) -> str:
+        """One line: how many cases are left to attack, and how long that takes, from a sample of the work."""
+        label = self.trials[0].defence.label
+        left, case = self.left, self._case(label, label)
+        with threadpool_limits(1):
+            cost = attack_cost(case, self.study.attacks, self.study.metrics, self._seed)
+        together = min(cores(), left)  # in threads or in processes
+        seconds = duration(left * cost.seconds / together)
+        return f"{left} cases are left to attack, about {seconds}; each: {cost.told(case, 1)}"
+
+    @property
+    def _specs(self) -> list[dict[str, Any]]:
+        """What determines the findings about each item."""
+        s = self.study
+        return [spec(self._cases(*i), s.attacks, s.metrics, self.names, self._seed) for i in self.items]
+
+    def find(self, tell: Callable[[list[Findings]], None]) -> tuple[dict[str, Findings], list[Findings]]:
+        """What the adaptive attackers found, by defence, and what the others did.
+
+        `tell` is called with the findings of each item as soon as they are there. Raises InputError if no attack can
+        run on the undefended models.
+        """
+        items, made, read = self.items, set[int](), dict[int, list[Findings]]()
+
+        def make(i: int) -> Made:
+            made.add(i)
+            return packed(self._attacked(*items[i]))
+
+        def there(i: int, entry: Entry) -> None:
+            if i not in made:
+                self.workers.advance(len(self.study.attacks) * len(items[i][1]))
+            read[i] = unpacked(entry)
+            tell(read[i])
+
+        self.store.shared("findings", self._specs, make, there, self.workers.each, unpacked)
+        adaptive, ignoring = dict[str, Findings](), list[Findings]()
+        for i, (label, others) in enumerate(items):
+            for other, found in zip(others, read[i], strict=True):
+                if label == other:
+                    adaptive[label] = found
+                else:
+                    ignoring.append(found)
+        return adaptive, ignoring
+
+    def _attacked(self, label: str, others: list[str]) -> list[Findings]:
+        """Attack a defence as one who knows it does, and as one who ignores it, or takes it for another."""
+        began = time.perf_counter()
+        score = Remembered(self.store)
+        attacked = [
+            attack_all(case, self.study.attacks, self._seed, self.workers.advance, score)
+            for case in self._cases(label, others)
+        ]
+        if others == [label, UNDEFENDED]:
+            attacked = informed(*attacked)
+        found = [findings(each, self.names, self._seed, self.study.metrics) for each in attacked]
+        if label == others[0] == UNDEFENDED:
+            require_rows(attacked[0], found[0])
+        event("attacked", defence=label, taken_for=others, seconds=round(time.perf_counter() - began, 2))
+        return found
+
+    def _cases(self, label: str, others: list[str]) -> list[Case]:
+        return [self._case(label, other) for other in others]
+
+    def _case(self, label: str, other: str) -> Case:
+        by_label = {trial.defence.label: trial for trial in self.trials}
+        split = self.trials[0].split
+        numbers, own = tuple(map(split.number, split.targets)), by_label[label]
+
+        def known(which: str) -> Models:
+            return self._undefended if which == UNDEFENDED else by_label[which].known()
+
+        adaptive = label == other
+        models = known(label) if adaptive else own.released()
+        reference, shadows = (None, None) if adaptive else (known(other), other)
+        about = (numbers, own.canary_kinds, own.defence.canary)
+        return Case(label, models, split.targets, adaptive, reference, shadows, *about)
+
+    @property
+    def _seed(self) -> int:
+        return self.study.file.seed
+
+
+def taken_for(study: Study, labels: list[str], n_models: int) -> list[tuple[str, list[str]]]:
+    """Each defence with what its attackers take it for: first itself, and none if one ignores it; then others."""
+    if n_models == 1:
+        return [(label, [label]) for label in labels]
+    crossed = list(itertools.permutations((label for label in study.file.cross if label in labels), 2))
+    ignored = set(labels) if study.file.non_adaptive else {label for label, o in crossed if o == UNDEFENDED}
+    own = [(d, [d, UNDEFENDED] if d in ignored and d != UNDEFENDED else [d]) for d in labels]
+    return own + [(label, [other]) for label, other in crossed if other != UNDEFENDED]

@@ -1,0 +1,69 @@
+"""Which defences are worth comparing with each other: at the same accuracy, and with their generator's twin."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from ..core.results import UNDEFENDED, Row
+from ..train.recipe import Generate, Recipe
+from .defended_models import Trial
+
+TOLERANCE = 0.01  # of accuracy by which a match may fall short
+
+
+def matched_in_accuracy(trials: Sequence[Trial], frontier: Sequence[str]) -> dict[str, str]:
+    """For each defence outside the frontier the first in it that is as accurate within TOLERANCE, or else the nearest.
+
+    The frontier goes from what trains least to what trains most, so this is the cheapest way to that accuracy.
+    Leakage has no say in the choice.
+    """
+    accuracy = {trial.defence.label: float(np.mean(trial.test_correct)) for trial in trials}
+    found = {}
+    for label in (label for label in accuracy if frontier and label not in frontier and label != UNDEFENDED):
+        enough = [other for other in frontier if accuracy[other] >= accuracy[label] - TOLERANCE]
+        found[label] = (
+            enough[0] if enough else min(frontier, key=lambda o: abs(accuracy[o] - accuracy[label]))
+        )
+    return found
+
+
+def public_twins(trials: Sequence[Trial]) -> dict[str, str]:
+    """For each defence whose generator saw the members, the same one with the generator fitted on public records."""
+    by_recipe = {trial.recipe: trial.defence.label for trial in trials}
+    found = {
+        trial.defence.label: by_recipe.get(_public(trial.recipe))
+        for trial in trials
+        if _generates(trial.recipe)
+    }
+    return {label: twin for label, twin in found.items() if twin is not None and twin != label}
+
+
+def origin_of_leakage(rows: Sequence[Row], twin: Sequence[Row]) -> list[Row]:
+    """How much of a defence's AUC came by way of its generator, and how much stayed in the weights.
+
+    `rows` are its paired differences from the twin, whose generator never saw a member: what the twin leaks
+    (AUC - 1/2, from the `twin`'s own rows), its weights leak.
+    """
+    whole = {r.attack: r for r in twin if (r.metric, r.slice, r.target) == ("auc", "all", "all")}
+    found = []
+    for row in rows:
+        if row.metric != "auc-difference" or row.attack is None:
+            continue
+        auc = whole[row.attack]
+        generator = replace(row, metric="leakage_from_generator", against=None, detail={"twin": auc.defence})
+        lo, hi = (None if limit is None else limit - 0.5 for limit in (auc.lo, auc.hi))
+        found += [
+            generator,
+            replace(generator, metric="leakage_in_weights", value=auc.value - 0.5, lo=lo, hi=hi),
+        ]
+    return found
+
+
+def _generates(recipe: Recipe) -> bool:
+    return any(isinstance(stage, Generate) and stage.sees_members for stage in recipe.stages)
+
+
+def _public(recipe: Recipe) -> Recipe:
+    stages = (replace(s, fitted_on="public") if isinstance(s, Generate) else s for s in recipe.stages)
+    return replace(recipe, stages=tuple(stages))

@@ -1,0 +1,54 @@
+"""Models whose training diverged are named and left out, so that what is compared stays alike."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+
+from ..core.errors import LeakbenchError
+from ..core.results import UNDEFENDED, Flag
+from ..evaluation.flags import diverged_flags
+from ..train.recipe import Recipe
+from .train import Workshop
+
+MOST = 0.25  # of a defence's models that may diverge before the defence is left out
+
+
+@dataclass(frozen=True, eq=False)
+class Survivors:
+    """What goes on after training: the models that are left, the recipes by label of their defence, and flags."""
+
+    workshop: Workshop
+    recipes: Mapping[str, Recipe]
+    flags: list[Flag]
+
+
+def survivors(workshop: Workshop, recipes: Mapping[str, Recipe]) -> Survivors:
+    """Leave out what diverged: a defence with more than `MOST` of its models; else the model, from every defence.
+
+    So every defence is still attacked on the same models, and paired differences stay paired. Where that would leave
+    nothing to attack, the defences that lost most are left out first. Raises LeakbenchError, with the seeds, if no
+    undefended model is left to attack.
+    """
+    models = len(workshop.split.members)
+    lost = {label: workshop.diverged(recipe) for label, recipe in recipes.items()}
+    hopeless = {label for label, why in lost.items() if len(why) > MOST * models}
+    while (gone := _gone(lost, hopeless)) and not workshop.split.without(gone).targets:
+        others = [label for label in lost if label not in hopeless and label != UNDEFENDED and lost[label]]
+        if not others:
+            break
+        hopeless.add(max(others, key=lambda label: len(lost[label])))
+    left = {label: recipe for label, recipe in recipes.items() if label not in hopeless}
+    flags = [
+        flag for label, why in lost.items() for flag in diverged_flags(label, why, models, label in hopeless)
+    ]
+    split = workshop.split.without(gone)
+    if UNDEFENDED in hopeless or not split.targets:
+        said = "; ".join(f"{flag.defence}: {flag.message}" for flag in flags)
+        raise LeakbenchError(f"too many models diverged: {said}; use a smaller learning rate (optimiser lr)")
+    if not gone:
+        return Survivors(workshop, left, flags)
+    return Survivors(replace(workshop, split=split), left, flags)
+
+
+def _gone(lost: Mapping[str, Mapping[int, str]], hopeless: Collection[str]) -> set[int]:
+    """The models that some defence lost which stays in the study."""
+    return {m for label, why in lost.items() if label not in hopeless for m in why}

@@ -1,0 +1,261 @@
+"""What a run would do, before it does it: what the store holds, what is to be made, how long and how much it takes.
+
+Times and sizes come from samples of the work itself, run here and now: two short epochs of every recipe, answers to
+some records, every attack on two targets with made-up answers (`attack_cost`). They grow with the records, and with the
+number of models or of cases.
+"""
+
+import time
+import tracemalloc
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..attacks.base import TrainedAttack
+from ..core.cpu import cores, threads
+from ..core.progress import Silent
+from ..data.dataset import Dataset
+from ..defences.chain import Protected
+from ..evaluation.attack_cost import attack_cost, made_up
+from ..evaluation.findings import Names, findings
+from ..evaluation.measure import Case, attack_all
+from ..signals.features import COMPONENTS
+from ..signals.statistics import GRADIENT_NORMS
+from ..signals.types import Models, PerModel, Signals
+from ..train.autotune_group_size import shortened
+from ..train.job import Trained, groups
+from ..train.query import predicted_classes, query
+from ..train.recipe import Generate, Recipe, Stage, Train
+from ..train.recipe.waves import waves
+from ..train.run_stages import train_group
+from .attack import taken_for
+from .autotune_processes import processes_that_pay
+from .perturbed_views import unqueried
+from .release import unreleased
+from .run import attacks_on, make_trials, open_workshop, rehearsed, train_all
+from .study import Query, Study
+from .train import Workshop
+
+EPOCHS, BATCHES = 2, 4  # of a sample of training
+ASKED = 1024  # records in a sample of answers
+PERTURBED = 128  # records in a sample of perturbed views, of which there are many
+ATTACKED, FEW = (
+    64_000,
+    200,
+)  # pairs of a target and a record in a sample of attacks; records that it has at least
+
+
+@dataclass(frozen=True)
+class Work:
+    """One kind of work: how many pieces there are, how many are left, and what these take; None: not measured."""
+
+    what: str
+    pieces: int
+    left: int
+    seconds: float | None = 0.0
+    disk: float = 0.0  # bytes that stay
+    memory: float = 0.0  # bytes at the height
+
+
+def forecast(study: Study, store: str | Path, dataset: Dataset | None = None) -> list[Work]:
+    """The work of a study in its order. The store is only read: nothing is put there, set aside or removed.
+
+    A `dataset` is the study's own, read before.
+
+    Raises InputError for what `run` would refuse before it trains.
+    """
+    workshop = open_workshop(study, store, dataset, dry=True)
+    recipes = rehearsed(study, workshop.dataset)
+    labels: dict[Recipe, list[str]] = {}
+    for label, recipe in recipes.items():
+        labels.setdefault(recipe, []).append(label)
+    found: list[Work] = []
+    samples: dict[Recipe, Trained] = {}
+    processes = processes_that_pay(workshop, list(labels))
+    with threads(max(1, cores() // processes)):
+        for recipe in (recipe for wave in waves(list(labels)) for recipe in wave):
+            what = ", ".join(labels.get(recipe, ["what several begin with"]))
+            work, samples[recipe] = _training(workshop, recipe, list(samples), processes)
+            found.append(replace(work, what=f"training: {what}"))
+    answers = [_answers(workshop, recipe, study.query, samples[recipe]) for recipe in labels]
+    found.append(_together("answers", answers))
+    answered = not any(work.left for work in found)
+    found += [
+        _releases(workshop, d, recipes[d.label], study.query, answered) for d in study.defences if d.made_once
+    ]
+    if study.query.perturbations:
+        found.append(_perturbed(study, workshop, recipes, samples, answered))
+    attacks = _attacks(study, workshop, processes)
+    if not any(work.left for work in found):
+        left = _not_attacked(study, workshop, recipes)
+        attacks = replace(attacks, left=left, seconds=(attacks.seconds or 0.0) * left / attacks.pieces)
+    return [*found, attacks]
+
+
+def _releases(workshop: Workshop, defence: Protected, recipe: Recipe, asked: Query, answered: bool) -> Work:
+    """The released answers of a defence; how long they take is not measured."""
+    models = len(workshop.split.members)
+    left = models
+    if answered:
+        left = unreleased(workshop, defence, recipe, workshop.ask(recipe, asked, Silent()))
+    return Work(f"released answers: {defence.label}", models, left, None if left else 0.0)
+
+
+def _not_attacked(study: Study, workshop: Workshop, recipes: Mapping[str, Recipe]) -> int:
+    """How many cases are left to attack, of models that are all there."""
+    left = train_all(workshop, recipes, Silent())
+    trials = make_trials(study, left.workshop, left.recipes, Silent())
+    return attacks_on(study, trials, left.workshop, Silent()).left
+
+
+def _training(
+    workshop: Workshop, recipe: Recipe, before: list[Recipe], processes: int
+) -> tuple[Work, Trained]:
+    """The training of a recipe, less the stages that the store holds or that a recipe `before` it ends with."""
+    jobs, missing = workshop.jobs(recipe), workshop.missing(recipe)
+    shared = [n for n in recipe.kept if recipe.until(n) in before]
+    alike = groups(missing or jobs, len(jobs))[0]
+    sampled = shortened(alike[: workshop.at_once(alike)], BATCHES, EPOCHS)
+    trained = train_group(workshop.dataset, sampled)[0]
+    seconds = disk = 0.0
+    for each in missing:
+        first = max([workshop.stages_done(each), *(n + 1 for n in shared)])
+        seconds += sum(
+            _seconds(stage, log, len(each.members) / len(sampled[0].members))
+            for stage, log in list(zip(recipe.stages, trained.log, strict=True))[first:]
+        )
+        kept = sum(n >= first for n in recipe.kept)
+        disk += kept * (_bytes(trained.weights) + _bytes(trained.masks)) + _traces(recipe, len(each.members))
+    return Work("", len(jobs), len(missing), seconds / processes, disk), trained
+
+
+def _seconds(stage: Stage, log: dict[str, Any], growth: float) -> float:
+    """What a stage takes of one model, from the log of its sample with `growth` times fewer members."""
+    on_members = stage.on != "public" if isinstance(stage, Train) else isinstance(stage, Generate)
+    longer = stage.epochs / min(EPOCHS, stage.epochs) if isinstance(stage, Train) else 1.0
+    return float(log["seconds"]) * longer * (growth if on_members else 1.0)
+
+
+def _bytes(arrays: dict[str, np.ndarray]) -> int:
+    return sum(array.nbytes for array in arrays.values())
+
+
+def _traces(recipe: Recipe, members: int) -> int:
+    """Two bytes for each member and epoch of the last stage that notes them."""
+    traced = [stage for stage in recipe.training if stage.traced]
+    return 2 * traced[-1].epochs * members if traced else 0
+
+
+def _answers(workshop: Workshop, recipe: Recipe, asked: Query, sample: Trained) -> Work:
+    """The answers of a recipe's models to all records, from those of a sample to some."""
+    jobs, data, rows = workshop.jobs(recipe), workshop.dataset, workshop.rows
+    left = sum(not workshop.answered(job, asked) for job in jobs)
+    few = rows[:ASKED]
+    began = time.perf_counter()
+    about = (data.x, len(data.classes), recipe.architecture, sample.weights, few)
+    logits = query(*about, asked.shown, **workshop.asking)
+    copies = 1 + asked.noise / len(asked.shown)
+    growth = left * copies * len(rows) / len(few)
+    return Work("", len(jobs), left, growth * (time.perf_counter() - began), growth * logits.nbytes)
+
+
+def _together(what: str, each: list[Work]) -> Work:
+    return Work(
+        what,
+        sum(work.pieces for work in each),
+        sum(work.left for work in each),
+        sum(work.seconds or 0.0 for work in each),
+        sum(work.disk for work in each),
+    )
+
+
+def _perturbed(
+    study: Study,
+    workshop: Workshop,
+    recipes: Mapping[str, Recipe],
+    samples: Mapping[Recipe, Trained],
+    answered: bool,
+) -> Work:
+    """The classes predicted in perturbed views, from those of a sample of records; defences may share them."""
+    alike = {(recipes[d.label], d.label if d.changes_labels else ""): d for d in study.defences}
+    data, rows, asked = workshop.dataset, workshop.split.records, study.query
+    each = []
+    for (recipe, _), defence in alike.items():
+        left = models = len(workshop.split.members)
+        if answered:
+            answers = workshop.ask(recipe, asked, Silent())
+            left = unqueried(workshop, defence, recipe, answers, asked)
+        began = time.perf_counter()
+        about = (data.x, len(data.classes), recipe.architecture, samples[recipe].weights, rows[:PERTURBED])
+        found = predicted_classes(*about, asked.perturbations, workshop.seed, **workshop.asking)
+        growth = left * len(rows) / len(rows[:PERTURBED])
+        each.append(Work("", models, left, growth * (time.perf_counter() - began), growth * found.nbytes))
+    return _together("perturbed views", each)
+
+
+def _attacks(study: Study, workshop: Workshop, processes: int) -> Work:
+    """Every attack on every defence with all its numbers, from cases of answers that are drawn at random."""
+    split, seed = workshop.split, study.file.seed
+    pairs = taken_for(study, [d.label for d in study.defences], len(split.members))
+    cases, records = sum(len(others) for _, others in pairs), len(split.records)
+    # to follow memory triples the time of those that are trained, which need no more of it than others
+    untrained = {k: a for k, a in study.attacks.items() if not isinstance(a, TrainedAttack)} or study.attacks
+    case = _alike(study, workshop)
+    sampled = min(records, max(FEW, ATTACKED // len(split.targets)))
+
+    def work() -> None:
+        made = replace(case, models=made_up(case.models, sampled, seed))
+        findings(attack_all(made, untrained, seed), Names(), seed)
+
+    with threads(1):
+        one = attack_cost(case, study.attacks, study.metrics, seed).seconds
+        height = _height_of(work) * records / sampled
+    together = min(cores(), len(pairs))
+    each = height * len(study.attacks) / len(untrained)
+    memory = processes * workshop.dataset.x.nbytes + 2 * together * each  # two cases in each thread
+    return Work("attacks", cases, cases, cases * one / together, 0.0, memory)
+
+
+def _alike(study: Study, workshop: Workshop) -> Case:
+    """A case with the members of the study's models, and arrays of the shape of its predictions, without numbers."""
+    split, query = workshop.split, study.query
+    models, views, classes = len(split.members), len(query.shown), len(workshop.dataset.classes)
+    names = (*query.shown, *(each.name for each in query.perturbations for _ in range(each.draws)))
+
+    def signals(n: int) -> Signals:
+        return Signals(
+            np.zeros(n, dtype=np.int64),
+            _shaped(models, views, n, classes),
+            noisy=_shaped(models, query.noise, n, classes) if query.noise else None,
+            features=np.zeros((n, COMPONENTS)) if study.reads_features else None,
+        )
+
+    outside = split.population(workshop.dataset).size
+    nobody = np.zeros((models, outside), dtype=bool)
+    population = Models(signals(outside), nobody, ~nobody) if outside else None
+    n = len(split.records)
+    own = replace(
+        signals(n),
+        predicted=_shaped(models, len(names) - views, n, dtype=np.uint8) if query.perturbations else None,
+        gradients=_shaped(models, len(GRADIENT_NORMS), n) if study.white_box else None,
+        views=names if query.perturbations else (),
+    )
+    return Case("none", Models(own, split.members, split.audited, population), split.targets, adaptive=True)
+
+
+def _shaped(*shape: int, dtype: type[np.generic] = np.float32) -> PerModel:
+    """An array of which nobody asks for the numbers."""
+    return PerModel(shape, lambda m: np.zeros(shape[1:], dtype), np.dtype(dtype))
+
+
+def _height_of(work: Callable[[], None]) -> int:
+    """The most bytes that are allocated at once."""
+    tracemalloc.start()
+    try:
+        work()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()

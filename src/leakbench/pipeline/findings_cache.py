@@ -1,0 +1,166 @@
+"""Findings as entries of the store: what was attacked and measured once is read again, by whichever process."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..attacks import Attack
+from ..core.provenance import versions
+from ..core.results import PER_RECORD, Curve, ExposedRecord, Exposure, Flag, Overlap, Row
+from ..core.store import Entry, Made, Payload
+from ..evaluation.findings import Findings, Names
+from ..evaluation.measure import Case
+from ..evaluation.paired_differences import Best, Comparable
+from ..metrics import Metric
+from ..metrics.statistics.differences import Compared, PairedSample
+from ..metrics.statistics.intervals import Limits
+
+CODE = hashlib.sha256(  # of this library's source, as it was imported
+    b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.rglob("*.py")))
+).hexdigest()
+TOLD = {
+    "rows": Row,
+    "curves": Curve,
+    "flags": Flag,
+    "records": ExposedRecord,
+    "overlaps": Overlap,
+}  # plain data, by field of Findings
+
+
+def spec(
+    cases: Sequence[Case],
+    attacks: Mapping[str, Attack],
+    metrics: Sequence[Metric],
+    names: Names,
+    seed: int,
+) -> dict[str, Any]:
+    """What determines the findings of cases that are measured together.
+
+    The code is part of it: after an upgrade, of this library or of those that it computes with, all is measured anew.
+    """
+    return {
+        "cases": [
+            {
+                "defence": case.defence,
+                "adaptive": case.adaptive,
+                "shadows": case.shadows,
+                "models": case.models.identity,
+                "reference": case.reference and case.reference.identity,
+                "targets": list(map(int, case.targets)),
+                "numbers": list(map(int, case.numbers)),
+                "canaries": None if case.canaries is None else [case.canary, _digest(case.canaries)],
+            }
+            for case in cases
+        ],
+        "attacks": [
+            [label, attack.describe()] for label, attack in attacks.items()
+        ],  # their order decides ties
+        "metrics": [metric.describe() for metric in metrics],
+        "classes": None if names.classes is None else list(names.classes),
+        "seed": seed,
+        "code": CODE,
+        "versions": versions(),
+    }
+
+
+def _digest(texts: NDArray[np.str_]) -> str:
+    return hashlib.sha256(texts.tobytes()).hexdigest()
+
+
+def packed(every: Sequence[Findings]) -> Made:
+    """The files of an entry that holds findings."""
+    files: dict[str, Payload] = {}
+    for n, found in enumerate(every):
+        plain: dict[str, Any] = {name: [asdict(x) for x in getattr(found, name)] for name in TOLD}
+        plain["notes"] = found.notes
+        plain["exposures"] = [_about_exposure(exposure) for exposure in found.exposures]
+        best = found.comparable.best.items()
+        plain["attacks"] = [_about(each) | {"attack": a} for a, each in found.comparable.attacks.items()]
+        plain["best"] = [
+            _about(b.sample) | {"metric": m, "attack": b.attack, "shadows": b.shadows} for m, b in best
+        ]
+        files[f"{n}.json"] = json.dumps(plain).encode()
+        samples = [*found.comparable.attacks.values(), *(b.sample for _, b in best)]
+        files[f"{n}.safetensors"] = {
+            **{
+                f"{i}.{metric}": compared.influence
+                for i, each in enumerate(samples)
+                for metric, compared in each.metrics.items()
+            },
+            **{
+                f"exposure.{i}.{name}": getattr(exposure, name)
+                for i, exposure in enumerate(found.exposures)
+                for name in PER_RECORD
+            },
+        }
+    return files, {"findings": len(every)}
+
+
+def unpacked(entry: Entry) -> list[Findings]:
+    """The findings that an entry holds. Raises what it will where they are not what `packed` writes."""
+    if entry.meta["findings"] != len(entry.spec["cases"]):
+        raise ValueError("there must be findings about each case")
+    return [_unpacked(entry, n) for n in range(len(entry.spec["cases"]))]
+
+
+def _unpacked(entry: Entry, n: int) -> Findings:
+    plain = entry.plain(f"{n}.json")
+    arrays = entry.tensors(f"{n}.safetensors")
+    told = {name: checked(list[kind], plain[name]) for name, kind in TOLD.items()}  # type: ignore[valid-type]
+    about = [*plain["attacks"], *plain["best"]]
+    samples = [_paired_sample(each, arrays, i) for i, each in enumerate(about)]
+    own, rest = samples[: len(plain["attacks"])], samples[len(plain["attacks"]) :]
+    comparable = Comparable(
+        {each["attack"]: sample for each, sample in zip(plain["attacks"], own, strict=True)},
+        {
+            each["metric"]: Best(each["attack"], each["shadows"], sample)
+            for each, sample in zip(plain["best"], rest, strict=True)
+        },
+    )
+    exposures = [
+        Exposure(**each | {name: arrays[f"exposure.{i}.{name}"] for name in PER_RECORD})
+        for i, each in enumerate(plain["exposures"])
+    ]
+    for each in exposures:
+        counts = {len(getattr(each, name)) for name in PER_RECORD}
+        if len({*counts, *([] if each.label is None else [len(each.label)])}) != 1:
+            raise ValueError("an exposure must have one number of records")
+    notes = checked(list[str], plain["notes"])
+    return Findings(**told, notes=notes, exposures=exposures, comparable=comparable)
+
+
+def checked(kind: Any, plain: object) -> Any:
+    """Plain data as an instance of a type. Raises ValidationError, a ValueError, for data of another type."""
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(kind).validate_python(plain)
+
+
+def _about_exposure(exposure: Exposure) -> dict[str, Any]:
+    label = None if exposure.label is None else list(exposure.label)
+    return {
+        "defence": exposure.defence,
+        "attack": exposure.attack,
+        "label": label,
+        "by_chance": exposure.by_chance,
+    }
+
+
+def _about(sample: PairedSample) -> dict[str, Any]:
+    metrics = {m: [c.value, list(c.limits), c.unseen] for m, c in sample.metrics.items()}
+    names = ("pairs", "n_members", "n_nonmembers")
+    return {name: getattr(sample, name) for name in names} | {"metrics": metrics}
+
+
+def _paired_sample(about: Mapping[str, Any], arrays: Mapping[str, np.ndarray], i: int) -> PairedSample:
+    metrics = {
+        metric: Compared(value, Limits(*limits), unseen, arrays[f"{i}.{metric}"])
+        for metric, (value, limits, unseen) in about["metrics"].items()
+    }
+    return PairedSample(about["pairs"], about["n_members"], about["n_nonmembers"], metrics)

@@ -1,0 +1,175 @@
+"""A look at the synthetic records of a study: what they alone give away, whether they are copies or all alike."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+import numpy as np
+
+from ..attacks._statistic import mid_quantile
+from ..core.progress import Progress
+from ..core.registry import Plugin
+from ..core.results import Flag, Row, SyntheticSample
+from ..data.dataset import Indices
+from ..evaluation.flags import collapse_flags, copying_flags
+from ..evaluation.generator_attacks import collapsed, copied, domias, nearest, nearest_neighbour
+from ..evaluation.measure import BY_LABEL, SLICE_METRICS
+from ..evaluation.vulnerable_records import data_uri
+from ..generators import Generator, Synthetic
+from ..metrics import Sample
+from ..signals.types import Array
+from ..train.recipe import Generate
+from .defended_models import Trial
+from .train import Workshop
+
+MODELS = 4  # whose generators are looked at: each takes seconds
+SHOWN = 20  # samples in the report
+
+
+@dataclass(frozen=True, eq=False)
+class Generated:
+    """What was found about the synthetic records of all defences."""
+
+    rows: list[Row] = field(default_factory=list)
+    flags: list[Flag] = field(default_factory=list)
+    samples: list[SyntheticSample] = field(default_factory=list)
+    generators: dict[str, Plugin] = field(default_factory=dict)
+
+
+def look_at_generators(trials: Sequence[Trial], workshop: Workshop, progress: Progress) -> Generated:
+    """Measure the generator of each defence that has one. Defences with the same generator share the look."""
+    looks: dict[Generate, Look] = {}
+    found = Generated()
+    stages = [(t, n) for t in trials for n, s in enumerate(t.recipe.stages) if isinstance(s, Generate)]
+    progress.stage("generators", len(stages))
+    for trial, number in stages:
+        stage = trial.recipe.stages[number]
+        assert isinstance(stage, Generate)
+        if stage not in looks:
+            looks[stage] = Look.at(trial, number, workshop)
+        look, label = looks[stage], trial.defence.label
+        found.rows.extend(replace(row, defence=label) for row in look.rows)
+        found.flags.extend(replace(flag, defence=label) for flag in look.flags)
+        found.samples.extend(replace(sample, defence=label) for sample in look.samples)
+        found.generators[stage.generator.name] = stage.generator
+        progress.advance()
+    return found
+
+
+@dataclass(frozen=True, eq=False)
+class Look:
+    """The synthetic records of up to MODELS targets, beside the records at stake.
+
+    What is found is under the label of the defence in `trial`, and the same for others with the same generator.
+    """
+
+    trial: Trial
+    stage: Generate
+    targets: tuple[int, ...]
+    made: list[Synthetic]  # [targets]
+
+    @classmethod
+    def at(cls, trial: Trial, number: int, workshop: Workshop) -> "Look":
+        """Read the records that stage `number` of a trial's recipe made."""
+        stage, jobs = trial.recipe.stages[number], workshop.jobs(trial.recipe)
+        assert isinstance(stage, Generate)
+        targets = trial.split.targets[: MODELS if stage.sees_members else 1]
+        return cls(trial, stage, targets, [workshop.synthetic(jobs[m], number) for m in targets])
+
+    @property
+    def generator(self) -> Generator:
+        """What made the records."""
+        return self.stage.generator
+
+    def fitted_on(self, m: int) -> Indices:
+        """Rows of the records that model m's generator was fitted on."""
+        if self.stage.fitted_on == "public":
+            return np.asarray(self.trial.dataset.parts["public"])
+        return self.trial.split.trained_on(m)
+
+    @cached_property
+    def rows(self) -> list[Row]:
+        """How well membership is told from the synthetic records alone; nothing where they know no members."""
+        return list(self._attacked()) if self.stage.sees_members else []
+
+    @cached_property
+    def flags(self) -> list[Flag]:
+        """Whether the generator copies, or makes one record over and over; one model is enough to warn."""
+        raised = (self._raised(m, made) for m, made in zip(self.targets, self.made, strict=True))
+        return next((flags for flags in raised if flags), [])
+
+    @cached_property
+    def samples(self) -> list[SyntheticSample]:
+        """Some records of the first target, the first of each class and then the next, with their nearest ones."""
+        return list(self._samples())
+
+    @property
+    def _label(self) -> str:
+        return self.trial.defence.label
+
+    def _attacked(self) -> Iterator[Row]:
+        x, outside = self.trial.dataset.x, self.trial.split.population(self.trial.dataset)
+        at_stake = x[self.trial.split.records]
+        attacks: dict[str, Callable[[Synthetic], Array]] = {
+            "nearest_neighbour": lambda made: nearest_neighbour(at_stake, made.x)
+        }
+        if outside.size:
+            attacks["domias"] = lambda made: domias(at_stake, made.x, x[outside])
+        for attack, score in attacks.items():
+            sample = self._sample(np.stack([score(made) for made in self.made]))
+            for metric in SLICE_METRICS:
+                e = BY_LABEL[metric].estimate(sample)
+                yield Row(
+                    metric,
+                    e.value,
+                    e.lo,
+                    e.hi,
+                    e.n_members,
+                    e.n_nonmembers,
+                    attack=attack,
+                    slice="generator",
+                    defence=self._label,
+                    detail={**e.detail, "models": len(self.targets)},
+                )
+
+    def _raised(self, m: int, made: Synthetic) -> list[Flag]:
+        """The flags that the records made for model m raise."""
+        x, y, names = self.trial.dataset.x, self.trial.dataset.y, self.trial.dataset.classes
+        outside, own = self.trial.split.population(self.trial.dataset), self.fitted_on(m)
+        alike = [names[c] for c in collapsed(made.x, made.y, x[own], y[own])]
+        raised = list(collapse_flags(self._label, alike))
+        if self.stage.fitted_on == "members":  # a copy of a public record gives no member away
+            copies = copied(made.x, x[own], x[outside if outside.size else own])
+            raised += copying_flags(self._label, *copies, self.rows)
+        return raised
+
+    def _samples(self) -> Iterator[SyntheticSample]:
+        made, dataset, own = self.made[0], self.trial.dataset, self.fitted_on(self.targets[0])
+        order = np.argsort(_rank_in_class(made.y), kind="stable")[:SHOWN]
+        which, distances = nearest(made.x[order], dataset.x[own])
+        for record, place, distance in zip(order, own[which], distances, strict=True):
+            picture = (
+                (data_uri(made.x[record]), data_uri(dataset.x[place])) if dataset.is_image else (None, None)
+            )
+            yield SyntheticSample(
+                self._label, self.generator.name, dataset.classes[made.y[record]], float(distance), *picture
+            )
+
+    def _sample(self, scores: Array) -> Sample:
+        """Scores [targets, N], as ranks within the target, with membership."""
+        split, targets = self.trial.split, list(self.targets)
+        model, record = np.nonzero(split.audited[targets] & self.trial.average)
+        ranks = np.stack([mid_quantile(row, row) for row in scores])
+        half = np.arange(len(split.records)) % 2 == 0  # where advantage's threshold is chosen
+        return Sample(
+            ranks[model, record], split.members[targets][model, record], model, record, half[record]
+        )
+
+
+def _rank_in_class(y: Indices) -> Indices:
+    """How many records of the same class come before each [n]."""
+    order = np.argsort(y, kind="stable")
+    rank = np.empty(len(y), np.int64)
+    starts = np.searchsorted(y[order], y[order])
+    rank[order] = np.arange(len(y)) - starts
+    return rank

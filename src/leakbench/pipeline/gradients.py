@@ -1,0 +1,49 @@
+"""Gradient norms of the candidate records, for white-box attacks: made once for each model, and kept in the store."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..core.progress import Progress
+from ..core.store import Entry, Made, expected
+from ..signals.axes import Numbers
+from ..signals.statistics import GRADIENT_NORMS
+from ..signals.types import PerModel
+from ..train.gradients import log_gradient_norms
+from ..train.recipe import Recipe
+from .train import WEIGHTS, Answers, Workshop, fingerprint
+
+FILE = "log_norms.npy"
+
+
+@dataclass(frozen=True, eq=False)
+class Gradients:
+    """The logarithm of the gradient norm of every candidate record in M models, as `log_gradient_norms` says."""
+
+    log_norms: PerModel  # [M, K, N], K = 1 without those in the last layer
+    entries: Sequence[Entry]  # [M]
+
+
+def query_gradients(workshop: Workshop, recipe: Recipe, answers: Answers, progress: Progress) -> Gradients:
+    """The gradient norms of a recipe's models. No output transform has a part in them: the parameters are read."""
+    data, records = workshop.dataset, workshop.split.records
+    specs = [{"model": entry.path.name, "rows": fingerprint(records)} for entry in answers.entries]
+
+    def make(m: int) -> Made:
+        about = (len(data.classes), recipe.architecture, answers.entries[m].tensors(WEIGHTS), records)
+        return {FILE: log_gradient_norms(data.x, data.y, *about, **workshop.asking)}, {}
+
+    def check(entry: Entry) -> None:
+        found = expected(entry.array(FILE), (None, len(records)), "f")
+        if not 1 <= len(found) <= len(GRADIENT_NORMS):
+            raise ValueError(f"there must be 1 or {len(GRADIENT_NORMS)} norms of a record, got {len(found)}")
+
+    entries = workshop.store.shared(
+        "gradients", specs, make, lambda m, entry: progress.advance(), check=check
+    )
+
+    def load(m: int) -> Numbers:
+        return entries[m].array(FILE)
+
+    return Gradients(PerModel((len(entries), *load(0).shape), load, np.dtype(np.float64)), entries)

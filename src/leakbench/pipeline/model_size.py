@@ -1,0 +1,81 @@
+"""How large the models of a defence are, and what pruning took from them; and the epsilon that DP-SGD spent."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ..core.results import LayerSize, Row
+from ..train.networks.build import loaded
+from ..train.private import promise, spent
+from ..train.recipe import Recipe
+from ..train.sizes import Sizes, sizes
+from .defended_models import Trial
+from .train import WEIGHTS, Workshop
+
+RANGE = {"interval": "lowest to highest of the models"}
+
+
+@dataclass(frozen=True, eq=False)
+class Footprints:
+    """The sizes of every model of a study, measured once for each recipe."""
+
+    workshop: Workshop
+    _measured: dict[Recipe, list[Sizes]] = field(default_factory=dict, repr=False)
+
+    def of(self, trial: Trial) -> list[Sizes]:
+        """The sizes of the models of a trial [M]."""
+        if trial.recipe not in self._measured:
+            self._measured[trial.recipe] = [self._size(trial, m) for m in range(len(trial.answers.entries))]
+        return self._measured[trial.recipe]
+
+    def rows(self, trial: Trial, baseline: Trial) -> Iterator[Row]:
+        """Parameters, multiply-adds, bytes and the share of weights that pruning took, and DP's epsilon."""
+        label, found, before = trial.defence.label, self.of(trial), self.of(baseline)
+        yield _over_models("parameters", label, [s.parameters for s in found])
+        yield _over_models("nonzero_parameters", label, [s.nonzero for s in found])
+        yield _over_models("multiply_adds", label, [s.multiply_adds for s in found])
+        yield _over_models("bytes_on_disk", label, [s.bytes for s in found], "B")
+        gone = [1.0 - _left(s) / max(_weights(s), _weights(b)) for s, b in zip(found, before, strict=True)]
+        yield _over_models("sparsity", label, gone)
+        fewest = int(trial.split.sizes.min())
+        loss = spent(trial.recipe, fewest)  # fewer members, larger shares: the largest epsilon
+        if loss is not None:
+            about: dict[str, Any] = {"delta": loss.delta, "accountant": loss.accountant}
+            if np.isfinite(loss.epsilon):
+                about["promise"] = promise(trial.recipe, fewest, loss.accountant)
+            yield Row("epsilon", loss.epsilon, defence=label, detail=about)
+
+    def layers(self, trial: Trial, baseline: Trial) -> Iterator[LayerSize]:
+        """Weights and zeros of each layer, means over the models; nothing where no weight went."""
+        found, before = self.of(trial), self.of(baseline)
+        if [s.layers for s in found] == [s.layers for s in before] or _left(found[0]) >= _weights(before[0]):
+            return
+        for n, layer in enumerate(found[0].layers):
+            yield LayerSize(
+                trial.defence.label,
+                layer.name,
+                layer.kind,
+                float(np.mean([s.layers[n].weights for s in found])),
+                float(np.mean([s.layers[n].zeros for s in found])),
+                float(np.mean([s.layers[n].weights for s in before])),
+            )
+
+    def _size(self, trial: Trial, m: int) -> Sizes:
+        shape, classes = trial.dataset.x.shape[1:], len(trial.dataset.classes)
+        weights = trial.answers.entries[m].tensors(WEIGHTS)
+        return sizes(loaded(trial.recipe.architecture, shape, classes, weights), shape)
+
+
+def _weights(found: Sizes) -> int:
+    return sum(layer.weights for layer in found.layers)
+
+
+def _left(found: Sizes) -> int:
+    return sum(layer.weights - layer.zeros for layer in found.layers)
+
+
+def _over_models(metric: str, label: str, values: Sequence[float], unit: str | None = None) -> Row:
+    mean, low, high = float(np.mean(values)), float(min(values)), float(max(values))
+    return Row(metric, mean, low, high, defence=label, unit=unit, detail=dict(RANGE))

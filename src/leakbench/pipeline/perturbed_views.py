@@ -1,0 +1,111 @@
+"""Classes predicted in perturbed views, as they are released: made once for each model, and kept in the store."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..core.progress import Progress
+from ..core.seeds import derive
+from ..core.store import Entry, Made, expected
+from ..defences.chain import Protected
+from ..signals.axes import Numbers
+from ..signals.types import Array, PerModel
+from ..signals.views import Perturbation
+from ..train.query import predicted_classes
+from ..train.recipe import Recipe
+from .study import Query
+from .train import WEIGHTS, Answers, Workshop, fingerprint
+
+FILE = "predicted.npy"
+
+
+@dataclass(frozen=True, eq=False)
+class Perturbed:
+    """What M models predict in K perturbed views of the candidate records."""
+
+    predicted: PerModel  # [M, K, N]
+    views: tuple[str, ...]  # [K] names
+    entries: Sequence[Entry]  # [M]
+
+
+def query_perturbed(
+    workshop: Workshop, defence: Protected, recipe: Recipe, answers: Answers, asked: Query, progress: Progress
+) -> Perturbed | None:
+    """The predicted classes that a defence releases; None where nothing is perturbed.
+
+    An output transform that keeps the largest class is not computed: defences of one recipe share these entries.
+    """
+    perturbations = asked.perturbations
+    if not perturbations:
+        return None
+    views = tuple(each.name for each in perturbations for _ in range(each.draws))
+    specs = _specs(workshop, defence, recipe, answers, perturbations)
+    shape = (len(views), len(workshop.split.records))
+
+    def make(m: int) -> Made:
+        return {FILE: _predicted(workshop, defence, recipe, m, answers.entries[m], perturbations)}, {}
+
+    def check(entry: Entry) -> None:
+        expected(entry.array(FILE), shape, "u")
+
+    entries = workshop.store.shared(
+        "predictions", specs, make, lambda m, entry: progress.advance(), check=check
+    )
+
+    def load(m: int) -> Numbers:
+        return entries[m].array(FILE)
+
+    return Perturbed(PerModel((len(entries), *shape), load, np.dtype(np.uint8)), views, entries)
+
+
+def unqueried(workshop: Workshop, defence: Protected, recipe: Recipe, answers: Answers, asked: Query) -> int:
+    """Of how many models the store lacks the predicted classes."""
+    specs = _specs(workshop, defence, recipe, answers, asked.perturbations)
+    return sum(not workshop.store.has("predictions", spec) for spec in specs)
+
+
+def _specs(
+    workshop: Workshop,
+    defence: Protected,
+    recipe: Recipe,
+    answers: Answers,
+    perturbations: Sequence[Perturbation],
+) -> list[dict[str, object]]:
+    """What determines each model's predicted classes: also its defender, where the output transform moves them."""
+    changes = [part.describe() for part in defence.parts] if defence.changes_labels else []
+    return [
+        {
+            "model": entry.path.name,
+            "rows": fingerprint(workshop.split.records),
+            "perturbations": [[each.name, each.draws] for each in perturbations],
+            "seed": workshop.seed,
+            "defence": changes,
+            "owner": workshop.owner(recipe, m, entry).seed if changes else None,
+        }
+        for m, entry in enumerate(answers.entries)
+    ]
+
+
+def _predicted(
+    workshop: Workshop,
+    defence: Protected,
+    recipe: Recipe,
+    m: int,
+    model: Entry,
+    perturbations: Sequence[Perturbation],
+) -> NDArray[np.unsignedinteger[Any]]:
+    data, owner = workshop.dataset, workshop.owner(recipe, m, model)
+
+    def release(k: int, logits: Array) -> Array:
+        if not defence.changes_labels:
+            return logits
+        return defence.release(replace(owner, seed=derive(owner.seed, "perturbed view", k)))(logits)
+
+    about = (data.x, len(data.classes), recipe.architecture, model.tensors(WEIGHTS), workshop.split.records)
+    found: NDArray[np.unsignedinteger[Any]] = predicted_classes(
+        *about, perturbations, workshop.seed, release, **workshop.asking
+    )
+    return found

@@ -1,0 +1,368 @@
+"""Trained models and their answers, each made once: found in the store, or made and put there."""
+
+import hashlib
+import math
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from functools import cache, cached_property, partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, Field, TypeAdapter
+
+from ..core.content_key import content_key
+from ..core.cpu import neighbours
+from ..core.errors import InputError, StoreError
+from ..core.log import event
+from ..core.progress import Progress
+from ..core.seeds import derive
+from ..core.store import Entry, Made, Store, expected, remedy, until_done
+from ..data.dataset import Dataset, Indices
+from ..data.designs import Split
+from ..defences.owner import Owner, Records
+from ..generators import Synthetic
+from ..signals.types import PerModel
+from ..signals.views import parse_views
+from ..train.autotune_group_size import group_that_pays
+from ..train.job import Job, Trained, diverged, groups
+from ..train.query import answering, query, query_noise
+from ..train.recipe import Generate, Recipe
+from ..train.recipe.engine import Engine
+from ..train.recipe.waves import waves
+from ..train.run_stages import models_at_once, synthetic, train_group
+from .study import Query
+
+WEIGHTS, MASKS, TRACES = "weights.safetensors", "masks.safetensors", "traces.npy"
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """What the models of one recipe answered, read as it is needed, and their entries in the store."""
+
+    logits: PerModel  # [M, V, N, C]
+    noisy: PerModel | None  # [M, K, N, C], first view
+    noise_scale: float
+    entries: Sequence[Entry]  # [M], which hold what the models cost
+    signals: Sequence[Entry]  # [M], which hold the answers
+    views: tuple[str, ...]  # [V] names
+
+
+@dataclass(frozen=True, eq=False)
+class Workshop:
+    """Makes models and asks them: one data set, one split, one seed, one store."""
+
+    dataset: Dataset
+    split: Split
+    seed: int
+    store: Store
+    group_size: int | None = None  # models trained at once; None: a short measurement tells
+    engine: Engine = field(default_factory=Engine)
+    _found: dict[str, Entry] = field(default_factory=dict, repr=False)  # verified once a run, by key
+    _group_sizes: dict[Recipe, int] = field(
+        default_factory=dict, repr=False
+    )  # measured, by how a model begins
+    _shared: dict[str, Synthetic] = field(
+        default_factory=dict, repr=False
+    )  # by key: what does not depend on members
+    _jobs: dict[Recipe, tuple[Job, ...]] = field(default_factory=dict, init=False, repr=False)
+    _keys: dict[Job, str] = field(default_factory=dict, init=False, repr=False)
+
+    def jobs(self, recipe: Recipe) -> tuple[Job, ...]:
+        """One training job for each model of the split. Model m has the same seed under every defence."""
+        if recipe not in self._jobs:
+            shared = derive(self.seed, "shared")
+            self._jobs[recipe] = tuple(
+                Job(recipe, members, dev, self._seed("model", m), shared, self.engine)
+                for m, (members, dev) in enumerate(zip(self._members, self.split.dev, strict=True))
+            )
+        return self._jobs[recipe]
+
+    @cached_property
+    def _members(self) -> list[Indices]:
+        """The members of each model, as rows of the data set."""
+        return [self.split.trained_on(m) for m in range(len(self.split.members))]
+
+    def _seed(self, what: str, m: int) -> int:
+        return derive(self.seed, what, self.split.number(m))
+
+    def spec(self, job: Job) -> dict[str, Any]:
+        """What determines a model: the content of its key."""
+        return job.describe(self.dataset.fingerprint)
+
+    def _key(self, job: Job) -> str:
+        """The key of a job's model."""
+        if job not in self._keys:
+            self._keys[job] = content_key(self.spec(job))
+        return self._keys[job]
+
+    def missing(self, recipe: Recipe) -> list[Job]:
+        """The jobs that the store does not hold yet."""
+        return [job for job in self.jobs(recipe) if self._model(job) is None]
+
+    def folders(self, jobs: Sequence[Job]) -> list[Path]:
+        """Where the store keeps, or will keep, the models of these jobs."""
+        return [self.store.folder("models", self.spec(job)) for job in jobs]
+
+    def train(self, recipes: Sequence[Recipe]) -> None:
+        """Train the models that the store does not hold, one process or several on the same store.
+
+        Each is kept after every stage that trains, so that no stage is run twice: not after a stop, and not for
+        another recipe that begins with the same stages. What another process has claimed is waited for.
+        """
+        for wave in waves([recipe for recipe in dict.fromkeys(recipes) if self.missing(recipe)]):
+            self._train_wave(wave)
+
+    def _train_wave(self, wave: Sequence[Recipe]) -> None:
+        left = [job for recipe in wave for job in self.missing(recipe)]
+        kinds = sorted(groups(left, max(1, len(left))), key=lambda alike: -alike[0].recipe.passes)
+        until_done(lambda: next(filter(None, map(self._train_some, kinds)), 0), lambda: not any(kinds))
+
+    def _train_some(self, left: list[Job]) -> int:
+        """Train some of the jobs, which are alike, and drop from `left` those that are done; how many it trained."""
+        with ExitStack() as claims:
+            mine = self._claimed(left, claims)
+            begun: dict[int, list[Job]] = {}
+            for job in mine:
+                begun.setdefault(self.stages_done(job), []).append(job)
+            for jobs in begun.values():
+                done = [self._begun(job) for job in jobs]
+                train_group(self.dataset, jobs, done=done, keep=self._keep, make=self.synthetic)
+        left[:] = [job for job in left if self._key(job) not in self._found]
+        return len(mine)
+
+    def _claimed(self, left: Sequence[Job], claims: ExitStack) -> list[Job]:
+        """A group of the jobs that nobody else makes or has made, until `claims` end.
+
+        All processes take the first that are free: what lies behind the first of a group is free, most likely.
+        """
+        mine: list[Job] = []
+        size = len(left)
+        for i, job in enumerate(left):
+            if len(mine) == size:
+                break
+            free = self._model(job) is None and claims.enter_context(
+                self.store.claim("models", self.spec(job))
+            )
+            if not free or self._model(job) is not None:  # another may just have made it
+                continue
+            if not mine:
+                size = share(len(left) - i, self.at_once(left), neighbours())
+            mine.append(job)
+        return mine
+
+    def at_once(self, jobs: Sequence[Job]) -> int:
+        """How many of these jobs, which are alike, are trained at once: what the study says, or a measurement."""
+        if self.group_size is not None:
+            return min(self.group_size, models_at_once(self.dataset, jobs[0]))
+        kind = jobs[0].recipe.until(jobs[0].recipe.kept[0])
+        if kind not in self._group_sizes:
+            self._group_sizes[kind] = group_that_pays(self.dataset, jobs)
+        return self._group_sizes[kind]
+
+    def models(self, recipe: Recipe) -> list[Entry]:
+        """The models of a recipe, trained where the store has none."""
+        self.train([recipe])
+        found = [self._model(job) for job in self.jobs(recipe)]
+        assert None not in found
+        return [entry for entry in found if entry is not None]
+
+    def diverged(self, recipe: Recipe) -> dict[int, str]:
+        """Which models of a recipe diverged in their training, with their seed and what is not finite any more."""
+        found = zip(self.jobs(recipe), self.models(recipe), strict=True)
+        lost = {m: (job.seed, diverged(entry.meta["stages"])) for m, (job, entry) in enumerate(found)}
+        return {m: f"seed {seed}: {why}" for m, (seed, why) in lost.items() if why}
+
+    def synthetic(self, job: Job, number: int) -> Synthetic:
+        """The synthetic records of a stage of a job; made once for all recipes that make the same."""
+        stage = job.recipe.stages[number]
+        assert isinstance(stage, Generate)
+        own = {"members": job.describe("")["members"], "seed": job.seed}
+        spec = {
+            "data": self.dataset.fingerprint,
+            "stage": stage.describe(),
+            "from": own if stage.sees_members else {"seed": job.shared_seed},
+            "size": len(job.members),
+        }
+        key = content_key(spec)
+        if key in self._shared:
+            return self._shared[key]
+
+        def make() -> Made:
+            made = synthetic(self.dataset, job, number)
+            return {"x.npy": made.x, "y.npy": made.y}, {"seconds": made.seconds}
+
+        def read(entry: Entry) -> Synthetic:
+            x = expected(entry.array("x.npy"), (None, *self.dataset.x.shape[1:]), "f")
+            y = expected(entry.array("y.npy"), (len(x),), "iu")
+            if len(y) and not 0 <= y.min() <= y.max() < len(self.dataset.classes):
+                raise ValueError("labels must be places in the classes")
+            return Synthetic(np.array(x), np.array(y), float(entry.meta["seconds"]))
+
+        made = read(self.store.once("synthetic", spec, make, read))
+        if not stage.sees_members:
+            self._shared[key] = made
+        return made
+
+    def ask(self, recipe: Recipe, asked: Query, progress: Progress) -> Answers:
+        """The answers of every model of a recipe on the records at stake, then on the test part."""
+        entries = self.models(recipe)
+        specs = [self._asked(entry.path.name, asked) for entry in entries]
+        signals = self.store.shared(
+            "signals",
+            specs,
+            lambda m: (self._answers(recipe, entries[m], asked), {}),
+            lambda m, entry: progress.advance(),
+            check=partial(self._check_answers, asked),
+        )
+
+        def per_model(name: str) -> PerModel:
+            first = signals[0].array(name)
+            return PerModel((len(signals), *first.shape), lambda m: signals[m].array(name))
+
+        noisy = per_model("noisy.npy") if asked.noise else None
+        views = tuple(view.name for view in parse_views(asked.shown))
+        return Answers(per_model("logits.npy"), noisy, asked.noise_scale, entries, signals, views)
+
+    def _check_answers(self, asked: Query, entry: Entry) -> None:
+        """Raise unless an entry holds answers of a model to what is asked."""
+        shape = (len(self.rows), len(self.dataset.classes))
+        expected(entry.array("logits.npy"), (len(parse_views(asked.shown)), *shape), "f")
+        if asked.noise:
+            expected(entry.array("noisy.npy"), (asked.noise, *shape), "f")
+
+    @property
+    def rows(self) -> Indices:
+        """What every model is asked about: the records at stake, then the test part."""
+        return np.concatenate([self.split.records, self.dataset.parts["test"]])
+
+    def answered(self, job: Job, asked: Query) -> bool:
+        """Whether the store holds the answers of a job's model."""
+        return self.store.has("signals", self._asked(self._key(job), asked))
+
+    def owner(self, recipe: Recipe, m: int, model: Entry) -> Owner:
+        """Model m of a recipe in the hands of a defender."""
+        data, job = self.dataset, self.jobs(recipe)[m]
+
+        def records(rows: Indices) -> Records:
+            return Records(data.x[rows], data.y[rows])
+
+        def ask(x: NDArray[np.float32]) -> NDArray[np.float64]:
+            return network()(x).astype(np.float64)
+
+        @cache
+        def network() -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
+            about = (data.x.shape[1:], len(data.classes), recipe.architecture, model.tensors(WEIGHTS))
+            return answering(*about, **self.asking)
+
+        return Owner(
+            self._seed("owner", m),
+            ask,
+            members=lambda: records(job.members),
+            public=lambda: records(data.parts.get("public", np.empty(0, np.int64))),
+        )
+
+    def _keep(self, job: Job, number: int, trained: Trained) -> None:
+        if number in job.recipe.kept:
+            part = job.until(number)
+            files: dict[str, Any] = {WEIGHTS: trained.weights}
+            files |= {MASKS: trained.masks} if trained.masks else {}
+            files |= {TRACES: trained.traces} if trained.traces is not None else {}
+            key = self._key(part)
+            self._found[key] = self.store.put("models", self.spec(part), files, {"stages": trained.log})
+            event("trained", key=key, seed=job.seed, stage=number, seconds=trained.log[-1]["seconds"])
+
+    def _model(self, job: Job) -> Entry | None:
+        """The model of a job, if the store holds it."""
+        key = self._key(job)
+        if key not in self._found:
+            entry = self.store.get("models", self.spec(job), partial(check_model, job))
+            if entry is not None:
+                self._found[key] = entry
+        return self._found.get(key)
+
+    def stages_done(self, job: Job) -> int:
+        """How many of the job's stages the store holds the model of."""
+        return next((n + 1 for n in reversed(job.recipe.kept) if self._model(job.until(n)) is not None), 0)
+
+    def _begun(self, job: Job) -> Trained | None:
+        """What the store holds of a job that is not finished."""
+        stages = self.stages_done(job)
+        if not stages:
+            return None
+        entry = self._model(job.until(stages - 1))
+        assert entry is not None
+        masks = entry.tensors(MASKS) if MASKS in entry.files else {}
+        traces = np.array(entry.array(TRACES)) if TRACES in entry.files else None
+        return Trained(entry.tensors(WEIGHTS), masks, entry.meta["stages"], traces)
+
+    def _asked(self, model: str, asked: Query) -> dict[str, Any]:
+        """What determines the answers of the model of this key."""
+        return {
+            "model": model,
+            "rows": fingerprint(self.rows),
+            "views": list(asked.shown),
+            "noise": [asked.noise, asked.noise_scale] if asked.noise else [],
+        }
+
+    @property
+    def asking(self) -> dict[str, Any]:
+        """How models are asked."""
+        return {"mean": self.dataset.mean, "std": self.dataset.std, "engine": self.engine}
+
+    def _answers(self, recipe: Recipe, model: Entry, asked: Query) -> dict[str, Any]:
+        weights, classes, rows = model.tensors(WEIGHTS), len(self.dataset.classes), self.rows
+        about = (self.dataset.x, classes, recipe.architecture, weights, rows)
+        try:
+            files = {"logits.npy": query(*about, asked.shown, **self.asking)}
+        except InputError as error:
+            raise StoreError(
+                f"{model.path} holds no model of this study: {error}; {remedy(model.path)}"
+            ) from None
+        if asked.noise:
+            noise = (asked.noise, asked.noise_scale, derive(self.seed, "noise"))
+            files["noisy.npy"] = query_noise(*about, *noise, **self.asking)
+        return files
+
+
+def fingerprint(rows: Indices) -> str:
+    """What tells these rows from others."""
+    return hashlib.sha256(rows.tobytes()).hexdigest()
+
+
+class StageLog(BaseModel, strict=True, extra="allow"):
+    """What is read of the log of a stage; see `Trained`."""
+
+    stage: str
+    seconds: float
+    epochs: int = 1
+    epoch_seconds: list[float] | None = Field(None, min_length=1)
+    diverged: str | None = None
+
+
+LOGS = TypeAdapter(list[StageLog])
+
+
+def check_model(job: Job, entry: Entry) -> None:
+    """Raise unless an entry holds the weights of a job's model, and its log."""
+    if WEIGHTS not in entry.files:
+        raise ValueError(f"{WEIGHTS} is missing")
+    log, stages = LOGS.validate_python(entry.meta["stages"]), len(job.recipe.stages)
+    if len(log) != stages and not (0 < len(log) < stages and log[-1].diverged):
+        raise ValueError(f"the log must have {stages} stages, got {len(log)}")
+    if TRACES in entry.files:
+        expected(entry.array(TRACES), (None, len(job.members)), "f")
+
+
+def share(left: int, most: int, processes: int) -> int:
+    """How many of the models that are `left` a process is to train next: at most `most`, and fewer towards the end, so
+    that the processes of a machine end together.
+
+    >>> [share(left, 16, 2) for left in (64, 48, 8, 4, 1)]
+    [16, 12, 4, 2, 1]
+    """
+    fair = left if processes == 1 else math.ceil(left / (2 * processes))
+    least = min(max(1, most // 4), math.ceil(left / processes))
+    return min(left, most, max(least, fair))

@@ -1,0 +1,81 @@
+"""The plain data of report.json, from results and back."""
+
+import math
+import re
+from dataclasses import asdict, fields, replace
+from typing import Any, TypeVar
+
+from ..core.results import (
+    SCHEMA,
+    Curve,
+    Distribution,
+    ExposedRecord,
+    Flag,
+    LayerSize,
+    Overlap,
+    ResultData,
+    Row,
+    SyntheticSample,
+)
+from .verdict import verdict
+from .view import View
+
+PLAIN = ("kind", "title", "methods", "provenance", "study", "notes")  # fields that hold plain values
+T = TypeVar("T")
+
+
+def to_plain(results: ResultData) -> dict[str, Any]:
+    """Plain data for JSON; a number that is not finite becomes null."""
+    plain = asdict(replace(results, exposures=[]))
+    del plain["exposures"]
+    plain["results"] = plain.pop("rows")
+    clean: dict[str, Any] = _finite({"schema": SCHEMA, "verdict": asdict(verdict(View(results))), **plain})
+    return clean
+
+
+def from_plain(plain: dict[str, Any]) -> dict[str, Any]:
+    """The fields of `ResultData`, each value checked: the inverse of `to_plain`."""
+    from pydantic import create_model
+
+    given = {k: v for k, v in plain.items() if k not in ("schema", "verdict", "results")}
+    given["rows"] = _typed(Row, plain["results"])
+    if not re.fullmatch("[0-9a-f]{0,64}", plain.get("identity", "")):
+        raise TypeError(f"identity must be hexadecimal digits, got {plain['identity']!r}")
+    given |= {
+        "curves": _typed(Curve, plain["curves"]),
+        "flags": _typed(Flag, plain["flags"]),
+        "records": _typed(ExposedRecord, plain["records"]),
+        "samples": _typed(SyntheticSample, plain.get("samples", [])),  # leakbench 0.1.0 wrote none
+        "layers": _typed(LayerSize, plain.get("layers", [])),
+        "distributions": _typed(Distribution, plain.get("distributions", [])),
+        "overlaps": _typed(Overlap, plain.get("overlaps", [])),
+    }
+    plain_fields = [f for f in fields(ResultData) if f.name in PLAIN and f.name in given]
+    kinds: dict[str, Any] = {f.name: (f.type, ...) for f in plain_fields}
+    create_model("Report", **kinds).model_validate({name: given[name] for name in kinds}, strict=True)
+    return given
+
+
+def _typed(kind: type[T], items: list[dict[str, Any]]) -> list[T]:
+    """Instances of a dataclass from plain data, every value checked; null becomes NaN where a number must be."""
+    from pydantic import TypeAdapter
+
+    kinds = {f.name: f.type for f in fields(kind)}  # type: ignore[arg-type]
+
+    def known(name: str, value: Any) -> Any:
+        if kinds.get(name) == list[float] and isinstance(value, list):
+            return [math.nan if v is None else v for v in value]
+        return math.nan if value is None and kinds.get(name) is float else value
+
+    known_items = [{name: known(name, value) for name, value in item.items()} for item in items]
+    return TypeAdapter(list[kind]).validate_python(known_items)  # type: ignore[valid-type]
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: _finite(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(v) for v in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

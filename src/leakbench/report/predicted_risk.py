@@ -1,0 +1,267 @@
+"""What the released answers give away by themselves: a table, histograms, and what goes with leakage."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from markupsafe import Markup
+
+from ..core.results import BEST, OUTPUTS, Distribution, Row
+from .figures.scatter import number, numbered, scattered
+from .figures.svg import FONT, MUTED, colour, figure, inline, place
+from .numbers import MISSING, finite, metric_title, show
+from .tables.tables import Cell, Column, Table
+from .view import BASELINE, View, distinct
+
+WIDTH, HEIGHT = 330.0, 190.0
+ENTROPY_ATTACK = "entropy"
+STATISTICS = {"entropy": "entropy of the answer, nats", "loss": "cross-entropy of the label, nats"}
+
+
+def outputs(view: View) -> Table:
+    """One line a defence: every number of the released answers, and the AUC of the attack on their entropy."""
+    metrics = [m for m in OUTPUTS if any(r.metric == m for r in view.outputs)]
+    rows = {(r.defence, r.metric): r for r in view.outputs}
+    named = [d for d in view.defences if any(defence == d for defence, _ in rows)]
+    aucs = {d: released_auc(view, d) for d in named}
+    attacked = any(aucs.values())
+    columns = [Column("Model" if view.results.kind == "audit" else "Defence", numeric=False)]
+    columns += [Column(metric_title(m)) for m in metrics]
+    columns += [Column("AUC of −entropy")] if attacked else []
+    lines = []
+    for d in named:
+        head = "the model" if view.results.kind == "audit" else d
+        line = [Cell(head, f"no. {number(view, d)}" if numbered(view) else "")]
+        line += [Cell.of(rows.get((d, m))) for m in metrics]
+        lines.append(line + ([Cell.of(aucs[d])] if attacked else []))
+    return Table(columns, lines)
+
+
+def released_auc(view: View, defence: str) -> Row | None:
+    """The attack on the entropy of the answers as they are released: what undoes the defence is left out."""
+    kinds = (False, None, True) if defence != BASELINE else (None, True)
+    rows = (view.row("auc", defence, ENTROPY_ATTACK, kind) for kind in kinds)
+    return next((r for r in rows if r is not None), None)
+
+
+def histogram(view: View, shown: Distribution, order: int, highest: float) -> Markup:
+    """Members filled, non-members as a line; the height is a share of records, up to `highest`, on a root scale."""
+    made, axes = figure(WIDTH, HEIGHT)
+    place(axes, WIDTH, HEIGHT, left=44, right=14, top=8, bottom=40)
+    edges = np.array(shown.edges)
+    tone = colour(view.defences.index(shown.defence)) if shown.defence in view.defences else colour(0)
+    members, nonmembers = (np.clip(np.nan_to_num(s), 0.0, 1.0) for s in (shown.members, shown.nonmembers))
+    axes.stairs(members, edges, fill=True, color=tone, alpha=0.35, linewidth=0)
+    axes.stairs(members, edges, color=tone, linewidth=1.2)
+    axes.stairs(nonmembers, edges, color=MUTED, linewidth=1.4, linestyle=(0, (3, 1.5)))
+    if shown.statistic == "loss":
+        axes.set_xscale("log")
+    axes.set_xlim(edges[0], edges[-1])
+    axes.set_yscale("function", functions=(np.sqrt, np.square))
+    axes.set_ylim(0, highest)
+    ticks = [t for t in (0.0, 0.01, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0) if t <= highest]
+    axes.set_yticks(ticks, labels=[f"{100 * t:g} %" for t in ticks])
+    axes.set_xlabel(STATISTICS.get(shown.statistic, shown.statistic), color=MUTED, fontsize=FONT)
+    told = ", ".join(
+        f"{metric_title(r.metric)} {show(r).phrase}"
+        for r in view.outputs
+        if r.defence == shown.defence and shown.statistic.replace("loss", "cross_entropy") in r.metric
+    )
+    name = f"outputs-{shown.statistic}-{order}"
+    return inline(made, name, f"{shown.statistic} of members and non-members, {shown.defence}: {told}")
+
+
+def histograms(view: View, statistic: str, most: int) -> list[tuple[str, Markup]]:
+    """A picture a defence, in the order of the defences, all with the same axes."""
+    chosen = {
+        d.defence: d for d in view.results.distributions if d.statistic == statistic and len(d.edges) > 1
+    }
+    named = [d for d in view.defences if d in chosen][:most]
+    shares = [v for d in named for v in (*chosen[d].members, *chosen[d].nonmembers) if finite(v)]
+    highest = min(1.0, 1.05 * max(shares, default=1.0)) or 1.0
+    return [(d, histogram(view, chosen[d], k, highest)) for k, d in enumerate(named)]
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """How closely one number of the answers follows one measure of leakage."""
+
+    name: str
+    leakage: str
+    spearman: Row
+    kendall: Row | None
+
+    @property
+    def strength(self) -> float:
+        """|rho|."""
+        return abs(self.spearman.value)
+
+
+def predictors(view: View, leakage: str) -> list[Predictor]:
+    """The predictors of a leakage metric, the closest first."""
+    found: dict[str, dict[str, Row]] = {}
+    for r in view.correlations:
+        kind, _, rest = r.metric.partition("[")
+        name, _, of = rest.removesuffix("]").partition(",")
+        if of == leakage and finite(r.value):
+            found.setdefault(name, {})[kind] = r
+    made = [
+        Predictor(name, leakage, by["rank_correlation"], by.get("rank_correlation_kendall"))
+        for name, by in found.items()
+        if "rank_correlation" in by
+    ]
+    return sorted(made, key=lambda p: -p.strength)
+
+
+def measures(view: View) -> list[str]:
+    """The measures of leakage that predictors are compared with."""
+    return distinct(r.metric.partition(",")[2].removesuffix("]") for r in view.correlations)
+
+
+def correlations(view: View) -> Table:
+    """One line a predictor, Spearman's and Kendall's correlation with each measure of leakage."""
+    given = measures(view)
+    found = {m: {p.name: p for p in predictors(view, m)} for m in given}
+    titles = [f"{k}, {metric_title(m)}" for m in given for k in ("Spearman", "Kendall")]
+    columns = [Column("Predictor", numeric=False), *(Column(t) for t in titles)]
+    lines = []
+    for name in distinct(name for each in found.values() for name in each):
+        line = [Cell(metric_title(name))]
+        for m in given:
+            p = found[m].get(name)
+            line += [Cell.of(p.spearman if p else None), Cell.of(p.kendall if p else None)]
+        lines.append(line)
+    return Table(columns, lines)
+
+
+def predictor_words(view: View) -> list[str]:
+    """Which predictor follows leakage best, and whether the data can tell."""
+    told = []
+    for measure in measures(view):
+        found = predictors(view, measure)
+        if not found:
+            continue
+        best, n = found[0], found[0].spearman.detail.get("defences", 0)
+        of = f"{metric_title(measure)} of {_attack(best.spearman)}"
+        text = f"Across {n} defences, {_lower(best.name)} follows the {of} most closely:"
+        text += f" Spearman {_rho(best.spearman)}."
+        told.append(f"{text} {_certainty(best, found[1:], n)}")
+    return told
+
+
+def _certainty(best: Predictor, others: list[Predictor], n: int) -> str:
+    if not finite(best.spearman.lo):
+        return f"{n} defences are too few to say how sure that is, or which predictor is best."
+    if best.spearman.lo <= 0 <= (best.spearman.hi or 0.0):
+        return "The interval holds 0: that is not shown to be more than chance."
+    weaker = set(best.spearman.detail.get("weaker", []))
+    beaten = [_lower(p.name) for p in others if p.name in weaker]
+    rest = [f"{_lower(p.name)} ({_rho(p.spearman)})" for p in others if p.name not in weaker]
+    told = [f"It is shown to do so more closely than {_and(beaten)}."] if beaten else []
+    told += [f"The data cannot tell it from {_and(rest)}."] if rest else []
+    return " ".join(told)
+
+
+def _attack(row: Row) -> str:
+    return "the strongest attack" if row.attack == BEST else str(row.attack)
+
+
+def _rho(row: Row) -> str:
+    return show(row).phrase
+
+
+def _lower(metric: str) -> str:
+    title = metric_title(metric)
+    return title if title.startswith("JS ") else title[:1].lower() + title[1:]
+
+
+def _and(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def scatters(view: View) -> list[tuple[str, str, Markup]]:
+    """For each predictor of the first measure of leakage its title, its correlation, and the picture."""
+    given = measures(view)
+    return [
+        (metric_title(p.name), f"Spearman {_rho(p.spearman)}", plot)
+        for order, p in enumerate(predictors(view, given[0]) if given else [])
+        if (plot := scatter(view, p, order)) is not None
+    ]
+
+
+def scatter(view: View, predictor: Predictor, order: int) -> Markup | None:
+    """Predictor against leakage, one mark a defence, with both intervals."""
+    points = _points(view, predictor)
+    if not points:
+        return None
+    leakage = metric_title(predictor.leakage)
+    titles = (
+        _axis(metric_title(predictor.name), points[0][1]),
+        f"{leakage} of {_attack(predictor.spearman)}",
+    )
+    made, _ = scattered(view, points, titles)
+    told = "; ".join(f"{d}: {show(x)}, {leakage} {show(y)}" for d, x, y in points)
+    return inline(made, f"predictor-{order}", f"{metric_title(predictor.name)} against {leakage}. {told}.")
+
+
+def _points(view: View, predictor: Predictor) -> list[tuple[str, Row, Row]]:
+    by = {(r.defence, r.metric): r for r in [*view.utility, *view.outputs]}
+    found = []
+    for d in view.defences:
+        x, y = by.get((d, predictor.name)), view.known(predictor.leakage, d, predictor.spearman.attack)
+        if x is not None and y is not None and finite(x.value) and finite(y.value):
+            found.append((d, x, y))
+    return found
+
+
+def _axis(title: str, row: Row) -> str:
+    return f"{title}, {row.unit}" if row.unit else title
+
+
+def risk(view: View) -> str | None:
+    """Predicted risk of the undefended model (or the first) in a sentence; None where nothing tells of it."""
+    defence = next(iter(distinct(r.defence for r in view.outputs)), None)
+    if defence is None:
+        return None
+    rows = {r.metric: r for r in view.outputs if r.defence == defence}
+    parts = []
+    if (loss := rows.get("js_cross_entropy")) is not None:
+        parts.append(f"the losses of members and non-members are {show(loss).phrase} apart")
+    if (entropy := rows.get("js_entropy")) is not None:
+        parts.append(f"the entropies of the answers {show(entropy).phrase}")
+    distances = ", ".join(parts) + (
+        " (Jensen-Shannon distance, chance taken away: 0 is no difference, 1 no overlap)" if parts else ""
+    )
+    told = [distances] if parts else []
+    if (tail := rows.get("tail_absence@fnr=0.01")) is not None:
+        told.append(
+            f"{show(tail).phrase} of the non-members have a loss that 1 % of the members reach (1 % if the tails"
+            " were alike)"
+        )
+    if (trace := rows.get("loss_trace_iqr_p99")) is not None:
+        told.append(f"one member in a hundred moved its loss by {show(trace).phrase} or more in training")
+    which = (
+        ""
+        if view.results.kind == "audit"
+        else " without a defence"
+        if defence == BASELINE
+        else f" for {defence}"
+    )
+    return (
+        f"Predicted risk{which}, from the answers alone, no shadow model: {'; '.join(told)}."
+        if told
+        else None
+    )
+
+
+def risk_line(view: View) -> str | None:
+    """Predicted risk as one line of a terminal."""
+    defence = next(iter(distinct(r.defence for r in view.outputs)), None)
+    shown = ("js_cross_entropy", "js_entropy", "tail_absence@fnr=0.01", "loss_trace_iqr_p99")
+    rows = {r.metric: r for r in view.outputs if r.defence == defence}
+    told = [
+        f"{metric_title(m)} {show(rows[m])}" for m in shown if m in rows and show(rows[m]).value != MISSING
+    ]
+    if not told:
+        return None
+    which = f" ({defence})" if view.results.kind != "audit" else ""
+    return f"predicted risk{which}, no shadow model: {'; '.join(told)}"

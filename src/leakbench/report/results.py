@@ -1,0 +1,95 @@
+"""Results with what the report adds: the verdict, saving and loading."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..core.atomic_files import one_at_a_time
+from ..core.errors import InputError, first_problem
+from ..core.regular_files import parse_json, read_regular
+from ..core.results import SCHEMA, ResultData
+
+if TYPE_CHECKING:
+    from .verdict import Verdict
+
+
+@dataclass(frozen=True)
+class Results(ResultData):
+    """Everything that an audit or a study measured."""
+
+    @property
+    def verdict(self) -> "Verdict":
+        """How strong the evidence of leakage is, in a few sentences and as a grade of every defence."""
+        from .verdict import verdict
+        from .view import View
+
+        return verdict(View(self))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON; a number that is not finite becomes null."""
+        from .json_form import to_plain
+
+        return to_plain(self)
+
+    @classmethod
+    def from_dict(cls, plain: dict[str, Any]) -> "Results":
+        """The inverse of `to_dict`."""
+        from .json_form import from_plain
+
+        return cls(**from_plain(plain))
+
+    def save(self, folder: str | Path) -> Path:
+        """Write report.html, report.json, results.parquet and records.parquet into `folder`; all or none.
+
+        Results that were loaded hold no exposure of all records: records.parquet of the same run is left as it is, one
+        of another run is removed. Raises InputError rather than replace a file that leakbench did not write.
+        """
+        from .files import write
+
+        return write(self, Path(folder))
+
+    @classmethod
+    def load(cls, folder: str | Path) -> "Results":
+        """Read `report.json` of a folder. Raises InputError if it is none of ours, or beside files of another run."""
+        from .identity import check_whole
+
+        path = Path(folder)
+        path = path / "report.json" if path.is_dir() else path
+        with one_at_a_time(path.parent, reading=True):
+            results = cls._read(path)
+            if path.name == "report.json":
+                check_whole(path.parent, results.identity)
+        return results
+
+    @classmethod
+    def _read(cls, path: Path) -> "Results":
+        try:
+            plain = parse_json(read_regular(path.resolve()))
+        except OSError as error:
+            raise InputError(
+                f"cannot read {path}: {error.strerror}; give a folder with report.json"
+            ) from None
+        except ValueError as error:
+            raise InputError(f"{path} must be a report.json written by leakbench; {error}") from None
+        if not isinstance(plain, dict) or plain.get("schema") != SCHEMA:
+            got = plain.get("schema") if isinstance(plain, dict) else type(plain).__name__
+            raise InputError(
+                f"{path} must have schema {SCHEMA!r}, got {str(got)[:100]!r}; run the audit or the study again"
+            )
+        from pydantic import ValidationError
+
+        try:
+            return cls.from_dict(plain)
+        except KeyError as error:
+            why = f"{error.args[0]!r} is missing"
+        except ValidationError as error:
+            why = first_problem(error)
+        except (TypeError, AttributeError) as error:
+            why = str(error)
+        raise not_ours(path, why)
+
+
+def not_ours(path: Path, why: str) -> InputError:
+    """The error for a report.json that is not as leakbench writes it."""
+    why = " ".join(why.split())[:500]
+    return InputError(f"{path} is not as leakbench wrote it: {why}; run the audit or the study again")

@@ -1,0 +1,44 @@
+"""Where the leakage of a defence that trains on synthetic records comes from."""
+
+from ...core.results import Row
+from ..numbers import metric_title, strongest_title
+from ..view import ORIGINS, View, distinct
+from .tables import Cell, Column, Table
+
+
+def origins(view: View) -> Table:
+    """One line a defence: how much of its strongest attack's AUC the generator adds, how much the weights hold."""
+    columns = [
+        Column("Defence", numeric=False),
+        Column("Twin", numeric=False),
+        Column("AUC"),
+        *(Column(metric_title(m)) for m in ORIGINS),
+    ]
+    defences = distinct(r.defence for r in view.origins)
+    return Table(columns, [_line(view, d, view.strongest(d, view.origins)) for d in defences])
+
+
+def _line(view: View, defence: str, rows: list[Row]) -> list[Cell]:
+    parts = {r.metric: r for r in rows}
+    attack = rows[0].attack
+    who = strongest_title(rows[0]) or attack
+    twin = next((str(r.detail["twin"]) for r in rows if r.detail.get("twin")), "")
+    return [
+        Cell(defence, f"by {who}" if who else ""),
+        Cell(twin),
+        Cell.of(view.known("auc", defence, attack)),
+        *(Cell.of(parts.get(m)) for m in ORIGINS),
+    ]
+
+
+def generators(view: View) -> Table:
+    """One line a defence and attack that sees the synthetic records only."""
+    metrics = distinct(r.metric for r in view.generators)
+    lines: dict[tuple[str, str], dict[str, Row]] = {}
+    for r in view.generators:
+        lines.setdefault((r.defence, str(r.attack)), {}).setdefault(r.metric, r)
+    columns = [Column("Defence", numeric=False), Column("Attack", numeric=False)]
+    return Table(
+        [*columns, *(Column(metric_title(m)) for m in metrics)],
+        [[Cell(d), Cell(a), *(Cell.of(line.get(m)) for m in metrics)] for (d, a), line in lines.items()],
+    )

@@ -1,0 +1,69 @@
+"""Short samples of training, which tell how long the work takes and how many models are best trained at once."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from ..data.dataset import Dataset, Indices
+from .job import Job
+from .recipe import Train
+from .run_stages import models_at_once, train_group
+
+BATCHES = 4  # of the one epoch that is timed
+REPEATS, LONG_ENOUGH = 5, 0.03  # samples of a size; seconds after which there is no further one
+WORTH = 1.05  # how much slower than the fastest a smaller group may be: small ones are shared out more evenly
+
+
+def shortened(jobs: Sequence[Job], batches: int, epochs: int) -> list[Job]:
+    """The same jobs, but on so many batches of their records, and every stage for at most so many epochs."""
+    recipe = jobs[0].recipe
+    stages = tuple(
+        replace(s, epochs=min(epochs, s.epochs)) if isinstance(s, Train) else s for s in recipe.stages
+    )
+    short = replace(recipe, stages=stages)
+    size = batches * max(stage.batch_size for stage in recipe.training)
+    return [replace(job, recipe=short, members=_spread(job.members, size)) for job in jobs]
+
+
+def beginnings(jobs: Sequence[Job]) -> list[Job]:
+    """Samples of the jobs' first stage that trains."""
+    first = jobs[0].recipe.kept[0]
+    return shortened([job.until(first) for job in jobs], BATCHES, epochs=1)
+
+
+def seconds_each(dataset: Dataset, jobs: Sequence[Job]) -> float:
+    """How long one of the jobs trains, if all are trained at once; without what it takes to begin."""
+    return float(train_group(dataset, jobs)[0].log[-1]["seconds"])
+
+
+def group_that_pays(dataset: Dataset, jobs: Sequence[Job]) -> int:
+    """How many of the jobs, which are alike, to train at once: the fastest for each, or fewer if nearly as fast.
+
+    Sizes are powers of two, tried from 1 up until two in a row are slower. Which is taken changes no number, only time.
+    """
+    most = min(models_at_once(dataset, jobs[0]), len(jobs))
+    if most == 1:
+        return 1
+    samples = beginnings(jobs[:most])
+    seconds_each(dataset, samples[:1])  # the first time is slower
+    each: dict[int, float] = {}
+    for size in (2**n for n in range(most.bit_length())):
+        each[size] = _fastest(dataset, samples[:size])
+        worth = [size for size in each if each[size] <= WORTH * min(each.values())]
+        if size > 2 * worth[-1]:
+            break
+    return worth[0]
+
+
+def _fastest(dataset: Dataset, jobs: Sequence[Job]) -> float:
+    """How long one of the jobs trains, the shortest of a few times: one where all together are long enough."""
+    times: list[float] = []
+    while len(times) < REPEATS and sum(times) * len(jobs) < LONG_ENOUGH:
+        times.append(seconds_each(dataset, jobs))
+    return min(times)
+
+
+def _spread(rows: Indices, size: int) -> Indices:
+    """At most `size` of the rows, evenly spread: of sorted records not one class alone."""
+    return rows if len(rows) <= size else rows[np.linspace(0, len(rows) - 1, size).astype(np.int64)]

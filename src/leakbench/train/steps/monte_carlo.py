@@ -1,0 +1,16 @@
+"""Monte Carlo dropout: the units that each pass keeps."""
+
+import torch
+
+from ..model import Model
+from ..networks.answers import MonteCarloNetwork
+from ..random_streams import generator
+from ..recipe import MonteCarlo
+
+
+def monte_carlo(model: Model, stage: MonteCarlo, number: int) -> MonteCarloNetwork:
+    """The model's network, answering in passes whose masks are drawn here, each from a stream of its own."""
+    dropout, units = model.job.recipe.architecture.dropout, sum(model.network.dropped)
+    streams = [generator(model.seed, number, "pass", p) for p in range(stage.passes)]
+    kept = torch.stack([torch.rand(units, generator=stream) >= dropout for stream in streams])
+    return MonteCarloNetwork(model.network, kept, dropout)
