@@ -18,7 +18,7 @@ from leakbench.data.dataset import Dataset
 from leakbench.data.load import DataSpec, load
 from leakbench.train.job import Job
 from leakbench.train.networks.build import unset
-from leakbench.train.query import query
+from leakbench.train.query import predict_logits
 from leakbench.train.recipe import Architecture, Recipe, Train
 from leakbench.train.recipe.engine import Engine
 from leakbench.train.recipe.settings import Augment, Optimiser, Schedule
@@ -95,7 +95,9 @@ def asking(dataset: Dataset, architecture: Architecture, engine: Engine) -> Rati
     rows, device = np.arange(len(dataset.x)), torch.device(engine.device)
     about = (dataset.x, len(dataset.classes), architecture, weights, rows)
     times = in_turns(
-        lambda: query(*about, ["identity", "flip"], mean=dataset.mean, std=dataset.std, engine=engine),
+        lambda: predict_logits(
+            *about, ["identity", "flip"], mean=dataset.mean, std=dataset.std, engine=engine
+        ),
         lambda: from_loader(dataset, architecture, weights, device),
         3,
         scale=2,

@@ -14,7 +14,7 @@ from torch.nn.functional import cross_entropy
 from torch.utils.data import DataLoader, TensorDataset
 
 from leakbench.data.dataset import Dataset
-from leakbench.pipeline.run import open_workshop
+from leakbench.pipeline.steps import open_trainer
 from leakbench.pipeline.study import Study
 from leakbench.train.job import Job
 from leakbench.train.networks.build import initialised, unset
@@ -64,8 +64,8 @@ def test_accuracy(dataset: Dataset, network: torch.nn.Module) -> float:
 def main(study: Study) -> dict[str, object]:
     """Seconds and accuracy of each of the first models."""
     with tempfile.TemporaryDirectory() as folder:
-        workshop = open_workshop(study, folder)
-    dataset, jobs = workshop.dataset, workshop.jobs(study.recipe)[:LOOPED]
+        trainer = open_trainer(study, folder)
+    dataset, jobs = trainer.dataset, trainer.jobs(study.recipe)[:LOOPED]
     tried: dict[int, float] = {}
     for workers in (*WORKERS, *WORKERS):  # twice: warm
         began = time.perf_counter()

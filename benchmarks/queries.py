@@ -11,7 +11,7 @@ from leakbench.data.dataset import Dataset
 from leakbench.data.load import load
 from leakbench.train.job import Job
 from leakbench.train.networks.build import loaded
-from leakbench.train.query import query
+from leakbench.train.query import predict_logits
 from leakbench.train.recipe import Architecture, Recipe, Train
 from leakbench.train.run_stages import train_group
 
@@ -36,7 +36,7 @@ def queries(dataset: Dataset, architecture: Architecture) -> Ratio:
     mean, std = (torch.tensor(v or d).view(1, -1, *[1] * (len(shape) - 1)) for v, d in stats(dataset))
 
     def ours() -> np.ndarray:
-        return query(
+        return predict_logits(
             dataset.x, classes, architecture, trained.weights, rows, mean=dataset.mean, std=dataset.std
         )[0]
 

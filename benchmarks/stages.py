@@ -13,7 +13,7 @@ from ratios import Ratio, in_turns
 from leakbench.data.load import load
 from leakbench.generators import GENERATORS
 from leakbench.train.job import Job
-from leakbench.train.query import query, query_noise
+from leakbench.train.query import predict_logits, predict_noisy_logits
 from leakbench.train.recipe import Architecture, Finetune, Generate, Prune, Recipe, Train
 from leakbench.train.recipe.settings import Optimiser
 from leakbench.train.run_stages import synthetic, train_group
@@ -66,6 +66,8 @@ def sensitivity(dataset, architecture) -> Ratio:
     about = (dataset.x, len(dataset.classes), architecture, trained.weights, np.arange(len(dataset.x)))
     normal = {"mean": dataset.mean, "std": dataset.std}
     times = in_turns(
-        lambda: query_noise(*about, 10, 1e-3, 0, **normal), lambda: query(*about, **normal), REPEATS
+        lambda: predict_noisy_logits(*about, 10, 1e-3, 0, **normal),
+        lambda: predict_logits(*about, **normal),
+        REPEATS,
     )
     return Ratio(PART, f"{dataset.name} {architecture.name}: 10 noisy answers / 1 answer", *times)

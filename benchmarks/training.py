@@ -17,12 +17,12 @@ from typing import Any
 import numpy as np
 from ratios import Ratio, seconds
 
-from leakbench.pipeline.autotune_processes import processes_that_pay
+from leakbench.pipeline.autotune_processes import fastest_processes
 from leakbench.pipeline.executors.local import LocalExecutor
-from leakbench.pipeline.run import open_workshop
+from leakbench.pipeline.steps import open_trainer
 from leakbench.pipeline.study import Study
-from leakbench.pipeline.train import Workshop
-from leakbench.train.query import query
+from leakbench.pipeline.train import Trainer
+from leakbench.train.query import predict_logits
 
 PART = "Training"
 REPEATS = 5
@@ -86,17 +86,17 @@ def training(what: str, models: int, study: Study, half: Study) -> Ratio:
 def ours(study: Study, processes: set[int]) -> list[dict[str, np.ndarray]]:
     """Train a study's models into a store; the weights of the first of them."""
     with tempfile.TemporaryDirectory() as folder:
-        workshop = open_workshop(study, folder)
-        executor = LocalExecutor(processes_that_pay(workshop, [study.recipe]))
+        trainer = open_trainer(study, folder)
+        executor = LocalExecutor(fastest_processes(trainer, [study.recipe]))
         processes.add(executor.processes)
-        with executor.helping(study.describe(), workshop.store.place):
-            workshop.train([study.recipe])
-        return [weights_of(workshop, study, m) for m in range(LOOKED_AT)]
+        with executor.helping(study.describe(), trainer.store.place):
+            trainer.train([study.recipe])
+        return [weights_of(trainer, study, m) for m in range(LOOKED_AT)]
 
 
-def weights_of(workshop: Workshop, study: Study, m: int) -> dict[str, np.ndarray]:
+def weights_of(trainer: Trainer, study: Study, m: int) -> dict[str, np.ndarray]:
     """Of model m."""
-    return dict(workshop.models(study.recipe)[m].tensors("weights.safetensors"))
+    return dict(trainer.models(study.recipe)[m].tensors("weights.safetensors"))
 
 
 def looped(study: Study) -> dict[str, Any]:
@@ -112,9 +112,9 @@ def looped(study: Study) -> dict[str, Any]:
 def accuracy(study: Study, weights: list[dict[str, np.ndarray]]) -> float:
     """Of models with these weights, on the test part."""
     with tempfile.TemporaryDirectory() as folder:
-        data = open_workshop(study, folder).dataset
+        data = open_trainer(study, folder).dataset
     test, about = data.parts["test"], (data.x, len(data.classes), study.recipe.architecture)
-    answers = [query(*about, each, test, mean=data.mean, std=data.std)[0] for each in weights]
+    answers = [predict_logits(*about, each, test, mean=data.mean, std=data.std)[0] for each in weights]
     return float(np.mean([(z.argmax(axis=1) == data.y[test]).mean() for z in answers]))
 
 

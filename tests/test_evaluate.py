@@ -11,7 +11,7 @@ from leakbench.core.errors import InputError
 from leakbench.core.results import BEST
 from leakbench.core.store import open_store
 from leakbench.evaluation.findings import Names, findings
-from leakbench.evaluation.measure import Attacked, Case, attack_all, informed, measure
+from leakbench.evaluation.measure import AttackScores, Case, attack_all, informed, measure
 from leakbench.evaluation.paired_differences import comparable, differences
 from leakbench.evaluation.slices import slices
 from leakbench.pipeline.findings_cache import packed, unpacked
@@ -66,7 +66,7 @@ def test_the_strongest_attack_is_compared_with_the_strongest_on_the_other() -> N
     assert best.n_members + best.n_nonmembers == n // 2
 
 
-def _both(strength: dict[str, tuple[float, float]]) -> list[Attacked]:
+def _both(strength: dict[str, tuple[float, float]]) -> list[AttackScores]:
     """Who knows a defence and who ignores it, where each attack's scores of members are higher by so much."""
     n = 2000
     members = (np.arange(n) < n // 2)[None]

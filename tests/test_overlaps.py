@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from leakbench.evaluation.attack_overlap import overlaps
-from leakbench.evaluation.measure import Attacked, Case
+from leakbench.evaluation.measure import AttackScores, Case
 from leakbench.metrics.listed import on_list
 from leakbench.report.overlap import sections
 from leakbench.report.page import render
@@ -15,8 +15,8 @@ from leakbench.report.view import View
 from metrics.samples import make_sample
 
 
-def attacked(samples: dict) -> Attacked:
-    return Attacked(Case("none", None, (0,)), {}, samples, [])
+def attacked(samples: dict) -> AttackScores:
+    return AttackScores(Case("none", None, (0,)), {}, samples, [])
 
 
 def several(seed: int = 0, d: float = 1.5) -> dict:

@@ -6,7 +6,7 @@ import pytest
 from attacks.worlds import pairs as in_pairs
 from leakbench.attacks import ATTACKS
 from leakbench.core.results import Row
-from leakbench.evaluation.measure import Attacked, Case, attack_all
+from leakbench.evaluation.measure import AttackScores, Case, attack_all
 from leakbench.evaluation.per_record_fpr import Accused, accusations, per_record_rows, target_pairs
 from leakbench.signals.types import Models, Signals
 
@@ -22,7 +22,7 @@ def world(seed: int, models: int = 16, records: int = 1500, leak: float = 1.0, u
     return Models(Signals(losses=np.logaddexp(0, -phi)[:, None]), members, np.ones_like(members))
 
 
-def found(models: Models, *attacks: str) -> tuple[Attacked, list[Row]]:
+def found(models: Models, *attacks: str) -> tuple[AttackScores, list[Row]]:
     case = Case("none", models, tuple(range(len(models.members))), adaptive=True)
     attacked = attack_all(case, {name: ATTACKS.make(name) for name in attacks}, 0)
     return attacked, list(per_record_rows(attacked, 0))

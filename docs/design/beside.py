@@ -9,19 +9,20 @@ import time
 from stacked import cells, found
 
 from leakbench.attacks import ATTACKS
-from leakbench.core.progress import Silent
+from leakbench.core.progress import NullProgress
 from leakbench.evaluation.measure import Case
-from leakbench.pipeline.run import make_trials, open_workshop, rehearsed, train_all
+from leakbench.pipeline.query import Querier
+from leakbench.pipeline.steps import checked_recipes, open_trainer, query_models, train_all
 from leakbench.pipeline.study import Study
 
 if __name__ == "__main__":
     _, store, path, label, *names = sys.argv
     study = Study.load(path, [f"attacks={names}"])
-    workshop = open_workshop(study, store)
-    recipes = {d: r for d, r in rehearsed(study, workshop.dataset).items() if d in ("none", label)}
-    left = train_all(workshop, recipes, Silent())
-    trials = make_trials(study, left.workshop, left.recipes, Silent())
-    models = next(trial.known() for trial in trials if trial.defence.label == label)
+    trainer = open_trainer(study, store)
+    recipes = {d: r for d, r in checked_recipes(study, trainer.dataset).items() if d in ("none", label)}
+    left = train_all(trainer, recipes, NullProgress())
+    all_defended = query_models(study, Querier(left.trainer), left.recipes, NullProgress())
+    models = next(defended.known() for defended in all_defended if defended.defence.label == label)
     for name in names:
         began = time.process_time()
         row = cells(found(ATTACKS.make(name), Case(label, models, range(len(models.members)))))

@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from leakbench.attacks import ATTACKS
-from leakbench.core.progress import Silent
+from leakbench.core.progress import NullProgress
 from leakbench.evaluation.measure import Case, attack_all
 from leakbench.metrics import METRICS
-from leakbench.pipeline.run import make_trials, open_workshop, rehearsed, train_all
+from leakbench.pipeline.query import Querier
+from leakbench.pipeline.steps import checked_recipes, open_trainer, query_models, train_all
 from leakbench.pipeline.study import Study
 from leakbench.signals.types import Models, PerModel
 
@@ -38,17 +39,17 @@ def first(models: Models, m: int) -> Models:
 
 def lines(study: Study, store: str) -> Iterator[str]:
     """A line of a table for each defence, number of models and variant."""
-    workshop = open_workshop(study, store)
-    left = train_all(workshop, rehearsed(study, workshop.dataset), Silent())
-    for trial in make_trials(study, left.workshop, left.recipes, Silent()):
-        known = trial.known()
+    trainer = open_trainer(study, store)
+    left = train_all(trainer, checked_recipes(study, trainer.dataset), NullProgress())
+    for defended in query_models(study, Querier(left.trainer), left.recipes, NullProgress()):
+        known = defended.known()
         for m in (m for m in MODELS if m <= len(known.members)):
             attacks = {label(variant): ATTACKS.make(variant) for variant in VARIANTS}
-            attacked = attack_all(Case(trial.defence.label, first(known, m), range(m)), attacks, 0)
+            attacked = attack_all(Case(defended.defence.label, first(known, m), range(m)), attacks, 0)
             for name, sample in attacked.samples.items():
                 found = [METRICS.make(metric).estimate(sample) for metric in METRICS_SHOWN]
                 cells = [f"{e.value:.3f} [{e.lo:.3f}, {e.hi:.3f}]" for e in found]
-                yield f"| {study.file.title} | {trial.defence.label} | {m} | {name} | {' | '.join(cells)} |"
+                yield f"| {study.file.title} | {defended.defence.label} | {m} | {name} | {' | '.join(cells)} |"
 
 
 def label(variant: dict[str, object]) -> str:

@@ -104,7 +104,7 @@ def noisy_queries(copies: int = 10) -> None:
     import torch
 
     from leakbench.train.networks.build import loaded, unset
-    from leakbench.train.query import query, query_noise
+    from leakbench.train.query import predict_logits, predict_noisy_logits
     from leakbench.train.recipe import Architecture
 
     torch.set_num_threads(1)
@@ -118,8 +118,8 @@ def noisy_queries(copies: int = 10) -> None:
         asked = (x, 10, architecture, weights, rows)
         network, size = loaded(architecture, shape, 10, weights), 1024 // copies
         plain, shared = (
-            fastest(partial(query, *asked), 9),
-            fastest(partial(query_noise, *asked, copies, 1e-3, 0), 9),
+            fastest(partial(predict_logits, *asked), 9),
+            fastest(partial(predict_noisy_logits, *asked, copies, 1e-3, 0), 9),
         )
         fresh = fastest(partial(_fresh_noise, network, torch.from_numpy(x).split(size), copies), 9)
         print(
@@ -259,8 +259,8 @@ def group_sizes(batches: int = 28, repeats: int = 5) -> None:
     import torch
 
     from leakbench.core.cpu import threads
-    from leakbench.pipeline.run import open_workshop
-    from leakbench.train.autotune_group_size import group_that_pays, shortened
+    from leakbench.pipeline.steps import open_trainer
+    from leakbench.train.autotune_group_size import fastest_group, shortened
     from leakbench.train.run_stages import train_group
 
     for name, hidden, records in (
@@ -270,16 +270,16 @@ def group_sizes(batches: int = 28, repeats: int = 5) -> None:
     ):
         study = _study(name, {"hidden": hidden}, 64, records, models=128, group_size=64)
         with TemporaryDirectory() as store:
-            workshop = open_workshop(study, store)
-        jobs, classes = workshop.jobs(study.recipe)[::2], len(workshop.dataset.classes)
+            trainer = open_trainer(study, store)
+        jobs, classes = trainer.jobs(study.recipe)[::2], len(trainer.dataset.classes)
         for size in (1, 2, 4, 8, 16, 32, 64):
             group = shortened(jobs[:size], batches, epochs=1)
-            train = partial(train_group, workshop.dataset, group)
+            train = partial(train_group, trainer.dataset, group)
             spent = 1000 * _seconds(train, repeats) / size
             steps = -(-len(group[0].members) // 64)
             print(f"{name} {hidden}, {size} at once: {quoted(spent)} ms, {steps} batches")
-        print(f"{name} {hidden}, a short measurement takes {group_that_pays(workshop.dataset, jobs)} at once")
-        widths = (int(np.prod(workshop.dataset.x.shape[1:])), *hidden, classes)
+        print(f"{name} {hidden}, a short measurement takes {fastest_group(trainer.dataset, jobs)} at once")
+        widths = (int(np.prod(trainer.dataset.x.shape[1:])), *hidden, classes)
         weights = [torch.randn(8, b, a) for a, b in pairwise(widths)]
         with threads(1):
             spent = (
@@ -290,7 +290,7 @@ def group_sizes(batches: int = 28, repeats: int = 5) -> None:
 
 def _products(x: Any, weights: Sequence[Any]) -> None:
     """The matrix products of a step of K MLPs: forward, and the gradients of weights and of hidden layers."""
-    from leakbench.train.stacked.engine.products import wide
+    from leakbench.train.stacked.products import wide
 
     read = [x]
     for weight in weights:
@@ -304,7 +304,8 @@ def _products(x: Any, weights: Sequence[Any]) -> None:
 def _product(a: Any, b: Any, onednn: bool) -> Any:
     """The products of K pairs of matrices, by MKL or, one after the other, by oneDNN."""
     import torch
-    from leakbench.train.stacked.engine.products import _onednn
+
+    from leakbench.train.stacked.products import _onednn
 
     if onednn:
         return torch.stack([_onednn(m, n) for m, n in zip(a, b.mT, strict=True)])
@@ -348,11 +349,11 @@ def quoted(values: np.ndarray) -> str:
 def _weights(n: int, group: int, name: str, architecture: dict, batch_size: int, records: int) -> list[dict]:
     """The weights of 8 models, trained for two epochs in n threads, in groups of so many."""
     from leakbench.core.cpu import threads
-    from leakbench.pipeline.run import open_workshop
+    from leakbench.pipeline.steps import open_trainer
 
     study = _study(name, architecture, batch_size, records, models=8, group_size=group)
     with TemporaryDirectory() as store, threads(n):
-        entries = open_workshop(study, store).models(study.recipe)
+        entries = open_trainer(study, store).models(study.recipe)
         return [entry.tensors("weights.safetensors") for entry in entries]
 
 

@@ -15,10 +15,11 @@ from defaults import METRICS_SHOWN, first
 from leakbench.attacks import ATTACKS, Attack
 from leakbench.attacks.base import Scorer
 from leakbench.attacks.stacked import Stacked
-from leakbench.core.progress import Silent
+from leakbench.core.progress import NullProgress
 from leakbench.evaluation.measure import Case, attack_all
 from leakbench.metrics import METRICS
-from leakbench.pipeline.run import make_trials, open_workshop, rehearsed, train_all
+from leakbench.pipeline.query import Querier
+from leakbench.pipeline.steps import checked_recipes, open_trainer, query_models, train_all
 from leakbench.pipeline.study import Study
 from leakbench.signals.types import Array, Bools
 
@@ -99,10 +100,10 @@ def ablation(case: Case) -> Iterator[str]:
 
 def case(study: Study, store: str, defence: str, models: int) -> Case:
     """The first models of a defence."""
-    workshop = open_workshop(study, store)
-    left = train_all(workshop, rehearsed(study, workshop.dataset), Silent())
-    trials = make_trials(study, left.workshop, left.recipes, Silent())
-    known = next(trial.known() for trial in trials if trial.defence.label == defence)
+    trainer = open_trainer(study, store)
+    left = train_all(trainer, checked_recipes(study, trainer.dataset), NullProgress())
+    all_defended = query_models(study, Querier(left.trainer), left.recipes, NullProgress())
+    known = next(defended.known() for defended in all_defended if defended.defence.label == defence)
     return Case(defence, first(known, models), range(models))
 
 

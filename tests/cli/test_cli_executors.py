@@ -1,8 +1,8 @@
 """What brings helpers, and what each of them gets."""
 
 import pytest
-from leakbench.cli.app.options import chosen_executor
 
+from leakbench.cli.options import chosen_executor
 from leakbench.core.errors import InputError
 
 

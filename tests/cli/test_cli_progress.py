@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from leakbench.core import progress
-from leakbench.core.progress import Lines, Silent, Timed, progress_on, remaining
+from leakbench.core.progress import LineProgress, NullProgress, TimedProgress, progress_on, remaining
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def clock(monkeypatch):
 
 def test_lines_come_at_most_every_interval_and_tell_the_time_left(clock):
     stream = io.StringIO()
-    lines = Lines(stream, interval=5.0)
+    lines = LineProgress(stream, interval=5.0)
     lines.stage("training", 40)
     for _ in range(30):
         clock[0] += 1.0
@@ -33,7 +33,7 @@ def test_lines_come_at_most_every_interval_and_tell_the_time_left(clock):
 
 def test_a_new_stage_starts_its_own_clock(clock):
     stream = io.StringIO()
-    lines = Lines(stream, interval=0.0)
+    lines = LineProgress(stream, interval=0.0)
     lines.stage("training", 2)
     clock[0] += 100
     lines.advance(2)
@@ -59,7 +59,7 @@ def test_every_stage_is_timed_and_shown(monkeypatch):
     monkeypatch.setattr(progress.time, "process_time", lambda: 2 * now[0])
     monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
     stream = io.StringIO()
-    timed = Timed(Lines(stream, interval=0.0))
+    timed = TimedProgress(LineProgress(stream, interval=0.0))
     for name, seconds in (("training", 3.0), ("attacks", 5.0), ("training", 7.0)):
         timed.stage(name, 1)
         now[0] += seconds
@@ -76,7 +76,7 @@ def test_every_stage_is_timed_and_shown(monkeypatch):
 
 
 def test_silent_says_nothing(capsys):
-    silent = Silent()
+    silent = NullProgress()
     silent.stage("training", 2)
     silent.advance()
     silent.done()
@@ -84,7 +84,7 @@ def test_silent_says_nothing(capsys):
 
 
 def test_a_pipe_gets_lines():
-    assert isinstance(progress_on(io.StringIO()), Lines)
+    assert isinstance(progress_on(io.StringIO()), LineProgress)
 
 
 SCRIPT = """
@@ -129,7 +129,7 @@ def test_a_terminal_gets_bars_with_the_time_left():
 
 def test_a_stage_without_steps_is_not_told():
     stream = io.StringIO()
-    lines = Lines(stream, interval=0.0)
+    lines = LineProgress(stream, interval=0.0)
     lines.stage("training", 0)
     lines.stage("attacks", 2)
     assert stream.getvalue() == "attacks: 0 of 2\n"
@@ -141,6 +141,6 @@ def test_a_terminal_that_cannot_redraw_gets_lines(monkeypatch):
             return True
 
     monkeypatch.setenv("TERM", "dumb")
-    assert isinstance(progress_on(Terminal()), Lines)
+    assert isinstance(progress_on(Terminal()), LineProgress)
     monkeypatch.setenv("TERM", "xterm")
-    assert not isinstance(progress_on(Terminal()), Lines)
+    assert not isinstance(progress_on(Terminal()), LineProgress)

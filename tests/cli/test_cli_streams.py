@@ -16,7 +16,7 @@ from leakbench.cli import app as cli
 from leakbench.cli.app import terminal
 from leakbench.core.log import captured, event, logged_to, root_logger_kept
 from leakbench.core.printable import printable
-from leakbench.core.progress import Lines
+from leakbench.core.progress import LineProgress
 from leakbench.core.results import Flag, Row
 from leakbench.report.notes import MOST_NAMES, grouped
 from leakbench.report.results import Results
@@ -113,7 +113,7 @@ def test_names_do_not_steer_the_terminal(kind, tmp_path, capsys):
     terminal.show(
         Results(kind, results.title, results.rows, flags=results.flags, notes=results.notes), Path(STEERING)
     )
-    Lines(sys.stderr).say(STEERING)
+    LineProgress(sys.stderr).say(STEERING)
     shown = capsys.readouterr()
     assert harmless(shown.out) and harmless(shown.err)
     assert r"\x1b]0;owned" in shown.out and r"\x1b]0;owned" in shown.err

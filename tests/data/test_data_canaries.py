@@ -10,7 +10,8 @@ from leakbench.data import DESIGNS, Dataset, load
 from leakbench.data.canaries import CANARIES
 from leakbench.data.plant import CanarySpec, plant, require_measurable
 from leakbench.defences import DEFENCES
-from leakbench.pipeline.run import open_workshop
+from leakbench.pipeline.query import Querier
+from leakbench.pipeline.steps import open_trainer
 from leakbench.pipeline.study import Study
 
 KINDS = CANARIES.names()
@@ -189,13 +190,13 @@ def test_each_model_trains_on_half_of_the_canaries_and_on_every_twin(tmp_path) -
         "near_duplicate",
         "near_duplicate",
     ]
-    workshop = open_workshop(study, tmp_path)
-    data, jobs = workshop.dataset, workshop.jobs(study.recipe)
+    trainer = open_trainer(study, tmp_path)
+    data, jobs = trainer.dataset, trainer.jobs(study.recipe)
     assert {kind: len(rows) for kind, rows in data.canaries.items()} == {
         "mislabelled": 15,
         "near_duplicate": 15,
     }
-    assert not np.isin(data.twins, workshop.rows).any()  # no model is queried about them
+    assert not np.isin(data.twins, Querier(trainer).rows).any()  # no model is queried about them
     for rows in data.canaries.values():
         counts = np.sum([np.isin(rows, job.members) for job in jobs], axis=0)
         np.testing.assert_array_equal(counts, 4)
@@ -208,11 +209,11 @@ def test_the_store_never_takes_a_study_for_one_without_canaries(tmp_path) -> Non
     keys = []
     for spec in specs:
         study = Study.of(plain | spec)
-        workshop = open_workshop(study, tmp_path)
-        keys.append({str(folder) for folder in workshop.folders(workshop.jobs(study.recipe))})
+        trainer = open_trainer(study, tmp_path)
+        keys.append({str(folder) for folder in trainer.folders(trainer.jobs(study.recipe))})
     assert len(set.union(*keys)) == 12
     bare = load("digits", records=300)
-    assert open_workshop(Study.of(plain), tmp_path).dataset.fingerprint == bare.fingerprint
+    assert open_trainer(Study.of(plain), tmp_path).dataset.fingerprint == bare.fingerprint
 
 
 @dataclass(frozen=True)
@@ -221,9 +222,9 @@ class _Colours(DEFENCES.get("none")):
 
 
 def test_the_first_kind_that_is_not_the_usual_one_judges_a_chain() -> None:
-    from leakbench.defences.chain import Protected
+    from leakbench.defences.chain import DefenceChain
 
     assert (
-        Protected("x", (DEFENCES.make("hamp_training"), _Colours(), DEFENCES.make("selena"))).canary
+        DefenceChain("x", (DEFENCES.make("hamp_training"), _Colours(), DEFENCES.make("selena"))).canary
         == "one_colour"
     )

@@ -10,7 +10,7 @@ from layouts import write_folder, write_tar
 
 from leakbench.cli.app import main
 from leakbench.core.errors import InputError
-from leakbench.core.progress import Silent
+from leakbench.core.progress import NullProgress
 from leakbench.data import DATASETS, download, load
 from leakbench.data.sets import File
 
@@ -155,7 +155,7 @@ def test_an_endless_answer_is_cut_off(known, server, root, content, monkeypatch)
 
 
 def test_stopped_by_the_user(known, root):
-    class Stopped(Silent):
+    class Stopped(NullProgress):
         def advance(self, n=1):
             assert list((root / "location30").iterdir())  # the part is there now
             raise KeyboardInterrupt
@@ -168,7 +168,7 @@ def test_stopped_by_the_user(known, root):
 def test_progress_counts_megabytes(known, server, root, content, monkeypatch):
     steps = []
 
-    class Watch(Silent):
+    class Watch(NullProgress):
         def stage(self, name, total):
             steps.append((name, total))
 

@@ -11,8 +11,8 @@ import pytest
 from leakbench.core.content_key import canonical
 from leakbench.core.errors import InputError
 from leakbench.defences import DEFENCES, Defence
+from leakbench.defences.defender import Defender, Records
 from leakbench.defences.output_approximation import Kind
-from leakbench.defences.owner import Owner, Records
 from leakbench.generators import GENERATORS, Generator
 from leakbench.signals.statistics import log_softmax
 from leakbench.train.recipe import Architecture, Committee, Finetune, Recipe, Train
@@ -50,13 +50,13 @@ MAPS += [{"name": "top_k", "k": 1}, {"name": "gaussian_noise", "memoised": False
 maps = pytest.mark.parametrize("table", MAPS, ids=lambda table: "-".join(map(str, table.values())))
 
 
-def _owner(c: int, seed: int = 0) -> Owner:
+def _owner(c: int, seed: int = 0) -> Defender:
     """The owner of a linear model on records of 6 features."""
     rng = np.random.default_rng(1)
     weight, x = rng.normal(0, 2, (6, c)), rng.uniform(-1, 1, (80, 6)).astype(np.float32)
     y = rng.integers(0, c, 80)
     sides = (Records(x[:50], y[:50]), Records(x[50:], y[50:]))
-    return Owner(seed, lambda x: x @ weight, lambda: sides[0], lambda: sides[1])
+    return Defender(seed, lambda x: x @ weight, lambda: sides[0], lambda: sides[1])
 
 
 def _logits(c: int = 10) -> np.ndarray:
@@ -117,7 +117,7 @@ def test_the_same_question_has_the_same_answer(table: dict) -> None:
 def test_each_answer_is_released_by_itself(table: dict) -> None:
     """A pure map of one record does not depend on the records beside it."""
     defence, logits = DEFENCES.make(table), _logits()
-    if not DEFENCES.make(table).made_once or table["name"] == "output_approximation":
+    if not DEFENCES.make(table).cached_per_model or table["name"] == "output_approximation":
         np.testing.assert_allclose(defence.output(logits[:1, :, 3:4]), defence.output(logits)[:1, :, 3:4])
 
 

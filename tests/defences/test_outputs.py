@@ -15,8 +15,8 @@ from leakbench.core.errors import InputError
 from leakbench.defences import DEFENCES
 from leakbench.defences import _memguard_search as memguard
 from leakbench.defences._simplex import log_distribution
+from leakbench.defences.defender import Defender, Records
 from leakbench.defences.hamp_output import reordered
-from leakbench.defences.owner import Owner, Records
 from leakbench.pipeline.run import run
 from leakbench.pipeline.study import Study
 from leakbench.report.results import Results
@@ -34,13 +34,13 @@ def _softmax(z: np.ndarray) -> np.ndarray:
     return e / e.sum()
 
 
-def _owner(c: int = 4, x: np.ndarray | None = None, seed: int = 0) -> Owner:
+def _owner(c: int = 4, x: np.ndarray | None = None, seed: int = 0) -> Defender:
     rng = np.random.default_rng(1)
     x = rng.uniform(0, 1, (60, 6)).astype(np.float32) if x is None else x
     weight, y = rng.normal(0, 2, (int(np.prod(x.shape[1:])), c)), rng.integers(0, c, len(x))
     half = len(x) // 2
     sides = Records(x[:half], y[:half]), Records(x[half:], y[half:])
-    return Owner(
+    return Defender(
         seed, lambda x: x.reshape(len(x), -1).astype(float) @ weight, lambda: sides[0], lambda: sides[1]
     )
 
@@ -213,7 +213,7 @@ def test_hamp_draws_bits_for_bits_and_pixels_in_the_range_of_all() -> None:
     ):
         asked: list[np.ndarray] = []
         owner = _owner(x=x)
-        listening = Owner(
+        listening = Defender(
             0, lambda r, o=owner, a=asked: (a.append(r), o.ask(r))[1], owner.members, owner.public
         )
         DEFENCES.make("hamp_output").release(listening)(_logits(500, 4))

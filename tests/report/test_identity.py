@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from leakbench.cli.app.partial_report import Unfinished
 
 from leakbench.cli.app import main
+from leakbench.cli.partial_report import PartialReport
 from leakbench.core.atomic_files import one_at_a_time
 from leakbench.core.errors import InputError
 from leakbench.core.results import Exposure, Row
@@ -158,10 +158,10 @@ def test_of_unfinished_only_what_we_wrote_is_removed(tmp_path: Path, monkeypatch
     write(results(1), folder)
     (folder / ".report-abcd1234").mkdir()
     (folder / ".report-abcd1234" / "old-report.json").write_text("left over")
-    Unfinished(tmp_path / "out").remove()
+    PartialReport(tmp_path / "out").remove()
     assert [path.name for path in folder.iterdir()] == ["thesis.tex"]
     (folder / "report.html").write_text("mine")
-    unfinished = Unfinished(tmp_path / "out")
+    unfinished = PartialReport(tmp_path / "out")
     unfinished(lambda: results(2))
     unfinished.remove()
     assert {path.name: path.read_text() for path in folder.iterdir()} == {
@@ -176,7 +176,7 @@ def test_unfinished_leads_nowhere_else(tmp_path: Path, monkeypatch: pytest.Monke
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "unfinished").symlink_to(tmp_path / "mine")
     before = runs(tmp_path / "mine")
-    unfinished = Unfinished(tmp_path / "out")
+    unfinished = PartialReport(tmp_path / "out")
     unfinished(lambda: results(2))
     unfinished.remove()
     assert runs(tmp_path / "mine") == before

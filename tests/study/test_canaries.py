@@ -7,7 +7,8 @@ import pytest
 
 from leakbench.cli.app import main
 from leakbench.core.results import BEST
-from leakbench.pipeline.run import open_workshop, run
+from leakbench.pipeline.run import run
+from leakbench.pipeline.steps import open_trainer
 from leakbench.pipeline.study import Study
 from leakbench.report.results import Results
 
@@ -60,13 +61,13 @@ def test_each_defence_has_both_kinds_both_ways_and_one_of_its_own(results: Resul
 
 def test_utility_is_that_of_clean_records(results: Results, store: Path) -> None:
     (trained,) = results.find(metric="train_accuracy", defence="none")
-    workshop = open_workshop(Study.of(TABLE), store)
-    kinds = workshop.dataset.canary_kinds(workshop.split.records)
-    assert trained.detail["n"] == workshop.split.members[:, kinds == ""].sum()
-    test = workshop.dataset.parts["test"]
-    clean = open_workshop(Study.of({k: v for k, v in TABLE.items() if k != "canaries"}), store).dataset
-    np.testing.assert_array_equal(workshop.dataset.x[test], clean.x[test])
-    np.testing.assert_array_equal(workshop.dataset.y[test], clean.y[test])
+    trainer = open_trainer(Study.of(TABLE), store)
+    kinds = trainer.dataset.canary_kinds(trainer.split.records)
+    assert trained.detail["n"] == trainer.split.members[:, kinds == ""].sum()
+    test = trainer.dataset.parts["test"]
+    clean = open_trainer(Study.of({k: v for k, v in TABLE.items() if k != "canaries"}), store).dataset
+    np.testing.assert_array_equal(trainer.dataset.x[test], clean.x[test])
+    np.testing.assert_array_equal(trainer.dataset.y[test], clean.y[test])
 
 
 def test_no_flag_takes_canaries_or_twins_for_duplicates(results: Results) -> None:

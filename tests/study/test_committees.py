@@ -11,10 +11,10 @@ from leakbench.core.store import Store
 from leakbench.data.load import load
 from leakbench.pipeline.run import run
 from leakbench.pipeline.study import Study
-from leakbench.pipeline.train import Workshop
+from leakbench.pipeline.train import Trainer
 from leakbench.report.results import Results
 from leakbench.train.job import Job
-from leakbench.train.query import query
+from leakbench.train.query import predict_logits
 
 TABLE = {
     "data": {"name": "digits", "records": 300},
@@ -44,10 +44,10 @@ def results(store: Path) -> Results:
     return run(Study.of(TABLE), store)
 
 
-def _workshop(store: Path) -> Workshop:
+def _trainer(store: Path) -> Trainer:
     study = Study.of(TABLE)
     dataset = load(study.file.data)
-    return Workshop(dataset, study.design.split(dataset, 0), 0, Store(store))
+    return Trainer(dataset, study.design.split(dataset, 0), 0, Store(store))
 
 
 def _recipe(label: str) -> object:
@@ -74,36 +74,36 @@ def test_sizes_and_costs_count_every_network_and_every_pass(results: Results) ->
 
 
 def test_what_the_store_holds_of_a_committee_is_each_of_its_networks(results: Results, store: Path) -> None:
-    workshop, rows = _workshop(store), np.arange(100)
-    entry = workshop.models(_recipe("ensemble"))[0]
+    trainer, rows = _trainer(store), np.arange(100)
+    entry = trainer.models(_recipe("ensemble"))[0]
     (log,), weights = entry.meta["stages"], entry.tensors("weights.safetensors")
     assert log["epochs"] == len(log["epoch_seconds"]) == 3 * 10  # what training costs is reckoned from
     own = [
         {n.removeprefix(f"networks.{k}."): w for n, w in weights.items() if n.startswith(f"networks.{k}.")}
         for k in range(3)
     ]
-    about = (workshop.dataset.x, 10, _recipe("ensemble").architecture)
-    z = [query(*about, one, rows)[0].astype(np.float64) for one in own]
+    about = (trainer.dataset.x, 10, _recipe("ensemble").architecture)
+    z = [predict_logits(*about, one, rows)[0].astype(np.float64) for one in own]
     mean = np.mean([np.exp(one) / np.exp(one).sum(axis=1, keepdims=True) for one in z], axis=0)
-    np.testing.assert_allclose(np.exp(query(*about, weights, rows)[0]), mean, atol=1e-5)
+    np.testing.assert_allclose(np.exp(predict_logits(*about, weights, rows)[0]), mean, atol=1e-5)
 
 
 def test_a_stop_between_committee_and_student_loses_nothing(
     results: Results, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recipe = _recipe("selena")
-    whole, train = Workshop._keep, leakbench.pipeline.train.train_group
+    whole, train = Trainer._keep, leakbench.pipeline.train.train_group
 
-    def stop(self: Workshop, job: Job, number: int, trained: object) -> None:
+    def stop(self: Trainer, job: Job, number: int, trained: object) -> None:
         if number == 1:
             raise KeyboardInterrupt
         whole(self, job, number, trained)
 
     monkeypatch.setattr("leakbench.pipeline.train.neighbours", lambda: 1)  # all four at once
-    monkeypatch.setattr(Workshop, "_keep", stop)
+    monkeypatch.setattr(Trainer, "_keep", stop)
     with pytest.raises(KeyboardInterrupt):
-        _workshop(tmp_path).models(recipe)
-    monkeypatch.setattr(Workshop, "_keep", whole)
+        _trainer(tmp_path).models(recipe)
+    monkeypatch.setattr(Trainer, "_keep", whole)
     begun: list[int] = []
 
     def seen(dataset: object, jobs: list, **options: list) -> None:
@@ -111,17 +111,17 @@ def test_a_stop_between_committee_and_student_loses_nothing(
         train(dataset, jobs, **options)
 
     monkeypatch.setattr("leakbench.pipeline.train.train_group", seen)
-    again = _workshop(tmp_path).models(recipe)
+    again = _trainer(tmp_path).models(recipe)
     assert begun == [1] * 4
-    for a, b in zip(again, _workshop(store).models(recipe), strict=True):
+    for a, b in zip(again, _trainer(store).models(recipe), strict=True):
         for name, weights in a.tensors("weights.safetensors").items():
             np.testing.assert_allclose(weights, b.tensors("weights.safetensors")[name], atol=1e-5)
 
 
 def test_stages_that_recipes_share_are_run_once(results: Results, store: Path) -> None:
     """The teacher of `knowledge_distillation` is the model of `none`: its log, times included, is the same."""
-    workshop = _workshop(store)
-    plain, student = (workshop.models(_recipe(label)) for label in ("none", "knowledge_distillation"))
+    trainer = _trainer(store)
+    plain, student = (trainer.models(_recipe(label)) for label in ("none", "knowledge_distillation"))
     assert [e.meta["stages"][0] for e in plain] == [e.meta["stages"][0] for e in student]
 
 

@@ -28,8 +28,8 @@ def _trials(**accuracies: float) -> list:
     ],
 )
 def test_the_first_that_is_as_accurate_or_else_the_nearest(accuracy: float, against: str) -> None:
-    trials = _trials(none=0.61, mine=accuracy, stop_a=0.50, stop_b=0.60)
-    assert matched_in_accuracy(trials, ["stop_a", "stop_b", "none"]) == {"mine": against}
+    all_defended = _trials(none=0.61, mine=accuracy, stop_a=0.50, stop_b=0.60)
+    assert matched_in_accuracy(all_defended, ["stop_a", "stop_b", "none"]) == {"mine": against}
 
 
 def test_without_a_frontier_there_is_nothing_to_compare() -> None:

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import pytest
-from leakbench.cli.app.terminal import show_forecast
 
+from leakbench.cli.terminal import show_forecast
 from leakbench.evaluation.attack_cost import AttackCost
 from leakbench.evaluation.measure import Case
 from leakbench.pipeline.dry_run import Work, forecast

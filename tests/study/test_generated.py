@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from leakbench.core.progress import Silent
+from leakbench.core.progress import NullProgress
 from leakbench.core.store import Store
 from leakbench.pipeline import generator_audit as generated
 from leakbench.pipeline.generator_audit import look_at_generators
-from leakbench.pipeline.run import make_trials, rehearsed
+from leakbench.pipeline.query import Querier
+from leakbench.pipeline.steps import checked_recipes, query_models
 from leakbench.pipeline.study import Study
-from leakbench.pipeline.train import Workshop
+from leakbench.pipeline.train import Trainer
 
 COPIES = {"name": "synthetic_only", "generator": "bootstrap"}
 TABLE = {
@@ -42,9 +43,11 @@ def test_the_same_generator_is_measured_once(tmp_path: Path, monkeypatch: pytest
     from leakbench.data.load import load
 
     dataset = load(study.file.data)
-    workshop = Workshop(dataset, study.design.split(dataset, 0), 0, Store(tmp_path))
+    trainer = Trainer(dataset, study.design.split(dataset, 0), 0, Store(tmp_path))
     found = look_at_generators(
-        make_trials(study, workshop, rehearsed(study, workshop.dataset), Silent()), workshop, Silent()
+        query_models(study, Querier(trainer), checked_recipes(study, trainer.dataset), NullProgress()),
+        trainer,
+        NullProgress(),
     )
     generators, targets = 2, 4
     assert calls["domias"] == calls["nearest_neighbour"] == generators * targets

@@ -5,8 +5,8 @@ import time
 from pathlib import Path
 
 import pytest
-from leakbench.cli.app.partial_report import Unfinished
 
+from leakbench.cli.partial_report import PartialReport
 from leakbench.core.log import logged_to
 from leakbench.pipeline.run import run
 from leakbench.pipeline.study import Study
@@ -62,7 +62,7 @@ class _Slow:
 
 
 def test_reports_take_a_small_share_of_the_time(tmp_path: Path) -> None:
-    slow, unfinished = _Slow(), Unfinished(tmp_path)
+    slow, unfinished = _Slow(), PartialReport(tmp_path)
     began = time.monotonic()
     while time.monotonic() < began + 1.0:
         unfinished(lambda: slow)  # type: ignore[arg-type, return-value]
@@ -73,7 +73,7 @@ def test_reports_take_a_small_share_of_the_time(tmp_path: Path) -> None:
 
 
 def test_two_threads_do_not_write_at_once(tmp_path: Path) -> None:
-    slow, unfinished = _Slow(), Unfinished(tmp_path)
+    slow, unfinished = _Slow(), PartialReport(tmp_path)
     threads = [threading.Thread(target=unfinished, args=(lambda: slow,)) for _ in range(4)]
     for thread in threads:
         thread.start()
@@ -83,7 +83,7 @@ def test_two_threads_do_not_write_at_once(tmp_path: Path) -> None:
 
 
 def test_a_report_that_cannot_be_written_is_logged_and_ends_nothing(tmp_path: Path) -> None:
-    unfinished, log = Unfinished(tmp_path), tmp_path / "log.jsonl"
+    unfinished, log = PartialReport(tmp_path), tmp_path / "log.jsonl"
 
     def fails() -> Results:
         raise OSError("full")
@@ -96,7 +96,7 @@ def test_a_report_that_cannot_be_written_is_logged_and_ends_nothing(tmp_path: Pa
 def test_none_is_written_in_the_first_seconds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("leakbench.cli.partial_report.FIRST", 10.0)
     slow = _Slow()
-    Unfinished(tmp_path)(lambda: slow)  # type: ignore[arg-type, return-value]
+    PartialReport(tmp_path)(lambda: slow)  # type: ignore[arg-type, return-value]
     assert slow.written == 0
 
 

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
-from leakbench.core.progress import Silent
+from leakbench.core.progress import NullProgress
 from leakbench.pipeline.executors.local import LocalExecutor
-from leakbench.pipeline.run import make_trials, open_workshop, rehearsed
+from leakbench.pipeline.query import Querier
+from leakbench.pipeline.steps import checked_recipes, open_trainer, query_models
 from leakbench.pipeline.study import Study
-from leakbench.pipeline.train import Workshop
+from leakbench.pipeline.train import Trainer
 
 TABLE = {
     "data": {"name": "digits", "records": 300},
@@ -29,22 +30,22 @@ def _entries(store: Path) -> dict[str, int]:
     return {kind: len(list((store / kind).glob("*"))) for kind in KINDS}
 
 
-def _weights(workshop: Workshop, study: Study) -> list[np.ndarray]:
-    recipes = dict.fromkeys(rehearsed(study, workshop.dataset).values())
-    entries = [entry for recipe in recipes for entry in workshop.models(recipe)]
+def _weights(trainer: Trainer, study: Study) -> list[np.ndarray]:
+    recipes = dict.fromkeys(checked_recipes(study, trainer.dataset).values())
+    entries = [entry for recipe in recipes for entry in trainer.models(recipe)]
     return [w for entry in entries for w in entry.tensors("weights.safetensors").values()]
 
 
 def test_a_helper_makes_models_and_answers_to_the_last_bit(tmp_path: Path) -> None:
     study, executor = Study.of(TABLE), LocalExecutor(2)
-    helped, alone = (open_workshop(study, tmp_path / name) for name in ("helped", "alone"))
+    helped, alone = (open_trainer(study, tmp_path / name) for name in ("helped", "alone"))
     until = time.monotonic() + 60
     with executor.helping(study.describe(), helped.store.place):
         while _entries(helped.store.root) != KINDS and time.monotonic() < until:
             time.sleep(0.1)
     assert _entries(helped.store.root) == KINDS
     assert executor.lost == []
-    make_trials(study, alone, rehearsed(study, alone.dataset), Silent())
+    query_models(study, Querier(alone), checked_recipes(study, alone.dataset), NullProgress())
     for a, b in zip(_weights(helped, study), _weights(alone, study), strict=True):
         assert np.array_equal(a, b)
 

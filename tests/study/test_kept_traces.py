@@ -10,7 +10,7 @@ from leakbench.core.store import Store
 from leakbench.data.load import load
 from leakbench.pipeline.run import run
 from leakbench.pipeline.study import Study
-from leakbench.pipeline.train import TRACES, Workshop
+from leakbench.pipeline.train import TRACES, Trainer
 from leakbench.train.recipe import Prune
 
 TABLE = {
@@ -28,8 +28,8 @@ def test_a_model_that_is_gone_on_with_keeps_its_traces(tmp_path: Path) -> None:
     split = study.design.split(dataset, 0)
 
     def made(recipe):
-        workshop = Workshop(dataset, split, 0, Store(tmp_path))
-        return [np.array(entry.array(TRACES)) for entry in workshop.models(recipe)]
+        trainer = Trainer(dataset, split, 0, Store(tmp_path))
+        return [np.array(entry.array(TRACES)) for entry in trainer.models(recipe)]
 
     first = made(study.recipe)
     assert all(traces.shape == (3, split.members[m].sum()) for m, traces in enumerate(first))
@@ -43,8 +43,8 @@ def test_a_study_says_how_much_loss_its_members_lost(tmp_path: Path) -> None:
     study = Study.of(TABLE | {"defences": defences})
     results = run(study, tmp_path)
     dataset = load(study.file.data)
-    workshop = Workshop(dataset, study.design.split(dataset, 0), 0, Store(tmp_path))
-    kept = [np.array(entry.array(TRACES), float) for entry in workshop.models(study.recipe)]
+    trainer = Trainer(dataset, study.design.split(dataset, 0), 0, Store(tmp_path))
+    kept = [np.array(entry.array(TRACES), float) for entry in trainer.models(study.recipe)]
     expected = np.mean([np.subtract(*np.percentile(one, [75, 25], axis=0)).mean() for one in kept])
     found = {row.defence: row.value for row in results.find(metric="loss_trace_iqr")}
     assert found == {"none": pytest.approx(expected), "temperature": pytest.approx(expected)}

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from leakbench.core.errors import InputError
-from leakbench.core.progress import Silent
-from leakbench.pipeline.run import make_trials, open_workshop, rehearsed, run, train_all
+from leakbench.core.progress import NullProgress
+from leakbench.pipeline.query import Querier
+from leakbench.pipeline.run import run
+from leakbench.pipeline.steps import checked_recipes, open_trainer, query_models, train_all
 from leakbench.pipeline.study import PERTURBATIONS, Study
 
 TABLE = {
@@ -28,16 +30,16 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("store")
 
 
-def trials(table: dict, store: Path) -> dict:
+def all_defended(table: dict, store: Path) -> dict:
     study = Study.of(table)
-    workshop = open_workshop(study, store)
-    left = train_all(workshop, rehearsed(study, workshop.dataset), Silent())
-    made = make_trials(study, left.workshop, left.recipes, Silent())
-    return {trial.defence.label: trial for trial in made}
+    trainer = open_trainer(study, store)
+    left = train_all(trainer, checked_recipes(study, trainer.dataset), NullProgress())
+    made = query_models(study, Querier(left.trainer), left.recipes, NullProgress())
+    return {defended.defence.label: defended for defended in made}
 
 
 def test_the_released_class_is_read_in_each_view(store: Path) -> None:
-    found = trials(TABLE, store)
+    found = all_defended(TABLE, store)
     none, rounded, labels, noisy = (t.released().signals for t in found.values())
     assert none.logits is not None and none.predicted is not None
     assert none.shape[1:] == (9, 300) and none.predicted.shape == (6, 5, 300)
@@ -58,9 +60,9 @@ def test_the_released_class_is_read_in_each_view(store: Path) -> None:
 
 
 def test_perturbed_views_change_no_other_statistic(store: Path) -> None:
-    plain = trials({**TABLE, "query": {"views": ["shift1"]}}, store)
-    for label, trial in trials(TABLE, store).items():
-        mine, other = trial.known().signals, plain[label].known().signals
+    plain = all_defended({**TABLE, "query": {"views": ["shift1"]}}, store)
+    for label, defended in all_defended(TABLE, store).items():
+        mine, other = defended.known().signals, plain[label].known().signals
         assert other.predicted is None and other.views == mine.views[:9]
         assert np.array_equal(mine.statistic("logodds", 2), other.statistic("logodds", 2))
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from leakbench.pipeline import autotune_processes as pace
-from leakbench.pipeline.autotune_processes import processes_that_pay
-from leakbench.pipeline.run import open_workshop
+from leakbench.pipeline.autotune_processes import fastest_processes
+from leakbench.pipeline.steps import open_trainer
 from leakbench.pipeline.study import Study
-from leakbench.pipeline.train import Workshop
+from leakbench.pipeline.train import Trainer
 from leakbench.train.recipe.engine import Engine
 
 TABLE = {
@@ -21,28 +21,28 @@ TABLE = {
 
 
 @pytest.fixture
-def workshop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workshop:
+def trainer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Trainer:
     """Four models of 150 records each; a machine of 8 cores, on which helpers start in 2 seconds."""
     monkeypatch.setattr(pace, "cores", lambda: 8)
     monkeypatch.setattr(pace, "START", 2.0)
-    return open_workshop(Study.of(TABLE), tmp_path)
+    return open_trainer(Study.of(TABLE), tmp_path)
 
 
 @pytest.mark.parametrize(
     ("one_pass", "processes"), [(0.2, 8), (0.05, 1)]
 )  # 4 models, 5 epochs: 4 and 1 seconds
 def test_helpers_come_where_training_takes_longer_than_their_start(
-    workshop: Workshop, monkeypatch: pytest.MonkeyPatch, one_pass: float, processes: int
+    trainer: Trainer, monkeypatch: pytest.MonkeyPatch, one_pass: float, processes: int
 ) -> None:
     monkeypatch.setattr(pace, "seconds_each", lambda dataset, jobs: one_pass)
-    assert processes_that_pay(workshop, [Study.of(TABLE).recipe]) == processes
+    assert fastest_processes(trainer, [Study.of(TABLE).recipe]) == processes
 
 
 def test_nobody_helps_where_nothing_is_left_or_a_card_trains(
-    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+    trainer: Trainer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pace, "seconds_each", lambda dataset, jobs: 1000.0)
     recipe = Study.of(TABLE).recipe
-    assert processes_that_pay(dataclasses.replace(workshop, engine=Engine("cuda")), [recipe]) == 1
-    workshop.train([recipe])
-    assert processes_that_pay(workshop, [recipe]) == 1
+    assert fastest_processes(dataclasses.replace(trainer, engine=Engine("cuda")), [recipe]) == 1
+    trainer.train([recipe])
+    assert fastest_processes(trainer, [recipe]) == 1

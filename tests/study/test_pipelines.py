@@ -14,7 +14,7 @@ from leakbench.core.store import Store
 from leakbench.data.load import load
 from leakbench.pipeline.run import run
 from leakbench.pipeline.study import Study
-from leakbench.pipeline.train import Workshop
+from leakbench.pipeline.train import Trainer
 from leakbench.report.results import Results
 from leakbench.train.job import Job
 
@@ -61,20 +61,20 @@ def results(store: Path) -> Results:
 
 
 @pytest.fixture(scope="module")
-def workshop(results: Results, store: Path) -> Workshop:
+def trainer(results: Results, store: Path) -> Trainer:
     study = Study.of(TABLE)
     dataset = load(study.file.data)
-    return Workshop(dataset, study.design.split(dataset, 0), 0, Store(store))
+    return Trainer(dataset, study.design.split(dataset, 0), 0, Store(store))
 
 
-def _entries(workshop: Workshop, label: str) -> list:
+def _entries(trainer: Trainer, label: str) -> list:
     study = Study.of(TABLE)
     recipe = next(d for d in study.defences if d.label == label).recipe(study.recipe)
-    return workshop.models(recipe)
+    return trainer.models(recipe)
 
 
-def test_every_shadow_model_went_through_the_victims_stages(results: Results, workshop: Workshop) -> None:
-    for entry in _entries(workshop, "synthshield"):
+def test_every_shadow_model_went_through_the_victims_stages(results: Results, trainer: Trainer) -> None:
+    for entry in _entries(trainer, "synthshield"):
         assert [stage["stage"] for stage in entry.meta["stages"]] == [
             "train",
             "prune",
@@ -89,51 +89,49 @@ def test_every_shadow_model_went_through_the_victims_stages(results: Results, wo
     assert row.lo == row.hi == pytest.approx(0.6, abs=1e-3)
 
 
-def test_each_shadow_model_has_synthetic_records_of_its_own(workshop: Workshop) -> None:
+def test_each_shadow_model_has_synthetic_records_of_its_own(trainer: Trainer) -> None:
     study = Study.of(TABLE)
     own, shared = (study.defences[n].recipe(study.recipe) for n in (2, 3))
-    made = [workshop.synthetic(job, 2).x for job in workshop.jobs(own)[:3]]
+    made = [trainer.synthetic(job, 2).x for job in trainer.jobs(own)[:3]]
     assert not np.array_equal(made[0], made[1]) and not np.array_equal(made[1], made[2])
-    public = [workshop.synthetic(job, 2) for job in workshop.jobs(shared)[:3]]
+    public = [trainer.synthetic(job, 2) for job in trainer.jobs(shared)[:3]]
     assert public[0] is public[1] is public[2]
 
 
-def test_stages_that_recipes_share_are_run_once(workshop: Workshop) -> None:
+def test_stages_that_recipes_share_are_run_once(trainer: Trainer) -> None:
     """The training of `none` is the first stage of all that prune: its log, times included, is the same."""
-    plain = [entry.meta["stages"][0] for entry in _entries(workshop, "none")]
+    plain = [entry.meta["stages"][0] for entry in _entries(trainer, "none")]
     for label in ("pruning", "synthshield", "synthshield-0.8", "pruned, DP"):
-        assert [entry.meta["stages"][0] for entry in _entries(workshop, label)] == plain
+        assert [entry.meta["stages"][0] for entry in _entries(trainer, label)] == plain
 
 
-def test_a_stop_between_stages_loses_nothing(workshop: Workshop, tmp_path: Path, monkeypatch) -> None:
+def test_a_stop_between_stages_loses_nothing(trainer: Trainer, tmp_path: Path, monkeypatch) -> None:
     study = Study.of(TABLE)
     recipe = study.defences[2].recipe(study.recipe)
-    fresh = Workshop(workshop.dataset, workshop.split, 0, Store(tmp_path))
+    fresh = Trainer(trainer.dataset, trainer.split, 0, Store(tmp_path))
     kept: list[tuple[Job, int]] = []
-    whole: Callable = Workshop._keep
+    whole: Callable = Trainer._keep
 
-    def stop(self: Workshop, job: Job, number: int, trained: object) -> None:
+    def stop(self: Trainer, job: Job, number: int, trained: object) -> None:
         whole(self, job, number, trained)
         kept.append((job, number))
         if number == 2:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(Workshop, "_keep", stop)
+    monkeypatch.setattr(Trainer, "_keep", stop)
     with pytest.raises(KeyboardInterrupt):
         fresh.models(recipe)
-    monkeypatch.setattr(Workshop, "_keep", whole)
-    again = Workshop(workshop.dataset, workshop.split, 0, Store(tmp_path))
-    for a, b in zip(again.models(recipe), _entries(workshop, "synthshield"), strict=True):
+    monkeypatch.setattr(Trainer, "_keep", whole)
+    again = Trainer(trainer.dataset, trainer.split, 0, Store(tmp_path))
+    for a, b in zip(again.models(recipe), _entries(trainer, "synthshield"), strict=True):
         for name, weights in a.tensors("weights.safetensors").items():
             np.testing.assert_allclose(weights, b.tensors("weights.safetensors")[name], atol=1e-5)
 
 
-def test_a_run_goes_on_at_the_last_stage_that_is_kept(
-    workshop: Workshop, tmp_path: Path, monkeypatch
-) -> None:
+def test_a_run_goes_on_at_the_last_stage_that_is_kept(trainer: Trainer, tmp_path: Path, monkeypatch) -> None:
     study = Study.of(TABLE | {"frontier": [], "cross": [], "defences": [{"name": "pruning", "rounds": 2}]})
     recipe = study.defences[1].recipe(study.recipe)
-    half = Workshop(workshop.dataset, workshop.split, 0, Store(tmp_path))
+    half = Trainer(trainer.dataset, trainer.split, 0, Store(tmp_path))
     half.models(recipe.until(2))
     begun: list[int] = []
     whole = leakbench.pipeline.train.train_group
@@ -143,7 +141,7 @@ def test_a_run_goes_on_at_the_last_stage_that_is_kept(
         whole(dataset, jobs, **options)
 
     monkeypatch.setattr("leakbench.pipeline.train.train_group", seen)
-    Workshop(workshop.dataset, workshop.split, 0, Store(tmp_path)).models(recipe)
+    Trainer(trainer.dataset, trainer.split, 0, Store(tmp_path)).models(recipe)
     assert begun == [3] * 8
 
 
@@ -278,16 +276,16 @@ def test_a_generator_that_makes_one_record_a_class_is_flagged(tmp_path: Path) ->
     assert found.find(defence="synthetic_only", metric="auc", slice="all")  # and nothing is lost
 
 
-def test_the_users_files_are_the_same_for_every_model(workshop: Workshop, tmp_path: Path) -> None:
+def test_the_users_files_are_the_same_for_every_model(trainer: Trainer, tmp_path: Path) -> None:
     """Their classes too: in the proportions of a model's members, they would tell which records these are."""
-    rows = workshop.dataset.parts["public"][:200]
-    np.savez(tmp_path / "own.npz", x=workshop.dataset.x[rows], y=workshop.dataset.y[rows])
+    rows = trainer.dataset.parts["public"][:200]
+    np.savez(tmp_path / "own.npz", x=trainer.dataset.x[rows], y=trainer.dataset.y[rows])
     files = {"name": "files", "path": str(tmp_path / "own.npz")}
     study = Study.of(
         TABLE | {"frontier": [], "cross": [], "defences": [{"name": "synthetic_only", "generator": files}]}
     )
-    jobs = workshop.jobs(study.defences[1].recipe(study.recipe))
-    first, second = workshop.synthetic(jobs[0], 0), workshop.synthetic(jobs[1], 0)
+    jobs = trainer.jobs(study.defences[1].recipe(study.recipe))
+    first, second = trainer.synthetic(jobs[0], 0), trainer.synthetic(jobs[1], 0)
     assert first is second
-    own = np.bincount(workshop.dataset.y[rows]) / 200
+    own = np.bincount(trainer.dataset.y[rows]) / 200
     np.testing.assert_allclose(np.bincount(first.y) / len(first.y), own, atol=0.01)

@@ -14,7 +14,7 @@ from leakbench.core.results import PER_RECORD
 from leakbench.core.store import open_store
 from leakbench.evaluation.scoring import score_targets
 from leakbench.pipeline.run import run
-from leakbench.pipeline.score_cache import Remembered
+from leakbench.pipeline.score_cache import CachedScorer
 from leakbench.pipeline.study import Study
 from leakbench.signals.types import Models, Signals
 
@@ -118,7 +118,7 @@ def test_what_changes_the_scores_trains_again(
     if "defences" in change:  # only the changed defence is attacked again
         assert len(list((store / "scores").iterdir())) - before < before
     shutil.rmtree(store / "findings")
-    monkeypatch.setattr("leakbench.pipeline.attack.Remembered", lambda store: score_targets)
+    monkeypatch.setattr("leakbench.pipeline.attack.CachedScorer", lambda store: score_targets)
     assert own == _rows(TABLE | change, store)
 
 
@@ -135,7 +135,7 @@ def test_scores_are_remembered_under_all_that_they_depend_on(tmp_path: Path, fit
         "seed": 0,
         "reference": None,
     }
-    score = Remembered(open_store(tmp_path))
+    score = CachedScorer(open_store(tmp_path))
     for change in (
         {},
         {"attack": LogisticRegression(penalty=0.1)},

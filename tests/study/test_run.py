@@ -16,7 +16,7 @@ import torch
 
 from leakbench.core.content_key import content_key
 from leakbench.core.errors import InputError
-from leakbench.core.progress import Silent
+from leakbench.core.progress import NullProgress
 from leakbench.core.results import BLIND, CORRELATIONS
 from leakbench.core.store import Store
 from leakbench.core.threads import Workers
@@ -25,7 +25,7 @@ from leakbench.evaluation.measure import attack_all
 from leakbench.pipeline import attack as attacking
 from leakbench.pipeline.run import run
 from leakbench.pipeline.study import Study
-from leakbench.pipeline.train import Workshop
+from leakbench.pipeline.train import Trainer
 from leakbench.report.results import Results
 
 TABLE = {
@@ -131,8 +131,8 @@ def test_who_ignores_the_defence_uses_undefended_shadow_models(results: Results)
 def test_model_m_has_its_own_seed_under_every_defence(store: Path) -> None:
     study = Study.of(TABLE)
     dataset = load(study.file.data)
-    workshop = Workshop(dataset, study.design.split(dataset, 0), 0, Store(store))
-    seeds = [[job.seed for job in workshop.jobs(d.recipe(study.recipe))] for d in study.defences]
+    trainer = Trainer(dataset, study.design.split(dataset, 0), 0, Store(store))
+    seeds = [[job.seed for job in trainer.jobs(d.recipe(study.recipe))] for d in study.defences]
     assert len(set(seeds[0])) == 8
     assert all(each == seeds[0] for each in seeds)
 
@@ -299,7 +299,7 @@ def test_a_view_of_a_table_is_refused_before_training(tmp_path: Path) -> None:
 
 
 def test_one_that_fails_ends_the_others_at_their_next_step(two_threads):
-    begun, steps, workers = threading.Barrier(2), [], Workers(Silent())
+    begun, steps, workers = threading.Barrier(2), [], Workers(NullProgress())
 
     def work(item):
         begun.wait(timeout=10)

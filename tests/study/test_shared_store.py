@@ -14,12 +14,12 @@ import pytest
 
 import leakbench.pipeline.train
 from leakbench.core.content_key import content_key
-from leakbench.core.progress import Silent, watched
+from leakbench.core.progress import NullProgress, watched
 from leakbench.core.store import Store
 from leakbench.data.dataset import Dataset
 from leakbench.data.load import load
 from leakbench.pipeline.study import Study
-from leakbench.pipeline.train import Workshop
+from leakbench.pipeline.train import Trainer
 from leakbench.train.job import Job, Trained
 from leakbench.train.recipe import Recipe
 from leakbench.train.run_stages import Keep
@@ -34,10 +34,10 @@ TABLE = {
 }
 
 
-def _workshop(store: Path, study: Study | None = None) -> Workshop:
+def _trainer(store: Path, study: Study | None = None) -> Trainer:
     study = study or Study.of(TABLE)
     dataset = load(study.file.data)
-    return Workshop(dataset, study.design.split(dataset, 0), 0, Store(store), study.file.group_size)
+    return Trainer(dataset, study.design.split(dataset, 0), 0, Store(store), study.file.group_size)
 
 
 RECIPES = [defence.recipe(Study.of(TABLE).recipe) for defence in Study.of(TABLE).defences]
@@ -59,8 +59,8 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> Counter[tuple[str, int]]:
 
 
 def test_two_runs_train_every_model_once(tmp_path: Path, trained: Counter[tuple[str, int]]) -> None:
-    workshops = [_workshop(tmp_path) for _ in range(2)]
-    threads = [threading.Thread(target=w.train, args=(RECIPES,)) for w in workshops]
+    trainers = [_trainer(tmp_path) for _ in range(2)]
+    threads = [threading.Thread(target=w.train, args=(RECIPES,)) for w in trainers]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -69,9 +69,9 @@ def test_two_runs_train_every_model_once(tmp_path: Path, trained: Counter[tuple[
     assert len(jobs) == len(RECIPES) * 4
     assert set(trained.values()) == {1} and len(trained) == len(jobs)
     assert len({thread for _, thread in trained}) == 2
-    alone = _workshop(tmp_path.with_name("alone"))
+    alone = _trainer(tmp_path.with_name("alone"))
     for recipe in RECIPES:
-        for a, b in zip(workshops[1].models(recipe), alone.models(recipe), strict=True):
+        for a, b in zip(trainers[1].models(recipe), alone.models(recipe), strict=True):
             for name, weights in a.tensors("weights.safetensors").items():
                 assert np.array_equal(weights, b.tensors("weights.safetensors")[name])
 
@@ -79,8 +79,8 @@ def test_two_runs_train_every_model_once(tmp_path: Path, trained: Counter[tuple[
 def test_what_another_run_leaves_undone_is_taken_over(
     tmp_path: Path, trained: Counter[tuple[str, int]]
 ) -> None:
-    workshop, other = _workshop(tmp_path), Store(tmp_path)
-    spec = workshop.spec(workshop.jobs(RECIPES[0])[1])
+    trainer, other = _trainer(tmp_path), Store(tmp_path)
+    spec = trainer.spec(trainer.jobs(RECIPES[0])[1])
     held, let_go = threading.Event(), threading.Event()
 
     def hold() -> None:
@@ -92,7 +92,7 @@ def test_what_another_run_leaves_undone_is_taken_over(
     holder = threading.Thread(target=hold)
     holder.start()
     held.wait(30)
-    run = threading.Thread(target=workshop.train, args=(RECIPES[:1],))
+    run = threading.Thread(target=trainer.train, args=(RECIPES[:1],))
     run.start()
     run.join(2)
     assert run.is_alive() and len(trained) == 3  # it waits for the one that is claimed
@@ -100,7 +100,7 @@ def test_what_another_run_leaves_undone_is_taken_over(
     run.join(30)
     holder.join()
     assert not run.is_alive() and len(trained) == 4
-    assert len(workshop.models(RECIPES[0])) == 4
+    assert len(trainer.models(RECIPES[0])) == 4
 
 
 def test_a_beginning_is_not_trained_again_for_what_is_there(
@@ -110,17 +110,17 @@ def test_a_beginning_is_not_trained_again_for_what_is_there(
         TABLE | {"defences": [{"name": "pruning", "sparsity": s, "label": f"{s}"} for s in (0.3, 0.5)]}
     )
     pruned = [d.recipe(study.recipe) for d in study.defences if d.label != "none"]
-    workshop = _workshop(tmp_path)
-    workshop.train(pruned)
+    trainer = _trainer(tmp_path)
+    trainer.train(pruned)
     assert len(trained) == 3 * 4
-    for job in workshop.jobs(study.recipe):
-        shutil.rmtree(workshop.store.folder("models", workshop.spec(job)))
-    _workshop(tmp_path).train(pruned)
+    for job in trainer.jobs(study.recipe):
+        shutil.rmtree(trainer.store.folder("models", trainer.spec(job)))
+    _trainer(tmp_path).train(pruned)
     assert set(trained.values()) == {1} and len(trained) == 3 * 4
 
 
 def test_progress_follows_the_store_whoever_fills_it(tmp_path: Path) -> None:
-    class Counting(Silent):
+    class Counting(NullProgress):
         steps = 0
         said: ClassVar[list[str]] = []
 
@@ -160,13 +160,13 @@ def test_what_others_have_claimed_or_made_is_no_part_of_a_group(
     """Each process goes on behind the others, with groups as large as what lies there is worth."""
     monkeypatch.setattr("leakbench.pipeline.train.neighbours", lambda: 2)
     study = Study.of(TABLE | {"design": {"name": "random_half", "models": 16}, "group_size": 4})
-    workshop, other = _workshop(tmp_path, study), _workshop(tmp_path, study)
-    jobs = workshop.jobs(study.recipe)
+    trainer, other = _trainer(tmp_path, study), _trainer(tmp_path, study)
+    jobs = trainer.jobs(study.recipe)
     with ExitStack() as claims, ExitStack() as others:
         for job in jobs[:4]:
             other._keep(job, 0, UNTRAINED)
         assert other._claimed(jobs[4:6], others) == [jobs[4]]
-        mine = workshop._claimed(jobs, claims)
+        mine = trainer._claimed(jobs, claims)
     assert [jobs.index(job) for job in mine] == [5, 6, 7]  # a quarter of the 11 that may be free
 
 
@@ -186,5 +186,5 @@ def _groups(
                 keep(job, number, UNTRAINED)
 
     monkeypatch.setattr("leakbench.pipeline.train.train_group", trained)
-    replace(_workshop(store, study), group_size=group_size).train(recipes)
+    replace(_trainer(store, study), group_size=group_size).train(recipes)
     return found

@@ -5,14 +5,15 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from leakbench.core.progress import Silent
+from leakbench.core.progress import NullProgress
 from leakbench.core.results import Row
 from leakbench.core.store import Store
 from leakbench.data.load import load
-from leakbench.pipeline.defended_models import Trial
-from leakbench.pipeline.run import make_trials, rehearsed
+from leakbench.pipeline.defended_models import DefendedModels
+from leakbench.pipeline.query import Querier
+from leakbench.pipeline.steps import checked_recipes, query_models
 from leakbench.pipeline.study import Study
-from leakbench.pipeline.train import Workshop
+from leakbench.pipeline.train import Trainer
 from leakbench.pipeline.utility import cost, utility
 from leakbench.signals.statistics import log_softmax
 
@@ -36,14 +37,16 @@ TABLE = {
 
 
 @pytest.fixture(scope="module")
-def trials(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Trial]:
+def all_defended(tmp_path_factory: pytest.TempPathFactory) -> dict[str, DefendedModels]:
     study = Study.of(TABLE)
     dataset = load(study.file.data)
     split = study.design.split(dataset, 0)
-    workshop = Workshop(dataset, split, 0, Store(tmp_path_factory.mktemp("store")))
+    trainer = Trainer(dataset, split, 0, Store(tmp_path_factory.mktemp("store")))
     return {
-        trial.defence.label: trial
-        for trial in make_trials(study, workshop, rehearsed(study, workshop.dataset), Silent())
+        defended.defence.label: defended
+        for defended in query_models(
+            study, Querier(trainer), checked_recipes(study, trainer.dataset), NullProgress()
+        )
     }
 
 
@@ -51,17 +54,17 @@ def _rows(found: object) -> dict[str, Row]:
     return {row.metric: row for row in found}
 
 
-def _shown(trial: Trial, output: Callable[[np.ndarray], np.ndarray] = lambda z: z) -> np.ndarray:
+def _shown(defended: DefendedModels, output: Callable[[np.ndarray], np.ndarray] = lambda z: z) -> np.ndarray:
     """Released log-probabilities of all models on the test part [M, Z, C]."""
-    n = len(trial.split.records)
-    return log_softmax(output(np.stack([z[0, n:] for z in trial.answers.logits]).astype(np.float64)))
+    n = len(defended.split.records)
+    return log_softmax(output(np.stack([z[0, n:] for z in defended.answers.logits]).astype(np.float64)))
 
 
 @pytest.mark.parametrize("label", ["none", "temperature", "rounding", "surrogate_head"])
-def test_quality_is_that_of_what_is_released(trials: dict[str, Trial], label: str) -> None:
-    trial = trials[label]
-    log_p, y = _shown(trial, trial.defence.output), trial.dataset.y[trial.test]
-    rows = _rows(utility(trial))
+def test_quality_is_that_of_what_is_released(all_defended: dict[str, DefendedModels], label: str) -> None:
+    defended = all_defended[label]
+    log_p, y = _shown(defended, defended.defence.output), defended.dataset.y[defended.test]
+    rows = _rows(utility(defended))
     likelihoods = [[log_p[m, i, y[i]] for i in range(len(y))] for m in range(len(log_p))]
     assert rows["nll"].value == pytest.approx(-np.mean(likelihoods))
     assert rows["nll"].lo < rows["nll"].value < rows["nll"].hi
@@ -76,38 +79,44 @@ def test_quality_is_that_of_what_is_released(trials: dict[str, Trial], label: st
     assert rows["calibration_error_floor"].value == row.detail["if_calibrated"] > 0
 
 
-def test_a_high_temperature_is_less_likely_and_worse_calibrated(trials: dict[str, Trial]) -> None:
-    plain, flat = (_rows(utility(trials[label])) for label in ("none", "temperature"))
+def test_a_high_temperature_is_less_likely_and_worse_calibrated(
+    all_defended: dict[str, DefendedModels],
+) -> None:
+    plain, flat = (_rows(utility(all_defended[label])) for label in ("none", "temperature"))
     for metric in ("nll", "calibration_error"):
         assert flat[metric].lo > plain[metric].hi
     assert flat["accuracy"].value == plain["accuracy"].value
 
 
-def test_output_maps_that_keep_the_class_change_no_label(trials: dict[str, Trial]) -> None:
+def test_output_maps_that_keep_the_class_change_no_label(all_defended: dict[str, DefendedModels]) -> None:
     for label in ("none", "temperature", "rounding", "surrogate_head"):
-        row = _rows(utility(trials[label]))["label_changes"]
+        row = _rows(utility(all_defended[label]))["label_changes"]
         assert row.value == row.lo == 0 and (row.hi > 0) == (label in ("temperature", "rounding"))
 
 
-def test_changed_labels_are_counted(trials: dict[str, Trial], monkeypatch: pytest.MonkeyPatch) -> None:
-    trial = trials["temperature"]
+def test_changed_labels_are_counted(
+    all_defended: dict[str, DefendedModels], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    defended = all_defended["temperature"]
 
     def worst_first(_: object, logits: np.ndarray) -> np.ndarray:
         return np.where(logits[..., :1] > 0, -logits, logits)
 
-    monkeypatch.setattr(type(trial.defence), "output", worst_first)
-    plain = _shown(trial)
-    changed = _shown(trial, lambda z: worst_first(None, z)).argmax(-1) != plain.argmax(-1)
-    row = _rows(utility(trial))["label_changes"]
+    monkeypatch.setattr(type(defended.defence), "output", worst_first)
+    plain = _shown(defended)
+    changed = _shown(defended, lambda z: worst_first(None, z)).argmax(-1) != plain.argmax(-1)
+    row = _rows(utility(defended))["label_changes"]
     assert row.value == pytest.approx(changed.mean()) and 0 < row.lo < row.value < row.hi
 
 
-def test_extra_data_is_what_the_recipe_used_beside_the_members(trials: dict[str, Trial]) -> None:
+def test_extra_data_is_what_the_recipe_used_beside_the_members(
+    all_defended: dict[str, DefendedModels],
+) -> None:
     found = {
-        label: _rows(cost(trial, trials["none"], trial.dataset))["extra_data_ratio"].value
-        for label, trial in trials.items()
+        label: _rows(cost(defended, all_defended["none"], defended.dataset))["extra_data_ratio"].value
+        for label, defended in all_defended.items()
     }
-    split = trials["none"].split
+    split = all_defended["none"].split
     members, dev = split.members.sum(1), [len(d) for d in split.dev]
     assert found["none"] == found["temperature"] == found["surrogate_head"] == 0
     assert found["early_stopping"] == pytest.approx(np.mean(dev / members))
@@ -116,9 +125,9 @@ def test_extra_data_is_what_the_recipe_used_beside_the_members(trials: dict[str,
     assert found["public"] == pytest.approx(np.mean((members + 200) / members))
 
 
-def test_latency_is_set_against_no_defence(trials: dict[str, Trial]) -> None:
-    none, trial = trials["none"], trials["rounding"]
-    own, same = _rows(cost(trial, none, trial.dataset)), _rows(cost(none, none, none.dataset))
+def test_latency_is_set_against_no_defence(all_defended: dict[str, DefendedModels]) -> None:
+    none, defended = all_defended["none"], all_defended["rounding"]
+    own, same = _rows(cost(defended, none, defended.dataset)), _rows(cost(none, none, none.dataset))
     for size in (1, 1024):
         ratio, base = own[f"latency_ratio_batch_{size}"], same[f"latency_ratio_batch_{size}"]
         assert (base.value, base.lo, base.hi) == (1, 1, 1)

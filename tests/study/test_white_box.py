@@ -10,14 +10,15 @@ from tests.attacks.worlds import auc, frozen, world
 from leakbench import audit
 from leakbench.attacks import ATTACKS
 from leakbench.core.errors import InputError
-from leakbench.core.progress import Silent
+from leakbench.core.progress import NullProgress
 from leakbench.core.results import BEST, BEST_WHITE_BOX
 from leakbench.data.audit_file.read import from_arrays
 from leakbench.evaluation.findings import method_boxes
 from leakbench.evaluation.measure import Case, attack_all, measure
 from leakbench.evaluation.scoring import score_targets
-from leakbench.pipeline.defended_models import Trial
-from leakbench.pipeline.run import make_trials, open_workshop, rehearsed, train_all
+from leakbench.pipeline.defended_models import DefendedModels
+from leakbench.pipeline.query import Querier
+from leakbench.pipeline.steps import checked_recipes, open_trainer, query_models, train_all
 from leakbench.pipeline.study import Study
 from leakbench.report.page import render
 from leakbench.report.results import Results
@@ -99,12 +100,12 @@ def test_the_strongest_attack_that_queries_the_model_is_never_one_with_its_param
     assert set(attacked.strongest) and {s.attack for s in attacked.strongest.values()} <= {"loss", "entropy"}
 
 
-def trials(store: Path, *attacks: str) -> dict[str, Trial]:
+def all_defended(store: Path, *attacks: str) -> dict[str, DefendedModels]:
     study = Study.of({**TABLE, "attacks": list(attacks)})
-    workshop = open_workshop(study, store)
-    left = train_all(workshop, rehearsed(study, workshop.dataset), Silent())
-    made = make_trials(study, left.workshop, left.recipes, Silent())
-    return {trial.defence.label: trial for trial in made}
+    trainer = open_trainer(study, store)
+    left = train_all(trainer, checked_recipes(study, trainer.dataset), NullProgress())
+    made = query_models(study, Querier(left.trainer), left.recipes, NullProgress())
+    return {defended.defence.label: defended for defended in made}
 
 
 @pytest.fixture(scope="module")
@@ -117,8 +118,8 @@ def found(store: Path) -> Results:
     """The rows and notes of the study, without its curves and costs."""
     attacks = {name: ATTACKS.make(name) for name in ("loss", "lira", *ASKED)}
     rows, notes = [], []
-    for label, trial in trials(store, *attacks).items():
-        models = trial.known()
+    for label, defended in all_defended(store, *attacks).items():
+        models = defended.known()
         attacked = attack_all(Case(label, models, tuple(range(6)), adaptive=True), attacks, 0)
         rows += measure(attacked, {"all": np.ones(models.members.shape, dtype=bool)})
         notes += attacked.notes
@@ -131,7 +132,9 @@ def test_a_study_computes_gradients_once_and_only_where_they_are_asked_for(
     entries = {path.name: path.stat().st_mtime_ns for path in (store / "gradients").iterdir()}
     assert len(entries) == 12  # six networks and six ensembles: `label_only` shares the former
     for attacks, there in ((["loss", "gradient_norm"], True), (["loss", "gap"], False)):
-        assert [trial.gradients is not None for trial in trials(store, *attacks).values()] == [there] * 3
+        assert [defended.gradients is not None for defended in all_defended(store, *attacks).values()] == [
+            there
+        ] * 3
         assert {path.name: path.stat().st_mtime_ns for path in (store / "gradients").iterdir()} == entries
 
 

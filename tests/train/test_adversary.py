@@ -8,11 +8,11 @@ from torch.nn.functional import binary_cross_entropy_with_logits as bce
 from torch.nn.functional import cross_entropy
 
 from leakbench.data.dataset import Dataset
-from leakbench.train.adversary import Inference, gain
+from leakbench.train.adversary import MembershipDiscriminator, gain
 from leakbench.train.job import Job
 from leakbench.train.model import new_network
 from leakbench.train.networks.build import initialised
-from leakbench.train.random_streams import Draws, generator
+from leakbench.train.random_streams import ModelStreams, generator
 from leakbench.train.recipe import Architecture, Recipe, Train
 from leakbench.train.recipe.settings import Adversary, Optimiser
 from leakbench.train.run_stages import train_group
@@ -40,8 +40,8 @@ def test_a_step_is_the_papers(digits):
     """Two steps of the adversary up its gain, then one of the model down CE + weight (mean log h) / 2."""
     job = make_job()
     found = train_group(digits, [job])[0].weights
-    network, draws = new_network(digits, job), Draws(job.seed, 0)
-    h = initialised(Inference(10), generator(job.seed, 0, "adversary"))
+    network, draws = new_network(digits, job), ModelStreams(job.seed, 0)
+    h = initialised(MembershipDiscriminator(10), generator(job.seed, 0, "adversary"))
     adam = torch.optim.Adam(h.parameters(), lr=1e-3)
     order = draws.order(40)
     x, y = torch.from_numpy(digits.x), torch.from_numpy(digits.y)

@@ -11,7 +11,7 @@ from leakbench.generators import GENERATORS
 from leakbench.pipeline.run import run
 from leakbench.pipeline.study import Study
 from leakbench.train import device
-from leakbench.train.query import query, query_noise
+from leakbench.train.query import predict_logits, predict_noisy_logits
 from leakbench.train.recipe import (
     Architecture,
     Committee,
@@ -109,10 +109,10 @@ def test_answers_are_those_of_the_processor(digits, make_jobs, here):
     about = (x, 10, WRN, model.weights, np.arange(0, 500, 3))
     views = ["identity", "flip", "shift:1,-2", "flip+shift:0,1"]
     with patch.object(device, "ROOM", device.ROOM if here else 0.0):
-        answers = query(*about, views, batch=64, engine=Engine("cuda"))
-        noisy = query_noise(*about, 2, 1e-2, 0, batch=64, engine=Engine("cuda"))
-    np.testing.assert_allclose(answers, query(*about, views, batch=64), atol=2e-3)
-    np.testing.assert_allclose(noisy, query_noise(*about, 2, 1e-2, 0, batch=64), atol=2e-3)
+        answers = predict_logits(*about, views, batch=64, engine=Engine("cuda"))
+        noisy = predict_noisy_logits(*about, 2, 1e-2, 0, batch=64, engine=Engine("cuda"))
+    np.testing.assert_allclose(answers, predict_logits(*about, views, batch=64), atol=2e-3)
+    np.testing.assert_allclose(noisy, predict_noisy_logits(*about, 2, 1e-2, 0, batch=64), atol=2e-3)
 
 
 def test_records_that_do_not_fit_train_the_same_models(digits, make_jobs):

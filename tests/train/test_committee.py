@@ -14,8 +14,8 @@ from leakbench.train import run_stages as stages
 from leakbench.train.job import Job
 from leakbench.train.model import inferred, new_network, resume
 from leakbench.train.networks.build import loaded
-from leakbench.train.query import query, query_noise
-from leakbench.train.random_streams import Draws
+from leakbench.train.query import predict_logits, predict_noisy_logits
+from leakbench.train.random_streams import ModelStreams
 from leakbench.train.recipe import Architecture, Committee, Distill, Generate, MonteCarlo, Recipe, Train
 from leakbench.train.recipe.settings import Optimiser
 from leakbench.train.run_stages import train_group
@@ -85,7 +85,7 @@ def test_a_committee_of_one_is_plain_training(digits, make_jobs):
     assert {n.removeprefix("networks.0.") for n in one.weights} == single.weights.keys()
     assert all(np.array_equal(one.weights[f"networks.0.{name}"], w) for name, w in single.weights.items())
     rows = np.arange(1200, 1300)
-    answers = [query(digits.x, 10, SMALL, made.weights, rows)[0] for made in (one, single)]
+    answers = [predict_logits(digits.x, 10, SMALL, made.weights, rows)[0] for made in (one, single)]
     np.testing.assert_allclose(np.exp(answers[0]), probabilities(answers[1]), atol=1e-6)
 
 
@@ -94,13 +94,16 @@ def test_it_answers_with_the_mean_of_its_networks(digits, make_jobs, architectur
     (job,) = make_jobs(committee(3, 1, architecture, epochs=2), 1, members=64)
     made, rows = train_group(digits, [job])[0], np.arange(1200, 1300)
     own = [train_group(digits, [each])[0] for each in network_jobs(job)]
-    answers = [query(digits.x, 10, architecture, each.weights, rows, ("identity", "flip"))[1] for each in own]
-    got = query(digits.x, 10, architecture, made.weights, rows, ("identity", "flip"))[1]
+    answers = [
+        predict_logits(digits.x, 10, architecture, each.weights, rows, ("identity", "flip"))[1]
+        for each in own
+    ]
+    got = predict_logits(digits.x, 10, architecture, made.weights, rows, ("identity", "flip"))[1]
     np.testing.assert_allclose(np.exp(got), np.mean([probabilities(a) for a in answers], axis=0), atol=1e-5)
     assert np.abs(probabilities(answers[0]) - probabilities(answers[1])).max() > 0.01
     about = (digits.x, 10, architecture)
-    noisy = query_noise(*about, made.weights, rows, 2, 0.5, 3)
-    each = [query_noise(*about, one.weights, rows, 2, 0.5, 3)[1] for one in own]
+    noisy = predict_noisy_logits(*about, made.weights, rows, 2, 0.5, 3)
+    each = [predict_noisy_logits(*about, one.weights, rows, 2, 0.5, 3)[1] for one in own]
     np.testing.assert_allclose(np.exp(noisy[1]), np.mean([probabilities(a) for a in each], axis=0), atol=1e-5)
 
 
@@ -142,7 +145,9 @@ def reference_teacher(dataset, job):
         non_models = [made for members, made in submodels if record not in members]
         assert len(non_models) == job.recipe.stages[0].leaves_out
         for made in non_models:
-            answer = query(dataset.x, 10, job.recipe.architecture, made.weights, job.members[i : i + 1])[0]
+            answer = predict_logits(
+                dataset.x, 10, job.recipe.architecture, made.weights, job.members[i : i + 1]
+            )[0]
             taught[i] += probabilities(answer)[0] / len(non_models)
     return taught
 
@@ -155,7 +160,7 @@ def test_selena_is_the_papers(digits, make_jobs):
     model = resume(digits, job, teacher)
     np.testing.assert_allclose(material(digits, [model], 1).soft[0].numpy(), taught, atol=1e-6)
 
-    network, draws = new_network(digits, job, 1), Draws(job.seed, 1)
+    network, draws = new_network(digits, job, 1), ModelStreams(job.seed, 1)
     x, t = torch.from_numpy(digits.x[job.members]), torch.from_numpy(taught).float()
     for _ in range(student.epochs):
         for batch in draws.order(90).split(32):
@@ -261,9 +266,9 @@ def test_monte_carlo_is_the_mean_over_its_masks(digits, make_jobs, name):
                 hidden = np.maximum(hidden, 0) * own / 0.7
             logits = hidden @ w["network.layers.2.weight"].T + w["network.layers.2.bias"]
         mean += probabilities(logits) / 9
-    got = query(digits.x, 10, architecture, w, rows)[0]
+    got = predict_logits(digits.x, 10, architecture, w, rows)[0]
     np.testing.assert_allclose(np.exp(got), mean, atol=1e-5)
-    backwards = query(digits.x, 10, architecture, w, rows[::-1], batch=7)[0]
+    backwards = predict_logits(digits.x, 10, architecture, w, rows[::-1], batch=7)[0]
     np.testing.assert_allclose(backwards[::-1], got, atol=1e-5)  # whoever asks along changes nothing
 
 
@@ -284,7 +289,7 @@ def test_many_passes_come_near_fresh_dropout(digits, make_jobs):
         dataclasses.replace(MONTE_CARLO, stages=(Train(**SETTINGS), MonteCarlo(passes=4000))), 1
     )
     made, rows = train_group(digits, [job])[0], np.arange(1200, 1210)
-    released = np.exp(query(digits.x, 10, job.recipe.architecture, made.weights, rows)[0])
+    released = np.exp(predict_logits(digits.x, 10, job.recipe.architecture, made.weights, rows)[0])
     network = loaded(job.recipe.architecture, (1, 8, 8), 10, made.weights).network
     x = torch.from_numpy(digits.x[rows]).repeat_interleave(4000, dim=0)
     uniform = torch.rand(len(x), 36, generator=torch.Generator().manual_seed(0))

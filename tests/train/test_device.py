@@ -10,13 +10,13 @@ import pytest
 import torch
 
 from leakbench.core.errors import InputError
-from leakbench.train import loop
+from leakbench.train import learners
 from leakbench.train.device import at_work, resident, room
 from leakbench.train.loss_traces import blank
 from leakbench.train.losses import LOSSES
 from leakbench.train.model import start
 from leakbench.train.networks.build import laid_out
-from leakbench.train.random_streams import Draws
+from leakbench.train.random_streams import ModelStreams
 from leakbench.train.recipe import Architecture, Recipe, Train
 from leakbench.train.recipe.engine import ENGINE_VERSION, Engine
 from leakbench.train.recipe.settings import Adversary, Augment, Optimiser
@@ -58,7 +58,7 @@ def test_every_tensor_of_a_step_lies_on_the_device(digits, make_jobs, architectu
     for model in models:
         laid_out(model.network).to(META).train()
     numbers = torch.arange(32, device=META)
-    learner = loop._learner(models[0], found, stage, Draws(1, 0, META), 0)
+    learner = learners._learner(models[0], found, stage, ModelStreams(1, 0, META), 0)
     learner.begin(0)
     assert learner.step(numbers).device == META
     assert learner.costs.device == META if stage.traced else learner.costs is None

@@ -7,7 +7,7 @@ import torch
 
 from leakbench.train.job import Job
 from leakbench.train.model import inferred, start
-from leakbench.train.query import query
+from leakbench.train.query import predict_logits
 from leakbench.train.recipe import Architecture, Distill, Recipe, Train
 from leakbench.train.recipe.settings import Optimiser
 from leakbench.train.run_stages import train_group
@@ -24,7 +24,7 @@ def make_job(**changes):
 
 
 def predicted(dataset, weights, rows):
-    return query(dataset.x, 10, SMALL, weights, rows)[0].argmax(axis=-1)
+    return predict_logits(dataset.x, 10, SMALL, weights, rows)[0].argmax(axis=-1)
 
 
 def test_the_student_learns_the_teachers_answers_and_not_the_labels(digits):

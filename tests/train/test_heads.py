@@ -14,7 +14,7 @@ from leakbench.train import run_stages as stages
 from leakbench.train.networks.build import loaded
 from leakbench.train.networks.headed import SurrogateHead
 from leakbench.train.private import spent
-from leakbench.train.query import query
+from leakbench.train.query import predict_logits
 from leakbench.train.recipe import Architecture, Distill, Head, Prune, Recipe, Train, TrainHead
 from leakbench.train.recipe.settings import Augment, Optimiser, Privacy
 from leakbench.train.run_stages import rehearse, train_group
@@ -42,7 +42,7 @@ def gap(a, b):
 
 
 def answers(digits, recipe, model, rows):
-    return query(digits.x, 10, recipe.architecture, model.weights, rows)[0].astype(np.float64)
+    return predict_logits(digits.x, 10, recipe.architecture, model.weights, rows)[0].astype(np.float64)
 
 
 def body(model):
@@ -157,7 +157,7 @@ def test_fits_see_the_members_and_no_one_else(digits, make_jobs):
     """By hand: the body's answers on the members, scikit-learn's regression, the stored head's answers."""
     (job,) = make_jobs(defended(fit="predicted"), 1)
     (model,) = train_group(digits, [job])
-    z = query(digits.x, 10, SMALL, body(model), job.members)[0].astype(np.float64)
+    z = predict_logits(digits.x, 10, SMALL, body(model), job.members)[0].astype(np.float64)
     oracle = by_sklearn(z, z.argmax(1), 1.0)
     found = answers(digits, job.recipe, model, job.members)
     found -= np.log(np.exp(found).sum(1, keepdims=True))

@@ -4,7 +4,11 @@ from unittest.mock import patch
 
 import pytest
 import torch
-from leakbench.train.stacked.engine.layers import (
+from torch import nn
+
+from leakbench.train.networks.headed import SurrogateHead
+from leakbench.train.stacked.engine import products
+from leakbench.train.stacked.layers import (
     Convolution,
     Dropout,
     Flatten,
@@ -13,11 +17,7 @@ from leakbench.train.stacked.engine.layers import (
     ReLU,
     Surrogate,
 )
-from leakbench.train.stacked.engine.products import Product, value, wide
-from torch import nn
-
-from leakbench.train.networks.headed import SurrogateHead
-from leakbench.train.stacked.engine import products
+from leakbench.train.stacked.products import Product, value, wide
 
 K, B = 3, 7
 

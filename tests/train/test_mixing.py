@@ -8,7 +8,7 @@ from leakbench.core.errors import InputError
 from leakbench.data.dataset import Dataset
 from leakbench.train.job import Job
 from leakbench.train.mixup import mixed, mixed_targets, mixup
-from leakbench.train.random_streams import Draws
+from leakbench.train.random_streams import ModelStreams
 from leakbench.train.recipe import Architecture, Recipe, Train
 from leakbench.train.recipe.settings import Augment
 from leakbench.train.run_stages import train_group
@@ -18,7 +18,7 @@ K, B, C = 3, 6, 4
 
 @pytest.fixture
 def mixing():
-    return mixup([Draws(seed, 0) for seed in range(K)], B, Train(augment=Augment(mixup=0.7)))
+    return mixup([ModelStreams(seed, 0) for seed in range(K)], B, Train(augment=Augment(mixup=0.7)))
 
 
 def test_records_and_targets_are_mixed_alike(mixing):
@@ -47,14 +47,14 @@ def test_a_teachers_distributions_are_mixed_too(mixing):
 def test_each_model_draws_from_its_own_stream(mixing):
     shares, partners = mixing
     assert len(set(shares.tolist())) == K
-    alone = mixup([Draws(1, 0)], B, Train(augment=Augment(mixup=0.7)))
+    alone = mixup([ModelStreams(1, 0)], B, Train(augment=Augment(mixup=0.7)))
     assert torch.equal(alone[0], shares[1:2]) and torch.equal(alone[1], partners[1:2])
     assert sorted(partners[0].tolist()) == list(range(B))
-    assert mixup([Draws(0, 0)], B, Train()) is None
+    assert mixup([ModelStreams(0, 0)], B, Train()) is None
 
 
 def test_shares_are_beta_distributed():
-    draws = Draws(0, 0)
+    draws = ModelStreams(0, 0)
     shares = np.array([draws.mixup(2, 0.5)[0] for _ in range(4000)])
     assert shares.mean() == pytest.approx(0.5, abs=0.03)
     assert shares.var() == pytest.approx(1 / (4 * (2 * 0.5 + 1)), abs=0.01)  # of Beta(a, a)

@@ -7,7 +7,7 @@ import torch
 from leakbench.core.errors import InputError
 from leakbench.signals.sensitivity import sensitivity
 from leakbench.train.networks.build import initialised, loaded, unset
-from leakbench.train.query import query, query_noise
+from leakbench.train.query import predict_logits, predict_noisy_logits
 from leakbench.train.random_streams import generator
 from leakbench.train.recipe import Architecture
 
@@ -19,7 +19,7 @@ IDENTITY = {"layers.0.weight": np.eye(6, dtype=np.float32), "layers.0.bias": np.
 def copies(rows=None, k: int = 40, scale: float = 0.5, seed: int = 3, **more) -> np.ndarray:
     """What a network that answers with its input says [K, N, 6]."""
     rows = np.arange(300) if rows is None else rows
-    return query_noise(X, 6, LINEAR, IDENTITY, rows, k, scale, seed, **more)
+    return predict_noisy_logits(X, 6, LINEAR, IDENTITY, rows, k, scale, seed, **more)
 
 
 def test_the_noise_is_normal_and_of_the_scale() -> None:
@@ -37,7 +37,7 @@ def test_every_model_sees_the_same_copies_and_every_seed_others() -> None:
     assert np.array_equal(copies(), copies())
     assert not np.isclose(copies(seed=4), copies()).any()
     double = {"layers.0.weight": 2 * IDENTITY["layers.0.weight"], "layers.0.bias": IDENTITY["layers.0.bias"]}
-    other = query_noise(X, 6, LINEAR, double, np.arange(300), 40, 0.5, 3)
+    other = predict_noisy_logits(X, 6, LINEAR, double, np.arange(300), 40, 0.5, 3)
     assert np.array_equal(other, 2 * copies())
 
 
@@ -53,14 +53,14 @@ def test_the_noise_is_added_to_what_the_network_sees() -> None:
     net = initialised(unset(architecture, (2, 8, 8), 3), generator(0, "init"))
     weights = {name: value.numpy() for name, value in net.state_dict().items()}
     normal = {"mean": (0.5, 0.4), "std": (0.1, 0.2)}
-    got = query_noise(x, 3, architecture, weights, rows, 2, 0.3, 7, **normal)
+    got = predict_noisy_logits(x, 3, architecture, weights, rows, 2, 0.3, 7, **normal)
     u = torch.randn((2, 512, 2, 8, 8), generator=generator(7, "query noise"))[:, :3].numpy()
     seen = (x[rows] - np.reshape((0.5, 0.4), (2, 1, 1))) / np.reshape((0.1, 0.2), (2, 1, 1)) + 0.3 * u
     network = loaded(architecture, (2, 8, 8), 3, weights)
     for k in range(2):
         np.testing.assert_allclose(got[k], network(torch.tensor(seen[k]).float()).numpy(), atol=1e-5)
-    plain = query(x, 3, architecture, weights, rows, **normal)[0]
-    tiny = query_noise(x, 3, architecture, weights, rows, 2, 1e-9, 7, **normal)
+    plain = predict_logits(x, 3, architecture, weights, rows, **normal)[0]
+    tiny = predict_noisy_logits(x, 3, architecture, weights, rows, 2, 1e-9, 7, **normal)
     np.testing.assert_allclose(tiny, np.stack([plain, plain]), atol=1e-5)
 
 
@@ -71,8 +71,8 @@ def test_the_sensitivity_goes_with_the_gradient() -> None:
     net = initialised(unset(architecture, (30,), 4), generator(1, "init"))
     weights = {name: value.numpy() for name, value in net.state_dict().items()}
     rows = np.arange(20)
-    noisy = query_noise(x, 4, architecture, weights, rows, 2000, 1e-3, 0, batch=40_000)
-    got = sensitivity(query(x, 4, architecture, weights, rows)[0], noisy, 1e-3)
+    noisy = predict_noisy_logits(x, 4, architecture, weights, rows, 2000, 1e-3, 0, batch=40_000)
+    got = sensitivity(predict_logits(x, 4, architecture, weights, rows)[0], noisy, 1e-3)
     network = loaded(architecture, (30,), 4, weights).double()
     slopes = [
         torch.autograd.functional.jacobian(lambda r: network(r[None])[0].softmax(-1), row)  # [C, D]

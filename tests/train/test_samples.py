@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from leakbench.train import autotune_group_size as samples
-from leakbench.train.autotune_group_size import beginnings, group_that_pays, seconds_each, shortened
+from leakbench.train.autotune_group_size import beginnings, fastest_group, seconds_each, shortened
 from leakbench.train.recipe import Architecture, Finetune, Prune, Recipe, Train
 
 SMALL = Architecture(hidden=(8,))
@@ -39,14 +39,12 @@ def timed(monkeypatch):
 )
 def test_the_smallest_group_that_is_nearly_the_fastest_is_taken(digits, make_jobs, timed, table, size):
     timed(table)
-    assert group_that_pays(digits, make_jobs(Recipe(SMALL, (STAGE,)), 9)) == size
+    assert fastest_group(digits, make_jobs(Recipe(SMALL, (STAGE,)), 9)) == size
 
 
 def test_networks_that_are_not_stacked_are_not_measured(digits, make_jobs, timed):
     asked = timed({})
-    assert (
-        group_that_pays(digits, make_jobs(Recipe(Architecture("wrn", depth=10, width=1), (STAGE,)), 4)) == 1
-    )
+    assert fastest_group(digits, make_jobs(Recipe(Architecture("wrn", depth=10, width=1), (STAGE,)), 4)) == 1
     assert asked == []
 
 

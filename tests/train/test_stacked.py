@@ -18,7 +18,7 @@ from leakbench.train.losses import LOSSES, CrossEntropy
 from leakbench.train.model import start
 from leakbench.train.networks.answers import CommitteeNetwork
 from leakbench.train.networks.build import laid_out, loaded
-from leakbench.train.query import query
+from leakbench.train.query import predict_logits
 from leakbench.train.recipe import Architecture, Distill, Finetune, Generate, Prune, Recipe, Train
 from leakbench.train.recipe.settings import Augment, Optimiser, Schedule
 from leakbench.train.run_stages import train_group
@@ -274,7 +274,7 @@ def test_it_learns_digits(digits, make_jobs, architecture, optimiser):
     jobs = make_jobs(recipe(architecture, epochs=15, optimiser=optimiser), 4, members=900)
     weights = [trained.weights for trained in train_group(digits, jobs)]
     held_out = np.arange(1200, len(digits.x))
-    logits = query(digits.x, len(digits.classes), architecture, weights, held_out)  # [K, V, N, C]
+    logits = predict_logits(digits.x, len(digits.classes), architecture, weights, held_out)  # [K, V, N, C]
     assert ((logits[:, 0].argmax(axis=-1) == digits.y[held_out]).mean(axis=1) > 0.9).all()
 
 
@@ -285,7 +285,9 @@ def test_early_stopping_keeps_the_weights_of_the_best_dev_loss(digits, make_jobs
         losses = log["dev_losses"]
         best = int(np.argmin(losses))
         assert len(losses) == min(best + 3, 30) == log["epochs"]
-        z = query(digits.x, len(digits.classes), SMALL, trained.weights, job.dev)[0].astype(np.float64)
+        z = predict_logits(digits.x, len(digits.classes), SMALL, trained.weights, job.dev)[0].astype(
+            np.float64
+        )
         z -= z.max(axis=1, keepdims=True)
         own = np.log(np.exp(z).sum(axis=1)) - z[np.arange(len(z)), digits.y[job.dev]]
         assert own.mean() == pytest.approx(losses[best], abs=1e-5)

@@ -10,8 +10,8 @@ from torch import nn
 from leakbench.core.errors import InputError
 from leakbench.signals.views import View
 from leakbench.train.networks.build import initialised, loaded, unset
-from leakbench.train.query import answerer, interleaved, query
-from leakbench.train.random_streams import Draws, generator
+from leakbench.train.query import answerer, interleaved, predict_logits
+from leakbench.train.random_streams import ModelStreams, generator
 from leakbench.train.recipe import Architecture
 from leakbench.train.recipe.settings import Augment
 from leakbench.train.tensors import augmented, masks
@@ -19,7 +19,7 @@ from leakbench.train.tensors import augmented, masks
 
 def test_augmented_images_are_the_views_of_the_same_moves():
     x = np.random.default_rng(0).random((40, 2, 5, 7), np.float32)
-    moves = Draws(3, 0).moves(40, Augment(shift=2, flip=True))
+    moves = ModelStreams(3, 0).moves(40, Augment(shift=2, flip=True))
     ours = augmented(torch.from_numpy(x), moves, 2).numpy()
     for image, moved, (right, down, flip) in zip(x, ours, moves.tolist(), strict=True):
         assert np.array_equal(moved, View(bool(flip), right, down)(image[None])[0])
@@ -27,26 +27,26 @@ def test_augmented_images_are_the_views_of_the_same_moves():
 
 
 def test_moves_cover_what_was_asked_and_no_more():
-    moves = Draws(0, 0).moves(4000, Augment(shift=1, flip=True))
+    moves = ModelStreams(0, 0).moves(4000, Augment(shift=1, flip=True))
     assert {tuple(m) for m in moves.tolist()} == {
         (r, d, f) for r in (-1, 0, 1) for d in (-1, 0, 1) for f in (0, 1)
     }
-    assert not Draws(0, 0).moves(100, Augment(shift=2))[:, 2].any()
-    assert not Draws(0, 0).moves(100, Augment(flip=True))[:, :2].any()
+    assert not ModelStreams(0, 0).moves(100, Augment(shift=2))[:, 2].any()
+    assert not ModelStreams(0, 0).moves(100, Augment(flip=True))[:, :2].any()
 
 
 def test_every_model_stage_and_purpose_has_its_own_stream():
-    draws = [Draws(seed, stage) for seed, stage in ((0, 0), (1, 0), (0, 1))]
+    draws = [ModelStreams(seed, stage) for seed, stage in ((0, 0), (1, 0), (0, 1))]
     orders = [d.order(50) for d in draws] + [draws[0].order(50)]  # a new one each epoch
     for kind in (orders, [d.uniform(9, 5) for d in draws], [d.moves(50, Augment(3, True)) for d in draws]):
         assert len({tuple(drawn.flatten().tolist()) for drawn in kind}) == len(kind)
-    fresh, used = Draws(4, 2), Draws(4, 2)
+    fresh, used = ModelStreams(4, 2), ModelStreams(4, 2)
     used.order(50), used.uniform(9, 5)
     assert torch.equal(fresh.moves(50, Augment(3)), used.moves(50, Augment(3)))
 
 
 def test_masks_keep_the_expectation():
-    first, second = masks(Draws(0, 0).uniform(20_000, 5), 0.3, (2, 3))
+    first, second = masks(ModelStreams(0, 0).uniform(20_000, 5), 0.3, (2, 3))
     assert first.shape == (20_000, 2) and second.shape == (20_000, 3)
     assert first.unique().tolist() == pytest.approx([0.0, 1 / 0.7])
     assert float(second.mean()) == pytest.approx(1.0, abs=0.02)
@@ -98,9 +98,11 @@ def test_query_is_the_modules_answer_in_each_view():
     )
     networks = [initialised(unset(architecture, (1, 6, 6), 5), generator(k, "init")) for k in range(2)]
     weights = [{name: value.numpy() for name, value in n.state_dict().items()} for n in networks]
-    both = query(x, 5, architecture, weights, rows, views, batch=2)
+    both = predict_logits(x, 5, architecture, weights, rows, views, batch=2)
     assert both.shape == (2, 3, 3, 5) and both.dtype == np.float32
-    assert np.allclose(query(x, 5, architecture, _sorted(weights[1]), rows, views), both[1], atol=1e-6)
+    assert np.allclose(
+        predict_logits(x, 5, architecture, _sorted(weights[1]), rows, views), both[1], atol=1e-6
+    )
     flipped = networks[1](torch.tensor(x[rows][..., ::-1].copy())).detach().numpy()
     assert np.allclose(both[1, 1], flipped, atol=1e-6) and not np.allclose(both[1, 0], flipped, atol=1e-3)
 
@@ -112,11 +114,11 @@ def test_wrong_weights_are_refused():
     with pytest.raises(InputError, match=r"'layers.0.bias' of shape \(2,\), got \(3,\)"):
         loaded(Architecture(hidden=(2,)), (7,), 2, weights)
     with pytest.raises(InputError, match=r"'layers.0.weight' of shape \(3, 8\), got \(3, 7\)"):
-        query(np.zeros((4, 8), np.float32), 2, Architecture(hidden=(3,)), weights, np.arange(2))
+        predict_logits(np.zeros((4, 8), np.float32), 2, Architecture(hidden=(3,)), weights, np.arange(2))
     with pytest.raises(InputError, match="at least one model"):
-        query(x, 2, Architecture(), [], np.arange(2))
+        predict_logits(x, 2, Architecture(), [], np.arange(2))
     with pytest.raises(InputError, match="of tables there are 'identity', 'noise:SD' and 'flips:P'"):
-        query(x, 2, Architecture(hidden=(3,)), weights, np.arange(2), ["flip"])
+        predict_logits(x, 2, Architecture(hidden=(3,)), weights, np.arange(2), ["flip"])
 
 
 def test_latency_is_positive_and_grows_with_the_batch():
@@ -144,5 +146,5 @@ def test_an_answer_is_the_models_through_the_output_map():
     network = initialised(unset(architecture, (64,), 10), generator(0, "init"))
     weights = {name: value.numpy() for name, value in network.state_dict().items()}
     answer = answerer(x, 10, architecture, weights, 7, lambda z: 2 * z)()
-    expected = query(x, 10, architecture, weights, np.arange(7) % 3)[0]
+    expected = predict_logits(x, 10, architecture, weights, np.arange(7) % 3)[0]
     np.testing.assert_allclose(answer, 2 * expected, rtol=1e-6)

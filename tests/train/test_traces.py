@@ -11,7 +11,7 @@ from leakbench.generators import GENERATORS
 from leakbench.train import run_stages as stages
 from leakbench.train.job import Job
 from leakbench.train.losses import LOSSES
-from leakbench.train.query import query
+from leakbench.train.query import predict_logits
 from leakbench.train.recipe import Architecture, Distill, Finetune, Generate, Recipe, Train
 from leakbench.train.recipe.settings import Adversary, Augment, Optimiser, Privacy
 from leakbench.train.run_stages import train_group
@@ -33,7 +33,7 @@ def trained(dataset, jobs, alone):
 
 def costs(dataset, job, weights):
     """The cross-entropies of a model's members, from its answers to a query."""
-    z = query(dataset.x, len(dataset.classes), job.recipe.architecture, weights, job.members)[0]
+    z = predict_logits(dataset.x, len(dataset.classes), job.recipe.architecture, weights, job.members)[0]
     z = z.astype(np.float64) - z.max(axis=1, keepdims=True)
     return np.log(np.exp(z).sum(axis=1)) - z[np.arange(len(z)), dataset.y[job.members]]
 

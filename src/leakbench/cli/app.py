@@ -168,7 +168,7 @@ def run(
     import leakbench
 
     from ..core.log import logged_to
-    from .partial_report import Unfinished
+    from .partial_report import PartialReport
 
     check_report(out)
     check_log(log := Path(out) / "log.jsonl")
@@ -184,7 +184,7 @@ def run(
         return
     card = planned.file.engine.device == "cuda"
     helping = chosen_executor(executor, address, processes, cpus, gpus, card)
-    progress, unfinished = terminal.progress(), Unfinished(out)
+    progress, unfinished = terminal.progress(), PartialReport(out)
     try:
         with logged_to(log):
             results = leakbench.run(planned, store, progress, processes, helping, unfinished)
@@ -219,7 +219,7 @@ def work(
 
     from ..core.log import logged_to
     from ..pipeline.executors.local import told
-    from ..pipeline.run import work as help_with
+    from ..pipeline.worker import work as help_with
 
     if log is not None and Path(log).is_file():  # not a pipe, nor a terminal
         check_log(Path(log).resolve())

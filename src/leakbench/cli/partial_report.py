@@ -15,7 +15,7 @@ SHARE = 0.05  # of the time that may go into reports before the last one
 FIRST = 10.0  # seconds before which none is written: the run may be over by then
 
 
-class Unfinished:
+class PartialReport:
     """Writes reports into `<out>/unfinished` while a run goes on; never twice at once, and not too often."""
 
     def __init__(self, out: str | Path) -> None:

@@ -36,7 +36,7 @@ class Progress(Protocol):
         ...
 
 
-class Silent:
+class NullProgress:
     """Says nothing."""
 
     def stage(self, name: str, total: int) -> None:
@@ -52,7 +52,7 @@ class Silent:
         """Nothing."""
 
 
-class Timed:
+class TimedProgress:
     """Shows another progress, logs it, and keeps the seconds of every stage: on the wall, and of all processors."""
 
     def __init__(self, shown: Progress) -> None:
@@ -63,7 +63,7 @@ class Timed:
     @property
     def heard(self) -> bool:
         """Whether somebody sees it, so that it is worth the time to find out what to say."""
-        return not isinstance(self.shown, Silent)
+        return not isinstance(self.shown, NullProgress)
 
     def stage(self, name: str, total: int) -> None:
         """Begin a stage; time spent before the first one went into reading the data."""
@@ -134,7 +134,7 @@ def watched(folders: Mapping[str, Sequence[Path]], progress: Progress, every: fl
         look()
 
 
-class Lines:
+class LineProgress:
     """Plain lines, at most one every `interval` seconds: for log files and pipes."""
 
     def __init__(self, stream: TextIO, interval: float = 5.0) -> None:
@@ -193,7 +193,7 @@ def duration(seconds: float) -> str:
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
-class Bars:
+class BarProgress:
     """One bar a stage, with the time spent and the time left: for terminals."""
 
     def __init__(self) -> None:
@@ -245,4 +245,4 @@ class Bars:
 def progress_on(stream: TextIO = sys.stderr) -> Progress:
     """Bars if the stream is a terminal that can redraw them, else plain lines."""
     dumb = os.environ.get("TERM", "").lower() in ("dumb", "unknown")
-    return Bars() if stream.isatty() and not dumb else Lines(stream)
+    return BarProgress() if stream.isatty() and not dumb else LineProgress(stream)

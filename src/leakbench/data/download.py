@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO
 
 from ..core.errors import InputError
-from ..core.progress import Progress, Silent
+from ..core.progress import NullProgress, Progress
 from .sets import DATASETS, File, data_folder
 
 MB = 1_000_000  # bytes of a step of progress
@@ -43,7 +43,7 @@ def download(name: str, to: str | os.PathLike[str] | None = None, progress: Prog
     if known.lies_in(folder) and not any((folder / file.name).exists() for file in known.files):
         return folder  # in another format
     for file in known.files:
-        fetch(file, known.home, folder, progress or Silent())
+        fetch(file, known.home, folder, progress or NullProgress())
     return folder
 
 

@@ -10,7 +10,7 @@ from ..signals.statistics import log_softmax
 from ..signals.types import Array
 from ._simplex import log_distribution, probabilities
 from .base import Defence
-from .owner import Map, Owner
+from .defender import Defender, Map
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Noise(Defence):
     keeps_argmax: ClassVar[bool] = False
     changes_output: ClassVar[bool] = True
     version: ClassVar[int] = 2
-    made_once: ClassVar[bool] = True
+    cached_per_model: ClassVar[bool] = True
 
     scale: float = 0.1
     memoised: bool = True  # the same question has the same answer; else an attacker asks again and again
@@ -38,7 +38,7 @@ class Noise(Defence):
     def asked(self) -> int:
         return 1 if self.memoised else self.queries
 
-    def release(self, owner: Owner) -> Map:
+    def release(self, owner: Defender) -> Map:
         def released(logits: Array) -> Array:
             rng = owner.stream("noise", 0 if self.memoised else owner.repeat)
             return log_distribution(probabilities(logits) + self.noise(rng, logits.shape))

@@ -5,7 +5,7 @@ from typing import ClassVar
 from ..core.registry import Plugin
 from ..signals.types import Array
 from ..train.recipe import Recipe
-from .owner import Map, Owner
+from .defender import Defender, Map
 
 
 class Defence(Plugin):
@@ -18,7 +18,9 @@ class Defence(Plugin):
     keeps_argmax: ClassVar[bool] = True  # the output map never changes the predicted class
     changes_output: ClassVar[bool] = False
     monotone: ClassVar[bool] = False  # one-to-one and undone by `inverse`: an adaptive attack reads the same
-    made_once: ClassVar[bool] = False  # answers are made once a model and kept: it needs its owner, or long
+    cached_per_model: ClassVar[bool] = (
+        False  # answers are made once a model and kept: it needs its owner, or long
+    )
     needs_public: ClassVar[bool] = False  # its owner needs public records
     canary: ClassVar[str] = "mislabelled"  # the kind of canary that shows its worst case
 
@@ -35,7 +37,7 @@ class Defence(Plugin):
         """Released log-probabilities, up to a constant a row, from logits [..., N, C]. Default: unchanged."""
         return logits
 
-    def release(self, owner: Owner) -> Map:
+    def release(self, owner: Defender) -> Map:
         """The output map of one model, whose owner may be asked for what it needs. Default: `output`.
 
         All records of a study go through the map at once, and so does all that is drawn for them.

@@ -12,11 +12,11 @@ from ..signals.types import Array
 from ..train.recipe import Recipe
 from . import DEFENCES
 from .base import Defence
-from .owner import Map, Owner
+from .defender import Defender, Map
 
 
 @dataclass(frozen=True)
-class Protected:
+class DefenceChain:
     """A defence under the study's label, or several composed in the order given."""
 
     label: str
@@ -34,7 +34,7 @@ class Protected:
             logits = part.output(logits)
         return logits
 
-    def release(self, owner: Owner) -> Map:
+    def release(self, owner: Defender) -> Map:
         """The output map of one model: the parts' maps, first to last, each with the model behind those before it."""
         released: Map = lambda logits: logits  # noqa: E731
         for number, part in enumerate(self.parts):
@@ -45,7 +45,7 @@ class Protected:
         """What an attacker who knows the maps makes of them: undone last to first."""
         return _undone(self.parts, released)
 
-    def observed(self, owner: Owner) -> Map:
+    def observed(self, owner: Defender) -> Map:
         """From answers of one model to what an attacker who knows the maps makes of what is released.
 
         Where a part answers at random, each record is asked about `asked` times, and the probabilities that this
@@ -71,9 +71,9 @@ class Protected:
         return max(part.asked for part in self.parts)
 
     @property
-    def made_once(self) -> bool:
+    def cached_per_model(self) -> bool:
         """Whether released answers are made once for each model and kept."""
-        return any(part.made_once for part in self.parts)
+        return any(part.cached_per_model for part in self.parts)
 
     @property
     def needs_public(self) -> bool:
@@ -116,15 +116,15 @@ def _undone(parts: Sequence[Defence], released: Array) -> Array:
     return released
 
 
-def parse_chain(spec: str | Mapping[str, Any]) -> Protected:
+def parse_chain(spec: str | Mapping[str, Any]) -> DefenceChain:
     """A defence of a study: its name, a table, or a table with a `chain` of them and perhaps a `label`."""
     table = {"name": spec} if isinstance(spec, str) else dict(spec)
     chain, label = table.pop("chain", None), table.pop("label", None)
     if chain is None:
-        return Protected(str(label or table.get("name")), (DEFENCES.make(table),))
+        return DefenceChain(str(label or table.get("name")), (DEFENCES.make(table),))
     if not isinstance(chain, list | tuple) or not chain:
         raise InputError(f"chain must be a list of defences, got {chain!r}")
     if table:
         raise unknown("key of a chain of defences:", str(min(table)), ["chain", "label"])
     parts = tuple(DEFENCES.make(part) for part in chain)
-    return Protected(str(label or "+".join(part.name for part in parts)), parts)
+    return DefenceChain(str(label or "+".join(part.name for part in parts)), parts)

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from ..signals.types import Array
 from .base import Defence
-from .owner import Map, Owner
+from .defender import Defender, Map
 
 BATCH = 1024  # random inputs in memory at once
 
@@ -27,9 +27,9 @@ class HampOutput(Defence):
     name: ClassVar[str] = "hamp_output"
     source: ClassVar[str] = "Chen, Pattabiraman 2024, arXiv 2307.01610"
     changes_output: ClassVar[bool] = True
-    made_once: ClassVar[bool] = True
+    cached_per_model: ClassVar[bool] = True
 
-    def release(self, owner: Owner) -> Map:
+    def release(self, owner: Defender) -> Map:
         draw = _drawer(owner.members().x)
 
         def released(logits: Array) -> Array:

@@ -8,7 +8,7 @@ from ..core.seeds import derive
 from ..signals.types import Array
 from ._simplex import probabilities
 from .base import Defence
-from .owner import Map, Owner
+from .defender import Defender, Map
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class MemGuard(Defence):
     name: ClassVar[str] = "memguard"
     source: ClassVar[str] = "Jia et al. 2019, arXiv 1909.10594"
     changes_output: ClassVar[bool] = True
-    made_once: ClassVar[bool] = True
+    cached_per_model: ClassVar[bool] = True
     needs_public: ClassVar[bool] = True
 
     epsilon: float = 1.0  # expected L1 distance of an answer, at most
@@ -47,7 +47,7 @@ class MemGuard(Defence):
                 f"got {self.epochs}, {self.steps} and {self.lr}"
             )
 
-    def release(self, owner: Owner) -> Map:
+    def release(self, owner: Defender) -> Map:
         from ._memguard_search import fit_guard, least_noise
 
         inside, outside = (probabilities(owner.ask(side().x)) for side in (owner.members, owner.public))

@@ -41,7 +41,7 @@ class OutputApproximation(Defence):
     source: ClassVar[str] = "Schmid 2010; Williams et al. 2015; Huang et al. 1998; study entropic_MIA_defense"
     keeps_argmax: ClassVar[bool] = False
     changes_output: ClassVar[bool] = True
-    made_once: ClassVar[bool] = True
+    cached_per_model: ClassVar[bool] = True
 
     kind: Kind = "dmd"
     rank: int = 2  # dmd, koopman, random_fourier

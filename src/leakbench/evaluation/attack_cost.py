@@ -15,7 +15,7 @@ from ..signals.axes import Numbers
 from ..signals.types import ByModel, Models, PerModel, Signals
 from .blind_baseline import blind
 from .findings import Names, findings
-from .measure import Attacked, Case, attack_all
+from .measure import AttackScores, Case, attack_all
 from .per_record_fpr import is_fast, target_pairs
 
 SIZES = 8_000, 16_000  # records of the samples, from which on the examples of a fitted attack are no more
@@ -107,7 +107,7 @@ def _sample(
         case, models=models, reference=reference, targets=_sampled(case), numbers=(), canaries=None
     )
     attack_all(made, {label: a for label, a in attacks.items() if not a.trained}, seed)
-    seconds, all_of_them = dict[str, float](), Attacked(made, {}, {}, [], attacks=attacks)
+    seconds, all_of_them = dict[str, float](), AttackScores(made, {}, {}, [], attacks=attacks)
     for label, attack in attacks.items():
         began = time.perf_counter()
         found = attack_all(made, {label: attack}, seed)
@@ -122,7 +122,7 @@ def _sample(
     sampled = replace(all_of_them, scores=scores, samples=samples)
     times = len(all_of_them.samples) / max(1, len(samples))
 
-    def measuring(attacked: Attacked) -> float:
+    def measuring(attacked: AttackScores) -> float:
         began = time.perf_counter()
         findings(attacked, Names(), seed, metrics)  # which fits no blind baseline: that is remembered
         return times * (time.perf_counter() - began)

@@ -11,7 +11,7 @@ from ..metrics.listed import on_list
 from ..metrics.statistics.intervals import rate_interval
 from ..metrics.tpr_at_fpr import TprAtFpr
 from ..signals.types import Bools
-from .measure import FEWEST, Attacked
+from .measure import FEWEST, AttackScores
 
 FDR = 0.05
 RATES = 0.01, 0.1  # FPRs, of which the first is taken that half of the non-members resolve
@@ -28,7 +28,7 @@ class _Called:
     by: dict[str, Bools]  # attack to [n]
 
 
-def overlaps(attacked: Attacked) -> tuple[list[Overlap], list[Row]]:
+def overlaps(attacked: AttackScores) -> tuple[list[Overlap], list[Row]]:
     """The overlap of what the attacks call members at an FPR and on their lists, and what each adds to the strongest.
 
     Thresholds and the strongest attack, by TPR, are chosen on one half and applied to the other. Compared are attacks
@@ -93,7 +93,7 @@ def _overlap(defence: str, criterion: str, called: _Called, left_out: list[str])
     )
 
 
-def _added(attacked: Attacked, criterion: str, called: _Called) -> list[Row]:
+def _added(attacked: AttackScores, criterion: str, called: _Called) -> list[Row]:
     """What each attack adds to the strongest: members that it finds alone, and false positives that it alone makes."""
     case, members = attacked.case, called.sample.members
     first = called.by[called.strongest]

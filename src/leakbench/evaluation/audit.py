@@ -11,7 +11,7 @@ from threadpoolctl import threadpool_limits
 
 from ..attacks.suite import make_attacks
 from ..core.errors import InputError
-from ..core.progress import Progress, Silent, Timed
+from ..core.progress import NullProgress, Progress, TimedProgress
 from ..core.provenance import Clock, provenance
 from ..core.threads import Workers
 from ..data.audit_file.read import AuditInput, from_arrays, read
@@ -62,7 +62,7 @@ def audit(
 
     Raises InputError, naming what must be, what was got and what to do.
     """
-    clock, timed = Clock(), Timed(progress or Silent())
+    clock, timed = Clock(), TimedProgress(progress or NullProgress())
     given = _given(source, arrays)
     chosen = make_attacks(attacks)
     if guesses is not None and not one_run:
@@ -109,7 +109,7 @@ def _audit(
     metrics: Sequence[Metric],
     seed: int,
     title: str | None,
-    progress: Timed,
+    progress: TimedProgress,
     clock: Clock,
 ) -> Results:
     models = given.models

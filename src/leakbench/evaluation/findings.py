@@ -16,8 +16,8 @@ from ..metrics.standard import STANDARD
 from .attack_overlap import overlaps
 from .blind_baseline import blind
 from .flags import flags
-from .measure import FEWEST, Attacked, curves, measure, slice_curves
-from .paired_differences import Comparable, comparable
+from .measure import FEWEST, AttackScores, curves, measure, slice_curves
+from .paired_differences import PairedSamples, comparable
 from .per_record_fpr import per_record_rows
 from .slices import slices
 from .vulnerable_records import exposures, most_exposed
@@ -45,10 +45,12 @@ class Findings:
     exposures: list[Exposure]
     overlaps: list[Overlap]
     notes: list[str]
-    comparable: Comparable  # empty where it is shown for comparison only
+    comparable: PairedSamples  # empty where it is shown for comparison only
 
 
-def findings(attacked: Attacked, names: Names, seed: int, metrics: Sequence[Metric] = STANDARD) -> Findings:
+def findings(
+    attacked: AttackScores, names: Names, seed: int, metrics: Sequence[Metric] = STANDARD
+) -> Findings:
     """Measure an attacked case by the `metrics`."""
     case = attacked.case
     masks = slices(case.models, case.targets, names.classes, names.groups, case.average)
@@ -58,16 +60,16 @@ def findings(attacked: Attacked, names: Names, seed: int, metrics: Sequence[Metr
     raised = list(flags(attacked, rows))
     drawn = [*curves(attacked, seed), *slice_curves(attacked, masks, rows, seed)]
     if case.adaptive is False:  # shown for comparison only
-        return Findings(rows, drawn, raised, [], [], [], attacked.notes, Comparable({}, {}))
+        return Findings(rows, drawn, raised, [], [], [], attacked.notes, PairedSamples({}, {}))
     exposed = exposures(attacked, seed, names.records, names.classes)
     shown = [record for each in exposed[:1] for record in most_exposed(each, names.images)]
     shared, added = overlaps(attacked)
-    kept = comparable(attacked) if case.adaptive else Comparable({}, {})
+    kept = comparable(attacked) if case.adaptive else PairedSamples({}, {})
     rows += [*added, *per_record_rows(attacked, seed)]
     return Findings(rows, drawn, raised, shown, exposed, shared, attacked.notes, kept)
 
 
-def require_rows(attacked: Attacked, found: Findings) -> None:
+def require_rows(attacked: AttackScores, found: Findings) -> None:
     """Raise InputError if nothing could be measured: no attack applies, or there are too few records."""
     if not attacked.samples:
         first, *others = attacked.notes

@@ -19,12 +19,12 @@ from ..metrics.statistics.roc import allowed
 from ..metrics.tpr_at_fpr import TprAtFpr
 from ..signals.resolution import Resolution
 from ..signals.types import Models
-from .measure import BY_LABEL, Attacked, halves_suffice
+from .measure import BY_LABEL, AttackScores, halves_suffice
 from .paired_differences import DIFFERENCES, of_sample
 from .scoring import shadow_models
 
 Raised = tuple[str, str | None]  # what is wrong, and with which attack if with one
-Rule = Callable[[Attacked, list[Row]], Iterable[Raised]]
+Rule = Callable[[AttackScores, list[Row]], Iterable[Raised]]
 
 STRONGER = {
     "lira": ("loss", "lira_offline"),
@@ -55,7 +55,7 @@ class FlagKind:
         return Flag(self.code, self.title, message, defence, attack)
 
 
-def flags(attacked: Attacked, rows: list[Row]) -> Iterator[Flag]:
+def flags(attacked: AttackScores, rows: list[Row]) -> Iterator[Flag]:
     """The flags of one case, from what was attacked and the rows that came of it."""
     for kind in KINDS:
         for message, attack in kind.rule(attacked, rows) if kind.rule else ():
@@ -106,7 +106,7 @@ def diverged_flags(defence: str, lost: Mapping[int, str], models: int, hopeless:
         yield DIVERGED.flag(f"{len(lost)} of {models} models ({'; '.join(lost.values())}): {what}", defence)
 
 
-def _non_adaptive(attacked: Attacked, rows: list[Row]) -> Iterator[Raised]:
+def _non_adaptive(attacked: AttackScores, rows: list[Row]) -> Iterator[Raised]:
     if attacked.case.adaptive is False:
         message = (
             "the shadow models did not go through this defence; a real attacker's would, so read the adaptive"
@@ -115,7 +115,7 @@ def _non_adaptive(attacked: Attacked, rows: list[Row]) -> Iterator[Raised]:
         yield message, None
 
 
-def _too_few(attacked: Attacked, rows: list[Row]) -> Iterator[Raised]:
+def _too_few(attacked: AttackScores, rows: list[Row]) -> Iterator[Raised]:
     fewest = min((s.n_nonmembers for s in attacked.samples.values()), default=0)
     if fewest < 1000:
         message = (
@@ -124,14 +124,14 @@ def _too_few(attacked: Attacked, rows: list[Row]) -> Iterator[Raised]:
         yield message + ", 10,000 for a useful interval", None
 
 
-def _below_chance(attacked: Attacked, rows: list[Row]) -> Iterator[Raised]:
+def _below_chance(attacked: AttackScores, rows: list[Row]) -> Iterator[Raised]:
     for row in _auc(rows):
         if row.hi is not None and row.hi < 0.5:
             message = f"AUC {row.value:.3f} [{row.lo:.3f}, {row.hi:.3f}] lies below 0.5"
             yield message + ": the score points the wrong way here", row.attack
 
 
-def _weaker_wins(attacked: Attacked, rows: list[Row]) -> Iterator[Raised]:
+def _weaker_wins(attacked: AttackScores, rows: list[Row]) -> Iterator[Raised]:
     auc, tprs = {row.attack: row for row in _auc(rows)}, _resolved_tprs(rows)
     for strong, weak in ((s, w) for s, weaker in STRONGER.items() for w in weaker):
         if strong in auc and weak in auc and _clearly_above(auc[weak], auc[strong]):
@@ -156,7 +156,7 @@ def _resolved_tprs(rows: list[Row]) -> list[dict[str | None, Row]]:
     ]
 
 
-def _trained_beats_threshold(attacked: Attacked, rows: list[Row]) -> Iterator[Raised]:
+def _trained_beats_threshold(attacked: AttackScores, rows: list[Row]) -> Iterator[Raised]:
     """On losses alone a trained attacker sees one number, of which the threshold attack is the best use."""
     if attacked.case.models.signals.logits is not None:
         return
@@ -167,7 +167,7 @@ def _trained_beats_threshold(attacked: Attacked, rows: list[Row]) -> Iterator[Ra
         yield f"{both}: loss and membership are not monotonely related", attack
 
 
-def _shadows_differ(attacked: Attacked, rows: list[Row]) -> Iterator[Raised]:
+def _shadows_differ(attacked: AttackScores, rows: list[Row]) -> Iterator[Raised]:
     case = attacked.case
     shadows, chosen = case.reference or case.models, list(case.targets)
     others = np.setdiff1d(np.arange(len(shadows.members)), chosen if case.reference is None else [])
@@ -181,7 +181,7 @@ def _shadows_differ(attacked: Attacked, rows: list[Row]) -> Iterator[Raised]:
         yield message, None
 
 
-def _untrained(attacked: Attacked, rows: list[Row]) -> Iterator[Raised]:
+def _untrained(attacked: AttackScores, rows: list[Row]) -> Iterator[Raised]:
     models = attacked.case.models
     if not models.signals.offers("correct") or models.signals.logits is None:
         return
@@ -193,7 +193,7 @@ def _untrained(attacked: Attacked, rows: list[Row]) -> Iterator[Raised]:
             yield message + ": untrained or stale", None
 
 
-def _unbalanced(attacked: Attacked, rows: list[Row]) -> Iterator[Raised]:
+def _unbalanced(attacked: AttackScores, rows: list[Row]) -> Iterator[Raised]:
     case = attacked.case
     share = case.members[case.models.audited[list(case.targets)]].mean()
     if not 0.2 <= share <= 0.8:
@@ -203,7 +203,7 @@ def _unbalanced(attacked: Attacked, rows: list[Row]) -> Iterator[Raised]:
         yield message, None
 
 
-def _ties(attacked: Attacked, rows: list[Row]) -> Iterator[Raised]:
+def _ties(attacked: AttackScores, rows: list[Row]) -> Iterator[Raised]:
     for attack, sample in attacked.samples.items():
         roc = sample.roc
         if roc.thresholds.size <= 2:
@@ -218,7 +218,7 @@ def _ties(attacked: Attacked, rows: list[Row]) -> Iterator[Raised]:
                 yield message + ", so the TPR is a low reading", attack
 
 
-def _counts_tell(attacked: Attacked, rows: list[Row]) -> Iterator[Raised]:
+def _counts_tell(attacked: AttackScores, rows: list[Row]) -> Iterator[Raised]:
     """Every record in equally many models, and no complementary partner to leave out with the target."""
     case = attacked.case
     members, n_models = case.models.members, len(case.models.members)
@@ -231,7 +231,7 @@ def _counts_tell(attacked: Attacked, rows: list[Row]) -> Iterator[Raised]:
         yield message + ": the counts left after taking the target out tell, and online LiRA reads low", None
 
 
-def _rounded(attacked: Attacked, rows: list[Row]) -> Iterator[Raised]:
+def _rounded(attacked: AttackScores, rows: list[Row]) -> Iterator[Raised]:
     signals = attacked.case.models.signals
     found = signals.resolutions.get("losses" if signals.logits is None else "logits", Resolution())
     what = "losses" if signals.logits is None and not found.logarithms else "probabilities"
@@ -242,7 +242,7 @@ def _rounded(attacked: Attacked, rows: list[Row]) -> Iterator[Raised]:
         yield message + ", which is read as half a step", None
 
 
-def _copies(attacked: Attacked, rows: list[Row]) -> Iterator[Raised]:
+def _copies(attacked: AttackScores, rows: list[Row]) -> Iterator[Raised]:
     copy_of, n = attacked.case.models.copy_of, attacked.case.models.copy_of.size
     copied = np.bincount(copy_of, minlength=n)[copy_of] > 1
     if copied.sum() < COPIED * n or not copied.any():
@@ -256,7 +256,7 @@ def _copies(attacked: Attacked, rows: list[Row]) -> Iterator[Raised]:
     yield f"{message}; of {both} there are copies among members and among non-members", None
 
 
-def _told_blindly(attacked: Attacked, rows: list[Row]) -> Iterator[Raised]:
+def _told_blindly(attacked: AttackScores, rows: list[Row]) -> Iterator[Raised]:
     for row in rows:
         if row.attack == BLIND and row.lo is not None and row.lo > 0.5:
             found = f"AUC {row.value:.3f} [{row.lo:.3f}, {row.hi:.3f}]"
@@ -264,7 +264,7 @@ def _told_blindly(attacked: Attacked, rows: list[Row]) -> Iterator[Raised]:
             yield f"{message}; no number above chance shows that the model leaks", None
 
 
-def _labels_tell_more(attacked: Attacked, rows: list[Row]) -> Iterator[Raised]:
+def _labels_tell_more(attacked: AttackScores, rows: list[Row]) -> Iterator[Raised]:
     """Chosen on one half as the strongest of their kind, compared on the other; white-box attacks are of neither."""
     if attacked.case.adaptive is False:
         return
@@ -289,12 +289,12 @@ def _labels_tell_more(attacked: Attacked, rows: list[Row]) -> Iterator[Raised]:
             return
 
 
-def _access(attacked: Attacked, attack: str) -> str:
+def _access(attacked: AttackScores, attack: str) -> str:
     """What an attack of this label sees of the target."""
     return ATTACKS.get(attacked.scores[attack].attack["name"]).access
 
 
-def _not_learned(attacked: Attacked, rows: list[Row]) -> Iterator[Raised]:
+def _not_learned(attacked: AttackScores, rows: list[Row]) -> Iterator[Raised]:
     """What holds for one target holds for the others, whose shadow models are as many."""
     case = attacked.case
     m = case.targets[0]

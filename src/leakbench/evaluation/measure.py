@@ -66,7 +66,7 @@ class Case:
 
 
 @dataclass(frozen=True, eq=False)
-class Attacked:
+class AttackScores:
     """A case and what each attack scored on it.
 
     Who knows a defence may still leave it out of his shadow models, and sometimes does better so: a defence that
@@ -84,7 +84,7 @@ class Attacked:
     leading: Collection[str] = ()  # of who ignores: the attacks that are strongest among all of both
     white_box: Collection[str] = ()  # the attacks that read the target's parameters
     attacks: Mapping[str, Attack] = field(default_factory=dict)  # by label, those that scored and others
-    canaries: Mapping[str, "Attacked"] = field(default_factory=dict)  # by kind
+    canaries: Mapping[str, "AttackScores"] = field(default_factory=dict)  # by kind
 
     @property
     def in_detail(self) -> dict[str, Sample]:
@@ -92,7 +92,7 @@ class Attacked:
         known = self.case.adaptive is not False
         return {a: s for a, s in self.samples.items() if known or a in self.leading}
 
-    def at(self, records: Bools) -> "Attacked":
+    def at(self, records: Bools) -> "AttackScores":
         """The same on some of the records [N]."""
         scores = {a: replace(s, scores=np.where(records, s.scores, np.nan)) for a, s in self.scores.items()}
         return replace(
@@ -147,7 +147,7 @@ def attack_all(
     advance: Callable[[], None] = lambda: None,
     score: Callable[..., Scores] = score_targets,
     over: Callable[[Callable[[str], Found], Sequence[str]], list[Found]] = in_turn,
-) -> Attacked:
+) -> AttackScores:
     """Score every target of the case with every attack that applies; the others leave a note why not.
 
     `score` is `score_targets`, or a form of it that remembers. `over` calls a function on each attack; it may do so in
@@ -163,7 +163,7 @@ def attack_all(
         return found
 
     white_box = [label for label, attack in attacks.items() if attack.access == "white_box"]
-    attacked = Attacked(case, {}, {}, [], white_box=white_box, attacks=attacks)
+    attacked = AttackScores(case, {}, {}, [], white_box=white_box, attacks=attacks)
     for label, found in zip(attacks, over(scored, list(attacks)), strict=True):
         if isinstance(found, str):
             attacked.notes.append(f"{label} was left out: {found}")
@@ -229,7 +229,7 @@ def _sample(case: Case, scores: Scores, half: Bools) -> Sample:
 
 
 def measure(
-    attacked: Attacked, masks: Mapping[str, Bools], metrics: Sequence[Metric] = STANDARD
+    attacked: AttackScores, masks: Mapping[str, Bools], metrics: Sequence[Metric] = STANDARD
 ) -> Iterator[Row]:
     """The rows of a case: every attack on every slice, each target alone, the strongest attack, the worst slice."""
     for attack, sample in attacked.samples.items():
@@ -245,7 +245,7 @@ def measure(
         yield from _canary_rows(canaries, kind)
 
 
-def _canary_rows(attacked: Attacked, kind: str) -> Iterator[Row]:
+def _canary_rows(attacked: AttackScores, kind: str) -> Iterator[Row]:
     """Every attack, and the strongest, on the canaries of a kind, by the metrics that so few can resolve."""
     rows = [
         row
@@ -297,7 +297,7 @@ def _worst_slice(case: Case, attack: str, parts: Mapping[str, Sample]) -> Iterat
     yield from _rows(case, auc, part.rest, attack=attack, slice="worst", selected=worst)
 
 
-def _strongest(attacked: Attacked, metrics: Sequence[Metric]) -> Iterator[Row]:
+def _strongest(attacked: AttackScores, metrics: Sequence[Metric]) -> Iterator[Row]:
     """The strongest attack by each ranking metric and bound, chosen on one half and measured on the other; likewise the
     strongest with the model's parameters.
     """
@@ -314,7 +314,7 @@ def _strongest(attacked: Attacked, metrics: Sequence[Metric]) -> Iterator[Row]:
             yield from _rows(attacked.case, metric, metric.unchosen(best.sample), **about)
 
 
-def informed(knows: Attacked, ignores: Attacked) -> list[Attacked]:
+def informed(knows: AttackScores, ignores: AttackScores) -> list[AttackScores]:
     """Both attackers of a defence, once the one who knows it has seen what ignoring it would score."""
     canaries = {
         kind: replace(part, ignoring=ignores.canaries[kind].samples) for kind, part in knows.canaries.items()
@@ -338,7 +338,7 @@ def _enough(sample: Sample) -> bool:
     return min(sample.n_members, sample.n_nonmembers) >= FEWEST
 
 
-def curves(attacked: Attacked, seed: int) -> Iterator[Curve]:
+def curves(attacked: AttackScores, seed: int) -> Iterator[Curve]:
     """The ROC of every attack with a pointwise bootstrap band, on a logarithmic grid of FPR."""
     samples = attacked.in_detail
     resampled = resample(list(samples.values()), CURVE_FPR, CURVE_RESAMPLES, seed)
@@ -347,7 +347,7 @@ def curves(attacked: Attacked, seed: int) -> Iterator[Curve]:
 
 
 def slice_curves(
-    attacked: Attacked, masks: Mapping[str, Bools], rows: Iterable[Row], seed: int
+    attacked: AttackScores, masks: Mapping[str, Bools], rows: Iterable[Row], seed: int
 ) -> Iterator[Curve]:
     """The ROC on each slice that was measured, of the attacks that are strongest by any measure, on a coarser grid.
 

@@ -7,14 +7,14 @@ from typing import Any
 from ..core.results import BEST, Row
 from ..metrics import Sample
 from ..metrics.statistics.differences import Difference, PairedSample, paired_differences, paired_sample
-from .measure import BY_LABEL, Attacked, suffices
+from .measure import BY_LABEL, AttackScores, suffices
 
 DIFFERENCE_FPR = (0.01, 0.001)
 DIFFERENCES = ("auc", *(f"tpr@fpr={fpr:g}" for fpr in DIFFERENCE_FPR))
 
 
 @dataclass(frozen=True, eq=False)
-class Best:
+class StrongestSample:
     """The strongest attack by a metric, where it was not chosen."""
 
     attack: str
@@ -23,20 +23,20 @@ class Best:
 
 
 @dataclass(frozen=True, eq=False)
-class Comparable:
+class PairedSamples:
     """What a case keeps for paired differences: AUC and the TPR that its samples can resolve."""
 
     attacks: dict[str, PairedSample]
-    best: dict[str, Best]  # by metric
+    best: dict[str, StrongestSample]  # by metric
 
 
-def comparable(attacked: Attacked) -> Comparable:
+def comparable(attacked: AttackScores) -> PairedSamples:
     """Of every attack, and of those that are strongest by a metric of which differences are told."""
     kept = {a: s for a, s in attacked.samples.items() if suffices(BY_LABEL["auc"], s)}
     best = {m: b for m, b in attacked.strongest.items() if m in DIFFERENCES}
-    return Comparable(
+    return PairedSamples(
         {a: of_sample(sample) for a, sample in kept.items()},
-        {m: Best(b.attack, b.shadows, of_sample(b.sample.rest)) for m, b in best.items()},
+        {m: StrongestSample(b.attack, b.shadows, of_sample(b.sample.rest)) for m, b in best.items()},
     )
 
 
@@ -45,7 +45,7 @@ def of_sample(sample: Sample) -> PairedSample:
     return paired_sample(sample, [f for f in DIFFERENCE_FPR if suffices(BY_LABEL[f"tpr@fpr={f:g}"], sample)])
 
 
-def differences(defence: str, defended: Comparable, baseline: Comparable) -> Iterator[Row]:
+def differences(defence: str, defended: PairedSamples, baseline: PairedSamples) -> Iterator[Row]:
     """Paired differences of a defence from another, or from none: the same records, members and seeds.
 
     Of every attack that both were met with; and of the strongest attack on the one from the strongest on the other,

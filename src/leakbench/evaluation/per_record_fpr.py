@@ -15,7 +15,7 @@ from ..metrics.statistics.clusters import clustered_variance
 from ..metrics.statistics.intervals import Limits, clopper_pearson, rate_interval
 from ..metrics.statistics.roc import allowed
 from ..signals.types import Array, Bools
-from .measure import FEWEST, Attacked, Case
+from .measure import FEWEST, AttackScores, Case
 from .scoring import score_pair
 
 FPR = 0.01
@@ -66,7 +66,7 @@ class Accused:
         return rate, clopper_pearson(rate * n, n, level)
 
 
-def per_record_rows(attacked: Attacked, seed: int) -> Iterator[Row]:
+def per_record_rows(attacked: AttackScores, seed: int) -> Iterator[Row]:
     """How far the FPR of single records lies from that of all, and what p-values find that are taken at their word.
 
     An attack that is fitted to the shadow models has not the first: it would be fitted anew for each pair of targets.

@@ -8,7 +8,7 @@ from scipy.special import ndtr, ndtri
 
 from ..attacks import ATTACKS
 from ..attacks.suite import make_attacks
-from ..core.progress import Progress, Silent
+from ..core.progress import NullProgress, Progress
 from ..core.seeds import stream
 from ..defences import DEFENCES
 from ..metrics import METRICS, Sample
@@ -35,7 +35,7 @@ class Check:
 
 def selfcheck(seed: int = 0, progress: Progress | None = None) -> list[Check]:
     """All checks, in about half a minute. A failed one means that this installation must not be trusted."""
-    progress = progress or Silent()
+    progress = progress or NullProgress()
     groups = (
         gaussians,
         coverage,
@@ -96,7 +96,7 @@ def gap_floor(seed: int) -> Iterator[Check]:
     plain = _gap(models, seed)
     for name in DEFENCES.names():
         defence = DEFENCES.make(name)
-        if defence.changes_output and defence.keeps_argmax and not defence.made_once:
+        if defence.changes_output and defence.keeps_argmax and not defence.cached_per_model:
             released = Signals(models.signals.labels, defence.output(logits))
             found = _gap(Models(released, models.members, models.audited), seed)
             yield Check(

@@ -13,7 +13,7 @@ from ..metrics.listed import on_list, p_values
 from ..metrics.statistics.roc import allowed
 from ..metrics.statistics.vulnerability import vulnerability
 from ..signals.types import Array, Bools
-from .measure import Attacked
+from .measure import AttackScores
 from .scoring import Scores
 
 SHOWN = 12
@@ -32,7 +32,7 @@ MOST_SCORES = 2_000_000  # attacks times records of a case, beyond which one att
 
 
 def exposures(
-    attacked: Attacked,
+    attacked: AttackScores,
     seed: int,
     records: NDArray[np.int64] | None = None,
     class_names: Sequence[str] | None = None,
@@ -53,7 +53,7 @@ def exposures(
 
 
 def _exposure(
-    attacked: Attacked, attack: str, seed: int, records: NDArray[np.int64], labels: list[str] | None
+    attacked: AttackScores, attack: str, seed: int, records: NDArray[np.int64], labels: list[str] | None
 ) -> Exposure:
     """With one target the vulnerability is the score itself, else that of `metrics.vulnerability`."""
     found, sample, members = attacked.scores[attack], attacked.samples[attack], attacked.case.members

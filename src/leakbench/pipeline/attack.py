@@ -18,9 +18,9 @@ from ..evaluation.attack_cost import attack_cost
 from ..evaluation.findings import Findings, Names, findings, require_rows
 from ..evaluation.measure import Case, attack_all, informed
 from ..signals.types import Models
-from .defended_models import Trial
+from .defended_models import DefendedModels
 from .findings_cache import packed, spec, unpacked
-from .score_cache import Remembered
+from .score_cache import CachedScorer
 from .study import Study
 
 
@@ -33,19 +33,19 @@ class Attacks:
     """
 
     study: Study
-    trials: Sequence[Trial]
+    all_defended: Sequence[DefendedModels]
     names: Names
     store: Store
     workers: Workers
     _undefended: Models = field(init=False, repr=False)  # shared by all: its statistics are computed once
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_undefended", self.trials[0].known())
+        object.__setattr__(self, "_undefended", self.all_defended[0].known())
 
     @property
     def items(self) -> list[tuple[str, list[str]]]:
         """See `taken_for`."""
-        labels = [trial.defence.label for trial in self.trials]
+        labels = [defended.defence.label for defended in self.all_defended]
         return taken_for(self.study, labels, len(self._undefended.members))
 
     @property
@@ -61,7 +61,7 @@ class Attacks:
 
     def told(self) -> str:
         """One line: how many cases are left to attack, and how long that takes, from a sample of the work."""
-        label = self.trials[0].defence.label
+        label = self.all_defended[0].defence.label
         left, case = self.left, self._case(label, label)
         with threadpool_limits(1):
             cost = attack_cost(case, self.study.attacks, self.study.metrics, self._seed)
@@ -106,7 +106,7 @@ class Attacks:
     def _attacked(self, label: str, others: list[str]) -> list[Findings]:
         """Attack a defence as one who knows it does, and as one who ignores it, or takes it for another."""
         began = time.perf_counter()
-        score = Remembered(self.store)
+        score = CachedScorer(self.store)
         attacked = [
             attack_all(case, self.study.attacks, self._seed, self.workers.advance, score)
             for case in self._cases(label, others)
@@ -123,8 +123,8 @@ class Attacks:
         return [self._case(label, other) for other in others]
 
     def _case(self, label: str, other: str) -> Case:
-        by_label = {trial.defence.label: trial for trial in self.trials}
-        split = self.trials[0].split
+        by_label = {defended.defence.label: defended for defended in self.all_defended}
+        split = self.all_defended[0].split
         numbers, own = tuple(map(split.number, split.targets)), by_label[label]
 
         def known(which: str) -> Models:

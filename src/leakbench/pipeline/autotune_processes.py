@@ -7,7 +7,7 @@ from ..core.cpu import cores
 from ..train.autotune_group_size import beginnings, seconds_each
 from ..train.job import groups
 from ..train.recipe import Recipe
-from .train import Workshop
+from .train import Trainer
 
 FEW = 8  # models that are trained for the sample
 LONGEST_START = 5.0  # seconds, where this process did something else before
@@ -16,19 +16,19 @@ START = min(
 )  # what a helper takes before it helps: to come as far as this line
 
 
-def processes_that_pay(workshop: Workshop, recipes: Sequence[Recipe]) -> int:
+def fastest_processes(trainer: Trainer, recipes: Sequence[Recipe]) -> int:
     """One process, or one a core: what promises to train the missing models earlier. Each trains in one thread.
 
     It is measured on a few of the first recipe's models, so that helpers can start while the best size of a group is
     measured; a pass over the members is taken to be alike for all.
     """
-    missing = [job for recipe in recipes for job in workshop.missing(recipe)]
-    if cores() == 1 or len(missing) < 2 or workshop.engine.device == "cuda":  # one process fills a card
+    missing = [job for recipe in recipes for job in trainer.missing(recipe)]
+    if cores() == 1 or len(missing) < 2 or trainer.engine.device == "cuda":  # one process fills a card
         return 1
     alike = groups([job for job in missing if job.recipe == missing[0].recipe], len(missing))[0]
-    group = beginnings(alike[: min(FEW, workshop.group_size or FEW)])
-    seconds_each(workshop.dataset, group)  # the first time is slower
+    group = beginnings(alike[: min(FEW, trainer.group_size or FEW)])
+    seconds_each(trainer.dataset, group)  # the first time is slower
     growth = len(alike[0].members) / len(group[0].members)
-    one_pass = growth * seconds_each(workshop.dataset, group) / group[0].recipe.passes
+    one_pass = growth * seconds_each(trainer.dataset, group) / group[0].recipe.passes
     alone = one_pass * sum(job.recipe.passes for job in missing)
     return cores() if alone > START else 1

@@ -7,18 +7,18 @@ import numpy as np
 
 from ..core.results import UNDEFENDED, Row
 from ..train.recipe import Generate, Recipe
-from .defended_models import Trial
+from .defended_models import DefendedModels
 
 TOLERANCE = 0.01  # of accuracy by which a match may fall short
 
 
-def matched_in_accuracy(trials: Sequence[Trial], frontier: Sequence[str]) -> dict[str, str]:
+def matched_in_accuracy(all_defended: Sequence[DefendedModels], frontier: Sequence[str]) -> dict[str, str]:
     """For each defence outside the frontier the first in it that is as accurate within TOLERANCE, or else the nearest.
 
     The frontier goes from what trains least to what trains most, so this is the cheapest way to that accuracy.
     Leakage has no say in the choice.
     """
-    accuracy = {trial.defence.label: float(np.mean(trial.test_correct)) for trial in trials}
+    accuracy = {defended.defence.label: float(np.mean(defended.test_correct)) for defended in all_defended}
     found = {}
     for label in (label for label in accuracy if frontier and label not in frontier and label != UNDEFENDED):
         enough = [other for other in frontier if accuracy[other] >= accuracy[label] - TOLERANCE]
@@ -28,13 +28,13 @@ def matched_in_accuracy(trials: Sequence[Trial], frontier: Sequence[str]) -> dic
     return found
 
 
-def public_twins(trials: Sequence[Trial]) -> dict[str, str]:
+def public_twins(all_defended: Sequence[DefendedModels]) -> dict[str, str]:
     """For each defence whose generator saw the members, the same one with the generator fitted on public records."""
-    by_recipe = {trial.recipe: trial.defence.label for trial in trials}
+    by_recipe = {defended.recipe: defended.defence.label for defended in all_defended}
     found = {
-        trial.defence.label: by_recipe.get(_public(trial.recipe))
-        for trial in trials
-        if _generates(trial.recipe)
+        defended.defence.label: by_recipe.get(_public(defended.recipe))
+        for defended in all_defended
+        if _generates(defended.recipe)
     }
     return {label: twin for label, twin in found.items() if twin is not None and twin != label}
 
@@ -61,7 +61,7 @@ def origin_of_leakage(rows: Sequence[Row], twin: Sequence[Row]) -> list[Row]:
 
 
 def _generates(recipe: Recipe) -> bool:
-    return any(isinstance(stage, Generate) and stage.sees_members for stage in recipe.stages)
+    return any(isinstance(stage, Generate) and stage.depends_on_members for stage in recipe.stages)
 
 
 def _public(recipe: Recipe) -> Recipe:

@@ -11,16 +11,17 @@ from numpy.typing import NDArray
 from ..core.content_key import content_key
 from ..data.dataset import Dataset, Indices
 from ..data.designs import Split
-from ..defences.chain import Protected
-from ..defences.owner import Map, Owner
+from ..defences.chain import DefenceChain
+from ..defences.defender import Defender, Map
 from ..signals.axes import Numbers
 from ..signals.resolution import Resolution, of_logits
 from ..signals.types import Array, Bools, Models, PerModel, Signals
 from ..train.recipe import Recipe
 from .gradients import Gradients
 from .perturbed_views import Perturbed
+from .query import StoredLogits
 from .release import Released
-from .train import TRACES, Answers
+from .train import TRACES
 
 Rows = slice | NDArray[np.intp]
 
@@ -30,19 +31,19 @@ def _as_it_is(answers: Numbers) -> Numbers:
 
 
 @dataclass(frozen=True, eq=False)
-class Trial:
+class DefendedModels:
     """One defence of a study with the answers of its M models.
 
     The answers cover the N records at stake, then the Z records of the test part, which is both the measure of
     utility and the attacker's population of records that no model trained on.
     """
 
-    defence: Protected
+    defence: DefenceChain
     recipe: Recipe
-    answers: Answers
+    answers: StoredLogits
     dataset: Dataset
     split: Split
-    owner: Owner  # of the first model: what an answer costs is measured on it
+    owner: Defender  # of the first model: what an answer costs is measured on it
     made: Released | None = None  # where answers are made once for each model
     perturbed: Perturbed | None = None  # what the models predict in perturbed views
     gradients: Gradients | None = None  # where white-box attacks ask for them
@@ -93,7 +94,7 @@ class Trial:
         return np.asarray(released[0], dtype=np.float64)
 
     @property
-    def _seen(self) -> tuple[Answers, Callable[[Numbers], Numbers]]:
+    def _seen(self) -> tuple[StoredLogits, Callable[[Numbers], Numbers]]:
         """Stored answers, and what makes released ones of them."""
         return (self.made.seen, _as_it_is) if self.made else (self.answers, self._release)
 
@@ -113,7 +114,7 @@ class Trial:
         """Answers as they are released, of one model."""
         return self.defence.output(logits.astype(np.float64)) if self.defence.changes_output else logits
 
-    def _models(self, name: str, answers: Answers, seen: Callable[[Numbers], Numbers]) -> Models:
+    def _models(self, name: str, answers: StoredLogits, seen: Callable[[Numbers], Numbers]) -> Models:
         resolution = of_logits(seen(answers.logits[0])) if self.defence.changes_output else Resolution()
         y, n = self.dataset.y, len(self.split.records)
         population = None
@@ -153,7 +154,7 @@ class Trial:
 
     def _signals(
         self,
-        answers: Answers,
+        answers: StoredLogits,
         labels: NDArray[np.int64],
         seen: Callable[[Numbers], Numbers],
         rows: Rows,

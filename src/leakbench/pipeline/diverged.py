@@ -7,31 +7,31 @@ from ..core.errors import LeakbenchError
 from ..core.results import UNDEFENDED, Flag
 from ..evaluation.flags import diverged_flags
 from ..train.recipe import Recipe
-from .train import Workshop
+from .train import Trainer
 
 MOST = 0.25  # of a defence's models that may diverge before the defence is left out
 
 
 @dataclass(frozen=True, eq=False)
-class Survivors:
+class Converged:
     """What goes on after training: the models that are left, the recipes by label of their defence, and flags."""
 
-    workshop: Workshop
+    trainer: Trainer
     recipes: Mapping[str, Recipe]
     flags: list[Flag]
 
 
-def survivors(workshop: Workshop, recipes: Mapping[str, Recipe]) -> Survivors:
+def without_diverged(trainer: Trainer, recipes: Mapping[str, Recipe]) -> Converged:
     """Leave out what diverged: a defence with more than `MOST` of its models; else the model, from every defence.
 
     So every defence is still attacked on the same models, and paired differences stay paired. Where that would leave
     nothing to attack, the defences that lost most are left out first. Raises LeakbenchError, with the seeds, if no
     undefended model is left to attack.
     """
-    models = len(workshop.split.members)
-    lost = {label: workshop.diverged(recipe) for label, recipe in recipes.items()}
+    models = len(trainer.split.members)
+    lost = {label: trainer.diverged(recipe) for label, recipe in recipes.items()}
     hopeless = {label for label, why in lost.items() if len(why) > MOST * models}
-    while (gone := _gone(lost, hopeless)) and not workshop.split.without(gone).targets:
+    while (gone := _gone(lost, hopeless)) and not trainer.split.without(gone).targets:
         others = [label for label in lost if label not in hopeless and label != UNDEFENDED and lost[label]]
         if not others:
             break
@@ -40,13 +40,13 @@ def survivors(workshop: Workshop, recipes: Mapping[str, Recipe]) -> Survivors:
     flags = [
         flag for label, why in lost.items() for flag in diverged_flags(label, why, models, label in hopeless)
     ]
-    split = workshop.split.without(gone)
+    split = trainer.split.without(gone)
     if UNDEFENDED in hopeless or not split.targets:
         said = "; ".join(f"{flag.defence}: {flag.message}" for flag in flags)
         raise LeakbenchError(f"too many models diverged: {said}; use a smaller learning rate (optimiser lr)")
     if not gone:
-        return Survivors(workshop, left, flags)
-    return Survivors(replace(workshop, split=split), left, flags)
+        return Converged(trainer, left, flags)
+    return Converged(replace(trainer, split=split), left, flags)
 
 
 def _gone(lost: Mapping[str, Mapping[int, str]], hopeless: Collection[str]) -> set[int]:

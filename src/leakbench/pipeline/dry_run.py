@@ -16,9 +16,9 @@ import numpy as np
 
 from ..attacks.base import TrainedAttack
 from ..core.cpu import cores, threads
-from ..core.progress import Silent
+from ..core.progress import NullProgress
 from ..data.dataset import Dataset
-from ..defences.chain import Protected
+from ..defences.chain import DefenceChain
 from ..evaluation.attack_cost import attack_cost, made_up
 from ..evaluation.findings import Names, findings
 from ..evaluation.measure import Case, attack_all
@@ -27,17 +27,18 @@ from ..signals.statistics import GRADIENT_NORMS
 from ..signals.types import Models, PerModel, Signals
 from ..train.autotune_group_size import shortened
 from ..train.job import Trained, groups
-from ..train.query import predicted_classes, query
+from ..train.query import predict_logits, predicted_classes
 from ..train.recipe import Generate, Recipe, Stage, Train
 from ..train.recipe.waves import waves
 from ..train.run_stages import train_group
 from .attack import taken_for
-from .autotune_processes import processes_that_pay
+from .autotune_processes import fastest_processes
 from .perturbed_views import unqueried
+from .query import Querier
 from .release import unreleased
-from .run import attacks_on, make_trials, open_workshop, rehearsed, train_all
+from .steps import checked_recipes, open_trainer, prepare_attacks, query_models, train_all
 from .study import Query, Study
-from .train import Workshop
+from .train import Trainer
 
 EPOCHS, BATCHES = 2, 4  # of a sample of training
 ASKED = 1024  # records in a sample of answers
@@ -67,62 +68,62 @@ def forecast(study: Study, store: str | Path, dataset: Dataset | None = None) ->
 
     Raises InputError for what `run` would refuse before it trains.
     """
-    workshop = open_workshop(study, store, dataset, dry=True)
-    recipes = rehearsed(study, workshop.dataset)
+    trainer = open_trainer(study, store, dataset, dry=True)
+    querier, recipes = Querier(trainer), checked_recipes(study, trainer.dataset)
     labels: dict[Recipe, list[str]] = {}
     for label, recipe in recipes.items():
         labels.setdefault(recipe, []).append(label)
     found: list[Work] = []
     samples: dict[Recipe, Trained] = {}
-    processes = processes_that_pay(workshop, list(labels))
+    processes = fastest_processes(trainer, list(labels))
     with threads(max(1, cores() // processes)):
         for recipe in (recipe for wave in waves(list(labels)) for recipe in wave):
             what = ", ".join(labels.get(recipe, ["what several begin with"]))
-            work, samples[recipe] = _training(workshop, recipe, list(samples), processes)
+            work, samples[recipe] = _training(trainer, recipe, list(samples), processes)
             found.append(replace(work, what=f"training: {what}"))
-    answers = [_answers(workshop, recipe, study.query, samples[recipe]) for recipe in labels]
+    answers = [_answers(querier, recipe, study.query, samples[recipe]) for recipe in labels]
     found.append(_together("answers", answers))
     answered = not any(work.left for work in found)
     found += [
-        _releases(workshop, d, recipes[d.label], study.query, answered) for d in study.defences if d.made_once
+        _releases(querier, d, recipes[d.label], study.query, answered)
+        for d in study.defences
+        if d.cached_per_model
     ]
     if study.query.perturbations:
-        found.append(_perturbed(study, workshop, recipes, samples, answered))
-    attacks = _attacks(study, workshop, processes)
+        found.append(_perturbed(study, querier, recipes, samples, answered))
+    attacks = _attacks(study, trainer, processes)
     if not any(work.left for work in found):
-        left = _not_attacked(study, workshop, recipes)
+        left = _not_attacked(study, trainer, recipes)
         attacks = replace(attacks, left=left, seconds=(attacks.seconds or 0.0) * left / attacks.pieces)
     return [*found, attacks]
 
 
-def _releases(workshop: Workshop, defence: Protected, recipe: Recipe, asked: Query, answered: bool) -> Work:
+def _releases(querier: Querier, defence: DefenceChain, recipe: Recipe, query: Query, answered: bool) -> Work:
     """The released answers of a defence; how long they take is not measured."""
-    models = len(workshop.split.members)
+    models = len(querier.trainer.split.members)
     left = models
     if answered:
-        left = unreleased(workshop, defence, recipe, workshop.ask(recipe, asked, Silent()))
+        left = unreleased(querier, defence, recipe, querier.logits(recipe, query, NullProgress()))
     return Work(f"released answers: {defence.label}", models, left, None if left else 0.0)
 
 
-def _not_attacked(study: Study, workshop: Workshop, recipes: Mapping[str, Recipe]) -> int:
+def _not_attacked(study: Study, trainer: Trainer, recipes: Mapping[str, Recipe]) -> int:
     """How many cases are left to attack, of models that are all there."""
-    left = train_all(workshop, recipes, Silent())
-    trials = make_trials(study, left.workshop, left.recipes, Silent())
-    return attacks_on(study, trials, left.workshop, Silent()).left
+    left = train_all(trainer, recipes, NullProgress())
+    all_defended = query_models(study, Querier(left.trainer), left.recipes, NullProgress())
+    return prepare_attacks(study, all_defended, left.trainer, NullProgress()).left
 
 
-def _training(
-    workshop: Workshop, recipe: Recipe, before: list[Recipe], processes: int
-) -> tuple[Work, Trained]:
+def _training(trainer: Trainer, recipe: Recipe, before: list[Recipe], processes: int) -> tuple[Work, Trained]:
     """The training of a recipe, less the stages that the store holds or that a recipe `before` it ends with."""
-    jobs, missing = workshop.jobs(recipe), workshop.missing(recipe)
+    jobs, missing = trainer.jobs(recipe), trainer.missing(recipe)
     shared = [n for n in recipe.kept if recipe.until(n) in before]
     alike = groups(missing or jobs, len(jobs))[0]
-    sampled = shortened(alike[: workshop.at_once(alike)], BATCHES, EPOCHS)
-    trained = train_group(workshop.dataset, sampled)[0]
+    sampled = shortened(alike[: trainer.at_once(alike)], BATCHES, EPOCHS)
+    trained = train_group(trainer.dataset, sampled)[0]
     seconds = disk = 0.0
     for each in missing:
-        first = max([workshop.stages_done(each), *(n + 1 for n in shared)])
+        first = max([trainer.stages_done(each), *(n + 1 for n in shared)])
         seconds += sum(
             _seconds(stage, log, len(each.members) / len(sampled[0].members))
             for stage, log in list(zip(recipe.stages, trained.log, strict=True))[first:]
@@ -149,15 +150,15 @@ def _traces(recipe: Recipe, members: int) -> int:
     return 2 * traced[-1].epochs * members if traced else 0
 
 
-def _answers(workshop: Workshop, recipe: Recipe, asked: Query, sample: Trained) -> Work:
+def _answers(querier: Querier, recipe: Recipe, query: Query, sample: Trained) -> Work:
     """The answers of a recipe's models to all records, from those of a sample to some."""
-    jobs, data, rows = workshop.jobs(recipe), workshop.dataset, workshop.rows
-    left = sum(not workshop.answered(job, asked) for job in jobs)
+    jobs, data, rows = querier.trainer.jobs(recipe), querier.trainer.dataset, querier.rows
+    left = sum(not querier.has(job, query) for job in jobs)
     few = rows[:ASKED]
     began = time.perf_counter()
     about = (data.x, len(data.classes), recipe.architecture, sample.weights, few)
-    logits = query(*about, asked.shown, **workshop.asking)
-    copies = 1 + asked.noise / len(asked.shown)
+    logits = predict_logits(*about, query.shown, **querier.settings)
+    copies = 1 + query.noise / len(query.shown)
     growth = left * copies * len(rows) / len(few)
     return Work("", len(jobs), left, growth * (time.perf_counter() - began), growth * logits.nbytes)
 
@@ -174,36 +175,36 @@ def _together(what: str, each: list[Work]) -> Work:
 
 def _perturbed(
     study: Study,
-    workshop: Workshop,
+    querier: Querier,
     recipes: Mapping[str, Recipe],
     samples: Mapping[Recipe, Trained],
     answered: bool,
 ) -> Work:
     """The classes predicted in perturbed views, from those of a sample of records; defences may share them."""
     alike = {(recipes[d.label], d.label if d.changes_labels else ""): d for d in study.defences}
-    data, rows, asked = workshop.dataset, workshop.split.records, study.query
+    data, rows, query = querier.trainer.dataset, querier.trainer.split.records, study.query
     each = []
     for (recipe, _), defence in alike.items():
-        left = models = len(workshop.split.members)
+        left = models = len(querier.trainer.split.members)
         if answered:
-            answers = workshop.ask(recipe, asked, Silent())
-            left = unqueried(workshop, defence, recipe, answers, asked)
+            answers = querier.logits(recipe, query, NullProgress())
+            left = unqueried(querier, defence, recipe, answers, query)
         began = time.perf_counter()
         about = (data.x, len(data.classes), recipe.architecture, samples[recipe].weights, rows[:PERTURBED])
-        found = predicted_classes(*about, asked.perturbations, workshop.seed, **workshop.asking)
+        found = predicted_classes(*about, query.perturbations, querier.trainer.seed, **querier.settings)
         growth = left * len(rows) / len(rows[:PERTURBED])
         each.append(Work("", models, left, growth * (time.perf_counter() - began), growth * found.nbytes))
     return _together("perturbed views", each)
 
 
-def _attacks(study: Study, workshop: Workshop, processes: int) -> Work:
+def _attacks(study: Study, trainer: Trainer, processes: int) -> Work:
     """Every attack on every defence with all its numbers, from cases of answers that are drawn at random."""
-    split, seed = workshop.split, study.file.seed
+    split, seed = trainer.split, study.file.seed
     pairs = taken_for(study, [d.label for d in study.defences], len(split.members))
     cases, records = sum(len(others) for _, others in pairs), len(split.records)
     # to follow memory triples the time of those that are trained, which need no more of it than others
     untrained = {k: a for k, a in study.attacks.items() if not isinstance(a, TrainedAttack)} or study.attacks
-    case = _alike(study, workshop)
+    case = _alike(study, trainer)
     sampled = min(records, max(FEW, ATTACKED // len(split.targets)))
 
     def work() -> None:
@@ -215,14 +216,14 @@ def _attacks(study: Study, workshop: Workshop, processes: int) -> Work:
         height = _height_of(work) * records / sampled
     together = min(cores(), len(pairs))
     each = height * len(study.attacks) / len(untrained)
-    memory = processes * workshop.dataset.x.nbytes + 2 * together * each  # two cases in each thread
+    memory = processes * trainer.dataset.x.nbytes + 2 * together * each  # two cases in each thread
     return Work("attacks", cases, cases, cases * one / together, 0.0, memory)
 
 
-def _alike(study: Study, workshop: Workshop) -> Case:
+def _alike(study: Study, trainer: Trainer) -> Case:
     """A case with the members of the study's models, and arrays of the shape of its predictions, without numbers."""
-    split, query = workshop.split, study.query
-    models, views, classes = len(split.members), len(query.shown), len(workshop.dataset.classes)
+    split, query = trainer.split, study.query
+    models, views, classes = len(split.members), len(query.shown), len(trainer.dataset.classes)
     names = (*query.shown, *(each.name for each in query.perturbations for _ in range(each.draws)))
 
     def signals(n: int) -> Signals:
@@ -233,7 +234,7 @@ def _alike(study: Study, workshop: Workshop) -> Case:
             features=np.zeros((n, COMPONENTS)) if study.reads_features else None,
         )
 
-    outside = split.population(workshop.dataset).size
+    outside = split.population(trainer.dataset).size
     nobody = np.zeros((models, outside), dtype=bool)
     population = Models(signals(outside), nobody, ~nobody) if outside else None
     n = len(split.records)

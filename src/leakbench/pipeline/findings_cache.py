@@ -16,7 +16,7 @@ from ..core.results import PER_RECORD, Curve, ExposedRecord, Exposure, Flag, Ove
 from ..core.store import Entry, Made, Payload
 from ..evaluation.findings import Findings, Names
 from ..evaluation.measure import Case
-from ..evaluation.paired_differences import Best, Comparable
+from ..evaluation.paired_differences import PairedSamples, StrongestSample
 from ..metrics import Metric
 from ..metrics.statistics.differences import Compared, PairedSample
 from ..metrics.statistics.intervals import Limits
@@ -116,10 +116,10 @@ def _unpacked(entry: Entry, n: int) -> Findings:
     about = [*plain["attacks"], *plain["best"]]
     samples = [_paired_sample(each, arrays, i) for i, each in enumerate(about)]
     own, rest = samples[: len(plain["attacks"])], samples[len(plain["attacks"]) :]
-    comparable = Comparable(
+    comparable = PairedSamples(
         {each["attack"]: sample for each, sample in zip(plain["attacks"], own, strict=True)},
         {
-            each["metric"]: Best(each["attack"], each["shadows"], sample)
+            each["metric"]: StrongestSample(each["attack"], each["shadows"], sample)
             for each, sample in zip(plain["best"], rest, strict=True)
         },
     )

@@ -19,8 +19,8 @@ from ..generators import Generator, Synthetic
 from ..metrics import Sample
 from ..signals.types import Array
 from ..train.recipe import Generate
-from .defended_models import Trial
-from .train import Workshop
+from .defended_models import DefendedModels
+from .train import Trainer
 
 MODELS = 4  # whose generators are looked at: each takes seconds
 SHOWN = 20  # samples in the report
@@ -36,18 +36,20 @@ class Generated:
     generators: dict[str, Plugin] = field(default_factory=dict)
 
 
-def look_at_generators(trials: Sequence[Trial], workshop: Workshop, progress: Progress) -> Generated:
+def look_at_generators(
+    all_defended: Sequence[DefendedModels], trainer: Trainer, progress: Progress
+) -> Generated:
     """Measure the generator of each defence that has one. Defences with the same generator share the look."""
     looks: dict[Generate, Look] = {}
     found = Generated()
-    stages = [(t, n) for t in trials for n, s in enumerate(t.recipe.stages) if isinstance(s, Generate)]
+    stages = [(t, n) for t in all_defended for n, s in enumerate(t.recipe.stages) if isinstance(s, Generate)]
     progress.stage("generators", len(stages))
-    for trial, number in stages:
-        stage = trial.recipe.stages[number]
+    for defended, number in stages:
+        stage = defended.recipe.stages[number]
         assert isinstance(stage, Generate)
         if stage not in looks:
-            looks[stage] = Look.at(trial, number, workshop)
-        look, label = looks[stage], trial.defence.label
+            looks[stage] = Look.at(defended, number, trainer)
+        look, label = looks[stage], defended.defence.label
         found.rows.extend(replace(row, defence=label) for row in look.rows)
         found.flags.extend(replace(flag, defence=label) for flag in look.flags)
         found.samples.extend(replace(sample, defence=label) for sample in look.samples)
@@ -60,21 +62,21 @@ def look_at_generators(trials: Sequence[Trial], workshop: Workshop, progress: Pr
 class Look:
     """The synthetic records of up to MODELS targets, beside the records at stake.
 
-    What is found is under the label of the defence in `trial`, and the same for others with the same generator.
+    What is found is under the label of the defence in `defended`, and the same for others with the same generator.
     """
 
-    trial: Trial
+    defended: DefendedModels
     stage: Generate
     targets: tuple[int, ...]
     made: list[Synthetic]  # [targets]
 
     @classmethod
-    def at(cls, trial: Trial, number: int, workshop: Workshop) -> "Look":
+    def at(cls, defended: DefendedModels, number: int, trainer: Trainer) -> "Look":
         """Read the records that stage `number` of a trial's recipe made."""
-        stage, jobs = trial.recipe.stages[number], workshop.jobs(trial.recipe)
+        stage, jobs = defended.recipe.stages[number], trainer.jobs(defended.recipe)
         assert isinstance(stage, Generate)
-        targets = trial.split.targets[: MODELS if stage.sees_members else 1]
-        return cls(trial, stage, targets, [workshop.synthetic(jobs[m], number) for m in targets])
+        targets = defended.split.targets[: MODELS if stage.depends_on_members else 1]
+        return cls(defended, stage, targets, [trainer.synthetic(jobs[m], number) for m in targets])
 
     @property
     def generator(self) -> Generator:
@@ -84,13 +86,13 @@ class Look:
     def fitted_on(self, m: int) -> Indices:
         """Rows of the records that model m's generator was fitted on."""
         if self.stage.fitted_on == "public":
-            return np.asarray(self.trial.dataset.parts["public"])
-        return self.trial.split.trained_on(m)
+            return np.asarray(self.defended.dataset.parts["public"])
+        return self.defended.split.trained_on(m)
 
     @cached_property
     def rows(self) -> list[Row]:
         """How well membership is told from the synthetic records alone; nothing where they know no members."""
-        return list(self._attacked()) if self.stage.sees_members else []
+        return list(self._attacked()) if self.stage.depends_on_members else []
 
     @cached_property
     def flags(self) -> list[Flag]:
@@ -105,11 +107,11 @@ class Look:
 
     @property
     def _label(self) -> str:
-        return self.trial.defence.label
+        return self.defended.defence.label
 
     def _attacked(self) -> Iterator[Row]:
-        x, outside = self.trial.dataset.x, self.trial.split.population(self.trial.dataset)
-        at_stake = x[self.trial.split.records]
+        x, outside = self.defended.dataset.x, self.defended.split.population(self.defended.dataset)
+        at_stake = x[self.defended.split.records]
         attacks: dict[str, Callable[[Synthetic], Array]] = {
             "nearest_neighbour": lambda made: nearest_neighbour(at_stake, made.x)
         }
@@ -134,8 +136,8 @@ class Look:
 
     def _raised(self, m: int, made: Synthetic) -> list[Flag]:
         """The flags that the records made for model m raise."""
-        x, y, names = self.trial.dataset.x, self.trial.dataset.y, self.trial.dataset.classes
-        outside, own = self.trial.split.population(self.trial.dataset), self.fitted_on(m)
+        x, y, names = self.defended.dataset.x, self.defended.dataset.y, self.defended.dataset.classes
+        outside, own = self.defended.split.population(self.defended.dataset), self.fitted_on(m)
         alike = [names[c] for c in collapsed(made.x, made.y, x[own], y[own])]
         raised = list(collapse_flags(self._label, alike))
         if self.stage.fitted_on == "members":  # a copy of a public record gives no member away
@@ -144,7 +146,7 @@ class Look:
         return raised
 
     def _samples(self) -> Iterator[SyntheticSample]:
-        made, dataset, own = self.made[0], self.trial.dataset, self.fitted_on(self.targets[0])
+        made, dataset, own = self.made[0], self.defended.dataset, self.fitted_on(self.targets[0])
         order = np.argsort(_rank_in_class(made.y), kind="stable")[:SHOWN]
         which, distances = nearest(made.x[order], dataset.x[own])
         for record, place, distance in zip(order, own[which], distances, strict=True):
@@ -157,8 +159,8 @@ class Look:
 
     def _sample(self, scores: Array) -> Sample:
         """Scores [targets, N], as ranks within the target, with membership."""
-        split, targets = self.trial.split, list(self.targets)
-        model, record = np.nonzero(split.audited[targets] & self.trial.average)
+        split, targets = self.defended.split, list(self.targets)
+        model, record = np.nonzero(split.audited[targets] & self.defended.average)
         ranks = np.stack([mid_quantile(row, row) for row in scores])
         half = np.arange(len(split.records)) % 2 == 0  # where advantage's threshold is chosen
         return Sample(

@@ -12,7 +12,8 @@ from ..signals.statistics import GRADIENT_NORMS
 from ..signals.types import PerModel
 from ..train.gradients import log_gradient_norms
 from ..train.recipe import Recipe
-from .train import WEIGHTS, Answers, Workshop, fingerprint
+from .query import Querier, StoredLogits, fingerprint
+from .train import WEIGHTS
 
 FILE = "log_norms.npy"
 
@@ -25,21 +26,21 @@ class Gradients:
     entries: Sequence[Entry]  # [M]
 
 
-def query_gradients(workshop: Workshop, recipe: Recipe, answers: Answers, progress: Progress) -> Gradients:
+def query_gradients(querier: Querier, recipe: Recipe, answers: StoredLogits, progress: Progress) -> Gradients:
     """The gradient norms of a recipe's models. No output transform has a part in them: the parameters are read."""
-    data, records = workshop.dataset, workshop.split.records
+    data, records = querier.trainer.dataset, querier.trainer.split.records
     specs = [{"model": entry.path.name, "rows": fingerprint(records)} for entry in answers.entries]
 
     def make(m: int) -> Made:
         about = (len(data.classes), recipe.architecture, answers.entries[m].tensors(WEIGHTS), records)
-        return {FILE: log_gradient_norms(data.x, data.y, *about, **workshop.asking)}, {}
+        return {FILE: log_gradient_norms(data.x, data.y, *about, **querier.settings)}, {}
 
     def check(entry: Entry) -> None:
         found = expected(entry.array(FILE), (None, len(records)), "f")
         if not 1 <= len(found) <= len(GRADIENT_NORMS):
             raise ValueError(f"there must be 1 or {len(GRADIENT_NORMS)} norms of a record, got {len(found)}")
 
-    entries = workshop.store.shared(
+    entries = querier.trainer.store.shared(
         "gradients", specs, make, lambda m, entry: progress.advance(), check=check
     )
 

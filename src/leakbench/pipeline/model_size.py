@@ -11,8 +11,8 @@ from ..train.networks.build import loaded
 from ..train.private import promise, spent
 from ..train.recipe import Recipe
 from ..train.sizes import Sizes, sizes
-from .defended_models import Trial
-from .train import WEIGHTS, Workshop
+from .defended_models import DefendedModels
+from .train import WEIGHTS, Trainer
 
 RANGE = {"interval": "lowest to highest of the models"}
 
@@ -21,40 +21,42 @@ RANGE = {"interval": "lowest to highest of the models"}
 class Footprints:
     """The sizes of every model of a study, measured once for each recipe."""
 
-    workshop: Workshop
+    trainer: Trainer
     _measured: dict[Recipe, list[Sizes]] = field(default_factory=dict, repr=False)
 
-    def of(self, trial: Trial) -> list[Sizes]:
+    def of(self, defended: DefendedModels) -> list[Sizes]:
         """The sizes of the models of a trial [M]."""
-        if trial.recipe not in self._measured:
-            self._measured[trial.recipe] = [self._size(trial, m) for m in range(len(trial.answers.entries))]
-        return self._measured[trial.recipe]
+        if defended.recipe not in self._measured:
+            self._measured[defended.recipe] = [
+                self._size(defended, m) for m in range(len(defended.answers.entries))
+            ]
+        return self._measured[defended.recipe]
 
-    def rows(self, trial: Trial, baseline: Trial) -> Iterator[Row]:
+    def rows(self, defended: DefendedModels, baseline: DefendedModels) -> Iterator[Row]:
         """Parameters, multiply-adds, bytes and the share of weights that pruning took, and DP's epsilon."""
-        label, found, before = trial.defence.label, self.of(trial), self.of(baseline)
+        label, found, before = defended.defence.label, self.of(defended), self.of(baseline)
         yield _over_models("parameters", label, [s.parameters for s in found])
         yield _over_models("nonzero_parameters", label, [s.nonzero for s in found])
         yield _over_models("multiply_adds", label, [s.multiply_adds for s in found])
         yield _over_models("bytes_on_disk", label, [s.bytes for s in found], "B")
         gone = [1.0 - _left(s) / max(_weights(s), _weights(b)) for s, b in zip(found, before, strict=True)]
         yield _over_models("sparsity", label, gone)
-        fewest = int(trial.split.sizes.min())
-        loss = spent(trial.recipe, fewest)  # fewer members, larger shares: the largest epsilon
+        fewest = int(defended.split.sizes.min())
+        loss = spent(defended.recipe, fewest)  # fewer members, larger shares: the largest epsilon
         if loss is not None:
             about: dict[str, Any] = {"delta": loss.delta, "accountant": loss.accountant}
             if np.isfinite(loss.epsilon):
-                about["promise"] = promise(trial.recipe, fewest, loss.accountant)
+                about["promise"] = promise(defended.recipe, fewest, loss.accountant)
             yield Row("epsilon", loss.epsilon, defence=label, detail=about)
 
-    def layers(self, trial: Trial, baseline: Trial) -> Iterator[LayerSize]:
+    def layers(self, defended: DefendedModels, baseline: DefendedModels) -> Iterator[LayerSize]:
         """Weights and zeros of each layer, means over the models; nothing where no weight went."""
-        found, before = self.of(trial), self.of(baseline)
+        found, before = self.of(defended), self.of(baseline)
         if [s.layers for s in found] == [s.layers for s in before] or _left(found[0]) >= _weights(before[0]):
             return
         for n, layer in enumerate(found[0].layers):
             yield LayerSize(
-                trial.defence.label,
+                defended.defence.label,
                 layer.name,
                 layer.kind,
                 float(np.mean([s.layers[n].weights for s in found])),
@@ -62,10 +64,10 @@ class Footprints:
                 float(np.mean([s.layers[n].weights for s in before])),
             )
 
-    def _size(self, trial: Trial, m: int) -> Sizes:
-        shape, classes = trial.dataset.x.shape[1:], len(trial.dataset.classes)
-        weights = trial.answers.entries[m].tensors(WEIGHTS)
-        return sizes(loaded(trial.recipe.architecture, shape, classes, weights), shape)
+    def _size(self, defended: DefendedModels, m: int) -> Sizes:
+        shape, classes = defended.dataset.x.shape[1:], len(defended.dataset.classes)
+        weights = defended.answers.entries[m].tensors(WEIGHTS)
+        return sizes(loaded(defended.recipe.architecture, shape, classes, weights), shape)
 
 
 def _weights(found: Sizes) -> int:

@@ -10,14 +10,15 @@ from numpy.typing import NDArray
 from ..core.progress import Progress
 from ..core.seeds import derive
 from ..core.store import Entry, Made, expected
-from ..defences.chain import Protected
+from ..defences.chain import DefenceChain
 from ..signals.axes import Numbers
 from ..signals.types import Array, PerModel
 from ..signals.views import Perturbation
 from ..train.query import predicted_classes
 from ..train.recipe import Recipe
+from .query import Querier, StoredLogits, fingerprint
 from .study import Query
-from .train import WEIGHTS, Answers, Workshop, fingerprint
+from .train import WEIGHTS
 
 FILE = "predicted.npy"
 
@@ -32,26 +33,31 @@ class Perturbed:
 
 
 def query_perturbed(
-    workshop: Workshop, defence: Protected, recipe: Recipe, answers: Answers, asked: Query, progress: Progress
+    querier: Querier,
+    defence: DefenceChain,
+    recipe: Recipe,
+    answers: StoredLogits,
+    query: Query,
+    progress: Progress,
 ) -> Perturbed | None:
     """The predicted classes that a defence releases; None where nothing is perturbed.
 
     An output transform that keeps the largest class is not computed: defences of one recipe share these entries.
     """
-    perturbations = asked.perturbations
+    perturbations = query.perturbations
     if not perturbations:
         return None
     views = tuple(each.name for each in perturbations for _ in range(each.draws))
-    specs = _specs(workshop, defence, recipe, answers, perturbations)
-    shape = (len(views), len(workshop.split.records))
+    specs = _specs(querier, defence, recipe, answers, perturbations)
+    shape = (len(views), len(querier.trainer.split.records))
 
     def make(m: int) -> Made:
-        return {FILE: _predicted(workshop, defence, recipe, m, answers.entries[m], perturbations)}, {}
+        return {FILE: _predicted(querier, defence, recipe, m, answers.entries[m], perturbations)}, {}
 
     def check(entry: Entry) -> None:
         expected(entry.array(FILE), shape, "u")
 
-    entries = workshop.store.shared(
+    entries = querier.trainer.store.shared(
         "predictions", specs, make, lambda m, entry: progress.advance(), check=check
     )
 
@@ -61,17 +67,19 @@ def query_perturbed(
     return Perturbed(PerModel((len(entries), *shape), load, np.dtype(np.uint8)), views, entries)
 
 
-def unqueried(workshop: Workshop, defence: Protected, recipe: Recipe, answers: Answers, asked: Query) -> int:
+def unqueried(
+    querier: Querier, defence: DefenceChain, recipe: Recipe, answers: StoredLogits, query: Query
+) -> int:
     """Of how many models the store lacks the predicted classes."""
-    specs = _specs(workshop, defence, recipe, answers, asked.perturbations)
-    return sum(not workshop.store.has("predictions", spec) for spec in specs)
+    specs = _specs(querier, defence, recipe, answers, query.perturbations)
+    return sum(not querier.trainer.store.has("predictions", spec) for spec in specs)
 
 
 def _specs(
-    workshop: Workshop,
-    defence: Protected,
+    querier: Querier,
+    defence: DefenceChain,
     recipe: Recipe,
-    answers: Answers,
+    answers: StoredLogits,
     perturbations: Sequence[Perturbation],
 ) -> list[dict[str, object]]:
     """What determines each model's predicted classes: also its defender, where the output transform moves them."""
@@ -79,33 +87,39 @@ def _specs(
     return [
         {
             "model": entry.path.name,
-            "rows": fingerprint(workshop.split.records),
+            "rows": fingerprint(querier.trainer.split.records),
             "perturbations": [[each.name, each.draws] for each in perturbations],
-            "seed": workshop.seed,
+            "seed": querier.trainer.seed,
             "defence": changes,
-            "owner": workshop.owner(recipe, m, entry).seed if changes else None,
+            "owner": querier.defender(recipe, m, entry).seed if changes else None,
         }
         for m, entry in enumerate(answers.entries)
     ]
 
 
 def _predicted(
-    workshop: Workshop,
-    defence: Protected,
+    querier: Querier,
+    defence: DefenceChain,
     recipe: Recipe,
     m: int,
     model: Entry,
     perturbations: Sequence[Perturbation],
 ) -> NDArray[np.unsignedinteger[Any]]:
-    data, owner = workshop.dataset, workshop.owner(recipe, m, model)
+    data, owner = querier.trainer.dataset, querier.defender(recipe, m, model)
 
     def release(k: int, logits: Array) -> Array:
         if not defence.changes_labels:
             return logits
         return defence.release(replace(owner, seed=derive(owner.seed, "perturbed view", k)))(logits)
 
-    about = (data.x, len(data.classes), recipe.architecture, model.tensors(WEIGHTS), workshop.split.records)
+    about = (
+        data.x,
+        len(data.classes),
+        recipe.architecture,
+        model.tensors(WEIGHTS),
+        querier.trainer.split.records,
+    )
     found: NDArray[np.unsignedinteger[Any]] = predicted_classes(
-        *about, perturbations, workshop.seed, release, **workshop.asking
+        *about, perturbations, querier.trainer.seed, release, **querier.settings
     )
     return found

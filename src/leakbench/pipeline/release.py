@@ -8,12 +8,12 @@ import numpy as np
 
 from ..core.progress import Progress
 from ..core.store import Entry, Made, Payload, expected
-from ..defences.chain import Protected
-from ..defences.owner import Owner
+from ..defences.chain import DefenceChain
+from ..defences.defender import Defender
 from ..signals.axes import Numbers
 from ..signals.types import PerModel
 from ..train.recipe import Recipe
-from .train import Answers, Workshop
+from .query import Querier, StoredLogits
 
 SEEN, KNOWN = "released.npy", "known.npy"
 
@@ -22,15 +22,15 @@ SEEN, KNOWN = "released.npy", "known.npy"
 class Released:
     """What M models release, and what an attacker who knows the defence makes of it."""
 
-    seen: Answers
-    known: Answers
+    seen: StoredLogits
+    known: StoredLogits
 
 
 def release(
-    workshop: Workshop, defence: Protected, recipe: Recipe, answers: Answers, progress: Progress
+    querier: Querier, defence: DefenceChain, recipe: Recipe, answers: StoredLogits, progress: Progress
 ) -> Released:
     """The released answers of every model of a recipe, each with its own owner."""
-    owners = _owners(workshop, recipe, answers)
+    owners = _owners(querier, recipe, answers)
     specs = _specs(defence, owners, answers)
 
     def make(m: int) -> Made:
@@ -43,7 +43,9 @@ def release(
         for name in (SEEN, KNOWN)[: 1 + (defence.asked > 1)]:
             expected(entry.array(name), shape, "f")
 
-    entries = workshop.store.shared("released", specs, make, lambda m, entry: progress.advance(), check=check)
+    entries = querier.trainer.store.shared(
+        "released", specs, make, lambda m, entry: progress.advance(), check=check
+    )
 
     def seen(m: int) -> Numbers:
         return entries[m].array(SEEN)
@@ -54,17 +56,17 @@ def release(
     return Released(_answers(answers, seen), _answers(answers, known))
 
 
-def unreleased(workshop: Workshop, defence: Protected, recipe: Recipe, answers: Answers) -> int:
+def unreleased(querier: Querier, defence: DefenceChain, recipe: Recipe, answers: StoredLogits) -> int:
     """How many models' released answers the store lacks."""
-    specs = _specs(defence, _owners(workshop, recipe, answers), answers)
-    return sum(not workshop.store.has("released", spec) for spec in specs)
+    specs = _specs(defence, _owners(querier, recipe, answers), answers)
+    return sum(not querier.trainer.store.has("released", spec) for spec in specs)
 
 
-def _owners(workshop: Workshop, recipe: Recipe, answers: Answers) -> list[Owner]:
-    return [workshop.owner(recipe, m, entry) for m, entry in enumerate(answers.entries)]
+def _owners(querier: Querier, recipe: Recipe, answers: StoredLogits) -> list[Defender]:
+    return [querier.defender(recipe, m, entry) for m, entry in enumerate(answers.entries)]
 
 
-def _specs(defence: Protected, owners: Sequence[Owner], answers: Answers) -> list[dict[str, Any]]:
+def _specs(defence: DefenceChain, owners: Sequence[Defender], answers: StoredLogits) -> list[dict[str, Any]]:
     """What determines each model's released answers."""
     parts = [part.describe() for part in defence.parts]
     return [
@@ -73,7 +75,7 @@ def _specs(defence: Protected, owners: Sequence[Owner], answers: Answers) -> lis
     ]
 
 
-def _answers(asked: Answers, load: Callable[[int], Numbers]) -> Answers:
+def _answers(asked: StoredLogits, load: Callable[[int], Numbers]) -> StoredLogits:
     """Answers whose model m gives `load(m)` [V + K, N, C]: to the views, then to the noisy copies."""
     views, kind = asked.logits.shape[1], np.dtype(np.float64)
     logits = PerModel(asked.logits.shape, lambda m: load(m)[:views], kind)
@@ -81,7 +83,7 @@ def _answers(asked: Answers, load: Callable[[int], Numbers]) -> Answers:
     return replace(asked, logits=logits, noisy=noisy)
 
 
-def _released(defence: Protected, owner: Owner, answers: Answers, m: int) -> dict[str, Payload]:
+def _released(defence: DefenceChain, owner: Defender, answers: StoredLogits, m: int) -> dict[str, Payload]:
     """The answers of model m to all views and noisy copies at once, in float64: not a tie is added."""
     logits = answers.logits[m].astype(np.float64)
     if answers.noisy is not None:

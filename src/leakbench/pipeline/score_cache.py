@@ -12,7 +12,7 @@ from ..signals.types import Models
 
 
 @dataclass(frozen=True, eq=False)
-class Remembered:
+class CachedScorer:
     """`score_targets` with a memory. Attacks that are computed in moments are computed again."""
 
     store: Store

@@ -18,7 +18,7 @@ from ..data.designs import DESIGNS, Design
 from ..data.load import DataSpec, load
 from ..data.plant import CanarySpec, plant
 from ..defences import DEFENCES
-from ..defences.chain import Protected, parse_chain
+from ..defences.chain import DefenceChain, parse_chain
 from ..metrics import Metric
 from ..metrics.standard import DELTA, standard
 from ..signals.statistics import LABEL_CORRECT
@@ -168,10 +168,10 @@ class Study:
         return plant(dataset, canaries, list(kinds), self.file.seed) if canaries else dataset
 
     @cached_property
-    def defences(self) -> tuple[Protected, ...]:
+    def defences(self) -> tuple[DefenceChain, ...]:
         """The defences, the undefended model first: it is the baseline of every comparison."""
         named = tuple(parse_chain(spec) for spec in self.file.defences)
-        plain = Protected("none", (DEFENCES.make("none"),))
+        plain = DefenceChain("none", (DEFENCES.make("none"),))
         called = next((d for d in named if d.label == "none"), None)
         if called not in (None, plain):
             raise InputError(f"'none' is the undefended model, got {called.describe()}; give another `label`")

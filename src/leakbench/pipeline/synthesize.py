@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ..core.atomic_files import save_together
 from ..core.errors import InputError
-from ..core.progress import Progress, Silent
+from ..core.progress import NullProgress, Progress
 from ..core.regular_files import open_regular
 from ..core.user_code import refuse_imports
 from ..data import load
@@ -138,7 +138,7 @@ def synthesize(
         raise InputError(
             f"records must be at least 1, got {records}; leave it out for as many as the pool has"
         )
-    progress = progress or Silent()
+    progress = progress or NullProgress()
     chosen = GENERATORS.make(generator)
     if not allow_imports:
         refuse_imports(chosen)

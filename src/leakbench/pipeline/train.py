@@ -1,58 +1,37 @@
-"""Trained models and their answers, each made once: found in the store, or made and put there."""
+"""Trained models, each made once: found in the store, or trained and put there."""
 
-import hashlib
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from functools import cache, cached_property, partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import BaseModel, Field, TypeAdapter
 
 from ..core.content_key import content_key
 from ..core.cpu import neighbours
-from ..core.errors import InputError, StoreError
 from ..core.log import event
-from ..core.progress import Progress
 from ..core.seeds import derive
-from ..core.store import Entry, Made, Store, expected, remedy, until_done
+from ..core.store import Entry, Made, Store, expected, until_done
 from ..data.dataset import Dataset, Indices
 from ..data.designs import Split
-from ..defences.owner import Owner, Records
 from ..generators import Synthetic
-from ..signals.types import PerModel
-from ..signals.views import parse_views
-from ..train.autotune_group_size import group_that_pays
+from ..train.autotune_group_size import fastest_group
 from ..train.job import Job, Trained, diverged, groups
-from ..train.query import answering, query, query_noise
 from ..train.recipe import Generate, Recipe
 from ..train.recipe.engine import Engine
 from ..train.recipe.waves import waves
 from ..train.run_stages import models_at_once, synthetic, train_group
-from .study import Query
 
 WEIGHTS, MASKS, TRACES = "weights.safetensors", "masks.safetensors", "traces.npy"
 
 
 @dataclass(frozen=True, eq=False)
-class Answers:
-    """What the models of one recipe answered, read as it is needed, and their entries in the store."""
-
-    logits: PerModel  # [M, V, N, C]
-    noisy: PerModel | None  # [M, K, N, C], first view
-    noise_scale: float
-    entries: Sequence[Entry]  # [M], which hold what the models cost
-    signals: Sequence[Entry]  # [M], which hold the answers
-    views: tuple[str, ...]  # [V] names
-
-
-@dataclass(frozen=True, eq=False)
-class Workshop:
-    """Makes models and asks them: one data set, one split, one seed, one store."""
+class Trainer:
+    """Trains the models of a study: one data set, one split, one seed, one store."""
 
     dataset: Dataset
     split: Split
@@ -75,7 +54,7 @@ class Workshop:
         if recipe not in self._jobs:
             shared = derive(self.seed, "shared")
             self._jobs[recipe] = tuple(
-                Job(recipe, members, dev, self._seed("model", m), shared, self.engine)
+                Job(recipe, members, dev, self.seed_of("model", m), shared, self.engine)
                 for m, (members, dev) in enumerate(zip(self._members, self.split.dev, strict=True))
             )
         return self._jobs[recipe]
@@ -85,14 +64,15 @@ class Workshop:
         """The members of each model, as rows of the data set."""
         return [self.split.trained_on(m) for m in range(len(self.split.members))]
 
-    def _seed(self, what: str, m: int) -> int:
+    def seed_of(self, what: str, m: int) -> int:
+        """The seed of model m for a purpose."""
         return derive(self.seed, what, self.split.number(m))
 
     def spec(self, job: Job) -> dict[str, Any]:
         """What determines a model: the content of its key."""
         return job.describe(self.dataset.fingerprint)
 
-    def _key(self, job: Job) -> str:
+    def key(self, job: Job) -> str:
         """The key of a job's model."""
         if job not in self._keys:
             self._keys[job] = content_key(self.spec(job))
@@ -130,7 +110,7 @@ class Workshop:
             for jobs in begun.values():
                 done = [self._begun(job) for job in jobs]
                 train_group(self.dataset, jobs, done=done, keep=self._keep, make=self.synthetic)
-        left[:] = [job for job in left if self._key(job) not in self._found]
+        left[:] = [job for job in left if self.key(job) not in self._found]
         return len(mine)
 
     def _claimed(self, left: Sequence[Job], claims: ExitStack) -> list[Job]:
@@ -159,7 +139,7 @@ class Workshop:
             return min(self.group_size, models_at_once(self.dataset, jobs[0]))
         kind = jobs[0].recipe.until(jobs[0].recipe.kept[0])
         if kind not in self._group_sizes:
-            self._group_sizes[kind] = group_that_pays(self.dataset, jobs)
+            self._group_sizes[kind] = fastest_group(self.dataset, jobs)
         return self._group_sizes[kind]
 
     def models(self, recipe: Recipe) -> list[Entry]:
@@ -183,7 +163,7 @@ class Workshop:
         spec = {
             "data": self.dataset.fingerprint,
             "stage": stage.describe(),
-            "from": own if stage.sees_members else {"seed": job.shared_seed},
+            "from": own if stage.depends_on_members else {"seed": job.shared_seed},
             "size": len(job.members),
         }
         key = content_key(spec)
@@ -202,67 +182,9 @@ class Workshop:
             return Synthetic(np.array(x), np.array(y), float(entry.meta["seconds"]))
 
         made = read(self.store.once("synthetic", spec, make, read))
-        if not stage.sees_members:
+        if not stage.depends_on_members:
             self._shared[key] = made
         return made
-
-    def ask(self, recipe: Recipe, asked: Query, progress: Progress) -> Answers:
-        """The answers of every model of a recipe on the records at stake, then on the test part."""
-        entries = self.models(recipe)
-        specs = [self._asked(entry.path.name, asked) for entry in entries]
-        signals = self.store.shared(
-            "signals",
-            specs,
-            lambda m: (self._answers(recipe, entries[m], asked), {}),
-            lambda m, entry: progress.advance(),
-            check=partial(self._check_answers, asked),
-        )
-
-        def per_model(name: str) -> PerModel:
-            first = signals[0].array(name)
-            return PerModel((len(signals), *first.shape), lambda m: signals[m].array(name))
-
-        noisy = per_model("noisy.npy") if asked.noise else None
-        views = tuple(view.name for view in parse_views(asked.shown))
-        return Answers(per_model("logits.npy"), noisy, asked.noise_scale, entries, signals, views)
-
-    def _check_answers(self, asked: Query, entry: Entry) -> None:
-        """Raise unless an entry holds answers of a model to what is asked."""
-        shape = (len(self.rows), len(self.dataset.classes))
-        expected(entry.array("logits.npy"), (len(parse_views(asked.shown)), *shape), "f")
-        if asked.noise:
-            expected(entry.array("noisy.npy"), (asked.noise, *shape), "f")
-
-    @property
-    def rows(self) -> Indices:
-        """What every model is asked about: the records at stake, then the test part."""
-        return np.concatenate([self.split.records, self.dataset.parts["test"]])
-
-    def answered(self, job: Job, asked: Query) -> bool:
-        """Whether the store holds the answers of a job's model."""
-        return self.store.has("signals", self._asked(self._key(job), asked))
-
-    def owner(self, recipe: Recipe, m: int, model: Entry) -> Owner:
-        """Model m of a recipe in the hands of a defender."""
-        data, job = self.dataset, self.jobs(recipe)[m]
-
-        def records(rows: Indices) -> Records:
-            return Records(data.x[rows], data.y[rows])
-
-        def ask(x: NDArray[np.float32]) -> NDArray[np.float64]:
-            return network()(x).astype(np.float64)
-
-        @cache
-        def network() -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
-            about = (data.x.shape[1:], len(data.classes), recipe.architecture, model.tensors(WEIGHTS))
-            return answering(*about, **self.asking)
-
-        return Owner(
-            self._seed("owner", m),
-            ask,
-            members=lambda: records(job.members),
-            public=lambda: records(data.parts.get("public", np.empty(0, np.int64))),
-        )
 
     def _keep(self, job: Job, number: int, trained: Trained) -> None:
         if number in job.recipe.kept:
@@ -270,13 +192,13 @@ class Workshop:
             files: dict[str, Any] = {WEIGHTS: trained.weights}
             files |= {MASKS: trained.masks} if trained.masks else {}
             files |= {TRACES: trained.traces} if trained.traces is not None else {}
-            key = self._key(part)
+            key = self.key(part)
             self._found[key] = self.store.put("models", self.spec(part), files, {"stages": trained.log})
             event("trained", key=key, seed=job.seed, stage=number, seconds=trained.log[-1]["seconds"])
 
     def _model(self, job: Job) -> Entry | None:
         """The model of a job, if the store holds it."""
-        key = self._key(job)
+        key = self.key(job)
         if key not in self._found:
             entry = self.store.get("models", self.spec(job), partial(check_model, job))
             if entry is not None:
@@ -297,39 +219,6 @@ class Workshop:
         masks = entry.tensors(MASKS) if MASKS in entry.files else {}
         traces = np.array(entry.array(TRACES)) if TRACES in entry.files else None
         return Trained(entry.tensors(WEIGHTS), masks, entry.meta["stages"], traces)
-
-    def _asked(self, model: str, asked: Query) -> dict[str, Any]:
-        """What determines the answers of the model of this key."""
-        return {
-            "model": model,
-            "rows": fingerprint(self.rows),
-            "views": list(asked.shown),
-            "noise": [asked.noise, asked.noise_scale] if asked.noise else [],
-        }
-
-    @property
-    def asking(self) -> dict[str, Any]:
-        """How models are asked."""
-        return {"mean": self.dataset.mean, "std": self.dataset.std, "engine": self.engine}
-
-    def _answers(self, recipe: Recipe, model: Entry, asked: Query) -> dict[str, Any]:
-        weights, classes, rows = model.tensors(WEIGHTS), len(self.dataset.classes), self.rows
-        about = (self.dataset.x, classes, recipe.architecture, weights, rows)
-        try:
-            files = {"logits.npy": query(*about, asked.shown, **self.asking)}
-        except InputError as error:
-            raise StoreError(
-                f"{model.path} holds no model of this study: {error}; {remedy(model.path)}"
-            ) from None
-        if asked.noise:
-            noise = (asked.noise, asked.noise_scale, derive(self.seed, "noise"))
-            files["noisy.npy"] = query_noise(*about, *noise, **self.asking)
-        return files
-
-
-def fingerprint(rows: Indices) -> str:
-    """What tells these rows from others."""
-    return hashlib.sha256(rows.tobytes()).hexdigest()
 
 
 class StageLog(BaseModel, strict=True, extra="allow"):

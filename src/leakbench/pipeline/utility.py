@@ -15,42 +15,42 @@ from ..signals.statistics import log_softmax
 from ..signals.types import Array, Bools
 from ..train.query import Call, answerer, interleaved
 from ..train.recipe import Generate
-from .defended_models import Trial
+from .defended_models import DefendedModels
 
 LATENCY_BATCHES = (1, 1024)
 LATENCY_REPEATS = 30
 
 
-def utility(trial: Trial) -> Iterator[Row]:
+def utility(defended: DefendedModels) -> Iterator[Row]:
     """How good the T targets' answers to the test part are, and how much better those to their members.
 
     Shadow models are left out: in the design `single` they trained on parts of the test part. So are canaries, of
     which the test part has none. Intervals treat models and records as clusters: the same test records judge every
     model.
     """
-    label, targets, right = trial.defence.label, list(trial.split.targets), trial.test_correct
+    label, targets, right = defended.defence.label, list(defended.split.targets), defended.test_correct
     yield _rate("accuracy", label, right, np.ones_like(right))
-    yield from _quality(trial, right)
-    yield _label_changes(trial)
-    members, signals = trial.split.members[targets], trial.released().signals
+    yield from _quality(defended, right)
+    yield _label_changes(defended)
+    members, signals = defended.split.members[targets], defended.released().signals
     correct = np.stack([signals.statistic("correct", m)[0] > 0.5 for m in targets])  # [T, N]
-    yield _rate("train_accuracy", label, correct, members & trial.average)
-    yield _gap(label, correct, members, trial.split.audited[targets] & trial.average)
+    yield _rate("train_accuracy", label, correct, members & defended.average)
+    yield _gap(label, correct, members, defended.split.audited[targets] & defended.average)
 
 
-def accuracy_difference(trial: Trial, other: Trial) -> Row:
+def accuracy_difference(defended: DefendedModels, other: DefendedModels) -> Row:
     """Accuracy minus that of another defence, on the same test records by models with the same members."""
-    change = clustered_mean(trial.test_correct.astype(np.float64) - other.test_correct)  # [T, Z]
-    label, against = trial.defence.label, other.defence.label
+    change = clustered_mean(defended.test_correct.astype(np.float64) - other.test_correct)  # [T, Z]
+    label, against = defended.defence.label, other.defence.label
     return Row("accuracy_difference", *change, defence=label, against=against)
 
 
-def _quality(trial: Trial, right: Bools) -> Iterator[Row]:
+def _quality(defended: DefendedModels, right: Bools) -> Iterator[Row]:
     """The negative log-likelihood of the labels, in nats, and the calibration of the released probabilities."""
-    label, y = trial.defence.label, trial.dataset.y[trial.test]
+    label, y = defended.defence.label, defended.dataset.y[defended.test]
     confidence, likelihood = np.empty(right.shape), np.empty(right.shape)  # [T, Z]
-    for t, m in enumerate(trial.split.targets):
-        log_p = log_softmax(trial.test_answers(m))
+    for t, m in enumerate(defended.split.targets):
+        log_p = log_softmax(defended.test_answers(m))
         confidence[t] = np.exp(log_p.max(axis=-1))
         likelihood[t] = log_p[np.arange(len(y)), y]
     value, lo, hi = clustered_mean(-likelihood)
@@ -61,76 +61,80 @@ def _quality(trial: Trial, right: Bools) -> Iterator[Row]:
     yield Row("calibration_error_floor", found.floor, defence=label)
 
 
-def _label_changes(trial: Trial) -> Row:
+def _label_changes(defended: DefendedModels) -> Row:
     """The share of the answers to the test part whose class the output map changes."""
-    if not trial.defence.changes_output:
-        return Row("label_changes", 0.0, 0.0, 0.0, defence=trial.defence.label)
-    n = len(trial.split.records)
+    if not defended.defence.changes_output:
+        return Row("label_changes", 0.0, 0.0, 0.0, defence=defended.defence.label)
+    n = len(defended.split.records)
     changed = np.stack(
         [
-            trial.answers.logits[m][0, n:].argmax(axis=-1) != trial.test_answers(m).argmax(axis=-1)
-            for m in trial.split.targets
+            defended.answers.logits[m][0, n:].argmax(axis=-1) != defended.test_answers(m).argmax(axis=-1)
+            for m in defended.split.targets
         ]
     )
-    return _rate("label_changes", trial.defence.label, changed, np.ones_like(changed))
+    return _rate("label_changes", defended.defence.label, changed, np.ones_like(changed))
 
 
-def cost(trial: Trial, baseline: Trial, dataset: Dataset) -> Iterator[Row]:
+def cost(defended: DefendedModels, baseline: DefendedModels, dataset: Dataset) -> Iterator[Row]:
     """What making a model costs, in seconds and in further records, and what an answer costs, output map included."""
-    label, own, base = trial.defence.label, _train_seconds(trial), _train_seconds(baseline)
+    label, own, base = defended.defence.label, _train_seconds(defended), _train_seconds(baseline)
     how = {"seconds": "epochs run x median time of an epoch, with the interval of that median"}
     yield Row("train_seconds", *own, defence=label, unit="s", detail=how)
-    ratio = (1.0, 1.0, 1.0) if trial.recipe == baseline.recipe else _ratio(own, base)
+    ratio = (1.0, 1.0, 1.0) if defended.recipe == baseline.recipe else _ratio(own, base)
     yield Row("train_cost_ratio", *ratio, defence=label, unit="x")
-    yield _extra_data(trial)
+    yield _extra_data(defended)
     for size in LATENCY_BATCHES:
-        yield from _latency(trial, baseline, dataset, size)
+        yield from _latency(defended, baseline, dataset, size)
 
 
-def _extra_data(trial: Trial) -> Row:
+def _extra_data(defended: DefendedModels) -> Row:
     """Records beside its members that made a model, over its members; a mean over the models.
 
     They are those that its generators made, the public part where a stage or the output map uses it, and the dev
     records where training stops by them or an adversary compares with them.
     """
-    split, recipe = trial.split, trial.recipe
+    split, recipe = defended.split, defended.recipe
     extra = np.zeros(len(split.sizes))  # [M]
     for stage in recipe.stages:
         if isinstance(stage, Generate):
             extra += np.maximum(1, np.round(stage.size * split.sizes))
-    if recipe.needs_public or trial.defence.needs_public:
-        extra += len(trial.dataset.parts["public"])
+    if recipe.needs_public or defended.defence.needs_public:
+        extra += len(defended.dataset.parts["public"])
     if recipe.needs_dev:
         extra += [len(dev) for dev in split.dev]
-    return Row("extra_data_ratio", float((extra / split.sizes).mean()), defence=trial.defence.label, unit="x")
+    return Row(
+        "extra_data_ratio", float((extra / split.sizes).mean()), defence=defended.defence.label, unit="x"
+    )
 
 
-def _latency(trial: Trial, baseline: Trial, dataset: Dataset, size: int) -> Iterator[Row]:
+def _latency(
+    defended: DefendedModels, baseline: DefendedModels, dataset: Dataset, size: int
+) -> Iterator[Row]:
     """The time of an answer to `size` records, and its ratio to that of no defence, asked in turns with it.
 
     Each ratio is of two calls next to each other, so that what slows the machine slows both. The ratio is the
     median of these, its 95 % limits are order statistics.
     """
-    label = trial.defence.label
-    pair = [_answerer(each, dataset, size) for each in (trial, baseline)]
+    label = defended.defence.label
+    pair = [_answerer(each, dataset, size) for each in (defended, baseline)]
     own, base = interleaved(pair, LATENCY_REPEATS)
     middle, low, high = np.percentile(1e3 * own, [50, 5, 95])
     about = {"repeats": own.size, "interval": "5th to 95th percentile of the calls"}
     limits = (float(middle), float(low), float(high))
     yield Row(f"latency_batch_{size}", *limits, defence=label, unit="ms", detail=about)
-    ratio = (1.0, 1.0, 1.0) if trial is baseline else _median(own / base)
+    ratio = (1.0, 1.0, 1.0) if defended is baseline else _median(own / base)
     about = {"repeats": own.size, "ratio": "median over pairs of calls in turns"}
     yield Row(f"latency_ratio_batch_{size}", *ratio, defence=label, unit="x", detail=about)
 
 
-def _answerer(trial: Trial, dataset: Dataset, size: int) -> Call:
+def _answerer(defended: DefendedModels, dataset: Dataset, size: int) -> Call:
     """Asks a trial's first model about `size` records, each time that it is called."""
-    weights = trial.answers.entries[0].tensors("weights.safetensors")
-    architecture, classes = trial.recipe.architecture, len(dataset.classes)
-    return answerer(dataset.x, classes, architecture, weights, size, trial.output)
+    weights = defended.answers.entries[0].tensors("weights.safetensors")
+    architecture, classes = defended.recipe.architecture, len(dataset.classes)
+    return answerer(dataset.x, classes, architecture, weights, size, defended.output)
 
 
-def _train_seconds(trial: Trial) -> tuple[float, float, float]:
+def _train_seconds(defended: DefendedModels) -> tuple[float, float, float]:
     """Mean seconds to train one model, with limits: over stages, epochs run x the median time of an epoch.
 
     Stages that do not train, such as making synthetic records, take their median over the models. The median is
@@ -138,7 +142,9 @@ def _train_seconds(trial: Trial) -> tuple[float, float, float]:
     epochs cannot give 95 %, and their limits are the extremes.
     """
     total = np.zeros(3)
-    for logs in zip(*(entry.meta["stages"] for entry in trial.answers.entries), strict=True):  # one a model
+    for logs in zip(
+        *(entry.meta["stages"] for entry in defended.answers.entries), strict=True
+    ):  # one a model
         times = np.unique(np.concatenate([log.get("epoch_seconds", [log["seconds"]]) for log in logs]))
         epochs = np.mean([log.get("epochs", 1) for log in logs])  # a stack shares one time
         total += epochs * np.array(_median(times))

@@ -9,12 +9,12 @@ from torch.nn.functional import logsigmoid, one_hot
 from .loop import Learner
 from .model import Model
 from .networks.build import initialised
-from .random_streams import Draws, generator
+from .random_streams import ModelStreams, generator
 from .recipe import Train
-from .stage_data import Material
+from .stage_data import StageData
 
 
-class Inference(nn.Module):
+class MembershipDiscriminator(nn.Module):
     """h(f(x), y): the logit of "member" [B], from probabilities [B, C] and labels [B] (Nasr et al., figure 2)."""
 
     def __init__(self, classes: int) -> None:
@@ -41,13 +41,17 @@ class AdversarialLearner(Learner):
     Source: Nasr, Shokri, Houmansadr 2018, section 4, arXiv 1807.05852, algorithm 1.
     """
 
-    def __init__(self, model: Model, material: Material, stage: Train, draws: Draws, number: int) -> None:
+    def __init__(
+        self, model: Model, material: StageData, stage: Train, draws: ModelStreams, number: int
+    ) -> None:
         super().__init__(model, material, stage, draws)
         self.rule = stage.adversary
         self.reference = material.public if self.rule.reference == "public" else material.dev[0]
         classes = inferred_classes(model, material)
         with torch.random.fork_rng(devices=[]):
-            adversary = initialised(Inference(classes), generator(model.seed, number, "adversary"))
+            adversary = initialised(
+                MembershipDiscriminator(classes), generator(model.seed, number, "adversary")
+            )
         self.adversary = adversary.to(material.device)
         self.adversary_optimiser = torch.optim.Adam(self.adversary.parameters(), lr=self.rule.lr)
 
@@ -78,7 +82,7 @@ class AdversarialLearner(Learner):
         return self.reference[self.draws.reference(len(self.reference), batch)]
 
 
-def inferred_classes(model: Model, material: Material) -> int:
+def inferred_classes(model: Model, material: StageData) -> int:
     """C, from an answer."""
     with torch.no_grad():
         training = model.network.training

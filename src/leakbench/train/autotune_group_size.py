@@ -37,7 +37,7 @@ def seconds_each(dataset: Dataset, jobs: Sequence[Job]) -> float:
     return float(train_group(dataset, jobs)[0].log[-1]["seconds"])
 
 
-def group_that_pays(dataset: Dataset, jobs: Sequence[Job]) -> int:
+def fastest_group(dataset: Dataset, jobs: Sequence[Job]) -> int:
     """How many of the jobs, which are alike, to train at once: the fastest for each, or fewer if nearly as fast.
 
     Sizes are powers of two, tried from 1 up until two in a row are slower. Which is taken changes no number, only time.

@@ -14,19 +14,19 @@ from .history import History
 from .loop import Learner
 from .model import Model, inferred
 from .private import PrivateLearner
-from .random_streams import Draws
+from .random_streams import ModelStreams
 from .recipe import Train
-from .stage_data import Material
+from .stage_data import StageData
 
 
-def train_one(model: Model, material: Material, number: int, report: Callable[[float], None]) -> History:
+def train_one(model: Model, material: StageData, number: int, report: Callable[[float], None]) -> History:
     """Train a model in place by stage `number` of its recipe; `material` is that of this model alone.
 
     `report` is called with the epochs done. A model that diverges is trained no further; its history says so.
     """
     stage = model.job.recipe.stages[number]
     assert isinstance(stage, Train)
-    draws, history = Draws(model.seed, number, material.device), History(stage.patience)
+    draws, history = ModelStreams(model.seed, number, material.device), History(stage.patience)
     best = None
     with at_work(model.job.engine), _own_stream(model, number):
         learner = _learner(model, material, stage, draws, number)
@@ -51,7 +51,7 @@ def train_one(model: Model, material: Material, number: int, report: Callable[[f
     return history
 
 
-def _learner(model: Model, material: Material, stage: Train, draws: Draws, number: int) -> Learner:
+def _learner(model: Model, material: StageData, stage: Train, draws: ModelStreams, number: int) -> Learner:
     if stage.privacy:
         return PrivateLearner(model, material, stage, draws)
     if stage.adversary:
@@ -59,7 +59,7 @@ def _learner(model: Model, material: Material, stage: Train, draws: Draws, numbe
     return Learner(model, material, stage, draws)
 
 
-def _dev_loss(model: Model, material: Material) -> float:
+def _dev_loss(model: Model, material: StageData) -> float:
     dev = material.dev[0]
     return cross_entropy(inferred(model.network, material.dev_records(dev)), material.dev_y[dev]).item()
 

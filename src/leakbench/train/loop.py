@@ -12,17 +12,17 @@ from .losses._labels import label_cross_entropies
 from .losses.base import Loss, cross_entropies
 from .mixup import Mixing, mixed, mixed_targets, mixup
 from .model import Model
-from .random_streams import Draws
+from .random_streams import ModelStreams
 from .recipe import Distill, Train
 from .recipe.settings import Optimiser
-from .stage_data import Material, taken
+from .stage_data import StageData, taken
 from .tensors import augmented, masks
 
 
 class Learner:
     """One model's steps in one stage."""
 
-    def __init__(self, model: Model, material: Material, stage: Train, draws: Draws) -> None:
+    def __init__(self, model: Model, material: StageData, stage: Train, draws: ModelStreams) -> None:
         self.model, self.material, self.stage, self.draws = model, material, stage, draws
         self.network = model.network
         self.n = len(material.rows[0])
@@ -119,7 +119,7 @@ def objective(
     return loss(logits, targets), each
 
 
-def sloping(
+def loss_and_gradient(
     stage: Train, logits: Tensor, targets: Tensor, labels: Tensor, epoch: int
 ) -> tuple[Tensor, Tensor, Tensor | None]:
     """The objective's losses [K], their slope in the logits [K, B, C], and the cross-entropies [K, B] if noted."""

@@ -6,13 +6,13 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from .random_streams import Draws
+from .random_streams import ModelStreams
 from .recipe import Train
 
 Mixing = tuple[Tensor, Tensor]  # the share [K] that each record keeps of its own, and its partners [K, B]
 
 
-def mixup(draws: Sequence[Draws], batch: int, stage: Train) -> Mixing | None:
+def mixup(draws: Sequence[ModelStreams], batch: int, stage: Train) -> Mixing | None:
     """How each model's batch is mixed, from its own stream; None where the stage mixes nothing."""
     if not stage.augment.mixup:
         return None

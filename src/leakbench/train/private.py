@@ -14,9 +14,9 @@ from ..core.errors import InputError
 from ..core.log import root_logger_kept
 from .loop import Learner, objective
 from .model import Model
-from .random_streams import Draws
+from .random_streams import ModelStreams
 from .recipe import Generate, Head, Recipe, Train
-from .stage_data import Material
+from .stage_data import StageData
 
 PROMISED = (
     1e-9,
@@ -48,7 +48,7 @@ class PrivateLearner(Learner):
     Source: Abadi et al. 2016, algorithm 1, arXiv 1607.00133; Opacus, arXiv 2109.12298.
     """
 
-    def __init__(self, model: Model, material: Material, stage: Train, draws: Draws) -> None:
+    def __init__(self, model: Model, material: StageData, stage: Train, draws: ModelStreams) -> None:
         refuse_batchnorm(model.network)
         super().__init__(model, material, stage, draws)
         opacus = _opacus()
@@ -135,7 +135,7 @@ def spent(recipe: Recipe, members: int) -> Spent | None:
         return None
     delta = max(s.privacy.delta for s in private)
     bare = any(s.on == "members" and not s.privacy for s in recipe.training)
-    fitted = any(isinstance(s, Generate | Head) and s.sees_members for s in recipe.stages)
+    fitted = any(isinstance(s, Generate | Head) and s.depends_on_members for s in recipe.stages)
     if bare or fitted or any(not s.privacy.noise for s in private):
         return Spent(math.inf, delta, "none")
     history = _history(private, members)

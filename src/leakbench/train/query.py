@@ -29,7 +29,7 @@ DRAWN = 1024  # records for which a perturbation is drawn; those that are so man
 
 
 @torch.no_grad()
-def query(
+def predict_logits(
     x: NDArray[np.float32],
     classes: int,
     architecture: Architecture,
@@ -74,7 +74,7 @@ def viewed(x: NDArray[np.float32], rows: Indices, view: View, device: torch.devi
     return augmented(records, move.expand(len(rows), 3), max(abs(view.right), abs(view.down)))
 
 
-def answering(
+def predictor(
     shape: tuple[int, ...],
     classes: int,
     architecture: Architecture,
@@ -101,7 +101,7 @@ def answering(
 
 
 @torch.no_grad()
-def query_noise(
+def predict_noisy_logits(
     x: NDArray[np.float32],
     classes: int,
     architecture: Architecture,

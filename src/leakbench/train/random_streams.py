@@ -18,7 +18,7 @@ def generator(seed: int, *names: object, device: torch.device | str = "cpu") -> 
     return torch.Generator(device).manual_seed(derive(seed, *names))
 
 
-class Draws:
+class ModelStreams:
     """The streams of stage number `stage` of the model with `seed`.
 
     They are drawn on the processor, so that a seed means the same on every device, and handed over on `device`; noise

@@ -74,7 +74,7 @@ def synthetic(dataset: Dataset, job: Job, number: int) -> Synthetic:
     """The synthetic records of stage `number` of a job; the same for all jobs unless they depend on members."""
     stage = job.recipe.stages[number]
     assert isinstance(stage, Generate)
-    seed = job.seed if stage.sees_members else job.shared_seed
+    seed = job.seed if stage.depends_on_members else job.shared_seed
     rows = job.members if stage.fitted_on == "members" else public_rows(dataset, True).numpy()
     size = max(1, round(stage.size * len(job.members)))
     records, labels = dataset.x[rows], dataset.y[rows]
@@ -244,7 +244,7 @@ def _put_head(dataset: Dataset, model: Model, stage: Head, number: int) -> None:
     """Put a head on the network, and fit it to the network's answers on the model's members."""
     headed = with_head(model.network, len(dataset.classes), stage, derive(model.seed, number))
     headed.to(device_of(model.job.engine))
-    if stage.sees_members:
+    if stage.depends_on_members:
         x, y = tensors(dataset, [model.job])
         rows = torch.from_numpy(model.job.members).to(y.device)
         z = inferred(model.network, Normaliser(dataset.mean, dataset.std, y.device)(taken(x, rows)))

@@ -15,7 +15,7 @@ from .tensors import Normaliser, tensors
 
 
 @dataclass(frozen=True, eq=False)
-class Material:
+class StageData:
     """The records of a stage for K models, and their dev records. Nothing is copied that need not be.
 
     All lies on the models' device, but x and dev_x may stay in memory where a card has no room for them.
@@ -55,7 +55,7 @@ class Material:
         return self.y[self.rows[k][order]]
 
 
-def material(dataset: Dataset, models: Sequence[Model], number: int) -> Material:
+def material(dataset: Dataset, models: Sequence[Model], number: int) -> StageData:
     """The material of stage `number` of the models, whose recipes are the same.
 
     Raises InputError where the data set has no public records that the stage needs.
@@ -79,7 +79,7 @@ def material(dataset: Dataset, models: Sequence[Model], number: int) -> Material
         rows = [r[kept] for r, (kept, _) in zip(rows, taught, strict=True)]
         soft = [targets for _, targets in taught]
     dev = [torch.from_numpy(model.job.dev).to(device) for model in models]
-    return Material(own_x, own_y, rows, soft, x, y, dev, public, normalise)
+    return StageData(own_x, own_y, rows, soft, x, y, dev, public, normalise)
 
 
 def public_rows(dataset: Dataset, needed: bool) -> Tensor:

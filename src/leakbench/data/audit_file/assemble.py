@@ -20,7 +20,7 @@ from .names import KINDS, listed, require_least
 Arrays = Mapping[str, NDArray[Any]]
 ASKED = 3  # models of either side from which the resolution is read
 Resolutions = dict[str, Resolution]
-Answers = dict[str, ByModel]  # by the fields of Signals: logits [M, V, N, C], losses and scores [M, V, N]
+Outputs = dict[str, ByModel]  # by the fields of Signals: logits [M, V, N, C], losses and scores [M, V, N]
 
 
 def assemble(arrays: Arrays) -> tuple[Models, tuple[int, ...]]:
@@ -99,10 +99,10 @@ def _shadow_members(arrays: Arrays, n: int) -> Bools:
 
 
 def _answers(
-    arrays: Arrays, prefix: str, letters: str, sizes: dict[str, int], like: Answers | None = None
-) -> Answers:
+    arrays: Arrays, prefix: str, letters: str, sizes: dict[str, int], like: Outputs | None = None
+) -> Outputs:
     """The checked answers whose names begin with `prefix`, with the views and classes of `like`."""
-    found: Answers = {}
+    found: Outputs = {}
     for kind in kinds(arrays, prefix):
         name, field = prefix + kind, "logits" if kind == "probs" else kind
         agree = found.get("logits") if like is None and kind == "losses" else (like or {}).get(field)
@@ -117,7 +117,7 @@ def _lengths(answers: ByModel | None) -> dict[str, int]:
     return {} if answers is None else dict(zip("VC", answers.shape[1::2], strict=False))
 
 
-def _with_shadows(own: Answers, arrays: Arrays, prefix: str, letters: str, shape: tuple[int, ...]) -> Answers:
+def _with_shadows(own: Outputs, arrays: Arrays, prefix: str, letters: str, shape: tuple[int, ...]) -> Outputs:
     """The targets' answers followed by those of the S = shape[0] shadow models."""
     if shape[0] == 0:
         return own
@@ -136,7 +136,7 @@ def _check_kinds(arrays: Arrays, prefix: str, other: str) -> None:
         )
 
 
-def _labels(arrays: Arrays, name: str, n: int, answers: Answers) -> Labels | None:
+def _labels(arrays: Arrays, name: str, n: int, answers: Outputs) -> Labels | None:
     n_classes = answers["logits"].shape[3] if "logits" in answers else None
     return check.labels(name, arrays[name], n, n_classes) if name in arrays else None
 
@@ -144,7 +144,7 @@ def _labels(arrays: Arrays, name: str, n: int, answers: Answers) -> Labels | Non
 def _population(
     arrays: Arrays,
     letters: str,
-    targets: Answers,
+    targets: Outputs,
     n_shadows: int,
     resolutions: Resolutions,
     views: tuple[str, ...],
@@ -190,7 +190,7 @@ def _gradients(arrays: Arrays, sides: Mapping[str, tuple[str, Bools]]) -> Number
 
 
 def _signals(
-    answers: Answers,
+    answers: Outputs,
     labels: Labels | None,
     resolutions: Resolutions,
     views: tuple[str, ...],
@@ -204,7 +204,7 @@ def _signals(
     return replace(signals, predicted=predicted, gradients=gradients, views=in_order(views))
 
 
-def _resolutions(answers: Answers, n_targets: int) -> Resolutions:
+def _resolutions(answers: Outputs, n_targets: int) -> Resolutions:
     """By kind of answers, that of the targets or of the shadow models, whichever is coarser: all are read alike."""
     of = {"logits": of_logits, "losses": of_losses}
     sides = [range(n_targets), range(n_targets, len(next(iter(answers.values()))))]

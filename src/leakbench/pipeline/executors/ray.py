@@ -112,8 +112,8 @@ def _connect(address: str) -> None:
 
 def _help(study: dict[str, Any], store: str, identity: str, dataset: Dataset, log: str | None) -> None:
     """What a task does, on its machine. It logs where the run does, if that folder is there too."""
-    from leakbench.pipeline.run import work
     from leakbench.pipeline.study import Study
+    from leakbench.pipeline.worker import work
 
     with logged_to(log if log and Path(log).parent.is_dir() else None):
         # what the study may import was decided when the run parsed it

@@ -223,7 +223,7 @@ class Generate:
         within("size", self.size, 0.0, include_low=False)
 
     @property
-    def sees_members(self) -> bool:
+    def depends_on_members(self) -> bool:
         """Whether what is made depends on the model's members; else all models share the same records."""
         return self.fitted_on == "members" and self.generator.fitted
 
@@ -254,7 +254,7 @@ class Head:
         within("l2", self.l2, 0.0, include_low=False)
 
     @property
-    def sees_members(self) -> bool:
+    def depends_on_members(self) -> bool:
         """Whether what is fitted depends on the model's members."""
         return self.fit != "later"
 

@@ -14,15 +14,15 @@ from torch.nn.functional import cross_entropy
 
 from ..device import at_work
 from ..history import History
-from ..loop import sloping
+from ..loop import loss_and_gradient
 from ..loss_traces import blank, note
 from ..mixup import Mixing, mixed, mixed_targets, mixup
 from ..model import Model
 from ..networks.build import CNN, MLP, Network
 from ..networks.headed import body_of
-from ..random_streams import Draws
+from ..random_streams import ModelStreams
 from ..recipe import Train
-from ..stage_data import Material, taken
+from ..stage_data import StageData, taken
 from ..tensors import augmented, masks
 from .optimisers import StackedOptimiser
 from .products import Gradient, value
@@ -46,7 +46,7 @@ def stackable(networks: Sequence[Network], stage: Train, shape: tuple[int, ...])
 
 
 def train_stack(
-    models: Sequence[Model], material: Material, number: int, report: Callable[[float], None]
+    models: Sequence[Model], material: StageData, number: int, report: Callable[[float], None]
 ) -> list[History]:
     """Train the models in place by stage `number` of their recipe; `report` is called with the epochs done.
 
@@ -76,12 +76,12 @@ class _Stage:
     `live` are the models still training, L of them, in the order of the stack; the others have stopped early.
     """
 
-    def __init__(self, models: Sequence[Model], material: Material, number: int) -> None:
+    def __init__(self, models: Sequence[Model], material: StageData, number: int) -> None:
         self.models, self.material = models, material
         self.stage = models[0].job.recipe.stages[number]
         self.dropout = models[0].job.recipe.architecture.dropout
         self.dev = torch.stack(material.dev)
-        self.draws = [Draws(model.seed, number, material.device) for model in models]
+        self.draws = [ModelStreams(model.seed, number, material.device) for model in models]
         self.histories = [History(self.stage.patience) for model in models]
         self.live = list(range(len(models)))
         self.rows = torch.stack(material.rows)  # [L, n]
@@ -130,7 +130,7 @@ class _Stage:
         logits = self.stack.forward(self._records(batch.rows, mixing), self._masks(B))
         if mixing:
             targets = mixed_targets(targets, logits, mixing)
-        loss, slope, each = sloping(self.stage, logits, targets, labels, epoch)
+        loss, slope, each = loss_and_gradient(self.stage, logits, targets, labels, epoch)
         if costs is not None:
             note(costs, batch.numbers, each)
         if self.penalised:

@@ -14,7 +14,9 @@ from torch.nn.functional import fold, unfold
 
 from .products import Gradient, Product, linear
 
-Move = Callable[[str, Gradient], None]  # takes the name of a leaf and its gradient, and may change the leaf
+ApplyGradient = Callable[
+    [str, Gradient], None
+]  # takes the name of a leaf and its gradient, and may change the leaf
 KERNEL, STRIDE = {"kernel_size": 3, "padding": 1}, 2  # of the convolutions of `networks.plain.CNN`
 
 
@@ -34,7 +36,7 @@ class Layer:
         """Answers [K, B, ...] to x [K, B, ...]."""
         raise NotImplementedError
 
-    def backward(self, gradient: Tensor, move: Move, onward: bool) -> Tensor | None:
+    def backward(self, gradient: Tensor, move: ApplyGradient, onward: bool) -> Tensor | None:
         """Hand over the gradients of its leaves, given that of its answers; that of x, if `onward`."""
         raise NotImplementedError
 
@@ -47,7 +49,7 @@ class Linear(Layer):
         self.kept = x
         return linear(x, self.leaves[f"{self.name}.weight"], self.leaves[f"{self.name}.bias"])
 
-    def backward(self, gradient: Tensor, move: Move, onward: bool) -> Tensor | None:
+    def backward(self, gradient: Tensor, move: ApplyGradient, onward: bool) -> Tensor | None:
         """dx = g W;  dW = g^T x;  db = sum over the batch of g."""
         before = torch.bmm(gradient, self.leaves[f"{self.name}.weight"]) if onward else None
         move(f"{self.name}.weight", Product(gradient, self.kept))
@@ -68,7 +70,7 @@ class Surrogate(Layer):
         head = self.linear.forward(z)
         return head.baddbmm_(z * z, self.leaves[self.square].mT) if self.square in self.leaves else head
 
-    def backward(self, gradient: Tensor, move: Move, onward: bool) -> Tensor | None:
+    def backward(self, gradient: Tensor, move: ApplyGradient, onward: bool) -> Tensor | None:
         """dz = g W1 + 2 z g W2."""
         z, squared = self.kept, None
         if self.square in self.leaves:
@@ -94,7 +96,7 @@ class Convolution(Layer):
         size = (math.ceil(h / STRIDE), math.ceil(w / STRIDE))
         return out.unflatten(1, (B, -1)).transpose(2, 3).unflatten(3, size).contiguous()
 
-    def backward(self, gradient: Tensor, move: Move, onward: bool) -> Tensor | None:
+    def backward(self, gradient: Tensor, move: ApplyGradient, onward: bool) -> Tensor | None:
         """As of a linear layer; each pixel's is the sum over the patches that it is in."""
         patches, (K, B, c, h, w) = self.kept
         gradient = gradient.flatten(3).transpose(2, 3).flatten(1, 2)  # [K, B * h' * w', out]
@@ -118,7 +120,7 @@ class ReLU(Layer):
         self.kept = x.relu_()
         return self.kept
 
-    def backward(self, gradient: Tensor, move: Move, onward: bool) -> Tensor | None:
+    def backward(self, gradient: Tensor, move: ApplyGradient, onward: bool) -> Tensor | None:
         """dx = g where the answer is above 0."""
         return torch.ops.aten.threshold_backward(gradient, self.kept, 0.0)
 
@@ -131,7 +133,7 @@ class Flatten(Layer):
         self.kept = x.shape
         return x.flatten(2)
 
-    def backward(self, gradient: Tensor, move: Move, onward: bool) -> Tensor | None:
+    def backward(self, gradient: Tensor, move: ApplyGradient, onward: bool) -> Tensor | None:
         """In the shape of x."""
         return gradient.view(self.kept)
 
@@ -145,6 +147,6 @@ class Dropout(Layer):
         """[K, B, width] -> [K, B, width]."""
         return x if self.mask is None else x * self.mask
 
-    def backward(self, gradient: Tensor, move: Move, onward: bool) -> Tensor | None:
+    def backward(self, gradient: Tensor, move: ApplyGradient, onward: bool) -> Tensor | None:
         """dx = m g."""
         return gradient if self.mask is None else gradient * self.mask

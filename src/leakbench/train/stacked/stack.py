@@ -7,7 +7,7 @@ from torch import Tensor
 
 from ..networks.build import CNN, MLP, Network
 from ..networks.headed import Headed, body_of
-from .layers import Convolution, Dropout, Flatten, Layer, Linear, Move, ReLU, Surrogate
+from .layers import ApplyGradient, Convolution, Dropout, Flatten, Layer, Linear, ReLU, Surrogate
 
 
 class Stack:
@@ -44,7 +44,7 @@ class Stack:
             x = layer.forward(x)
         return x
 
-    def backward(self, gradient: Tensor, move: Move) -> None:
+    def backward(self, gradient: Tensor, move: ApplyGradient) -> None:
         """Hand the gradient of every trained leaf to `move`, given that of the last answers [K, B, C]."""
         for i in reversed(range(self._first, len(self.layers))):
             before = self.layers[i].backward(gradient, move, onward=i > self._first)

@@ -21,7 +21,7 @@ class Records(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Owner:
+class Defender:
     """The owner of one model, who defends it. Nothing is computed or copied before it is used."""
 
     seed: int
@@ -34,10 +34,10 @@ class Owner:
         """The owner's random numbers for a purpose: the same whenever they are asked for."""
         return stream(self.seed, *names)
 
-    def again(self, repeat: int) -> "Owner":
+    def again(self, repeat: int) -> "Defender":
         """The same owner, asked about the same records once more."""
         return replace(self, repeat=repeat)
 
-    def behind(self, released: Map, *names: object) -> "Owner":
+    def behind(self, released: Map, *names: object) -> "Defender":
         """The owner to a defence that comes after others: the model answers through `released`."""
         return replace(self, seed=derive(self.seed, *names), ask=lambda x: released(self.ask(x)))

@@ -1,0 +1,138 @@
+"""Query trained models: their logits on the candidate records and the test part, kept in the store."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache, partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..core.errors import InputError, StoreError
+from ..core.progress import Progress
+from ..core.seeds import derive
+from ..core.store import Entry, expected, remedy
+from ..data.dataset import Indices
+from ..defences.defender import Defender, Records
+from ..signals.types import PerModel
+from ..signals.views import parse_views
+from ..train.job import Job
+from ..train.query import predict_logits, predict_noisy_logits, predictor
+from ..train.recipe import Recipe
+from .study import Query
+from .train import WEIGHTS, Trainer
+
+
+@dataclass(frozen=True, eq=False)
+class StoredLogits:
+    """The logits of the models of one recipe, read when they are needed, and their entries in the store."""
+
+    logits: PerModel  # [M, V, N, C]
+    noisy: PerModel | None  # [M, K, N, C], first view
+    noise_scale: float
+    entries: Sequence[Entry]  # [M] models, with what each cost
+    signals: Sequence[Entry]  # [M] logits
+    views: tuple[str, ...]  # [V] names
+
+
+@dataclass(frozen=True, eq=False)
+class Querier:
+    """Queries the models that a trainer makes."""
+
+    trainer: Trainer
+
+    def logits(self, recipe: Recipe, query: Query, progress: Progress) -> StoredLogits:
+        """The logits of every model of a recipe on the candidate records, then on the test part."""
+        entries = self.trainer.models(recipe)
+        specs = [self._spec(entry.path.name, query) for entry in entries]
+        signals = self.trainer.store.shared(
+            "signals",
+            specs,
+            lambda m: (self._query(recipe, entries[m], query), {}),
+            lambda m, entry: progress.advance(),
+            check=partial(self._check, query),
+        )
+
+        def per_model(name: str) -> PerModel:
+            first = signals[0].array(name)
+            return PerModel((len(signals), *first.shape), lambda m: signals[m].array(name))
+
+        noisy = per_model("noisy.npy") if query.noise else None
+        views = tuple(view.name for view in parse_views(query.shown))
+        return StoredLogits(per_model("logits.npy"), noisy, query.noise_scale, entries, signals, views)
+
+    def _check(self, query: Query, entry: Entry) -> None:
+        """Raise unless an entry holds the logits that a query makes."""
+        shape = (len(self.rows), len(self.trainer.dataset.classes))
+        expected(entry.array("logits.npy"), (len(parse_views(query.shown)), *shape), "f")
+        if query.noise:
+            expected(entry.array("noisy.npy"), (query.noise, *shape), "f")
+
+    @property
+    def rows(self) -> Indices:
+        """The records that every model is queried with: the candidate records, then the test part."""
+        return np.concatenate([self.trainer.split.records, self.trainer.dataset.parts["test"]])
+
+    def has(self, job: Job, query: Query) -> bool:
+        """Whether the store holds the logits of a job's model."""
+        return self.trainer.store.has("signals", self._spec(self.trainer.key(job), query))
+
+    def defender(self, recipe: Recipe, m: int, model: Entry) -> Defender:
+        """The defender of model m of a recipe."""
+        data, job = self.trainer.dataset, self.trainer.jobs(recipe)[m]
+
+        def records(rows: Indices) -> Records:
+            return Records(data.x[rows], data.y[rows])
+
+        def predict(x: NDArray[np.float32]) -> NDArray[np.float64]:
+            return network()(x).astype(np.float64)
+
+        @cache
+        def network() -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
+            about = (data.x.shape[1:], len(data.classes), recipe.architecture, model.tensors(WEIGHTS))
+            return predictor(*about, **self.settings)
+
+        return Defender(
+            self.trainer.seed_of("owner", m),
+            predict,
+            members=lambda: records(job.members),
+            public=lambda: records(data.parts.get("public", np.empty(0, np.int64))),
+        )
+
+    def _spec(self, model: str, query: Query) -> dict[str, Any]:
+        """The content of the key of the logits of the model of this key."""
+        return {
+            "model": model,
+            "rows": fingerprint(self.rows),
+            "views": list(query.shown),
+            "noise": [query.noise, query.noise_scale] if query.noise else [],
+        }
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The settings of every query: the mean and scale of the records, and the engine."""
+        return {
+            "mean": self.trainer.dataset.mean,
+            "std": self.trainer.dataset.std,
+            "engine": self.trainer.engine,
+        }
+
+    def _query(self, recipe: Recipe, model: Entry, query: Query) -> dict[str, Any]:
+        weights, classes, rows = model.tensors(WEIGHTS), len(self.trainer.dataset.classes), self.rows
+        about = (self.trainer.dataset.x, classes, recipe.architecture, weights, rows)
+        try:
+            files = {"logits.npy": predict_logits(*about, query.shown, **self.settings)}
+        except InputError as error:
+            raise StoreError(
+                f"{model.path} holds no model of this study: {error}; {remedy(model.path)}"
+            ) from None
+        if query.noise:
+            noise = (query.noise, query.noise_scale, derive(self.trainer.seed, "noise"))
+            files["noisy.npy"] = predict_noisy_logits(*about, *noise, **self.settings)
+        return files
+
+
+def fingerprint(rows: Indices) -> str:
+    """A digest of these rows."""
+    return hashlib.sha256(rows.tobytes()).hexdigest()

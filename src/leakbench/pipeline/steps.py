@@ -1,0 +1,255 @@
+"""The steps of a run, in their order: train, query, release, measure the outputs, attack, compare."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ..core.progress import Progress, TimedProgress, watched
+from ..core.registry import Plugin
+from ..core.results import UNDEFENDED, Distribution, Flag, LayerSize, Row, SyntheticSample
+from ..core.store import open_store
+from ..core.threads import Workers
+from ..data.dataset import Dataset
+from ..data.designs import Split
+from ..data.plant import require_measurable
+from ..defences.chain import DefenceChain
+from ..evaluation.findings import Findings, Names
+from ..evaluation.flags import privacy_flags
+from ..evaluation.measure import FEWEST
+from ..evaluation.paired_differences import differences
+from ..evaluation.predicted_risk import Answered, answered
+from ..signals.features import components
+from ..signals.views import parse_views
+from ..train.query import binary_features
+from ..train.recipe import Recipe
+from ..train.run_stages import rehearse
+from ..train.stage_data import public_rows
+from .attack import Attacks
+from .compare import matched_in_accuracy, origin_of_leakage, public_twins
+from .defended_models import DefendedModels
+from .diverged import Converged, without_diverged
+from .generator_audit import look_at_generators
+from .gradients import query_gradients
+from .model_size import Footprints
+from .perturbed_views import Perturbed, query_perturbed
+from .query import Querier, StoredLogits
+from .release import Released, release
+from .study import Study
+from .train import Trainer
+from .utility import accuracy_difference, cost, utility
+
+
+def open_trainer(
+    study: Study, store: str | Path, dataset: Dataset | None = None, dry: bool = False
+) -> Trainer:
+    """The data of a study, its split, and the store. A `dataset` is the study's own, read before.
+
+    With `dry` the store is only read.
+    """
+    dataset, seed = dataset or study.load_data(), study.file.seed
+    split = replace(study.design.split(dataset, seed), always=dataset.twins)
+    require_measurable(dataset, split, FEWEST)
+    return Trainer(dataset, split, seed, open_store(store, dry), study.file.group_size, study.file.engine)
+
+
+def checked_recipes(study: Study, dataset: Dataset) -> dict[str, Recipe]:
+    """The recipes by label of their defence, when nothing is left that would be refused after hours of training."""
+    recipes = {defence.label: defence.recipe(study.recipe) for defence in study.defences}
+    for view in parse_views(study.query.shown):
+        view(dataset.x[:1])  # tables have no mirror images
+    if any(each.kind == "flips" for each in study.query.perturbations):
+        binary_features(dataset.x, study.design.split(dataset, study.file.seed).records)
+    public_rows(dataset, any(defence.needs_public for defence in study.defences))
+    for recipe in dict.fromkeys(recipes.values()):
+        rehearse(dataset, recipe)
+    return recipes
+
+
+def train_all(trainer: Trainer, recipes: Mapping[str, Recipe], progress: Progress) -> Converged:
+    """Train the models of every defence, and leave out what diverged."""
+    labels: dict[Recipe, list[str]] = {}
+    for label, recipe in recipes.items():
+        labels.setdefault(recipe, []).append(label)
+    missing = {recipe: trainer.missing(recipe) for recipe in labels}
+    folders = {", ".join(labels[recipe]): trainer.folders(jobs) for recipe, jobs in missing.items()}
+    progress.stage("training", sum(map(len, missing.values())))
+    with watched(folders, progress):
+        trainer.train(list(labels))
+    return without_diverged(trainer, recipes)
+
+
+def query_models(
+    study: Study, querier: Querier, recipes: Mapping[str, Recipe], progress: Progress
+) -> list[DefendedModels]:
+    """What the models of every defence answer, the undefended ones first; defences of one recipe share theirs."""
+    distinct = list(dict.fromkeys(recipes.values()))
+    defences = [defence for defence in study.defences if defence.label in recipes]
+    progress.stage("queries", sum(len(querier.trainer.jobs(recipe)) for recipe in distinct))
+    answers = {recipe: querier.logits(recipe, study.query, progress) for recipe in distinct}
+    made = release_all(defences, recipes, answers, querier, progress)
+    perturbed = perturb_all(study, defences, recipes, answers, querier, progress)
+    gradients = {}
+    if study.white_box:
+        progress.stage("gradients", sum(len(answers[recipe].entries) for recipe in distinct))
+        gradients = {
+            recipe: query_gradients(querier, recipe, answers[recipe], progress) for recipe in distinct
+        }
+    features = components(querier.trainer.dataset.x, querier.rows) if study.reads_features else None
+    all_defended = []
+    for defence in defences:
+        recipe = recipes[defence.label]
+        own = answers[recipe]
+        owner = querier.defender(recipe, 0, own.entries[0])
+        all_defended.append(
+            DefendedModels(
+                defence,
+                recipe,
+                own,
+                querier.trainer.dataset,
+                querier.trainer.split,
+                owner,
+                made.get(defence.label),
+                perturbed[defence.label],
+                gradients.get(recipe),
+                features,
+            )
+        )
+    return sorted(all_defended, key=lambda defended: defended.defence.label != UNDEFENDED)
+
+
+def release_all(
+    defences: Sequence[DefenceChain],
+    recipes: Mapping[str, Recipe],
+    answers: Mapping[Recipe, StoredLogits],
+    querier: Querier,
+    progress: Progress,
+) -> dict[str, Released]:
+    """The released answers, by label, of the defences that make them once for each model."""
+    once = [defence for defence in defences if defence.cached_per_model]
+    progress.stage("released answers", sum(len(answers[recipes[d.label]].entries) for d in once))
+    return {d.label: release(querier, d, recipes[d.label], answers[recipes[d.label]], progress) for d in once}
+
+
+def perturb_all(
+    study: Study,
+    defences: Sequence[DefenceChain],
+    recipes: Mapping[str, Recipe],
+    answers: Mapping[Recipe, StoredLogits],
+    querier: Querier,
+    progress: Progress,
+) -> dict[str, Perturbed | None]:
+    """By label, what the models of each defence predict in perturbed views."""
+    if study.query.perturbations:
+        progress.stage("perturbed views", sum(len(answers[recipes[d.label]].entries) for d in defences))
+    return {
+        d.label: query_perturbed(
+            querier, d, recipes[d.label], answers[recipes[d.label]], study.query, progress
+        )
+        for d in defences
+    }
+
+
+@dataclass(frozen=True, eq=False)
+class StudyMeasures:
+    """What is told of defences without an attack."""
+
+    rows: list[Row]
+    flags: list[Flag]
+    samples: list[SyntheticSample]
+    layers: list[LayerSize]
+    distributions: list[Distribution]
+    generators: dict[str, Plugin]
+
+
+def measure_outputs(
+    study: Study, all_defended: list[DefendedModels], trainer: Trainer, progress: Progress
+) -> StudyMeasures:
+    """Utility and size of each defence, entropy and predicted risk of what it releases, its generator."""
+    progress.stage("utility", len(all_defended))
+    rows: list[Row] = []
+    sizes = Footprints(trainer)
+    for defended in all_defended:
+        rows += [*utility(defended), *sizes.rows(defended, all_defended[0])]
+        progress.advance()
+    progress.stage("outputs", len(all_defended))
+    workers = Workers(progress)
+
+    def released(defended: DefendedModels) -> Answered:
+        label, targets = defended.defence.label, defended.split.targets
+        found = answered(
+            label, defended.released(), targets, study.file.seed, defended.traces, defended.average
+        )
+        workers.advance()
+        return found
+
+    answers = workers.map(released, all_defended)
+    made = look_at_generators(all_defended, trainer, progress)
+    rows += [row for each in answers for row in each.rows]
+    return StudyMeasures(
+        [*rows, *made.rows],
+        [*made.flags, *privacy_flags(rows)],
+        made.samples,
+        [layer for defended in all_defended for layer in sizes.layers(defended, all_defended[0])],
+        [each for found in answers for each in found.distributions],
+        made.generators,
+    )
+
+
+def measure_costs(all_defended: list[DefendedModels], trainer: Trainer, progress: Progress) -> list[Row]:
+    """What each defence costs in training, in records and in time for an answer."""
+    progress.stage("cost", len(all_defended))
+    rows: list[Row] = []
+    for defended in all_defended:
+        rows += cost(defended, all_defended[0], trainer.dataset)
+        progress.advance()
+    return rows
+
+
+def attack_models(
+    study: Study,
+    all_defended: list[DefendedModels],
+    trainer: Trainer,
+    progress: Progress,
+    tell: Callable[[list[Findings]], None],
+) -> tuple[dict[str, Findings], list[Findings]]:
+    """Attack every defence, as one who knows it does and as one who ignores it; see `Attacks.find`."""
+    attacks = prepare_attacks(study, all_defended, trainer, progress)
+    if isinstance(progress, TimedProgress) and progress.heard and attacks.left:
+        progress.say(attacks.told())
+    progress.stage("attacks", attacks.steps)
+    return attacks.find(tell)
+
+
+def prepare_attacks(
+    study: Study, all_defended: list[DefendedModels], trainer: Trainer, progress: Progress
+) -> Attacks:
+    """The attacks of a study, ready to begin."""
+    names = _names(trainer.dataset, trainer.split)
+    return Attacks(study, all_defended, names, trainer.store, Workers(progress))
+
+
+def compare_defences(
+    study: Study, all_defended: list[DefendedModels], found: Mapping[str, Findings], progress: Progress
+) -> list[Row]:
+    """Paired differences of each defence from none, from the frontier at its accuracy, from its public twin."""
+    by_label = {defended.defence.label: defended for defended in all_defended}
+    matched = matched_in_accuracy(all_defended, [label for label in study.file.frontier if label in by_label])
+    twins = public_twins(all_defended)
+    pairs = [(label, UNDEFENDED) for label in list(by_label)[1:]]
+    pairs += [pair for pair in [*matched.items(), *twins.items()] if pair not in pairs]
+    progress.stage("comparison", len(pairs))
+    compared = {}
+    for label, other in pairs:
+        compared[label, other] = list(differences(label, found[label].comparable, found[other].comparable))
+        progress.advance()
+    rows = [row for label, other in pairs if other == UNDEFENDED for row in compared[label, other]]
+    for label, other in matched.items():
+        rows += [replace(row, against=other) for row in compared[label, other]]
+        rows.append(accuracy_difference(by_label[label], by_label[other]))
+    for label, twin in twins.items():
+        rows += origin_of_leakage(compared[label, twin], found[twin].rows)
+    return rows
+
+
+def _names(dataset: Dataset, split: Split) -> Names:
+    return Names(split.records, dataset.classes, None, dataset.x[split.records] if dataset.is_image else None)
