@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from leakbench.train.networks.headed import SurrogateHead
-from leakbench.train.stacked.engine import products
+from leakbench.train.stacked import products
 from leakbench.train.stacked.layers import (
     Convolution,
     Dropout,
