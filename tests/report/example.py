@@ -56,23 +56,25 @@ def gaussian(d: float, n: int, **of: object) -> Iterator[Row]:
     """Every metric of an attack whose members score d higher, on n records a side."""
     common = {"n_members": n, "n_nonmembers": n, **of}
 
-    def row(metric: str, value: float, half: float, low: float = 0.0) -> Row:
-        return Row(metric, value, max(low, value - half), min(1.0, value + half), **common)  # type: ignore[arg-type]
+    def row(metric: str, value: float, half: float, chance: float | None = 0.5) -> Row:
+        low = -1.0 if metric == "advantage" else 0.0
+        ends = max(low, value - half), min(1.0, value + half)
+        return Row(metric, value, *ends, **common, chance=chance)  # type: ignore[arg-type]
 
     auc, advantage = float(ndtr(d / math.sqrt(2))), float(2 * ndtr(d / 2) - 1)
     yield row("auc", auc, 1.1 / math.sqrt(n))
-    yield row("advantage", advantage, 1.4 / math.sqrt(n), -1.0)
+    yield row("advantage", advantage, 1.4 / math.sqrt(n), 0.0)
     yield row("balanced_accuracy", 0.5 + advantage / 2 - 0.003, 0.9 / math.sqrt(n))
     yield row("balanced_accuracy_best", 0.5 + advantage / 2, 0.8 / math.sqrt(n))
     for rate in RATES:
         tpr = float(ndtr(d + ndtri(rate)))
         detail = {"fpr": math.floor(rate * n) / n, "false_positives": math.floor(rate * n)}
-        yield Row(f"tpr@fpr={rate:g}", tpr, *binomial(tpr, n), **common, detail=detail)  # type: ignore[arg-type]
+        yield Row(f"tpr@fpr={rate:g}", tpr, *binomial(tpr, n), **common, chance=rate, detail=detail)  # type: ignore[arg-type]
     tpr = float(ndtr(d + ndtri(1 / n)))
     yield Row("tpr@fpr=0", tpr, *binomial(tpr, n), **common)  # type: ignore[arg-type]
     at_1 = float(ndtr(d + ndtri(0.01)))
-    yield row("ppv@fpr=0.01", at_1 / (at_1 + 0.01), 0.4 / math.sqrt(n * at_1))
-    yield row("precision@fpr=0.01,prior=0.1", at_1 / (at_1 + 0.09), 0.5 / math.sqrt(n * at_1))
+    yield row("ppv@fpr=0.01", at_1 / (at_1 + 0.01), 0.4 / math.sqrt(n * at_1), None)
+    yield row("precision@fpr=0.01,prior=0.1", at_1 / (at_1 + 0.09), 0.5 / math.sqrt(n * at_1), 0.1)
 
 
 def curve(defence: str, attack: str, adaptive: bool | None, d: float, n: int) -> Curve:

@@ -64,7 +64,7 @@ def test_columns_have_fixed_types_even_without_rows(audited: Path, tmp_path: Pat
         "metric": "string", "value": "double", "lo": "double", "hi": "double", "n_members": "int64",
         "n_nonmembers": "int64", "attack": "string", "slice": "string", "defence": "string", "target": "string",
         "adaptive": "bool", "shadows": "string", "against": "string", "selected": "string", "unit": "string",
-        "detail": "string",
+        "chance": "double",         "detail": "string",
     }  # fmt: skip
 
 

@@ -144,11 +144,11 @@ def audit_of(*rows: Row, **more: object) -> View:
 
 
 def auc(lo: float, attack: str = "loss", half: float = 0.01, **of: object) -> Row:
-    return Row("auc", lo + half, lo, lo + 2 * half, 9000, 9000, attack, **of)
+    return Row("auc", lo + half, lo, lo + 2 * half, 9000, 9000, attack, chance=0.5, **of)
 
 
 def tpr(lo: float, attack: str = "loss") -> Row:
-    return Row(TPR, lo + 0.001, lo, lo + 0.002, 9000, 9000, attack)
+    return Row(TPR, lo + 0.001, lo, lo + 0.002, 9000, 9000, attack, chance=0.01)
 
 
 @pytest.mark.parametrize("limited", LIMITS)

@@ -6,8 +6,9 @@ An entry that names a parameter holds it, whatever the attack's default becomes.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..core.errors import InputError
+from ..core.errors import InputError, unknown
 from ..core.results import NO_SINGLE_ATTACK
+from ..signals.statistics import READABLE
 from . import ATTACKS
 from .base import Attack
 
@@ -99,7 +100,10 @@ def make_attacks(specs: str | Sequence[str | Mapping[str, Any]]) -> dict[str, At
         if label in made or label in NO_SINGLE_ATTACK:
             taken = "is taken" if label in made else "is that of rows about other than a single attack"
             raise InputError(f"the attack label {label!r} {taken}; give another `label`")
-        made[label] = ATTACKS.make(table)
+        made[label] = attack = ATTACKS.make(table)
+        for statistic in attack.needs:
+            if statistic not in READABLE:
+                raise unknown(f"statistic that attack {label!r} needs:", statistic, READABLE)
     if not made:
         raise InputError(
             "attacks must name at least one attack, got none; leave it out for the standard suite"

@@ -244,6 +244,12 @@ def audit(
     attacks: Annotated[
         str, typer.Option(metavar="NAMES", help="A suite, or attacks separated by commas.")
     ] = "standard-2026",
+    metrics: Annotated[
+        str,
+        typer.Option(
+            metavar="NAMES", help='Metrics separated by commas; "standard" stands for the usual ones.'
+        ),
+    ] = "standard",
     seed: Annotated[int, typer.Option(help="Seed of whatever is random.")] = 0,
     title: Annotated[str | None, typer.Option(help="Title of the report.")] = None,
     delta: Annotated[
@@ -280,12 +286,12 @@ def audit(
     import leakbench
 
     check_report(out)
-    chosen = [name.strip() for name in attacks.removesuffix(",").split(",")]
     progress = terminal.progress()
     try:
         results = leakbench.audit(
             file,
-            attacks=chosen if len(chosen) > 1 else chosen[0],
+            attacks=_names(attacks),
+            metrics=_names(metrics),
             seed=seed,
             title=title,
             progress=progress,
@@ -355,6 +361,10 @@ def synthesize(
         progress.done()
     file = made.save(out)
     terminal.show_made(made, file)
+
+
+def _names(separated: str) -> list[str]:
+    return [name.strip() for name in separated.removesuffix(",").split(",")]
 
 
 @app.command()

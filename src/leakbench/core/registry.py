@@ -2,7 +2,7 @@
 
 A method is a frozen dataclass whose fields are its parameters. Its class attributes `name`, `source` and
 `version` say what it is; its docstring holds the formula. Third-party packages add methods through the entry
-point group `leakbench.<kind>`.
+point group of their kind, such as `leakbench.attacks` or `leakbench.losses`.
 """
 
 import dataclasses
@@ -11,7 +11,7 @@ import inspect
 import pkgutil
 from collections.abc import Mapping
 from functools import cached_property
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any, ClassVar, Generic, TypeVar
 
 from .errors import InputError, first_problem, unknown
@@ -65,10 +65,11 @@ P = TypeVar("P", bound=Plugin)
 
 
 class Registry(Generic[P]):
-    """All methods of one kind: those in the folder of `package`, and those of entry points."""
+    """All methods of one kind: those in the folder of `package`, and those of the entry points in `group`."""
 
     def __init__(self, kind: str, package: str, base: type[P]) -> None:
         self.kind, self.package, self.base = kind, package, base
+        self.group = f"leakbench.{plural(kind)}"
 
     @cached_property
     def classes(self) -> dict[str, type[P]]:
@@ -78,7 +79,7 @@ class Registry(Generic[P]):
             for name in [cls.name, *cls.variants]:
                 if name in found and found[name] is not cls:
                     raise InputError(
-                        f"two {self.kind}s are named {name!r}: {found[name]} and {cls}; rename one"
+                        f"two {plural(self.kind)} are named {name!r}: {found[name]} and {cls}; rename one"
                     )
                 found[name] = cls
         return dict(sorted(found.items()))
@@ -136,4 +137,33 @@ class Registry(Generic[P]):
         ]
 
     def _from_entry_points(self) -> list[type[P]]:
-        return [point.load() for point in entry_points(group=f"leakbench.{self.kind}s")]
+        """The classes that other packages register. Raises InputError for one that is no method of this kind."""
+        return [self._loaded(point) for point in entry_points(group=self.group)]
+
+    def _loaded(self, point: EntryPoint) -> type[P]:
+        name = (
+            f"the {self.kind} {point.name!r} of the package {point.dist.name if point.dist else 'unknown'!r}"
+        )
+        try:
+            cls: Any = point.load()
+        except Exception as error:  # whatever the code of the package raises when it is imported
+            raise InputError(
+                f"{name} cannot be imported: {type(error).__name__}: {error}; update or uninstall that package"
+            ) from None
+        method: bool = isinstance(cls, type) and issubclass(cls, self.base) and dataclasses.is_dataclass(cls)
+        if not method:
+            base = f"{self.base.__module__}.{self.base.__name__}"
+            raise InputError(
+                f"{name} must be a dataclass derived from {base}, got {cls!r}; update or uninstall that package"
+            )
+        found: type[P] = cls
+        return found
+
+
+def plural(kind: str) -> str:
+    """The plural of a kind of method.
+
+    >>> plural("attack"), plural("loss")
+    ('attacks', 'losses')
+    """
+    return kind + ("es" if kind.endswith("s") else "s")

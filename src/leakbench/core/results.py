@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-SCHEMA = "leakbench-report/1"
+SCHEMA = "leakbench-report/2"
 BEST = "best"  # the attack name of rows about the strongest attack that needs no parameters
 BEST_WHITE_BOX = "best_white_box"  # of rows about the strongest attack that has the model's parameters
 BLIND = "blind"  # the attack name of rows about one that sees nothing of the model
@@ -58,6 +58,9 @@ class Row:
     against: str | None = None  # a difference at matched accuracy: the defence compared with
     selected: str | None = None  # what was chosen, where the number is the best of many
     unit: str | None = None  # "s", "ms", ...; None for a fraction
+    chance: float | None = (
+        None  # the value without leakage; None where it depends on the data, or nothing leaks
+    )
     detail: dict[str, Any] = field(
         default_factory=dict
     )  # realised FPR, counts, threshold; the baseline's attack

@@ -16,7 +16,7 @@ from ..core.provenance import Clock, provenance
 from ..core.threads import Workers
 from ..data.audit_file.read import AuditInput, from_arrays, read
 from ..metrics import Metric
-from ..metrics.standard import DELTA, standard
+from ..metrics.standard import DELTA, make_metrics, standard
 from ..metrics.standard import one_run as of_one_run
 from ..report.results import Results
 from ..signals.features import components
@@ -33,6 +33,7 @@ def audit(
     source: str | Path | Mapping[str, Any] | None = None,
     *,
     attacks: str | Sequence[str | Mapping[str, Any]] = "standard-2026",
+    metrics: str | Sequence[str | Mapping[str, Any]] = "standard",
     seed: int = 0,
     title: str | None = None,
     progress: Progress | None = None,
@@ -47,6 +48,9 @@ def audit(
     arrays as keywords: `logits [N, C]` (or `probs`, `losses [N]`, `scores [N]`), `members [N]`, `labels [N]`,
     and optionally `groups`, `features [N, D]`, `shadow_logits [S, N, C]`, `shadow_members [S, N]`, ... as
     docs/audit-file.md lists.
+
+    `attacks` and `metrics` are names, or tables such as `{"name": "tpr", "fpr": 0.02}`; `leakbench list metrics` lists
+    them, and "standard" stands for the usual metrics.
 
     `delta` is that of the lower bounds on epsilon (docs/epsilon.md). `one_run` says that fair coins drew the members of
     one training, as in an audit with canaries; then a bound for Gaussian mechanisms stands beside the general one, and
@@ -71,8 +75,8 @@ def audit(
         )
     if one_run:
         given = replace(given, notes=(*given.notes, *_unlike_coins(given)))
-    metrics = of_one_run(delta, guesses) if one_run else standard(delta)
-    return _audit(given, chosen, metrics, seed, title, timed, clock)
+    fixed = of_one_run(delta, guesses) if one_run else standard(delta)
+    return _audit(given, chosen, make_metrics(metrics, fixed), seed, title, timed, clock)
 
 
 def _unlike_coins(given: AuditInput) -> list[str]:

@@ -104,6 +104,7 @@ def blind(
         BLIND,
         defence=case.defence,
         adaptive=case.adaptive,
+        chance=Auc().chance,
     )
 
 

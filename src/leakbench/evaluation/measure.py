@@ -272,6 +272,7 @@ def _rows(case: Case, metric: Metric, sample: Sample, **about: Any) -> Iterator[
         n_nonmembers=e.n_nonmembers,
         defence=case.defence,
         adaptive=case.adaptive,
+        chance=metric.chance,
         detail=e.detail,
         **{"shadows": case.shadows, **about},
     )

@@ -74,5 +74,6 @@ def _difference(defence: str, metric: str, found: Difference, sample: PairedSamp
         n_nonmembers=sample.n_nonmembers,
         defence=defence,
         adaptive=True,
+        chance=0.0,
         **about,
     )

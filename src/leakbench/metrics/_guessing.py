@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from scipy.special import betaincinv
@@ -47,7 +47,6 @@ class GuessingMetric(Metric):
     reported, which fails no more often than stated however they depend on each other (Markov).
     """
 
-    chance: ClassVar[float | None] = 0.0
     delta: float = 1e-5
     strategy: Literal["split", "multi_split", "bonferroni"] = "split"
     guesses: tuple[float, float] | None = None
@@ -61,6 +60,11 @@ class GuessingMetric(Metric):
                 f"guesses must be two shares of the canaries (highest, lowest scores) with a sum above 0 and at most "
                 f"1, got {self.guesses}"
             )
+
+    @property
+    def chance(self) -> float:
+        """No lower bound on epsilon is above 0 without leakage."""
+        return 0.0
 
     @property
     def label(self) -> str:

@@ -18,7 +18,10 @@ class Advantage(HeldOutThreshold):
 
     name: ClassVar[str] = "advantage"
     source: ClassVar[str] = "Yeom et al. 2018, arXiv 1709.01604"
-    chance: ClassVar[float | None] = 0.0
+
+    @property
+    def chance(self) -> float:
+        return 0.0
 
     def estimate(self, sample: Sample, level: float = 0.95) -> Estimate:
         rates, rest, threshold = self.rates(sample, level)

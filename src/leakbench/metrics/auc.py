@@ -17,7 +17,10 @@ class Auc(Metric):
 
     name: ClassVar[str] = "auc"
     source: ClassVar[str] = "DeLong, DeLong and Clarke-Pearson 1988, Biometrics 44"
-    chance: ClassVar[float | None] = 0.5
+
+    @property
+    def chance(self) -> float:
+        return 0.5
 
     def value(self, sample: Sample) -> float:
         return sample.roc.auc

@@ -18,7 +18,10 @@ class BalancedAccuracy(Metric):
 
     name: ClassVar[str] = "balanced_accuracy"
     source: ClassVar[str] = "Yeom et al. 2018, arXiv 1709.01604"
-    chance: ClassVar[float | None] = 0.5
+
+    @property
+    def chance(self) -> float:
+        return 0.5
 
     def applies(self, sample: Sample) -> str | None:
         if sample.decided is None:

@@ -1,7 +1,7 @@
 """What a metric reads and gives: scores with membership in, a value with its interval out."""
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 from ..core.registry import Plugin
 from .statistics.sample import Sample, missing_group
@@ -22,7 +22,10 @@ class Estimate:
 class Metric(Plugin):
     """A number that says how much a set of scores leaks; larger = more."""
 
-    chance: ClassVar[float | None] = None  # the value without leakage, where it is one constant
+    @property
+    def chance(self) -> float | None:
+        """The value without leakage; None where it depends on the sample."""
+        return None
 
     @property
     def label(self) -> str:

@@ -19,7 +19,10 @@ class BestBalancedAccuracy(HeldOutThreshold):
 
     name: ClassVar[str] = "balanced_accuracy_best"
     source: ClassVar[str] = "Song and Mittal 2021, arXiv 2003.10595"
-    chance: ClassVar[float | None] = 0.5
+
+    @property
+    def chance(self) -> float:
+        return 0.5
 
     def estimate(self, sample: Sample, level: float = 0.95) -> Estimate:
         rates, rest, threshold = self.rates(sample, level)

@@ -27,12 +27,15 @@ class ManyModelsEpsilonBound(Metric):
 
     name: ClassVar[str] = "epsilon_bound_models"
     source: ClassVar[str] = "Kairouz, Oh and Viswanath 2015, arXiv 1311.0776"
-    chance: ClassVar[float | None] = 0.0
     delta: float = 1e-5
 
     def __post_init__(self) -> None:
         if not 0 <= self.delta < 1:
             raise InputError(f"delta must be in [0, 1), got {self.delta}; 1e-5 is usual")
+
+    @property
+    def chance(self) -> float:
+        return 0.0
 
     @property
     def label(self) -> str:

@@ -24,12 +24,15 @@ class Listed(Metric):
 
     name: ClassVar[str] = "listed"
     source: ClassVar[str] = "Benjamini and Hochberg 1995"
-    chance: ClassVar[float | None] = 0.0
     fdr: float = 0.05
 
     def __post_init__(self) -> None:
         if not 0 < self.fdr < 1:
             raise InputError(f"fdr must be above 0 and below 1, a fraction, got {self.fdr}; 5 % is 0.05")
+
+    @property
+    def chance(self) -> float:
+        return 0.0
 
     @property
     def label(self) -> str:

@@ -34,6 +34,10 @@ class Precision(Metric):
         TprAtFpr(self.fpr)  # raises if fpr is not one
 
     @property
+    def chance(self) -> float | None:
+        return self.prior
+
+    @property
     def label(self) -> str:
         if self.prior is None:
             return f"ppv@fpr={self.fpr:g}"

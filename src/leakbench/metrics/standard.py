@@ -1,5 +1,10 @@
 """The metrics that are reported unless others are chosen; a fixed set, so that reports compare."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ..core.errors import InputError
+from . import METRICS
 from .advantage import Advantage
 from .auc import Auc
 from .balanced_accuracy import BalancedAccuracy
@@ -41,3 +46,22 @@ def one_run(delta: float = DELTA, guesses: tuple[float, float] | None = None) ->
 
 
 STANDARD = standard()
+
+
+def make_metrics(
+    specs: str | Sequence[str | Mapping[str, Any]], fixed: Sequence[Metric]
+) -> tuple[Metric, ...]:
+    """Metrics from names and tables; the name "standard" stands for the `fixed` ones.
+
+    Raises InputError for an unknown name or parameter, for two metrics of one label, and for an empty list.
+    """
+    named = [specs] if isinstance(specs, str) else specs
+    made = [m for spec in named for m in (fixed if spec == "standard" else [METRICS.make(spec)])]
+    labels = [metric.label for metric in made]
+    if not made:
+        raise InputError(
+            'metrics must name at least one metric, got none; "standard" stands for the usual ones'
+        )
+    if twice := next((label for label in labels if labels.count(label) > 1), None):
+        raise InputError(f"the metric {twice!r} is listed twice; leave one out, or give it another parameter")
+    return tuple(made)

@@ -31,6 +31,10 @@ class TprAtFpr(Metric):
             raise InputError(f"fpr must be in [0, 1), a fraction, got {self.fpr}; 0.1 % is 0.001")
 
     @property
+    def chance(self) -> float | None:
+        return self.fpr or None  # at an FPR of 0 it is 1 / (non-members + 1)
+
+    @property
     def label(self) -> str:
         return f"tpr@fpr={self.fpr:g}"
 

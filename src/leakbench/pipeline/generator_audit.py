@@ -131,6 +131,7 @@ class Look:
                     attack=attack,
                     slice="generator",
                     defence=self._label,
+                    chance=BY_LABEL[metric].chance,
                     detail={**e.detail, "models": len(self.targets)},
                 )
 

@@ -20,7 +20,7 @@ from ..data.plant import CanarySpec, plant
 from ..defences import DEFENCES
 from ..defences.chain import DefenceChain, parse_chain
 from ..metrics import Metric
-from ..metrics.standard import DELTA, standard
+from ..metrics.standard import DELTA, make_metrics, standard
 from ..signals.statistics import LABEL_CORRECT
 from ..signals.views import Perturbation, is_perturbation, parse_perturbations, parse_views
 from ..train.recipe import Architecture, Recipe, Stage, Train
@@ -73,7 +73,7 @@ class Query:
 
 @dataclass(frozen=True)
 class StudyFile:
-    """The keys of a study file. `stages`, `defences` and `attacks` hold names or tables with parameters."""
+    """The keys of a study file. `stages`, `defences`, `attacks` and `metrics` hold names or tables with parameters."""
 
     data: DataSpec
     title: str = ""
@@ -84,6 +84,7 @@ class StudyFile:
     stages: tuple[Stage, ...] = (Train(),)
     defences: tuple[str | dict[str, Any], ...] = ("none",)
     attacks: str | tuple[str | dict[str, Any], ...] = "standard-2026"
+    metrics: str | tuple[str | dict[str, Any], ...] = "standard"
     query: Query = field(default_factory=Query)
     frontier: tuple[str, ...] = ()  # labels, least trained first: the others are compared at their accuracy
     non_adaptive: bool = True  # also attack as one who ignores the defence
@@ -141,7 +142,7 @@ class Study:
         if len(set(labels)) != len(labels):
             twice = next(label for label in labels if labels.count(label) > 1)
             raise InputError(f"two defences are called {twice!r}; give one of them another `label`")
-        _ = study.metrics  # raises for a delta, or guesses, that are none
+        _ = study.metrics  # raises where there is no such metric, delta or share of guesses
         for name in ("frontier", "cross"):
             for label in getattr(study.file, name):
                 if label not in labels:
@@ -206,7 +207,7 @@ class Study:
     @cached_property
     def metrics(self) -> tuple[Metric, ...]:
         """What is measured of every attack."""
-        return standard(self.file.delta, self.file.guesses)
+        return make_metrics(self.file.metrics, standard(self.file.delta, self.file.guesses))
 
     @property
     def notes(self) -> list[str]:

@@ -6,7 +6,7 @@ from enum import IntEnum
 from scipy.special import ndtri
 
 from ..core.results import Row
-from .numbers import chance, finite, rate
+from .numbers import finite, rate
 
 
 class Grade(IntEnum):
@@ -71,8 +71,7 @@ def grade(row: Row | None, k: int = 1) -> Grade:
 
 def leaks(row: Row | None) -> bool:
     """Whether the row's whole interval lies above chance."""
-    level = None if row is None else chance(row.metric)
-    return row is not None and level is not None and finite(row.lo) and row.lo > level
+    return row is not None and row.chance is not None and finite(row.lo) and row.lo > row.chance
 
 
 def limits_in_words() -> str:

@@ -110,20 +110,6 @@ def rate(metric: str) -> float | None:
         return None
 
 
-def chance(metric: str) -> float | None:
-    """The value that a metric has without leakage, where it is one constant.
-
-    TPR at FPR 0 has none: without leakage it is 1 / (non-members + 1), not 0.
-    """
-    if metric.endswith(SIGNED) or metric == "advantage":
-        return 0.0
-    if metric.startswith(BOUNDS):
-        return 0.0
-    if metric == "auc" or "balanced_accuracy" in metric:
-        return 0.5
-    return rate(metric) or None if metric.startswith("tpr@") else None
-
-
 def scale(row: Row) -> Scale:
     """How the row's value is shown."""
     base, signed = row.metric.removesuffix(DIFFERENCE), row.metric.endswith(SIGNED)

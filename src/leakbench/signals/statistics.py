@@ -143,6 +143,19 @@ LABEL_CORRECT, LABEL_COUNTS = (
 LABEL_FREE = frozenset({"entropy", "top_confidence"})
 GRADIENT_NORMS = ("log_gradient_norm", "log_last_gradient_norm")  # in all parameters, in the last layer's
 
+READABLE: dict[str, str] = {
+    "labels": "The labels of the records.",
+    "logits": "The logits, or log-probabilities.",
+    "score": "Ready scores.",
+    "features": "The records themselves, as few numbers.",
+    "sensitivity": "The change of the probabilities with the record, from noisy copies of it.",
+    **{name: (f.__doc__ or "").splitlines()[0] for name, f in STATISTICS.items()},
+    LABEL_CORRECT: "1 where the class predicted in a view is the label, for all views.",
+    LABEL_COUNTS: "The number of views at each distance in which the predicted class is the label.",
+    GRADIENT_NORMS[0]: "The logarithm of the norm of the loss's gradient in all parameters.",
+    GRADIENT_NORMS[1]: "The logarithm of the norm of the loss's gradient in the last layer.",
+}  # everything that an attack can read, with its meaning
+
 
 def _logodds_of_loss(loss: Array, resolution: float) -> Array:
     """phi = -log(exp l - 1), for a loss no smaller than its floating-point type can tell from 0."""

@@ -8,7 +8,7 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 
 from ...core.results import Curve, Row
-from ..numbers import EPSILON, attack_title, chance, finite, metric_title, show, slice_title
+from ..numbers import EPSILON, attack_title, finite, metric_title, show, slice_title
 from ..view import FEW, View, is_thin
 from .point_labels import LETTER
 from .svg import FAINT, FONT, INK, MUTED, PAPER, colour, figure, inline, place, plain
@@ -204,9 +204,8 @@ def slices(view: View, defence: str, metric: str = "auc") -> Markup | None:
         fill = tone if r.slice == "all" else PAPER
         axes.plot([r.value], [y], "o", color=ink, markerfacecolor=fill, markersize=6, markeredgewidth=1.6)
     axes.axvline(rows[0].value, color=tone, linewidth=0.8, alpha=0.6, zorder=0)
-    level = chance(metric)
-    if level is not None:
-        axes.axvline(level, color=MUTED, linewidth=1, linestyle=(0, (1, 2)), zorder=0)
+    if rows[0].chance is not None:
+        axes.axvline(rows[0].chance, color=MUTED, linewidth=1, linestyle=(0, (1, 2)), zorder=0)
     axes.set_xlim(*_limits(view, metric))
     axes.set_ylim(len(rows) - 0.4, -0.6)
     axes.set_yticks(range(len(rows)), labels=labels)
@@ -236,9 +235,7 @@ def slice_rows(view: View, defence: str, metric: str) -> list[Row]:
 def _limits(view: View, metric: str) -> tuple[float, float]:
     """The same axis for every defence: all values and intervals that are not thin, and chance."""
     rows = [r for d in view.defences for r in slice_rows(view, d, metric)]
-    ends = [v for r in rows for v in (r.value, r.lo, r.hi) if finite(v)]
-    level = chance(metric)
-    ends += [] if level is None else [level]
+    ends = [v for r in rows for v in (r.value, r.lo, r.hi, r.chance) if finite(v)]
     pad = 0.04 * (max(ends) - min(ends)) or 0.01
     return min(ends) - pad, max(ends) + pad
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 from ...core.results import BEST, Row
-from ..numbers import chance, finite, metric_title
+from ..numbers import finite, metric_title
 from ..view import BASELINE, View, distinct
 from .tables import Cell, Column, Table
 
@@ -54,7 +54,8 @@ def _matrix(view: View, cells: Cells, attack: str, metric: str) -> Table:
         [Cell(v), *(_cell(cells.get((v, s), []), attack, metric, v == s) for s in shadows)] for v in victims
     ]
     columns = [Column("Victim", numeric=False), *(Column(s) for s in shadows)]
-    return Table(columns, _warmed(lines, chance(metric) or 0.0))
+    level = next((r.chance for rows in cells.values() for r in rows if r.metric == metric), None)
+    return Table(columns, _warmed(lines, level or 0.0))
 
 
 def _ordered(view: View, names: set[str]) -> list[str]:
