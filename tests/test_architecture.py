@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -80,7 +81,10 @@ def _imports(module: str) -> set[str]:
     return {name if name in MODULES else name.split(".")[0] for name in found} - {module}
 
 
-IMPORTS = {module: _imports(module) for module in MODULES}
+@cache
+def imports() -> dict[str, set[str]]:
+    """What each module imports."""
+    return {module: _imports(module) for module in MODULES}
 
 
 def _part(module: str) -> str:
@@ -101,7 +105,7 @@ def test_the_top_of_the_package_can_be_read_at_a_glance() -> None:
 @pytest.mark.parametrize("part", RULES)
 def test_imports_point_one_way(part: str) -> None:
     for module in (name for name in MODULES if _part(name) == part):
-        inner = {_part(name) for name in IMPORTS[module] if name in MODULES}
+        inner = {_part(name) for name in imports()[module] if name in MODULES}
         wrong = inner - RULES[part] - {part}
         assert not wrong, f"{module} imports {wrong}"
 
@@ -118,31 +122,31 @@ def test_no_rule_points_upward() -> None:
 
 def test_no_circle_between_modules() -> None:
     """A package's `__init__` is imported with each of its modules: only what it imports itself counts."""
-    TopologicalSorter({m: names & MODULES.keys() for m, names in IMPORTS.items()}).prepare()
+    TopologicalSorter({m: names & MODULES.keys() for m, names in imports().items()}).prepare()
 
 
 def _network_attacks() -> set[str]:
     """The base of the attacks that are torch networks, their layers, and the attacks built on them."""
     bases = {"leakbench.attacks._network", "leakbench.attacks._layers"}
-    return bases | {module for module, names in IMPORTS.items() if "leakbench.attacks._network" in names}
+    return bases | {module for module, names in imports().items() if "leakbench.attacks._network" in names}
 
 
 def test_only_the_training_side_imports_torch() -> None:
     allowed = _network_attacks() | {"leakbench.defences._memguard_search"}
     assert len(allowed) >= 5 and allowed <= MODULES.keys()
-    for module, names in IMPORTS.items():
+    for module, names in imports().items():
         path = "/".join(module.split(".")[1:])
         torch_side = (
             path in TORCH_SIDE or _part(module).split("/")[0] in TORCH_SIDE or _part(module) in TORCH_SIDE
         )
         if module not in allowed and not torch_side:
             assert not {"torch", "safetensors"} & names, module
-    recipe = [names for module, names in IMPORTS.items() if _part(module) == "train/recipe"]
+    recipe = [names for module, names in imports().items() if _part(module) == "train/recipe"]
     assert recipe and not any("torch" in names for names in recipe)
 
 
 def test_nothing_that_reads_files_can_run_code() -> None:
-    for module, names in IMPORTS.items():
+    for module, names in imports().items():
         text = MODULES[module].read_text()
         assert "allow_pickle=True" not in text, module
         assert "pickle" not in names or "Unpickler" in text, module
