@@ -1,6 +1,7 @@
 """Does a classifier leak who was in its training set, and which defence really stops it?
 
-`audit` reads the saved outputs of any model; `run` trains, defends and attacks what a study file describes.
+`audit` reads the saved outputs of any model; `audit_training` trains shadow models with the user's own code; `run`
+trains, defends and attacks what a study file describes.
 """
 
 import importlib
@@ -16,16 +17,18 @@ os.environ.setdefault("MKL_CBWR", "AUTO,STRICT")
 if TYPE_CHECKING:
     from .core.errors import InputError
     from .evaluation.audit import audit
+    from .pipeline.any_model.audit_training import audit_training
     from .pipeline.run import run
     from .pipeline.study import Study
     from .report.results import Results
 
-__all__ = ["InputError", "Results", "Study", "__version__", "audit", "run"]
+__all__ = ["InputError", "Results", "Study", "__version__", "audit", "audit_training", "run"]
 _HOMES = {
     "InputError": "core.errors",
     "Results": "report.results",
     "Study": "pipeline.study",
     "audit": "evaluation.audit",
+    "audit_training": "pipeline.any_model.audit_training",
     "run": "pipeline.run",
 }
 

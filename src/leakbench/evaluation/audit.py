@@ -9,6 +9,7 @@ from typing import Any
 from scipy.special import bdtr
 from threadpoolctl import threadpool_limits
 
+from ..attacks import Attack
 from ..attacks.suite import make_attacks
 from ..core.errors import InputError
 from ..core.progress import NullProgress, Progress, TimedProgress
@@ -75,8 +76,8 @@ def audit(
         )
     if one_run:
         given = replace(given, notes=(*given.notes, *_unlike_coins(given)))
-    fixed = of_one_run(delta, guesses) if one_run else standard(delta)
-    return _audit(given, chosen, make_metrics(metrics, fixed), seed, title, timed, clock)
+    measured = make_metrics(metrics, of_one_run(delta, guesses) if one_run else standard(delta))
+    return audit_models(given, chosen, measured, seed, title, timed, clock)
 
 
 def _unlike_coins(given: AuditInput) -> list[str]:
@@ -107,15 +108,16 @@ def _given(source: str | Path | Mapping[str, Any] | None, arrays: dict[str, Any]
     return read(os.fspath(source))
 
 
-def _audit(
+def audit_models(
     given: AuditInput,
-    attacks: Mapping[str, Any],
+    attacks: Mapping[str, Attack],
     metrics: Sequence[Metric],
     seed: int,
     title: str | None,
     progress: TimedProgress,
     clock: Clock,
 ) -> Results:
+    """Attack models whose outputs are there, and measure how well each attack works."""
     models = given.models
     if given.features is not None and any("features" in attack.needs for attack in attacks.values()):
         models = replace(models, signals=replace(models.signals, features=components(given.features)))

@@ -7,10 +7,8 @@ from scipy.special import bdtrik
 
 from ..core.results import Row
 from ..data.dataset import Dataset
-from ..metrics import Sample
+from ..evaluation.accuracy import generalisation_gap, rate
 from ..metrics.statistics.calibration import BINS, calibration, clustered_mean
-from ..metrics.statistics.clusters import effective_size
-from ..metrics.statistics.intervals import clopper_pearson, difference_interval
 from ..signals.statistics import log_softmax
 from ..signals.types import Array, Bools
 from ..train.query import Call, answerer, interleaved
@@ -29,13 +27,13 @@ def utility(defended: DefendedModels) -> Iterator[Row]:
     model.
     """
     label, targets, right = defended.defence.label, list(defended.split.targets), defended.test_correct
-    yield _rate("accuracy", label, right, np.ones_like(right))
+    yield rate("accuracy", label, right, np.ones_like(right))
     yield from _quality(defended, right)
     yield _label_changes(defended)
     members, signals = defended.split.members[targets], defended.released().signals
     correct = np.stack([signals.statistic("correct", m)[0] > 0.5 for m in targets])  # [T, N]
-    yield _rate("train_accuracy", label, correct, members & defended.average)
-    yield _gap(label, correct, members, defended.split.audited[targets] & defended.average)
+    yield rate("train_accuracy", label, correct, members & defended.average)
+    yield generalisation_gap(label, correct, members, defended.split.audited[targets] & defended.average)
 
 
 def accuracy_difference(defended: DefendedModels, other: DefendedModels) -> Row:
@@ -72,7 +70,7 @@ def _label_changes(defended: DefendedModels) -> Row:
             for m in defended.split.targets
         ]
     )
-    return _rate("label_changes", defended.defence.label, changed, np.ones_like(changed))
+    return rate("label_changes", defended.defence.label, changed, np.ones_like(changed))
 
 
 def cost(defended: DefendedModels, baseline: DefendedModels, dataset: Dataset) -> Iterator[Row]:
@@ -161,21 +159,3 @@ def _median(values: Array) -> tuple[float, float, float]:
 def _ratio(a: tuple[float, float, float], b: tuple[float, float, float]) -> tuple[float, float, float]:
     """a / b, from the lower limit over the upper one to the upper over the lower."""
     return a[0] / b[0], a[1] / b[2], a[2] / b[1]
-
-
-def _rate(metric: str, defence: str, hit: Bools, counted: Bools) -> Row:
-    """A share of hits [M, N] where `counted`, with its interval clustered by model and record."""
-    model, record = np.nonzero(counted)
-    hits = hit[counted]
-    n = effective_size(hits, model, record)
-    value = float(hits.mean())
-    return Row(metric, value, *clopper_pearson(n * value, n), defence=defence, detail={"n": hits.size})
-
-
-def _gap(defence: str, correct: Bools, members: Bools, audited: Bools) -> Row:
-    """Accuracy on members minus accuracy on non-members, as TPR - FPR of "correct, so a member" [T, N]."""
-    model, record = np.nonzero(audited)
-    called, nowhere = correct[audited], np.zeros(len(model), dtype=bool)
-    sample = Sample(called.astype(np.float64), members[audited], model, record, select=nowhere)
-    rates = difference_interval(sample, called)
-    return Row("generalisation_gap", rates.difference, rates.lo, rates.hi, defence=defence)

@@ -1,0 +1,207 @@
+"""Audit training code: shadow models from an estimator or a function, and every attack on them. Imports no torch."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ...attacks.suite import make_attacks
+from ...core.cpu import cores
+from ...core.errors import InputError
+from ...core.progress import NullProgress, Progress, TimedProgress, progress_on
+from ...core.provenance import Clock
+from ...core.results import UNDEFENDED, Row
+from ...core.seeds import derive, stream
+from ...core.store import Store, open_store
+from ...data.audit_file.read import from_arrays
+from ...data.designs import RandomHalf
+from ...data.designs.base import complementary
+from ...evaluation.accuracy import generalisation_gap, rate
+from ...evaluation.audit import audit_models
+from ...metrics.standard import DELTA, make_metrics, standard
+from ...report.results import Results
+from ...signals.types import Models
+from .learner import EstimatorLearner, Fit, learner
+from .outputs import LABELS, LOGITS, Outputs
+from .records import count, fingerprint, labels
+from .training import Training, train_all
+
+READ_AS = {
+    LOGITS: "the models release values that are no probabilities; these were read as logits",
+    LABELS: "the models release predicted classes alone, so most attacks see no more than whether a class is right",
+}
+
+
+def audit_training(
+    code: Any | Fit,
+    x: Any,
+    y: ArrayLike,
+    *,
+    models: int = 16,
+    attacks: str | Sequence[str | Mapping[str, Any]] = "standard-2027",
+    metrics: str | Sequence[str | Mapping[str, Any]] = "standard",
+    store: str | Path | None = None,
+    version: str | None = None,
+    seed: int = 0,
+    processes: int | None = None,
+    groups: ArrayLike | Mapping[str, ArrayLike] | None = None,
+    features: ArrayLike | None = None,
+    title: str | None = None,
+    progress: Progress | bool = True,
+    delta: float = DELTA,
+) -> Results:
+    """Train models with your own code on random halves of the data, and attack each with the others as shadow models.
+
+    Models come in pairs: model 2k trains on a random half of the records, model 2k + 1 on the other half. So every
+    record is in exactly half of the models, and every model is the target once (Carlini et al. 2022, arXiv 2112.03570).
+
+    Args:
+        code: a scikit-learn classifier or pipeline, of which each model is a clone; or a function
+            fit(x, y, seed) that trains on the records of one model, and returns a function predict(x) that gives
+            probabilities or logits [n, C], with the classes in ascending order, or predicted labels [n].
+        x: N records: an array, a pandas, Polars or Arrow table, a list, or whatever x[rows] takes rows from. With None
+            the function gets the numbers of the records in place of records, and loads them itself.
+        y: the labels [N], whole numbers or text.
+        models: how many models are trained; an even number. LiRA needs 6 or more and is stronger with 16.
+        attacks, metrics: suites or names, as in `leakbench.audit`.
+        store: a folder or URL in which the outputs of every model are kept, so that a run that was stopped continues,
+            and another run with other attacks trains nothing. None keeps nothing.
+        version: what tells this code from others, such as "resnet-18 v3". Outputs of a function are kept only with it.
+            Of an estimator the class, the parameters and the versions of its libraries are known already.
+        seed: of the design, of each model's training, and of the attacks.
+        processes: how many models are trained at once; None: one for each core. With 1, this process trains them.
+        groups: one group of each record [N], or several groupings by name; leakage is measured in each.
+        features: what an attacker may know of the records beside their labels [N, D], numbers or text.
+        title: of the report.
+        progress: True shows the progress and the time left, False nothing.
+        delta: of the lower bounds on epsilon (docs/epsilon.md).
+
+    Returns the results, with the accuracy on members and on non-members beside those of the attacks.
+
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.neighbors import KNeighborsClassifier
+    >>> x, y = load_iris(return_X_y=True)
+    >>> nearest = KNeighborsClassifier(n_neighbors=1)
+    >>> results = audit_training(nearest, x, y, models=8, attacks=["loss", "lira"], processes=1, progress=False)
+    >>> [row.metric for row in results.find(attack=None) if "accuracy" in row.metric]
+    ['accuracy', 'train_accuracy']
+
+    Raises InputError where an argument is not what it must be, and where the training of a model fails, StoreError
+    where the store cannot be used.
+    """
+    shown = progress_on() if progress is True else progress or NullProgress()
+    clock, timed = Clock(), TimedProgress(shown)
+    chosen, measured = make_attacks(attacks), make_metrics(metrics, standard(delta))
+    training = _training(code, x, y, models, seed)
+    opened = None if store is None else _opened(store)
+    identity, notes = (None, []) if opened is None else _identity(training, version)
+    outputs = train_all(training, _positive(processes), timed, opened, identity)
+    given = from_arrays(**_arrays(training, outputs), features=features, **_groups(groups))
+    notes += _notes(training, outputs)
+    utility = _utility(given.models)
+    given = replace(given, source=training.learner.title, notes=(*notes, *given.notes))
+    results = audit_models(given, chosen, measured, seed, title, timed, clock)
+    asked = {"code": training.learner.title, "models": models, "seed": seed, "version": version}
+    return replace(results, rows=[*results.rows, *utility], study={"audit_training": asked})
+
+
+def _training(code: Any, x: Any, y: Any, models: int, seed: int) -> Training:
+    """The trainings on the paired design. Raises InputError where records, labels and code do not fit."""
+    trains, target = learner(code), labels(y)
+    if x is None and isinstance(trains, EstimatorLearner):
+        raise InputError(
+            "an estimator needs the records, x, got None; x=None is for functions that load records"
+        )
+    n, classes = len(target), np.unique(target)
+    if x is not None and count(x) != n:
+        raise InputError(f"x and y must hold the same records, got {count(x)} rows of x and {n} labels")
+    if len(classes) < 2:
+        raise InputError(f"y must hold two classes or more, got {len(classes)}")
+    members = complementary(n, RandomHalf(models).models, stream(seed, "design", RandomHalf.name))
+    seeds = tuple(derive(seed, "model", m) >> 32 for m in range(models))
+    return Training(trains, x, target, classes, members, seeds)
+
+
+def _positive(processes: int | None) -> int:
+    if processes is None:
+        return cores()
+    if processes < 1:
+        raise InputError(f"processes must be at least 1, got {processes}; leave it out for one for each core")
+    return processes
+
+
+def _opened(store: str | Path) -> Store:
+    if find_spec("filelock") is None:
+        raise InputError(
+            "a store needs the package filelock; install it (pip install filelock), or leave out store"
+        )
+    return open_store(store)
+
+
+def _identity(training: Training, version: str | None) -> tuple[dict[str, Any] | None, list[str]]:
+    """What tells the code and the data of these models from others; None, with a note, where nothing does."""
+    code, x = training.learner.identity(version), fingerprint(training.x)
+    if code is None or (x is None and version is None):
+        what = "the function" if code is None else f"x, a {type(training.x).__name__},"
+        return None, [
+            f"no outputs were kept or reused: nothing tells {what} from another one; give version=..."
+        ]
+    return {"code": code, "x": x, "y": fingerprint(training.y)}, []
+
+
+def _groups(groups: Any) -> dict[str, Any]:
+    if isinstance(groups, Mapping):
+        return {f"group_{name}": group for name, group in groups.items()}
+    return {"groups": groups}
+
+
+def _arrays(training: Training, outputs: list[Outputs]) -> dict[str, Any]:
+    """The outputs as an audit takes them, with the labels as numbers of columns."""
+    first = outputs[0]
+    for m, each in enumerate(outputs):
+        if (each.kind, each.logits.shape) != (first.kind, first.logits.shape):
+            raise InputError(
+                f"all models must release outputs of one kind and shape, got {first.kind} {first.logits.shape} of "
+                f"model 0 and {each.kind} {each.logits.shape} of model {m}"
+            )
+    classes = training.classes
+    if first.logits.shape[1] > len(classes):  # a function with a column for every number from 0
+        classes = np.arange(first.logits.shape[1])
+    return {
+        "logits": np.stack([each.logits for each in outputs]),
+        "labels": np.searchsorted(classes, training.y),
+        "members": training.members,
+        "class_names": classes.astype(str),
+    }
+
+
+def _notes(training: Training, outputs: list[Outputs]) -> list[str]:
+    """What a reader must know of how the models were trained, and of what they released."""
+    total, kind = len(outputs), outputs[0].kind
+    notes = [READ_AS[kind]] if kind in READ_AS else []
+    lacking = [(training.classes[None, :] != training.y[row, None]).all(axis=0) for row in training.members]
+    for name, count_ in zip(training.classes, np.sum(lacking, axis=0), strict=True):
+        if count_:
+            notes.append(
+                f"{count_} of {total} models have no member of class {name}, to which they give probability 0"
+            )
+    warned = Counter(text for each in outputs for text in each.warnings)
+    return notes + [
+        f"{times} of {total} models warned when they were trained: {text}" for text, times in warned.items()
+    ]
+
+
+def _utility(models: Models) -> list[Row]:
+    """The accuracy on non-members and on members, and the difference, over all models."""
+    correct = np.stack([models.signals.statistic("correct", m)[0] > 0.5 for m in range(len(models.members))])
+    members = models.members
+    return [
+        rate("accuracy", UNDEFENDED, correct, ~members),
+        rate("train_accuracy", UNDEFENDED, correct, members),
+        generalisation_gap(UNDEFENDED, correct, members, np.ones_like(members)),
+    ]

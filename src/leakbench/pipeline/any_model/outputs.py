@@ -1,0 +1,104 @@
+"""What a model of the user's released, as logits: probabilities, decision values or predicted classes."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...core.errors import InputError
+
+Classes = NDArray[Any]  # [C] distinct labels, ascending
+PROBABILITIES, LOGITS, LABELS = "probabilities", "logits", "labels"
+TOLERANCE = 1e-3  # by which the sum of a row of probabilities may miss 1
+
+
+@dataclass(frozen=True, eq=False)
+class Outputs:
+    """The outputs of one model on all records; minus infinity is a probability of 0."""
+
+    logits: NDArray[np.float32]  # [N, C]
+    kind: str  # what the model released: PROBABILITIES, LOGITS or LABELS
+    warnings: tuple[str, ...] = ()  # what its training warned of
+
+
+def of_estimator(model: Any, x: Any, classes: Classes) -> Outputs:
+    """The outputs of a fitted scikit-learn classifier: `predict_proba`, else `decision_function`, else `predict`.
+
+    A class that the model was not trained on has probability 0. Raises InputError for outputs of another shape.
+    """
+    if hasattr(model, "predict_proba"):
+        log_p = _logs(_numbers(model.predict_proba(x), "predict_proba"))
+        return Outputs(_in_order(log_p, model, classes), PROBABILITIES)
+    if hasattr(model, "decision_function"):
+        values = _numbers(model.decision_function(x), "decision_function")
+        columns = np.column_stack([np.zeros(len(values)), values]) if values.ndim == 1 else values
+        return Outputs(_in_order(columns, model, classes), LOGITS)
+    return Outputs(_one_hot(np.asarray(model.predict(x)), classes), LABELS)
+
+
+def of_function(values: Any, classes: Classes) -> Outputs:
+    """What a function `predict` returned: probabilities or logits [N, C], or predicted labels [N].
+
+    Non-negative rows that sum to 1 are probabilities. There is one column for each distinct label in ascending order;
+    where labels are whole numbers, there may also be a column for every number from 0. Raises InputError otherwise.
+    """
+    array = np.asarray(values)
+    if array.ndim == 1 and array.dtype.kind in "biuU" and np.isin(array, classes).all():
+        return Outputs(_one_hot(array, classes), LABELS)
+    numbers = _numbers(values, "predict")
+    by_number = classes.dtype.kind in "iu" and classes[0] >= 0 and numbers.shape[-1] > classes[-1]
+    if numbers.ndim != 2 or not (numbers.shape[1] == len(classes) or by_number):
+        column = "; for one probability p of the second class return np.column_stack([1 - p, p])"
+        raise InputError(
+            f"predict must return [n records, {len(classes)} classes] with the classes in ascending order, "
+            f"{_some(classes)}, got shape {numbers.shape}{column if numbers.ndim == 1 else ''}"
+        )
+    if (numbers >= 0).all() and (np.abs(numbers.sum(axis=1) - 1) <= TOLERANCE).all():
+        return Outputs(_logs(numbers), PROBABILITIES)
+    return Outputs(numbers.astype(np.float32), LOGITS)
+
+
+def _numbers(values: Any, name: str) -> NDArray[np.float64]:
+    if isinstance(values, list):
+        raise InputError(
+            f"{name} must return one array, got a list of {len(values)}; train one model for each label"
+        )
+    if hasattr(values, "detach"):
+        values = values.detach().cpu()
+    array: NDArray[np.float64] = np.asarray(values, dtype=np.float64)
+    if np.isnan(array).any() or np.isposinf(array).any():
+        bad = int((np.isnan(array) | np.isposinf(array)).sum())
+        raise InputError(f"{name} must return finite numbers, got {bad} NaN or infinite of {array.size}")
+    return array
+
+
+def _logs(probabilities: NDArray[np.float64]) -> NDArray[np.float32]:
+    with np.errstate(divide="ignore"):
+        return np.asarray(np.log(np.maximum(probabilities, 0.0)), dtype=np.float32)
+
+
+def _in_order(own: NDArray[Any], model: Any, classes: Classes) -> NDArray[np.float32]:
+    """Columns of the model's own classes as columns of all classes."""
+    names = np.asarray(getattr(model, "classes_", classes))
+    places = np.searchsorted(classes, names)
+    known = len(names) == own.shape[-1] and np.isin(names, classes).all()
+    if own.ndim != 2 or not known:
+        raise InputError(
+            f"the outputs must have one column for each of the model's classes, {_some(names)}, got shape {own.shape}; "
+            "for a one-against-one SVC set decision_function_shape='ovr'"
+        )
+    logits = np.full((len(own), len(classes)), -np.inf, dtype=np.float32)
+    logits[:, places] = own
+    return logits
+
+
+def _one_hot(predicted: NDArray[Any], classes: Classes) -> NDArray[np.float32]:
+    predicted = predicted.reshape(len(predicted), -1)[:, 0]
+    if not np.isin(predicted, classes).all():
+        raise InputError(f"predict must return labels, {_some(classes)}, got others; give a classifier")
+    return _logs((predicted[:, None] == classes).astype(np.float64))
+
+
+def _some(classes: Classes) -> str:
+    return ", ".join(map(str, classes[:5])) + (", ..." if len(classes) > 5 else "")

@@ -1,0 +1,86 @@
+"""The records that models train on, in whatever holds them: how many there are, some of them, what tells them apart."""
+
+import hashlib
+import json
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...core.errors import InputError
+from ...data.audit_file.given import as_array
+
+Rows = NDArray[np.int64]
+
+
+def count(x: Any) -> int:
+    """How many records `x` holds. Raises InputError where it has no length."""
+    try:
+        return int(x.shape[0]) if hasattr(x, "shape") else len(x)
+    except TypeError:
+        raise InputError(
+            f"x must be an array, a table or a list with a row for each record, got {type(x).__name__}; "
+            "or give x=None, and a function that loads records by their numbers"
+        ) from None
+
+
+def take(x: Any, rows: Rows) -> Any:
+    """Some records, in what holds them all: an array, a pandas, Polars or Arrow table, a list. None: their numbers."""
+    if x is None:
+        return rows
+    if hasattr(x, "iloc"):
+        return x.iloc[rows]
+    if isinstance(x, list | tuple):
+        return [x[row] for row in rows]
+    return x.take(rows) if type(x).__module__.partition(".")[0] == "pyarrow" else x[rows]
+
+
+def labels(y: Any) -> NDArray[Any]:
+    """The labels [N]: whole numbers, truth values or text. Raises InputError for anything else."""
+    array = as_array("y", y)
+    array = array[:, 0] if array.ndim == 2 and array.shape[1] == 1 else array
+    if array.dtype.kind == "f" and np.isfinite(array).all() and (array == np.round(array)).all():
+        array = array.astype(np.int64)
+    if array.ndim != 1 or array.dtype.kind not in "biuU":
+        raise InputError(
+            f"y must be one label for each record, [N], whole numbers or text, got {array.dtype} of shape "
+            f"{array.shape}"
+        )
+    return array
+
+
+def fingerprint(x: Any) -> str | None:
+    """A digest of the content of `x`; None for objects of which leakbench does not know the content."""
+    content = _content(x)
+    return None if content is None else hashlib.sha256(content).hexdigest()[:32]
+
+
+def _content(x: Any) -> bytes | None:
+    if hasattr(x, "detach"):  # a tensor
+        x = as_array("x", x)
+    if isinstance(x, np.ndarray) and x.dtype.kind in "biufcUSMm":
+        return b"\x1f".join([f"{x.dtype.str}{x.shape}".encode(), np.ascontiguousarray(x).tobytes()])
+    if isinstance(x, np.ndarray | list | tuple):
+        try:
+            return json.dumps(x.tolist() if isinstance(x, np.ndarray) else x).encode()
+        except (TypeError, ValueError):
+            return None
+    if hasattr(x, "tocsr"):
+        rows = x.tocsr()
+        parts = [_content(part) or b"" for part in (rows.data, rows.indices, rows.indptr)]
+        return b"\x1f".join([str(x.shape).encode(), *parts])
+    return _arrow(x) if hasattr(x, "__arrow_c_stream__") else None
+
+
+def _arrow(x: Any) -> bytes | None:
+    """A pandas, Polars or Arrow table as an Arrow stream; None where a column holds objects of several types."""
+    import pyarrow as pa
+
+    try:
+        table = pa.table(x).combine_chunks().replace_schema_metadata(None)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
+        return None
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as stream:
+        stream.write_table(table)
+    return bytes(sink.getvalue())
