@@ -1,6 +1,6 @@
 """Attacks against the loops and matrices that other tools use, on the same arrays, answers compared.
 
-Statistics are computed beforehand for both sides. All of it runs in one thread, in processor seconds.
+Statistics are computed beforehand for both sides. All of it runs in one thread, in CPU seconds.
 """
 
 import time

@@ -1,6 +1,6 @@
 """What each attack takes for a target: 16 models in pairs, 5,000 records, ten classes, 72 perturbed views.
 
-Statistics that attacks share are computed beforehand, as they are for all targets but the first. Processor seconds of
+Statistics that attacks share are computed beforehand, as they are for all targets but the first. CPU seconds of
 one thread.
 """
 
@@ -33,7 +33,7 @@ NAMES = (
 
 def lines() -> Iterator[str]:
     """A row an attack."""
-    yield "| attack | a target, processor s, median of 5 (least to largest) |"
+    yield "| attack | a target, CPU s, median of 5 (least to largest) |"
     yield "|---|---|"
     models = world(np.random.default_rng(0))
     with threadpool_limits(1):
@@ -64,7 +64,7 @@ def predictions(rng: np.random.Generator, members: np.ndarray) -> Signals:
 
 
 def seconds(attack: Attack, models: Models, m: int) -> float:
-    """Processor seconds of one target."""
+    """CPU seconds of one target."""
     shadows = shadow_models(models, models, m)
     began = time.process_time()
     attack.score(models.target(m), shadows, np.random.default_rng(m))

@@ -1,7 +1,7 @@
 """Shadow models as other tools train them, in a process of its own: one after the other, from a DataLoader.
 
 Reads a study as JSON; prints seconds and accuracies of some of its models, and the number of loader workers that is
-fastest here, as JSON. Run by `training.py` and imported by `card.py`.
+fastest here, as JSON. Run by `training.py` and imported by `gpu.py`.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""Metrics against the slow forms in use elsewhere, on the same arrays; processor seconds of one thread."""
+"""Metrics against the slow forms in use elsewhere, on the same arrays; CPU seconds of one thread."""
 
 import itertools
 import time

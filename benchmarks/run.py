@@ -1,7 +1,7 @@
 """Measure ratios against the forms that other tools use, and write them to docs/benchmarks.md.
 
 Run: python benchmarks/run.py [NAME ...]   with the names of files beside this one; without names all. Sections that
-are not run stay as they are, as does `card` on a machine without a graphics card. Needs MNIST, CIFAR-10 and
+are not run stay as they are, as does `gpu` on a machine without a GPU. Needs MNIST, CIFAR-10 and
 Location-30 in the folder that LEAKBENCH_DATA names, and a machine with nothing else to do. A benchmark is no test: no
 ratio is too small to be written.
 """
@@ -17,7 +17,7 @@ from ratios import HEAD
 
 from leakbench.core.provenance import hardware, versions
 
-NAMES = ("training", "queries", "stages", "attacks", "costs", "metrics", "pages", "sizes", "card")
+NAMES = ("training", "queries", "stages", "attacks", "costs", "metrics", "pages", "sizes", "gpu")
 PAGE = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 
 
@@ -61,7 +61,7 @@ def machine() -> str:
     """Hardware and versions, in a line."""
     about, found = hardware(), versions()
     numeric = ("python", "numpy", "scipy", "scikit-learn", "torch")
-    return f"{about['processor']}, {about['cores']} cores; " + ", ".join(
+    return f"{about['cpu']}, {about['cores']} cores; " + ", ".join(
         f"{n} {found[n]}" for n in numeric if n in found
     )
 

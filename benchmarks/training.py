@@ -1,7 +1,7 @@
 """A study's models against the form that peers train shadow models in: one after the other, from a DataLoader.
 
 Ours is what a run does: models in stacks, in as many processes as a short measurement favours, which is part of the
-time, as are the start of the helpers and the writing of the store. Theirs (`looped.py`) has a process to itself and the
+time, as are the start of the workers and the writing of the store. Theirs (`looped.py`) has a process to itself and the
 number of loader workers that is fastest here; some of its models are timed, and stand for all. Both train the same
 networks on the same records for the same epochs; the note tells their accuracies, which no time includes.
 """
@@ -89,7 +89,7 @@ def ours(study: Study, processes: set[int]) -> list[dict[str, np.ndarray]]:
         trainer = open_trainer(study, folder)
         executor = LocalExecutor(fastest_processes(trainer, [study.recipe]))
         processes.add(executor.processes)
-        with executor.helping(study.describe(), trainer.store.place):
+        with executor.start_workers(study.describe(), trainer.store.place):
             trainer.train([study.recipe])
         return [weights_of(trainer, study, m) for m in range(LOOKED_AT)]
 

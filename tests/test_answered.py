@@ -71,7 +71,7 @@ def test_every_number_is_that_of_the_slow_reference() -> None:
         assert got[metric].lo < got[metric].value < got[metric].detail["uncorrected"]  # type: ignore[operator]
     l1, l0 = np.array(ref["l1"]), np.array(ref["l0"])
     tails = [np.mean(l0 >= t) for t in np.concatenate([l1, l0]) if np.mean(l1 >= t) <= 0.01]
-    assert got["tail_absence@fnr=0.01"].value == pytest.approx(max(tails))
+    assert got["tnr@fnr=0.01"].value == pytest.approx(max(tails))
     assert all(r.lo <= r.value <= r.hi for r in got.values())  # type: ignore[operator]
 
 
@@ -109,7 +109,7 @@ def test_what_cannot_be_computed_has_no_rows() -> None:
     losses = np.asarray(models.signals.statistics("loss"))
     few = Models(models.signals, models.members, models.audited & (np.arange(300) < 30))
     assert set(rows(Models(Signals(losses=losses), models.members, models.audited))) == {
-        "js_cross_entropy", "tail_absence@fnr=0.01",
+        "js_cross_entropy", "tnr@fnr=0.01",
     }  # fmt: skip
     unlabelled = Signals(logits=models.signals.logits)
     assert "js_entropy" in rows(Models(unlabelled, models.members, models.audited))
@@ -140,7 +140,7 @@ def test_an_audit_holds_them_and_they_survive_saving(tmp_path: object) -> None:
         attacks=["loss", "entropy"],
     )  # fmt: skip
     got = {r.metric for r in results.rows if r.attack is None}
-    assert {"js_entropy", "js_cross_entropy", "tail_absence@fnr=0.01", "entropy_gap"} <= got
+    assert {"js_entropy", "js_cross_entropy", "tnr@fnr=0.01", "entropy_gap"} <= got
     results.save(str(tmp_path))
     loaded = Results.load(str(tmp_path))
     assert loaded.distributions == results.distributions and len(loaded.distributions) == 2

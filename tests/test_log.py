@@ -63,7 +63,7 @@ def test_processes_append_to_one_file_without_tearing_lines(tmp_path: Path) -> N
         assert [line["n"] for line in lines if line["who"] == str(w)] == list(range(300))
 
 
-def test_a_run_says_what_it_does_and_helpers_do_too(tmp_path: Path) -> None:
+def test_a_run_says_what_it_does_and_workers_do_too(tmp_path: Path) -> None:
     path = tmp_path / "log.jsonl"
     with logged_to(path):
         run(Study.of(TABLE), tmp_path / "store", processes=2)
@@ -80,4 +80,4 @@ def test_a_run_says_what_it_does_and_helpers_do_too(tmp_path: Path) -> None:
     assert (kinds.count("models"), kinds.count("signals")) == (4, 4)
     assert (
         kinds.count("findings") <= 2
-    )  # a helper is ended as soon as the last of them is there, perhaps unsaid
+    )  # a worker is ended as soon as the last of them is there, perhaps unsaid

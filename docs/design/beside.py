@@ -1,4 +1,4 @@
-"""Print what attacks find on the models of a study, beside each other, with seconds of processor time a target.
+"""Print what attacks find on the models of a study, beside each other, with seconds of CPU time a target.
 
 Run: python docs/design/beside.py STORE STUDY.toml DEFENCE ATTACK [ATTACK ...]
 """

@@ -90,7 +90,7 @@ def unequal_shares(repeats: int = 20) -> None:
 
 
 def fastest(work: Callable[[], object], repeats: int = 3) -> float:
-    """Seconds of processor time of the fastest of some runs, whatever else the machine does."""
+    """Seconds of CPU time of the fastest of some runs, whatever else the machine does."""
     seconds = []
     for _ in range(repeats):
         started = time.process_time()
@@ -115,11 +115,11 @@ def noisy_queries(copies: int = 10) -> None:
     ):
         x, rows = np.random.default_rng(0).random((5000, *shape), np.float32), np.arange(5000)
         weights = {k: v.numpy() for k, v in unset(architecture, shape, 10).state_dict().items()}
-        asked = (x, 10, architecture, weights, rows)
+        query = (x, 10, architecture, weights, rows)
         network, size = loaded(architecture, shape, 10, weights), 1024 // copies
         plain, shared = (
-            fastest(partial(predict_logits, *asked), 9),
-            fastest(partial(predict_noisy_logits, *asked, copies, 1e-3, 0), 9),
+            fastest(partial(predict_logits, *query), 9),
+            fastest(partial(predict_noisy_logits, *query, copies, 1e-3, 0), 9),
         )
         fresh = fastest(partial(_fresh_noise, network, torch.from_numpy(x).split(size), copies), 9)
         print(

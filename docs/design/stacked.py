@@ -84,7 +84,7 @@ def cells(values: Mapping[str, tuple[float, float, float]]) -> str:
 
 
 def table(case: Case) -> Iterator[str]:
-    """The strongest attacks of the standard suite, and `stacked` with its seconds of processor time."""
+    """The strongest attacks of the standard suite, and `stacked` with its seconds of CPU time."""
     for name in ("base", "rmia", "lira", "stacked"):
         began = time.process_time()
         row = cells(found(ATTACKS.make(name), case))

@@ -80,7 +80,7 @@ def slices(results: Results) -> list[str]:
 def outputs(results: Results) -> list[str]:
     """Entropy and distances of what is released, which cost no shadow model."""
     names = {"mean entropy, nats": "entropy_mean", "gap, nats": "entropy_gap", "JS, entropy": "js_entropy"}
-    names |= {"JS, cross-entropy": "js_cross_entropy", "tail absence": "tail_absence@fnr=0.01"}
+    names |= {"JS, cross-entropy": "js_cross_entropy", "TNR at 1 % FNR": "tnr@fnr=0.01"}
     names |= {"loss-trace IQR, 99 %": "loss_trace_iqr_p99", "generalisation gap": "generalisation_gap"}
     return _by_defence(results, [(title, {"metric": m, "slice": "all"}) for title, m in names.items()])
 

@@ -21,7 +21,7 @@ def provenance_line(results: Results) -> str:
     """Command, seed, data, versions, hardware and time."""
     p, data = results.provenance, results.provenance["data"]
     versions = ", ".join(f"{name} {version}" for name, version in p["versions"].items())
-    hardware = f"{p['hardware']['processor']}, {p['hardware']['cores']} cores"
+    hardware = f"{p['hardware']['cpu']}, {p['hardware']['cores']} cores"
     return (
         f"`{p['command']}` · seed {p['seed']} · {data['parts']['pool']} candidate records · data fingerprint "
         f"`{data['fingerprint']}` · {versions} · {hardware} · {p['seconds']:.0f} s"

@@ -39,7 +39,7 @@ def test_canaries_have_rows_of_their_own_and_count_in_no_other(saved: dict) -> N
     for name in ("auc", "tpr@fpr=0.1"):
         (row,), (alone,) = (r.find(attack="loss", metric=name, slice="all") for r in (results, without))
         assert row == alone
-    predicted = [[r for r in each.rows if r.metric == "tail_absence@fnr=0.01"] for each in (results, without)]
+    predicted = [[r for r in each.rows if r.metric == "tnr@fnr=0.01"] for each in (results, without)]
     assert predicted[0] == predicted[1] != []
     assert results.verdict == without.verdict
 

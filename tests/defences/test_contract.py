@@ -15,7 +15,7 @@ from leakbench.defences.defender import Defender, Records
 from leakbench.defences.output_approximation import Kind
 from leakbench.generators import GENERATORS, Generator
 from leakbench.signals.statistics import log_softmax
-from leakbench.train.recipe import Architecture, Committee, Finetune, Recipe, Train
+from leakbench.train.recipe import Architecture, Ensemble, Finetune, Recipe, Train
 from leakbench.train.recipe.settings import Augment
 
 OFF = {  # parameters at which a defence does nothing
@@ -25,7 +25,7 @@ OFF = {  # parameters at which a defence does nothing
     "temperature": {"temperature": 1.0},
     "ppb": {"weight": 0.0},
     "adversarial_regularization": {"weight": 0.0},
-    "stop_at": {"epochs": 1000},
+    "fewer_epochs": {"epochs": 1000},
     "uniform_mixing": {"weight": 0.0},
     "top_k": {"k": 10},
     "laplace_noise": {"scale": 0.0},
@@ -50,7 +50,7 @@ MAPS += [{"name": "top_k", "k": 1}, {"name": "gaussian_noise", "memoised": False
 maps = pytest.mark.parametrize("table", MAPS, ids=lambda table: "-".join(map(str, table.values())))
 
 
-def _owner(c: int, seed: int = 0) -> Defender:
+def _defender(c: int, seed: int = 0) -> Defender:
     """The owner of a linear model on records of 6 features."""
     rng = np.random.default_rng(1)
     weight, x = rng.normal(0, 2, (6, c)), rng.uniform(-1, 1, (80, 6)).astype(np.float32)
@@ -71,7 +71,7 @@ def _logits(c: int = 10) -> np.ndarray:
 @pytest.mark.parametrize("c", [2, 10])
 def test_output_is_finite_and_keeps_the_prediction(name: str, c: int) -> None:
     defence, logits = DEFENCES.make({"name": name, **QUICK.get(name, {})}), _logits(c)
-    out = defence.release(_owner(c))(logits)
+    out = defence.release(_defender(c))(logits)
     assert out.shape == logits.shape
     assert np.isfinite(out).all()
     if defence.keeps_argmax:
@@ -82,7 +82,7 @@ def test_output_is_finite_and_keeps_the_prediction(name: str, c: int) -> None:
 @names
 def test_a_declared_output_map_is_one(name: str) -> None:
     defence, logits = DEFENCES.make(name), _logits()
-    changed = not np.allclose(log_softmax(defence.release(_owner(10))(logits)), log_softmax(logits))
+    changed = not np.allclose(log_softmax(defence.release(_defender(10))(logits)), log_softmax(logits))
     assert changed == defence.changes_output
 
 
@@ -90,7 +90,7 @@ def test_a_declared_output_map_is_one(name: str) -> None:
 @pytest.mark.parametrize("c", [2, 3, 10])
 def test_released_answers_are_distributions(table: dict, c: int) -> None:
     defence, logits = DEFENCES.make(table), _logits(c)
-    released = defence.release(_owner(c))(logits)
+    released = defence.release(_defender(c))(logits)
     np.testing.assert_allclose(np.exp(log_softmax(released)).sum(axis=-1), 1.0, atol=1e-9)
     assert np.isfinite(released).all() and released.shape == logits.shape
     if defence.keeps_argmax:
@@ -100,17 +100,17 @@ def test_released_answers_are_distributions(table: dict, c: int) -> None:
 @maps
 def test_an_answer_without_views_is_released_as_well(table: dict) -> None:
     """As one batch [B, C] of the measured latency."""
-    released = DEFENCES.make(table).release(_owner(4))(_logits(4)[0, 0])
+    released = DEFENCES.make(table).release(_defender(4))(_logits(4)[0, 0])
     assert released.shape == (40, 4) and np.isfinite(released).all()
 
 
 @maps
 def test_the_same_question_has_the_same_answer(table: dict) -> None:
-    defence, logits, owner = DEFENCES.make(table), _logits(), _owner(10)
-    first = defence.release(owner)(logits)
-    np.testing.assert_array_equal(first, defence.release(owner)(logits))
-    again = defence.release(owner.again(1))(logits)
-    assert np.array_equal(first, again) == (defence.asked == 1)
+    defence, logits, defender = DEFENCES.make(table), _logits(), _defender(10)
+    first = defence.release(defender)(logits)
+    np.testing.assert_array_equal(first, defence.release(defender)(logits))
+    again = defence.release(defender.again(1))(logits)
+    assert np.array_equal(first, again) == (defence.queries_per_record == 1)
 
 
 @maps
@@ -125,7 +125,7 @@ def test_each_answer_is_released_by_itself(table: dict) -> None:
 def test_a_monotone_map_is_undone(table: dict) -> None:
     defence = DEFENCES.make(table)
     logits = np.random.default_rng(0).normal(0, 2, (2, 1, 50, 10))
-    back = log_softmax(defence.inverse(defence.release(_owner(10))(logits)))
+    back = log_softmax(defence.inverse(defence.release(_defender(10))(logits)))
     exact = np.abs(back - log_softmax(logits)).max() < 1e-9
     assert exact == (defence.monotone or table.get("kind") == "taylor")
 
@@ -143,8 +143,8 @@ def test_a_recipe_that_is_only_edited_may_be_edited_again(name: str) -> None:
     once = defence.recipe(base)
     if len(once.stages) == len(base.stages):
         assert defence.recipe(once) == once
-    else:  # stages are added, never taken away, and the added ones are new; a committee trains as its stage did
-        trained = [s.training if isinstance(s, Committee) else s for s in once.training]
+    else:  # stages are added, never taken away, and the added ones are new; an ensemble trains as its stage did
+        trained = [s.training if isinstance(s, Ensemble) else s for s in once.training]
         assert [s for s in trained if s.stage == "train"] == [
             replace(s, on=t.on) for s, t in zip(base.stages, once.training, strict=False)
         ]
@@ -206,7 +206,7 @@ def test_training_parameters_change_the_key_and_output_parameters_do_not(name: s
 def test_off_is_the_undefended_model(name: str) -> None:
     defence, base, logits = DEFENCES.make({"name": name, **OFF[name]}), Recipe(), _logits()
     assert defence.recipe(base) == base
-    released = defence.release(_owner(10))(logits)
+    released = defence.release(_defender(10))(logits)
     np.testing.assert_allclose(np.exp(log_softmax(released)), np.exp(log_softmax(logits)), atol=1e-12)
 
 
@@ -244,14 +244,14 @@ def test_the_founders_defences_are_short_compositions() -> None:
 
 def test_defences_by_aggregation_and_distillation_are_short_compositions() -> None:
     base = Recipe(stages=(Train(epochs=20),))
-    assert _stages({"name": "ensemble"}, base) == ["committee"]
-    assert _stages({"name": "selena"}, base) == ["committee", "distill"]
+    assert _stages({"name": "ensemble"}, base) == ["ensemble"]
+    assert _stages({"name": "selena"}, base) == ["ensemble", "distill"]
     assert _stages({"name": "knowledge_distillation"}, base) == ["train", "distill"]
     assert _stages({"name": "repeated_distillation"}, base) == ["train", *["distill"] * 3]
     assert _stages({"name": "mc_dropout"}, base) == ["train", "monte_carlo"]
-    committee, student = DEFENCES.make("selena").recipe(base).training
-    assert (committee.size, committee.leaves_out) == (25, 10)
-    assert student.epochs == committee.epochs == 20 and student.on == "members"
+    ensemble, student = DEFENCES.make("selena").recipe(base).training
+    assert (ensemble.size, ensemble.leaves_out) == (25, 10)
+    assert student.epochs == ensemble.epochs == 20 and student.on == "members"
 
 
 def test_mc_dropout_sets_the_rate_of_every_architecture() -> None:
@@ -261,7 +261,7 @@ def test_mc_dropout_sets_the_rate_of_every_architecture() -> None:
 
 
 @pytest.mark.parametrize("name", ["ensemble", "selena"])
-def test_a_committee_takes_the_place_of_one_stage(name: str) -> None:
+def test_an_ensemble_takes_the_place_of_one_stage(name: str) -> None:
     with pytest.raises(InputError, match="one train stage, got a recipe with train and finetune"):
         DEFENCES.make(name).recipe(DEFENCES.make("pruning").recipe(Recipe()))
     with pytest.raises(InputError, match="needs a single network"):
@@ -293,7 +293,7 @@ def test_rounds_of_pruning_end_at_the_asked_sparsity() -> None:
         ({"name": "synthshield", "generator": "vae"}, "unknown generator 'vae'; did you mean"),
         ({"name": "ppb", "weight": -1.0}, "must not be negative"),
         ({"name": "dp_sgd", "noise": -1.0}, "noise must be at least 0"),
-        ({"name": "stop_at", "epochs": 0}, "epochs must be at least 1"),
+        ({"name": "fewer_epochs", "epochs": 0}, "epochs must be at least 1"),
         ({"name": "top_k", "k": 0}, "k must be at least 1"),
         ({"name": "uniform_mixing", "weight": 1.0}, "at least 0 and below 1"),
         ({"name": "logit_normalisation", "scale": 0.0}, "scale must be positive"),

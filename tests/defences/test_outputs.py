@@ -34,7 +34,7 @@ def _softmax(z: np.ndarray) -> np.ndarray:
     return e / e.sum()
 
 
-def _owner(c: int = 4, x: np.ndarray | None = None, seed: int = 0) -> Defender:
+def _defender(c: int = 4, x: np.ndarray | None = None, seed: int = 0) -> Defender:
     rng = np.random.default_rng(1)
     x = rng.uniform(0, 1, (60, 6)).astype(np.float32) if x is None else x
     weight, y = rng.normal(0, 2, (int(np.prod(x.shape[1:])), c)), rng.integers(0, c, len(x))
@@ -93,8 +93,8 @@ def _truncated(x: np.ndarray, rank: int) -> np.ndarray:
 def _dynamics(u: np.ndarray, psi: np.ndarray, rank: int) -> np.ndarray:
     inverse = _truncated(psi[:, :-1], rank)
     move, read = psi[:, 1:] @ inverse, u[:-1] @ inverse
-    foretold = [read @ psi[:, 0]] + [read @ (move @ psi[:, k]) for k in range(len(u) - 1)]
-    return np.array(foretold)[::3]
+    predicted = [read @ psi[:, 0]] + [read @ (move @ psi[:, k]) for k in range(len(u) - 1)]
+    return np.array(predicted)[::3]
 
 
 def _approximated(kind: str, **parameters: object) -> np.ndarray:
@@ -169,11 +169,11 @@ def _sifted(u: np.ndarray) -> np.ndarray:
 
 def test_an_attacker_reads_no_probability_below_half_of_the_noise() -> None:
     z = _logits(200, 4, 3.0)[None]
-    for asked in (1, 16):
-        parameters = {"scale": 0.1, "memoised": asked == 1, "queries": asked}
+    for queries in (1, 16):
+        parameters = {"scale": 0.1, "memoised": queries == 1, "queries": queries}
         defence = _chain({"name": "gaussian_noise", **parameters})
-        read = np.exp(defence.observed(_owner())(z))
-        assert read.min() == pytest.approx(0.05 / asked**0.5) and read.max() > 0.9
+        read = np.exp(defence.observed(_defender())(z))
+        assert read.min() == pytest.approx(0.05 / queries**0.5) and read.max() > 0.9
 
 
 @pytest.mark.parametrize("spread", [0.5, 3.0])
@@ -186,11 +186,11 @@ def test_emd_keeps_the_first_intrinsic_mode(spread: float) -> None:
 
 
 def test_hamp_puts_the_values_of_another_answer_in_the_records_order() -> None:
-    owner, z = _owner(), _logits(7, 4)
-    low, high = owner.members().x.min(axis=0), owner.members().x.max(axis=0)
-    found = DEFENCES.make("hamp_output").release(owner)(z[None])[0]
-    r = owner.stream("random inputs").uniform(low, high, (7, 6)).astype(np.float32)
-    for row, own, other in zip(found, z, owner.ask(r), strict=True):
+    defender, z = _defender(), _logits(7, 4)
+    low, high = defender.members().x.min(axis=0), defender.members().x.max(axis=0)
+    found = DEFENCES.make("hamp_output").release(defender)(z[None])[0]
+    r = defender.stream("random inputs").uniform(low, high, (7, 6)).astype(np.float32)
+    for row, own, other in zip(found, z, defender.query(r), strict=True):
         expected = np.empty(4)
         for place in range(4):
             expected[sorted(range(4), key=lambda c: -own[c])[place]] = sorted(other, reverse=True)[place]
@@ -211,17 +211,20 @@ def test_hamp_draws_bits_for_bits_and_pixels_in_the_range_of_all() -> None:
         (bits, lambda r: set(np.unique(r)) == {0, 1}),
         (images, lambda r: r[:, 0, 0, 0].max() > 0.9),
     ):
-        asked: list[np.ndarray] = []
-        owner = _owner(x=x)
+        queries: list[np.ndarray] = []
+        defender = _defender(x=x)
         listening = Defender(
-            0, lambda r, o=owner, a=asked: (a.append(r), o.ask(r))[1], owner.members, owner.public
+            0,
+            lambda r, o=defender, a=queries: (a.append(r), o.query(r))[1],
+            defender.members,
+            defender.public,
         )
         DEFENCES.make("hamp_output").release(listening)(_logits(500, 4))
-        assert check(np.concatenate(asked))
+        assert check(np.concatenate(queries))
 
 
 def test_fresh_noise_is_averaged_away_and_memoised_noise_is_not() -> None:
-    z, owner = _logits(400, 4, 1.0)[None], _owner()
+    z, defender = _logits(400, 4, 1.0)[None], _defender()
 
     def error(**parameters: object) -> float:
         defence = Study.of(
@@ -230,7 +233,7 @@ def test_fresh_noise_is_averaged_away_and_memoised_noise_is_not() -> None:
                 "defences": [{"name": "gaussian_noise", "scale": 0.02, **parameters}],
             }
         ).defences[1]
-        return float(np.std(np.exp(log_softmax(defence.observed(owner)(z))) - np.exp(log_softmax(z))))
+        return float(np.std(np.exp(log_softmax(defence.observed(defender)(z))) - np.exp(log_softmax(z))))
 
     single, averaged = error(memoised=True, queries=25), error(memoised=False, queries=25)
     assert 0.01 < single < 0.03
@@ -240,7 +243,7 @@ def test_fresh_noise_is_averaged_away_and_memoised_noise_is_not() -> None:
 @pytest.mark.parametrize("name", ["laplace_noise", "gaussian_noise"])
 def test_noise_has_its_scale_and_differs_between_models_and_records(name: str) -> None:
     defence, z = DEFENCES.make({"name": name, "scale": 0.01}), np.zeros((1, 5000, 4))
-    first, other = (np.exp(defence.release(_owner(seed=seed))(z))[0] for seed in (0, 1))
+    first, other = (np.exp(defence.release(_defender(seed=seed))(z))[0] for seed in (0, 1))
     assert abs(np.corrcoef(first[:, 0], other[:, 0])[0, 1]) < 0.05
     assert len(np.unique(first[:, 0])) == 5000
     sd = 0.01 * (2**0.5 if name == "laplace_noise" else 1) * 0.75**0.5  # normalising takes the mean off
@@ -256,26 +259,26 @@ def _chain(*parts: object):
 def test_a_chain_is_undone_around_the_noise_that_is_averaged() -> None:
     silent = {"name": "gaussian_noise", "scale": 0.0, "memoised": False, "queries": 3}
     z = _logits(20, 4)[None]
-    back = _chain("temperature", silent, "uniform_mixing").observed(_owner())(z)
+    back = _chain("temperature", silent, "uniform_mixing").observed(_defender())(z)
     np.testing.assert_allclose(log_softmax(back), log_softmax(z), atol=1e-9)
 
 
 def test_a_later_part_asks_the_model_behind_the_earlier_ones() -> None:
     z = _logits(6, 4)[None]
-    alone = _chain("hamp_output").release(_owner())
-    behind = _chain("hamp_output", {"name": "temperature", "temperature": 2.0}).release(_owner())
+    alone = _chain("hamp_output").release(_defender())
+    behind = _chain("hamp_output", {"name": "temperature", "temperature": 2.0}).release(_defender())
     np.testing.assert_allclose(behind(z), alone(z) / 2)
-    divided = _chain({"name": "temperature", "temperature": 2.0}, "hamp_output").release(_owner())(z)
+    divided = _chain({"name": "temperature", "temperature": 2.0}, "hamp_output").release(_defender())(z)
     values = np.sort(divided[0], axis=1)
     assert not np.allclose(values, np.sort(alone(z)[0], axis=1))  # other random inputs
-    weight = _owner().ask(np.eye(6, dtype=np.float32))
+    weight = _defender().query(np.eye(6, dtype=np.float32))
     assert np.abs(values).max() <= np.abs(weight).sum(axis=0).max() / 2  # x in 0..1, answers halved
 
 
 def test_two_noises_of_a_chain_are_not_the_same() -> None:
     part, z = {"name": "gaussian_noise", "scale": 0.01}, np.zeros((1, 2000, 4))
-    twice = np.exp(_chain(part, part).release(_owner())(z))
-    once = np.exp(_chain(part).release(_owner())(z))
+    twice = np.exp(_chain(part, part).release(_defender())(z))
+    once = np.exp(_chain(part).release(_defender())(z))
     assert np.std(twice) == pytest.approx(2**0.5 * np.std(once), rel=0.1)
 
 
@@ -353,11 +356,11 @@ def test_each_answer_is_searched_for_by_itself(guard: memguard.Guard) -> None:
 
 
 def test_memguard_spends_its_budget_of_distance() -> None:
-    z, owner = np.random.default_rng(3).normal(0, 1, (300, 4)), _owner()
+    z, defender = np.random.default_rng(3).normal(0, 1, (300, 4)), _defender()
 
     def distance(epsilon: float) -> np.ndarray:
         defence = DEFENCES.make({"name": "memguard", "epsilon": epsilon, "epochs": 60, "steps": 60})
-        released = defence.release(owner)(z)
+        released = defence.release(defender)(z)
         return np.abs(np.exp(log_softmax(released)) - np.exp(log_softmax(z))).sum(axis=1)
 
     full, small = distance(2.0), distance(0.05)

@@ -155,7 +155,7 @@ PROVENANCE = {
         "records": 1797,
         "classes": 10,
     },
-    "hardware": {"processor": "x86_64", "cores": 2, "memory": "8 GiB"},
+    "hardware": {"cpu": "x86_64", "cores": 2, "memory": "8 GiB"},
     "seed": 0,
 }
 STUDY = {
@@ -223,9 +223,10 @@ SHIELDED = {  # leakage and accuracy of a study of SynthShield, its ablations an
     "none": (1.0, 0.957), "label_smoothing": (1.12, 0.962), "dp_sgd-noisy": (0.08, 0.871), "dmp": (0.45, 0.931),
     "prune_finetune-0.5": (0.98, 0.949), "synthshield-0.3": (0.82, 0.951), "synthshield-0.5": (0.61, 0.944),
     "synthshield-0.7": (0.40, 0.921), "synthshield_public-0.5": (0.47, 0.939), "synthshield_tabdiff-0.5": (0.66, 0.945),
-    "stop_at-2": (0.12, 0.875), "stop_at-4": (0.3, 0.922), "stop_at-8": (0.58, 0.943), "stop_at-16": (0.83, 0.953),
+    "fewer_epochs-2": (0.12, 0.875), "fewer_epochs-4": (0.3, 0.922), "fewer_epochs-8": (0.58, 0.943),
+    "fewer_epochs-16": (0.83, 0.953),
 }  # fmt: skip
-BASELINES = {d: accuracy for d, (_, accuracy) in SHIELDED.items() if d.startswith("stop_at-")}
+BASELINES = {d: accuracy for d, (_, accuracy) in SHIELDED.items() if d.startswith("fewer_epochs-")}
 CROSSED = ("none", "dmp", "synthshield-0.3", "synthshield-0.5", "synthshield-0.7", "synthshield_public-0.5")
 STRONG = ("loss", "rmia", "lira")
 

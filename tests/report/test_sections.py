@@ -126,11 +126,11 @@ def test_without_a_best_row_the_strongest_of_a_pair_is_its_highest() -> None:
 
 def test_at_matched_accuracy_both_sides_are_under_the_attack_strongest_on_the_defence(view: View) -> None:
     line = texts(matched(view), "synthshield-0.7")
-    theirs = view.row("auc", "stop_at-4", "rmia", True)
+    theirs = view.row("auc", "fewer_epochs-4", "rmia", True)
     change = view.results.find(
-        metric="auc-difference", defence="synthshield-0.7", attack="rmia", against="stop_at-4"
+        metric="auc-difference", defence="synthshield-0.7", attack="rmia", against="fewer_epochs-4"
     )
-    assert line["Baseline"] == "stop_at-4"
+    assert line["Baseline"] == "fewer_epochs-4"
     assert line["AUC, baseline"] == show(theirs).value
     assert line["AUC, change"] == show(change[0]).value == "+.027"
     assert line["Accuracy, change"] == "−0.1 points"
@@ -189,7 +189,7 @@ def test_differences_from_baselines_do_not_pass_for_differences_from_no_defence(
 def test_the_summary_of_many_defences_groups_them(view: View) -> None:
     told = summary(view)
     assert "label_smoothing leaks more than no defence." in told
-    assert any(t.endswith("stop_at-8 and stop_at-16 leak less than no defence.") for t in told)
+    assert any(t.endswith("fewer_epochs-8 and fewer_epochs-16 leak less than no defence.") for t in told)
     (told_beside,) = (t for t in told if "the baseline at their accuracy" in t)
     assert (
         "synthshield-0.3 and synthshield-0.5 are not significantly different from the baseline" in told_beside
@@ -200,7 +200,7 @@ def test_the_summary_of_many_defences_groups_them(view: View) -> None:
         "Of the defences that leak less than the baseline at their accuracy, dp_sgd-noisy reduces leakage most"
         in text
     )
-    assert text.endswith("Beside stop_at-2, the baseline at its accuracy, it leaks less.")
+    assert text.endswith("Beside fewer_epochs-2, the baseline at its accuracy, it leaks less.")
 
 
 def test_the_head_names_a_defence_that_is_worth_its_accuracy(view: View) -> None:
@@ -214,12 +214,12 @@ def test_the_head_names_a_defence_that_is_worth_its_accuracy(view: View) -> None
     assert "at their accuracy, synthshield_public-0.5 reduces leakage most" in one
     none = told("dp_sgd-noisy", "synthshield_public-0.5")
     assert "No defence is shown to leak less than the baseline at its accuracy. synthshield-0.7" in none
-    assert none.endswith("Beside stop_at-4, the baseline at its accuracy, it leaks more.")
+    assert none.endswith("Beside fewer_epochs-4, the baseline at its accuracy, it leaks more.")
 
 
 def test_a_baseline_is_never_the_defence_that_reduces_leakage_most(view: View) -> None:
     rows = [r for r in view.results.rows if r.defence != "dp_sgd-noisy"]
-    assert "stop_at-2 reduces" not in verdict(View(replace(view.results, rows=rows))).text
+    assert "fewer_epochs-2 reduces" not in verdict(View(replace(view.results, rows=rows))).text
 
 
 def test_the_two_parts_of_the_leakage_are_those_of_the_strongest_attack(view: View) -> None:

@@ -105,15 +105,15 @@ class Bucket:
         }
 
     @contextmanager
-    def helper(self, name: str) -> Iterator[subprocess.Popen[str]]:
-        """A helper, which has claimed its first model when the block begins."""
+    def worker(self, name: str) -> Iterator[subprocess.Popen[str]]:
+        """A worker, which has claimed its first model when the block begins."""
         own = self.folder / name
         own.mkdir()
         command = [sys.executable, "-m", "leakbench", "work", str(self.study), "--store", self.url]
         command += ["--log", str(own / "log.jsonl")]
-        with (own / "said").open("w") as said, _process(command, self.environment(name), said) as helper:
-            _wait_for(lambda: self.claims() or helper.poll() is not None, 120)
-            yield helper
+        with (own / "said").open("w") as said, _process(command, self.environment(name), said) as worker:
+            _wait_for(lambda: self.claims() or worker.poll() is not None, 120)
+            yield worker
 
     def run(self, name: str, store: str | None = None) -> Results:
         """What a run finds, on a store of its own if one is given."""
@@ -156,11 +156,11 @@ class Bucket:
 
 @pytest.fixture(scope="module")
 def bucket(server: str, tmp_path_factory: pytest.TempPathFactory) -> Bucket:
-    """One on which a run and a helper have done the study together."""
+    """One on which a run and a worker have done the study together."""
     bucket = Bucket(server, "shared", tmp_path_factory.mktemp("shared"))
-    with bucket.helper("helper") as helper:
+    with bucket.worker("worker") as worker:
         bucket.run("run")
-        assert helper.wait(60) == 0, (bucket.folder / "helper" / "said").read_text()
+        assert worker.wait(60) == 0, (bucket.folder / "worker" / "said").read_text()
     return bucket
 
 
@@ -168,10 +168,10 @@ def _timeless(results: Results) -> list[Row]:
     return [row for row in results.rows if not row.metric.startswith(("train_", "latency_"))]
 
 
-def test_a_run_and_a_helper_find_what_one_finds_alone_and_make_each_entry_once(bucket: Bucket) -> None:
-    shares = [bucket.trained(name) for name in ("run", "helper")]
+def test_a_run_and_a_worker_find_what_one_finds_alone_and_make_each_entry_once(bucket: Bucket) -> None:
+    shares = [bucket.trained(name) for name in ("run", "worker")]
     assert all(shares) and sum(map(len, shares)) == MODELS
-    made = Counter((e["kind"], e["key"]) for name in ("run", "helper") for e in bucket.said(name, "stored"))
+    made = Counter((e["kind"], e["key"]) for name in ("run", "worker") for e in bucket.said(name, "stored"))
     store = bucket.downloaded()
     kinds = {kind for kind, _ in made}
     there = {(kind, entry.path.name) for kind in kinds for entry in store.entries(kind)}  # verified
@@ -187,7 +187,7 @@ def test_a_run_elsewhere_makes_nothing_again(bucket: Bucket) -> None:
 
 
 def test_a_damaged_object_is_named_once_and_that_entry_alone_is_made_again(bucket: Bucket) -> None:
-    key = min(bucket.trained("run", "helper"))
+    key = min(bucket.trained("run", "worker"))
     path = f"{bucket.url}/models/{key}/weights.safetensors"
     whole = bucket.files.cat_file(path)
     bucket.files.pipe_file(path, whole[:-1] + bytes([whole[-1] ^ 1]))
@@ -201,21 +201,21 @@ def test_a_damaged_object_is_named_once_and_that_entry_alone_is_made_again(bucke
     assert not bucket.said("after", "damaged") and not bucket.said("after", "stored")
 
 
-def test_what_a_killed_helper_had_claimed_is_made_by_the_run(server: str, tmp_path: Path) -> None:
+def test_what_a_killed_worker_had_claimed_is_made_by_the_run(server: str, tmp_path: Path) -> None:
     bucket = Bucket(server, "killed", tmp_path)
-    with bucket.helper("helper") as helper:
-        helper.send_signal(signal.SIGKILL)
-        helper.wait()
+    with bucket.worker("worker") as worker:
+        worker.send_signal(signal.SIGKILL)
+        worker.wait()
     died = time.time()
-    lost = bucket.claims() - set(bucket.trained("helper"))
+    lost = bucket.claims() - set(bucket.trained("worker"))
     assert lost
     bucket.run("run")
     taken = [line for line in bucket.said("run", "trained") if line["key"] in lost]
     assert {line["key"] for line in taken} == lost
     renewed = died - LEASE / 3  # at the earliest
     assert all(_seconds(line["time"]) > renewed + LEASE for line in taken)
-    assert Counter(bucket.trained("run", "helper")).most_common(1)[0][1] == 1
-    assert len(bucket.trained("run", "helper")) == MODELS and not bucket.claims()
+    assert Counter(bucket.trained("run", "worker")).most_common(1)[0][1] == 1
+    assert len(bucket.trained("run", "worker")) == MODELS and not bucket.claims()
 
 
 @pytest.mark.parametrize(

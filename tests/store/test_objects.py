@@ -242,12 +242,12 @@ epochs = 4
 """
 
 
-def test_a_run_and_a_helper_with_caches_of_their_own_share_a_study(url: str, tmp_path: Path, capsys) -> None:
+def test_a_run_and_a_worker_with_caches_of_their_own_share_a_study(url: str, tmp_path: Path, capsys) -> None:
     file = tmp_path / "study.toml"
     file.write_text(STUDY)
     url = url.replace("service:", "file:")  # which the other process knows too
     command = [sys.executable, "-m", "leakbench", "work", str(file), "--store", url]
-    helped = os.environ | {"LEAKBENCH_CACHE": str(tmp_path / "helper"), "OMP_NUM_THREADS": "1"}
+    helped = os.environ | {"LEAKBENCH_CACHE": str(tmp_path / "worker"), "OMP_NUM_THREADS": "1"}
     subprocess.run(command, env=helped, check=True, timeout=120)
     log = tmp_path / "log.jsonl"
     with pytest.MonkeyPatch.context() as here, logged_to(log):

@@ -137,8 +137,8 @@ def test_another_spec_under_the_key_shows_the_difference(store, entry):
     entry.path.rename(entry.path.parent / content_key(other))
     with pytest.raises(StoreError) as error:
         store.get("models", other)
-    assert "recipe.lr: asked 0.2, stored 0.1" in str(error.value)
-    assert "new: asked true, stored nothing" in str(error.value)
+    assert "recipe.lr: wanted 0.2, stored 0.1" in str(error.value)
+    assert "new: wanted true, stored nothing" in str(error.value)
     assert "hidden" not in str(error.value) and "seed" not in str(error.value)
     with pytest.raises(StoreError, match=f"holds the entry {content_key(SPEC)}"):
         list(store.entries("models"))

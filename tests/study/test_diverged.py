@@ -175,7 +175,7 @@ def test_a_defence_whose_only_target_diverged_is_left_out(tmp_path: Path, poison
     assert results.find(defence="none", attack="loss", metric="auc", adaptive=True)
 
 
-def test_a_committee_with_a_diverged_network_has_diverged(tmp_path: Path, poison: Poison) -> None:
+def test_an_ensemble_with_a_diverged_network_has_diverged(tmp_path: Path, poison: Poison) -> None:
     network = derive(SEEDS[1], 0, "network", 2)
     poison(lambda job: job.seed == network)
     selena = {"name": "selena", "size": 4, "leaves_out": 2}

@@ -64,7 +64,7 @@ def _command(tmp_path: Path, content: str = STUDY) -> list[str]:
 
 @pytest.mark.slow
 def test_killed_at_fifty_random_moments_it_ends_as_if_it_had_not_been(tmp_path: Path) -> None:
-    """Each run is killed, alone or with its helper, shortly after it has stored nothing or one entry."""
+    """Each run is killed, alone or with its worker, shortly after it has stored nothing or one entry."""
     study, store, rng = Study.load(_write(tmp_path, KILLED)), tmp_path / "store", np.random.default_rng(0)
     expected = run(study, tmp_path / "fresh")
     kept: dict[Path, int] = {}

@@ -98,7 +98,7 @@ def test_a_worker_that_is_told_a_study_has_no_right_of_its_own(folder: Path) -> 
 
 def test_nothing_in_the_current_folder_stands_in_for_a_package(folder: Path) -> None:
     executor = LocalExecutor(2)
-    with executor.helping(TABLE | {"seed": "none"}, "store") as (worker,):
+    with executor.start_workers(TABLE | {"seed": "none"}, "store") as (worker,):
         worker.wait(60)
     assert len(executor.lost) == 1 and "seed" in executor.lost[0]
     subprocess.run([sys.executable, "-m", "leakbench", "--version"], check=True, stdout=subprocess.DEVNULL)
@@ -120,7 +120,7 @@ def test_workers_import_what_was_allowed_from_the_current_folder(folder: Path) -
     table = TABLE | {"architecture": {"name": "custom", "factory": "own:make"}}
     study = Study.of(table, allow_imports=True)
     executor = LocalExecutor(2)
-    with executor.helping(study.describe(), str(folder / "store")) as (worker,):
+    with executor.start_workers(study.describe(), str(folder / "store")) as (worker,):
         assert worker.wait(120) == 0
     assert executor.lost == []
     assert len(list(folder.glob("*.made"))) == 1 and _ran(folder) == []

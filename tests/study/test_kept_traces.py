@@ -39,7 +39,7 @@ def test_a_model_that_is_gone_on_with_keeps_its_traces(tmp_path: Path) -> None:
 
 
 def test_a_study_says_how_much_loss_its_members_lost(tmp_path: Path) -> None:
-    defences = ["none", {"name": "stop_at", "epochs": 1}, {"name": "mixup"}, {"name": "temperature"}]
+    defences = ["none", {"name": "fewer_epochs", "epochs": 1}, {"name": "mixup"}, {"name": "temperature"}]
     study = Study.of(TABLE | {"defences": defences})
     results = run(study, tmp_path)
     dataset = load(study.file.data)

@@ -22,7 +22,7 @@ TABLE = {
 
 @pytest.fixture
 def trainer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Trainer:
-    """Four models of 150 records each; a machine of 8 cores, on which helpers start in 2 seconds."""
+    """Four models of 150 records each; a machine of 8 cores, on which workers start in 2 seconds."""
     monkeypatch.setattr(pace, "cores", lambda: 8)
     monkeypatch.setattr(pace, "START", 2.0)
     return open_trainer(Study.of(TABLE), tmp_path)
@@ -31,14 +31,14 @@ def trainer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Trainer:
 @pytest.mark.parametrize(
     ("one_pass", "processes"), [(0.2, 8), (0.05, 1)]
 )  # 4 models, 5 epochs: 4 and 1 seconds
-def test_helpers_come_where_training_takes_longer_than_their_start(
+def test_workers_start_where_training_takes_longer_than_their_start(
     trainer: Trainer, monkeypatch: pytest.MonkeyPatch, one_pass: float, processes: int
 ) -> None:
     monkeypatch.setattr(pace, "seconds_each", lambda dataset, jobs: one_pass)
     assert fastest_processes(trainer, [Study.of(TABLE).recipe]) == processes
 
 
-def test_nobody_helps_where_nothing_is_left_or_a_card_trains(
+def test_there_are_no_workers_where_nothing_is_left_or_a_gpu_trains(
     trainer: Trainer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pace, "seconds_each", lambda dataset, jobs: 1000.0)

@@ -26,7 +26,7 @@ TABLE = {
     "architecture": {"hidden": [64]},
     "stages": [{"stage": "train", "epochs": 25}],
     "attacks": ["lira", "lira_offline"],
-    "frontier": ["stop_at", "none"],
+    "frontier": ["fewer_epochs", "none"],
     "cross": ["synthshield", "synthshield-0.8"],
     "defences": [
         {"name": "pruning"},
@@ -41,7 +41,7 @@ TABLE = {
         {"name": "synthshield", "label": "synthshield-0.8", "epochs": 3, "generator": VAE, "sparsity": 0.8},
         {"name": "synthetic_only", "label": "copies", "generator": "bootstrap"},
         {"name": "synthetic_only", "label": "disjoint", "generator": "bootstrap", "fitted_on": "public"},
-        {"name": "stop_at", "epochs": 12},
+        {"name": "fewer_epochs", "epochs": 12},
         {
             "label": "pruned, DP",
             "chain": ["pruning", {"name": "dp_sgd", "stages": "last", "batch_size": 175}],
@@ -161,10 +161,10 @@ def test_each_defence_is_compared_at_its_accuracy(results: Results) -> None:
     """With the first of the frontier (least trained first) that is as accurate within a point, else the nearest."""
     accuracy = {row.defence: row.value for row in results.find(metric="accuracy")}
     rows = {row.defence: row for row in results.find(metric="accuracy_difference")}
-    assert rows.keys() == accuracy.keys() - {"none", "stop_at"}
+    assert rows.keys() == accuracy.keys() - {"none", "fewer_epochs"}
     for label, row in rows.items():
-        nearest = min(("stop_at", "none"), key=lambda other: abs(accuracy[other] - accuracy[label]))
-        enough = [other for other in ("stop_at", "none") if accuracy[other] >= accuracy[label] - 0.01]
+        nearest = min(("fewer_epochs", "none"), key=lambda other: abs(accuracy[other] - accuracy[label]))
+        enough = [other for other in ("fewer_epochs", "none") if accuracy[other] >= accuracy[label] - 0.01]
         nearest = enough[0] if enough else nearest
         assert row.against == nearest
         assert (
@@ -172,7 +172,7 @@ def test_each_defence_is_compared_at_its_accuracy(results: Results) -> None:
         )
         assert results.find(defence=label, metric="auc-difference", attack="lira", against=nearest)
         assert results.find(defence=label, metric="auc-difference", attack="lira", against=None)  # from none
-    assert {row.against for row in rows.values()} == {"none", "stop_at"}
+    assert {row.against for row in rows.values()} == {"none", "fewer_epochs"}
 
 
 def test_leakage_is_split_between_generator_and_weights(results: Results) -> None:

@@ -24,7 +24,7 @@ TABLE = {
     "design": {"name": "random_half", "models": 4},
     "architecture": {"hidden": [16]},
     "stages": [{"epochs": 5}],
-    "defences": ["none", {"name": "rounding", "decimals": 2}, {"name": "stop_at", "epochs": 3}],
+    "defences": ["none", {"name": "rounding", "decimals": 2}, {"name": "fewer_epochs", "epochs": 3}],
     "attacks": ["loss", "logistic_regression"],
 }
 
@@ -101,7 +101,7 @@ CHANGES = [
     {"attacks": ["loss", {"name": "logistic_regression", "penalty": 0.1}]},
     {"query": {"views": ["identity", "shift:1,0"]}},
     {"defences": ["none", {"name": "rounding", "decimals": 1}]},
-    {"stages": [{"epochs": 6}]},  # of stop_at only the shadow models of the non-adaptive attacker change
+    {"stages": [{"epochs": 6}]},  # of fewer_epochs only the shadow models of the non-adaptive attacker change
 ]
 
 

@@ -141,7 +141,7 @@ def test_progress_follows_the_store_whoever_fills_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("cores", "shared"), [(1, [2, 2, 4]), (2, [1, 1, 1, 1, 2, 1, 1]), (3, [1, 1, 1, 1, 2, 1, 1])]
 )
-def test_a_committee_s_models_are_shared_out_evenly_and_first(
+def test_an_ensemble_s_models_are_shared_out_evenly_and_first(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cores: int, shared: list[int]
 ) -> None:
     """A process that takes all of the dearest models last leaves the others idle, or of all at once."""

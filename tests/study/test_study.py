@@ -127,7 +127,7 @@ def test_defences_compose_in_the_order_given() -> None:
 
 @pytest.mark.parametrize("path", sorted(STUDIES.rglob("*.toml")), ids=lambda path: path.stem)
 def test_a_study_is_made_again_from_what_it_says_of_itself(path: Path) -> None:
-    """Helper processes are told their study so."""
+    """Worker processes read their study so."""
     study = Study.load(path)
     assert Study.of(json.loads(json.dumps(study.describe()))).file == study.file
 

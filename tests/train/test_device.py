@@ -1,6 +1,6 @@
 """Engines: what they refuse, what their models' keys hold, and that a step stays on its device.
 
-A step on the device "meta", which has shapes and no numbers, fails as on a card where a tensor is left elsewhere.
+A step on the device "meta", which has shapes and no numbers, fails as on a GPU where a tensor is left elsewhere.
 """
 
 import dataclasses
@@ -89,8 +89,8 @@ def test_what_an_engine_cannot_be_is_said(values, said):
         Engine(**values)
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a card")
-def test_a_card_that_is_not_there_is_said_before_anything_is_trained(digits, make_jobs):
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_gpu_that_is_not_there_is_said_before_anything_is_trained(digits, make_jobs):
     jobs = make_jobs(Recipe(SMALL, (Train(epochs=1),)), 1)
     with pytest.raises(InputError, match=r'found none; set engine.device = "cpu"'):
         train_group(digits, [dataclasses.replace(job, engine=Engine("cuda")) for job in jobs])

@@ -40,7 +40,7 @@ def test_the_student_learns_the_teachers_answers_and_not_the_labels(digits):
 
 
 def test_only_the_records_of_which_the_teacher_is_surest_are_kept(digits):
-    model = start(digits, make_job(keep=0.25))
+    model = start(digits, make_job(keep_fraction=0.25))
     found = material(digits, [model], 1)
     p = inferred(model.network, torch.from_numpy(digits.x[:300])).double().softmax(1).numpy()
     entropy = -(p * np.log(p)).sum(axis=1)

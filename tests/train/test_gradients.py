@@ -11,9 +11,9 @@ from torch.nn.utils.parametrize import register_parametrization
 
 from leakbench.core.errors import InputError
 from leakbench.train.gradients import log_gradient_norms
-from leakbench.train.networks.answers import CommitteeNetwork, MonteCarloNetwork
 from leakbench.train.networks.build import initialised, loaded, unset
 from leakbench.train.networks.headed import Headed, SurrogateHead
+from leakbench.train.networks.mean_softmax import EnsembleNetwork, MonteCarloNetwork
 from leakbench.train.recipe import Architecture
 
 N, CLASSES = 7, 4
@@ -81,7 +81,7 @@ def network(kind):
         return initialised(unset(architecture, shape, CLASSES), torch.Generator().manual_seed(seed))
 
     if kind == "ensemble":
-        return architecture, CommitteeNetwork([one(1), one(2)])
+        return architecture, EnsembleNetwork([one(1), one(2)])
     if kind == "monte_carlo":
         kept = torch.rand((3, 14), generator=torch.Generator().manual_seed(3)) < 0.6
         return architecture, MonteCarloNetwork(one(1), kept, MLP.dropout)

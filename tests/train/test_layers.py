@@ -104,7 +104,7 @@ def test_a_product_joins_a_total_in_place(shape, onednn):
     torch.testing.assert_close(total.double(), expected, rtol=1e-5, atol=1e-4)
 
 
-def test_narrow_layers_are_left_to_mkl_on_every_processor():
+def test_narrow_layers_are_left_to_mkl_on_every_cpu():
     with patch.object(products, "_onednn_is_faster", lambda: True):
         assert wide(torch.empty(K, B, 256), 128) and not wide(torch.empty(K, B, 256), 127)
 
@@ -122,7 +122,7 @@ def test_onednn_has_the_wide_layers_where_mkl_uses_half_of_the_vector_unit(vendo
     told = {"vendor_id": vendor, "cpu family": family} if vendor else {}
     for vectors in ("AVX512", "AVX2"):
         with (
-            patch.object(products, "processor", lambda: told),
+            patch.object(products, "cpu_info", lambda: told),
             patch("torch.backends.cpu.get_cpu_capability", lambda vectors=vectors: vectors),
         ):
             expected = faster and vectors == "AVX512" and torch.backends.mkldnn.is_available()

@@ -16,8 +16,8 @@ from leakbench.train import run_stages as stages
 from leakbench.train.job import Job, diverged, groups
 from leakbench.train.losses import LOSSES, CrossEntropy
 from leakbench.train.model import start
-from leakbench.train.networks.answers import CommitteeNetwork
 from leakbench.train.networks.build import laid_out, loaded
+from leakbench.train.networks.mean_softmax import EnsembleNetwork
 from leakbench.train.query import predict_logits
 from leakbench.train.recipe import Architecture, Distill, Finetune, Generate, Prune, Recipe, Train
 from leakbench.train.recipe.settings import Augment, Optimiser, Schedule
@@ -137,7 +137,12 @@ FEATURES = {
     ),
     "distilled": Recipe(
         SMALL,
-        (BASE, Distill(epochs=3, batch_size=32, temperature=3.0, keep=0.8, optimiser=Optimiser(lr=0.02))),
+        (
+            BASE,
+            Distill(
+                epochs=3, batch_size=32, temperature=3.0, keep_fraction=0.8, optimiser=Optimiser(lr=0.02)
+            ),
+        ),
     ),
 }
 
@@ -252,8 +257,8 @@ def test_convolutions_are_laid_out_channels_last_and_a_factory_s_are_not(digits,
     network.from_factory = True
     contiguous = network.to(memory_format=torch.contiguous_format)
     assert laid_out(contiguous).second.weight.is_contiguous()
-    committee = laid_out(CommitteeNetwork([contiguous]))
-    assert [part.is_contiguous() for part in committee.parameters()] == [True] * 6
+    ensemble = laid_out(EnsembleNetwork([contiguous]))
+    assert [part.is_contiguous() for part in ensemble.parameters()] == [True] * 6
 
 
 def test_another_seed_gives_another_model(digits, make_jobs):

@@ -10,7 +10,7 @@ from torch import nn
 from leakbench.core.errors import InputError
 from leakbench.signals.views import View
 from leakbench.train.networks.build import initialised, loaded, unset
-from leakbench.train.query import answerer, interleaved, predict_logits
+from leakbench.train.query import interleaved, latency_call, predict_logits
 from leakbench.train.random_streams import ModelStreams, generator
 from leakbench.train.recipe import Architecture
 from leakbench.train.recipe.settings import Augment
@@ -125,7 +125,7 @@ def test_latency_is_positive_and_grows_with_the_batch():
     architecture = Architecture(hidden=(256, 256))
     network = initialised(unset(architecture, (64,), 10), generator(0, "init"))
     weights = {name: value.numpy() for name, value in network.state_dict().items()}
-    calls = [answerer(np.zeros((10, 64), np.float32), 10, architecture, weights, n) for n in (1, 1024)]
+    calls = [latency_call(np.zeros((10, 64), np.float32), 10, architecture, weights, n) for n in (1, 1024)]
     one, many = interleaved(calls, repeats=20)
     assert len(one) == 20 and (one > 0).all() and np.median(one) < np.median(many)
 
@@ -145,6 +145,6 @@ def test_an_answer_is_the_models_through_the_output_map():
     architecture, x = Architecture(hidden=(5,)), np.random.default_rng(0).random((3, 64), np.float32)
     network = initialised(unset(architecture, (64,), 10), generator(0, "init"))
     weights = {name: value.numpy() for name, value in network.state_dict().items()}
-    answer = answerer(x, 10, architecture, weights, 7, lambda z: 2 * z)()
+    answer = latency_call(x, 10, architecture, weights, 7, lambda z: 2 * z)()
     expected = predict_logits(x, 10, architecture, weights, np.arange(7) % 3)[0]
     np.testing.assert_allclose(answer, 2 * expected, rtol=1e-6)

@@ -79,7 +79,7 @@ def test_they_are_those_of_the_last_stage_on_members(digits, make_jobs, alone):
     [
         dataclasses.replace(FULL, augment=Augment(mixup=1.0)),
         dataclasses.replace(FULL, privacy=Privacy()),
-        Distill(epochs=1, keep=0.5),
+        Distill(epochs=1, keep_fraction=0.5),
     ],
     ids=["mixup", "privacy", "some left out"],
 )

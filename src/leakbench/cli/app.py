@@ -120,27 +120,27 @@ def run(
         typer.Option(
             metavar="N",
             min=1,
-            help="Processes that train; with ray, the helpers.",
+            help="Processes that train; with ray, the workers.",
             show_default="what a short measurement favours, or has room",
         ),
     ] = None,
     executor: Annotated[
-        str, typer.Option(metavar="NAME", help="Where helpers run: local, or ray.")
+        str, typer.Option(metavar="NAME", help="Where workers run: local, or ray.")
     ] = "local",
     address: Annotated[
         str | None,
         typer.Option(metavar="ADDRESS", help="The Ray cluster, as host:port.", show_default="the one around"),
     ] = None,
     cpus: Annotated[
-        int | None, typer.Option(metavar="N", min=1, help="CPUs of each Ray helper.", show_default="1")
+        int | None, typer.Option(metavar="N", min=1, help="CPUs of each Ray worker.", show_default="1")
     ] = None,
     gpus: Annotated[
         float | None,
         typer.Option(
             metavar="N",
             min=0,
-            help="GPUs of each Ray helper, or a share of one.",
-            show_default="1 where the study's engine is a card, else 0",
+            help="GPUs of each Ray worker, or a share of one.",
+            show_default="1 where the study's engine is a GPU, else 0",
         ),
     ] = None,
     dry_run: Annotated[
@@ -155,7 +155,7 @@ def run(
     Every model is kept in the store as soon as it is trained, and what was found about every defence. A run that
     was stopped continues where it was, and a study that changes one defence trains and attacks only that one. While
     it runs, DIR/unfinished holds a report of what there is, and DIR/log.jsonl what happened when. `leakbench work`
-    helps from other terminals and other machines.
+    adds workers from other terminals and other machines.
 
     \b
     Examples:
@@ -182,12 +182,12 @@ def run(
         terminal.show_forecast(forecast(planned, store, dataset))
         terminal.show_notes(dataset.notes)
         return
-    card = planned.file.engine.device == "cuda"
-    helping = chosen_executor(executor, address, processes, cpus, gpus, card)
+    on_gpu = planned.file.engine.device == "cuda"
+    chosen = chosen_executor(executor, address, processes, cpus, gpus, on_gpu)
     progress, unfinished = terminal.progress(), PartialReport(out)
     try:
         with logged_to(log):
-            results = leakbench.run(planned, store, progress, processes, helping, unfinished)
+            results = leakbench.run(planned, store, progress, processes, chosen, unfinished)
     finally:
         progress.done()
     page = results.save(out)
@@ -205,10 +205,10 @@ def work(
         str | None, typer.Option(metavar="FILE", help="Append what happens to this file, in JSON lines.")
     ] = None,
 ) -> None:
-    """Help a run of the same study on the same store.
+    """Run a worker for a run of the same study on the same store.
 
-    Trains, asks and attacks what no other process has begun, here or on another machine, and ends when all is
-    done. The run may begin before or after; whatever a helper leaves undone, the run does itself.
+    The worker trains, queries and attacks what no other process has claimed, here or on another machine. It ends when
+    nothing is left. The run may start before or after it, and does whatever the worker leaves undone.
 
     \b
     Examples:
@@ -218,18 +218,18 @@ def work(
     import leakbench
 
     from ..core.log import logged_to
-    from ..pipeline.executors.local import told
-    from ..pipeline.worker import work as help_with
+    from ..pipeline.executors.local import read_study
+    from ..pipeline.worker import work as run_worker
 
     if log is not None and Path(log).is_file():  # not a pipe, nor a terminal
         check_log(Path(log).resolve())
     check_store(store)
     if study == "-":
-        planned = leakbench.Study.of(told(), allow_imports)
+        planned = leakbench.Study.of(read_study(), allow_imports)
     else:
         planned = leakbench.Study.load(study, changes or (), allow_imports)
     with logged_to(log):
-        help_with(planned, store)
+        run_worker(planned, store)
 
 
 @app.command()

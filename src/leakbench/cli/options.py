@@ -43,12 +43,12 @@ AllowImports = Annotated[
 def chosen_executor(
     name: str,
     address: str | None,
-    helpers: int | None,
+    workers: int | None,
     cpus: int | None,
     gpus: float | None,
-    card: bool,
+    on_gpu: bool,
 ) -> "Executor | None":
-    """What brings helpers; None for processes of this machine. With `card` each needs one, unless `gpus` says else."""
+    """The executor; None for processes of this machine. `on_gpu`: each worker has one GPU, unless `gpus` is given."""
     if name == "local":
         if (address, cpus, gpus) != (None, None, None):
             raise InputError("--address, --cpus and --gpus are about a Ray cluster; add --executor ray")
@@ -58,7 +58,7 @@ def chosen_executor(
     require("ray")
     from ..pipeline.executors.ray import RayExecutor
 
-    return RayExecutor(address or "auto", cpus or 1, float(card) if gpus is None else gpus, helpers)
+    return RayExecutor(address or "auto", cpus or 1, float(on_gpu) if gpus is None else gpus, workers)
 
 
 def shares(text: str) -> tuple[float, float]:

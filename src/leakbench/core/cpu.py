@@ -16,14 +16,14 @@ def cores() -> int:
 
 
 def allowed() -> int:
-    """How many threads this process may use: torch's number, which tells a helper's share, or else one a core."""
+    """The number of threads of this process: torch's, which is a worker's share, or else one per core."""
     torch = sys.modules.get("torch")
     return cores() if torch is None else int(torch.get_num_threads())
 
 
 @cache
-def processor() -> dict[str, str]:
-    """What Linux tells of this machine's processor, by its names for it; nothing elsewhere."""
+def cpu_info() -> dict[str, str]:
+    """The fields of /proc/cpuinfo for the last core; empty where there is no such file."""
     cpuinfo = Path("/proc/cpuinfo")
     if not cpuinfo.exists():
         return {}

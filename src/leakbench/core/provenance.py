@@ -12,7 +12,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from .cpu import processor
+from .cpu import cpu_info
 
 PACKAGES = (
     "leakbench", "numpy", "scipy", "scikit-learn", "pyarrow", "torch", "safetensors", "torch-pruning", "torchvision",
@@ -23,14 +23,14 @@ VECTORS = {"avx512f": ", AVX-512", "avx2": ", AVX2"}  # by their flag, the wides
 
 
 class Clock:
-    """Wall-clock and processor time since it was made."""
+    """Wall-clock and CPU time since it was made."""
 
     def __init__(self) -> None:
         self.started = datetime.now(UTC)
         self._wall, self._cpu = time.perf_counter(), time.process_time()
 
     def read(self) -> dict[str, Any]:
-        """Start (ISO 8601, UTC), seconds of wall clock and of processor time."""
+        """Start (ISO 8601, UTC), seconds of wall-clock and of CPU time."""
         return {
             "started": self.started.isoformat(timespec="seconds"),
             "seconds": round(time.perf_counter() - self._wall, 2),
@@ -76,24 +76,24 @@ def _versions() -> dict[str, str]:
 
 
 def hardware() -> dict[str, Any]:
-    """System, processor, how many cores it has, and the card that torch has used."""
+    """The system, the CPU, its number of cores, and the GPU that torch has used."""
     return {
         "system": f"{platform.system()} {platform.machine()}",
-        "processor": _processor(),
+        "cpu": _cpu(),
         "cores": os.cpu_count(),
-        **_card(),
+        **_gpu(),
     }
 
 
-def _card() -> dict[str, str]:
+def _gpu() -> dict[str, str]:
     torch = sys.modules.get("torch")  # which an audit does not import
     used = torch is not None and torch.cuda.is_available() and torch.cuda.is_initialized()
-    return {"card": torch.cuda.get_device_name()} if torch is not None and used else {}
+    return {"gpu": torch.cuda.get_device_name()} if torch is not None and used else {}
 
 
-def _processor() -> str:
-    """Its name, its family, for some machines keep the name to themselves, and the widest vectors that it has."""
-    about = processor()
+def _cpu() -> str:
+    """The name of the CPU, its family (some machines hide the name), and its widest vectors."""
+    about = cpu_info()
     flags = about.get("flags", "").split()
     vectors = next((name for flag, name in VECTORS.items() if flag in flags), "")
     name = about.get("model name", platform.processor() or "unknown")

@@ -25,7 +25,7 @@ OUTPUTS = (
     "entropy_gap",
     "js_entropy",
     "js_cross_entropy",
-    "tail_absence@fnr=0.01",
+    "tnr@fnr=0.01",
     "loss_trace_iqr",
     "loss_trace_iqr_p99",
 )  # what the released answers give away by themselves; `attack` is None

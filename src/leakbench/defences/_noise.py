@@ -10,7 +10,7 @@ from ..signals.statistics import log_softmax
 from ..signals.types import Array
 from ._simplex import log_distribution, probabilities
 from .base import Defence
-from .defender import Defender, Map
+from .defender import Defender, Transform
 
 
 @dataclass(frozen=True)
@@ -35,12 +35,12 @@ class Noise(Defence):
             raise InputError(f"queries must be at least 1 a record, got {self.queries}")
 
     @property
-    def asked(self) -> int:
+    def queries_per_record(self) -> int:
         return 1 if self.memoised else self.queries
 
-    def release(self, owner: Defender) -> Map:
+    def release(self, defender: Defender) -> Transform:
         def released(logits: Array) -> Array:
-            rng = owner.stream("noise", 0 if self.memoised else owner.repeat)
+            rng = defender.stream("noise", 0 if self.memoised else defender.repeat)
             return log_distribution(probabilities(logits) + self.noise(rng, logits.shape))
 
         return released
@@ -51,7 +51,7 @@ class Noise(Defence):
         Of answers that are averaged over n questions the noise is sqrt(n) times smaller.
         """
         with np.errstate(divide="ignore"):
-            floor = np.log(self.scale / np.sqrt(self.asked) / 2)
+            floor = np.log(self.scale / np.sqrt(self.queries_per_record) / 2)
         return np.asarray(np.maximum(log_softmax(released), floor))
 
     def noise(self, rng: np.random.Generator, shape: tuple[int, ...]) -> Array:

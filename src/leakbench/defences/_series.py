@@ -41,7 +41,7 @@ def polynomial_matrix(classes: int, degree: int) -> Array:
 
 
 def one_step_ahead(u: Array, psi: Array, rank: int) -> Array:
-    """The series [B, L] as linear dynamics of its observables psi [B, d, L] foretell it, each sample from the last.
+    """The series [B, L] as linear dynamics of its observables psi [B, d, L] predict it, each sample from the last.
 
     K = Psi_1.. Psi_0..^+ moves the observables on by a step, and c = u Psi_0..^+ reads the series off them; the
     pseudo-inverse keeps the `rank` largest singular values. u_0 is read off, u_{k+1} = c K psi_k.

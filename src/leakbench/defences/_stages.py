@@ -5,7 +5,7 @@ from typing import Any, Literal, TypeVar
 
 from ..core.errors import InputError
 from ..train.losses import CrossEntropy, Loss
-from ..train.recipe import Committee, Finetune, Recipe, Source, Train
+from ..train.recipe import Ensemble, Finetune, Recipe, Source, Train
 
 Kind = TypeVar("Kind", bound=Train)
 
@@ -38,16 +38,16 @@ def like(stage: Train, kind: type[Kind], **changes: Any) -> Kind:
     return kind(**{**same, **changes})
 
 
-def as_committee(recipe: Recipe, size: int, leaves_out: int = 0) -> Recipe:
-    """`recipe` with a committee in place of its training. Raises InputError where it trains in several stages."""
+def as_ensemble(recipe: Recipe, size: int, leaves_out: int = 0) -> Recipe:
+    """`recipe` with an ensemble in place of its training. Raises InputError where it trains in several stages."""
     if len(recipe.training) != 1:
         raise InputError(
-            "a committee takes the place of one train stage, got a recipe with "
+            "an ensemble takes the place of one train stage, got a recipe with "
             f"{' and '.join(stage.stage for stage in recipe.training)}; put this defence first in the chain, or "
             "train in one stage"
         )
     stages = (
-        like(stage, Committee, size=size, leaves_out=leaves_out) if isinstance(stage, Train) else stage
+        like(stage, Ensemble, size=size, leaves_out=leaves_out) if isinstance(stage, Train) else stage
         for stage in recipe.stages
     )
     return replace(recipe, stages=tuple(stages))

@@ -5,7 +5,7 @@ from typing import ClassVar
 from ..core.registry import Plugin
 from ..signals.types import Array
 from ..train.recipe import Recipe
-from .defender import Defender, Map
+from .defender import Defender, Transform
 
 
 class Defence(Plugin):
@@ -25,7 +25,7 @@ class Defence(Plugin):
     canary: ClassVar[str] = "mislabelled"  # the kind of canary that shows its worst case
 
     @property
-    def asked(self) -> int:
+    def queries_per_record(self) -> int:
         """How often an attacker who knows the defence asks each record: more than once if answers are random."""
         return 1
 
@@ -37,7 +37,7 @@ class Defence(Plugin):
         """Released log-probabilities, up to a constant a row, from logits [..., N, C]. Default: unchanged."""
         return logits
 
-    def release(self, owner: Defender) -> Map:
+    def release(self, defender: Defender) -> Transform:
         """The output map of one model, whose owner may be asked for what it needs. Default: `output`.
 
         All records of a study go through the map at once, and so does all that is drawn for them.

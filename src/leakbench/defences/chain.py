@@ -12,7 +12,7 @@ from ..signals.types import Array
 from ..train.recipe import Recipe
 from . import DEFENCES
 from .base import Defence
-from .defender import Defender, Map
+from .defender import Defender, Transform
 
 
 @dataclass(frozen=True)
@@ -34,41 +34,41 @@ class DefenceChain:
             logits = part.output(logits)
         return logits
 
-    def release(self, owner: Defender) -> Map:
+    def release(self, defender: Defender) -> Transform:
         """The output map of one model: the parts' maps, first to last, each with the model behind those before it."""
-        released: Map = lambda logits: logits  # noqa: E731
+        released: Transform = lambda logits: logits  # noqa: E731
         for number, part in enumerate(self.parts):
-            released = _then(released, part.release(owner.behind(released, number, part.name)))
+            released = _then(released, part.release(defender.behind(released, number, part.name)))
         return released
 
     def inverse(self, released: Array) -> Array:
         """What an attacker who knows the maps makes of them: undone last to first."""
         return _undone(self.parts, released)
 
-    def observed(self, owner: Defender) -> Map:
+    def observed(self, defender: Defender) -> Transform:
         """From answers of one model to what an attacker who knows the maps makes of what is released.
 
-        Where a part answers at random, each record is asked about `asked` times, and the probabilities that this
-        part released are averaged.
+        Where the output of a part is random, each record is queried `queries_per_record` times. The probabilities that
+        this part releases are averaged.
         """
-        if self.asked == 1:
-            return _then(self.release(owner), self.inverse)
-        random = max(number for number, part in enumerate(self.parts) if part.asked > 1)
+        if self.queries_per_record == 1:
+            return _then(self.release(defender), self.inverse)
+        random = max(number for number, part in enumerate(self.parts) if part.queries_per_record > 1)
         before, after = self.parts[: random + 1], self.parts[random + 1 :]
-        maps = [self.release(owner.again(repeat)) for repeat in range(self.asked)]
+        maps = [self.release(defender.again(repeat)) for repeat in range(self.queries_per_record)]
 
         def seen(logits: Array) -> Array:
             total = np.zeros(logits.shape)
             for released in maps:
                 total += np.exp(log_softmax(_undone(after, released(logits))))
-            return _undone(before, np.log(total / self.asked))
+            return _undone(before, np.log(total / self.queries_per_record))
 
         return seen
 
     @property
-    def asked(self) -> int:
+    def queries_per_record(self) -> int:
         """How often an attacker who knows the defence asks each record."""
-        return max(part.asked for part in self.parts)
+        return max(part.queries_per_record for part in self.parts)
 
     @property
     def cached_per_model(self) -> bool:
@@ -106,7 +106,7 @@ class DefenceChain:
         return {"label": self.label, "parts": [part.describe() for part in self.parts]}
 
 
-def _then(first: Map, second: Map) -> Map:
+def _then(first: Transform, second: Transform) -> Transform:
     return lambda answers: second(first(answers))
 
 

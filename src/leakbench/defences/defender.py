@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ..core.seeds import derive, stream
 from ..signals.types import Array, Labels
 
-Map = Callable[[Array], Array]  # answers [..., N, C] to answers
+Transform = Callable[[Array], Array]  # answers [..., N, C] to answers
 
 
 class Records(NamedTuple):
@@ -25,7 +25,7 @@ class Defender:
     """The owner of one model, who defends it. Nothing is computed or copied before it is used."""
 
     seed: int
-    ask: Callable[[NDArray[np.float32]], Array]  # the model itself: records [n, ...] to logits [n, C]
+    query: Callable[[NDArray[np.float32]], Array]  # the model itself: records [n, ...] to logits [n, C]
     members: Callable[[], Records]  # what the model was trained on
     public: Callable[[], Records]  # what attacker and defender both own; empty where there is none
     repeat: int = 0  # which of an attacker's repeated questions about the same records this is
@@ -38,6 +38,6 @@ class Defender:
         """The same owner, asked about the same records once more."""
         return replace(self, repeat=repeat)
 
-    def behind(self, released: Map, *names: object) -> "Defender":
+    def behind(self, released: Transform, *names: object) -> "Defender":
         """The owner to a defence that comes after others: the model answers through `released`."""
-        return replace(self, seed=derive(self.seed, *names), ask=lambda x: released(self.ask(x)))
+        return replace(self, seed=derive(self.seed, *names), query=lambda x: released(self.query(x)))

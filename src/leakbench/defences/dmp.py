@@ -10,8 +10,8 @@ from .base import Defence
 class Dmp(Defence):
     r"""Distil the trained model into a fresh one, on synthetic records that the first one labels.
 
-    Formula: min KL(teacher(x~) || student(x~)) over synthetic x~, of which the share `keep` with the lowest
-             entropy of the teacher's answer is used; the student trains as the last training stage does
+    Formula: min KL(teacher(x~) || student(x~)) over synthetic x~, of which the share `keep_fraction` with the
+             lowest entropy of the teacher's answer is used; the student trains as the last training stage does
     Source:  Shejwalkar, Houmansadr 2021, arXiv 1906.06589 (Distillation for Membership Privacy)
     Differs: the transfer set is synthetic (theirs for CIFAR comes from a DCGAN); by default all of it is kept
     Limits:  Jagielski et al. 2023, arXiv 2303.03446: LiRA works through the student, even on records that it
@@ -25,11 +25,12 @@ class Dmp(Defence):
     fitted_on: Literal["members", "public"] = "members"
     size: float = 1.0
     temperature: float = 1.0
-    keep: float = 1.0
+    keep_fraction: float = 1.0
 
     def recipe(self, base: Recipe) -> Recipe:
         generate = Generate(generator=self.generator, fitted_on=self.fitted_on, size=self.size)
         last = base.training[-1]
         same = {f.name: getattr(last, f.name) for f in fields(Train) if f.name not in ("stage", "on")}
-        distill = Distill(**same, on="synthetic", temperature=self.temperature, keep=self.keep)
+        own = {"on": "synthetic", "temperature": self.temperature, "keep_fraction": self.keep_fraction}
+        distill = Distill(**(same | own))
         return replace(base, stages=(*base.stages, generate, distill))

@@ -3,7 +3,7 @@ from typing import ClassVar
 
 from ..core.checks import within
 from ..train.recipe import Recipe
-from ._stages import as_committee
+from ._stages import as_ensemble
 from .base import Defence
 
 
@@ -26,4 +26,4 @@ class Ensemble(Defence):
         within("size", self.size, 1)
 
     def recipe(self, base: Recipe) -> Recipe:
-        return as_committee(base, self.size)
+        return as_ensemble(base, self.size)

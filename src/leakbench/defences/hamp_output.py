@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from ..signals.types import Array
 from .base import Defence
-from .defender import Defender, Map
+from .defender import Defender, Transform
 
 BATCH = 1024  # random inputs in memory at once
 
@@ -29,15 +29,15 @@ class HampOutput(Defence):
     changes_output: ClassVar[bool] = True
     cached_per_model: ClassVar[bool] = True
 
-    def release(self, owner: Defender) -> Map:
-        draw = _drawer(owner.members().x)
+    def release(self, defender: Defender) -> Transform:
+        draw = _drawer(defender.members().x)
 
         def released(logits: Array) -> Array:
-            rng, rows = owner.stream("random inputs"), logits.reshape(-1, logits.shape[-1])
+            rng, rows = defender.stream("random inputs"), logits.reshape(-1, logits.shape[-1])
             out = np.empty_like(rows)
             for start in range(0, len(rows), BATCH):
                 own = rows[start : start + BATCH]
-                out[start : start + BATCH] = reordered(owner.ask(draw(rng, len(own))), own)
+                out[start : start + BATCH] = reordered(defender.query(draw(rng, len(own))), own)
             return out.reshape(logits.shape)
 
         return released

@@ -8,7 +8,7 @@ from ..core.seeds import derive
 from ..signals.types import Array
 from ._simplex import probabilities
 from .base import Defence
-from .defender import Defender, Map
+from .defender import Defender, Transform
 
 
 @dataclass(frozen=True)
@@ -47,11 +47,13 @@ class MemGuard(Defence):
                 f"got {self.epochs}, {self.steps} and {self.lr}"
             )
 
-    def release(self, owner: Defender) -> Map:
+    def release(self, defender: Defender) -> Transform:
         from ._memguard_search import fit_guard, least_noise
 
-        inside, outside = (probabilities(owner.ask(side().x)) for side in (owner.members, owner.public))
-        guard = fit_guard(inside, outside, derive(owner.seed, "guard"), self.epochs, self.lr)
+        inside, outside = (
+            probabilities(defender.query(side().x)) for side in (defender.members, defender.public)
+        )
+        guard = fit_guard(inside, outside, derive(defender.seed, "guard"), self.epochs, self.lr)
         guard = guard.float()  # in which the search takes half the time
 
         def released(logits: Array) -> Array:
@@ -59,7 +61,7 @@ class MemGuard(Defence):
             noisy = least_noise(guard, z, self.steps)
             distance = np.abs(probabilities(noisy.logits) - probabilities(z)).sum(axis=-1)
             share = np.where(noisy.after < noisy.before, self.epsilon / np.maximum(distance, 1e-300), 0.0)
-            used = owner.stream("noise").random(len(z)) < share
+            used = defender.stream("noise").random(len(z)) < share
             return np.where(used[:, None], noisy.logits, z).reshape(logits.shape)
 
         return released

@@ -31,7 +31,7 @@ class OutputApproximation(Defence):
              taylor: no series, but softmax(z / temperature) to first order around 0,
              (1 + (z - mean z) / temperature) / C
     Source:  the study entropic_MIA_defense, variants M-1 to M-5 and M-18
-    Differs: each sample is foretold from the one before (the study leaves open how one answer is a trajectory);
+    Differs: each sample is predicted from the one before (the study leaves open how one output is a trajectory);
              taylor expands the network's own softmax, where the study's network had applied one already
     Limits:  a fixed map: shadow models go through it too. taylor is one-to-one and is undone; its probabilities
              are equal to some 1e-4. The others change predictions

@@ -3,13 +3,13 @@ from typing import ClassVar
 
 from ..core.errors import InputError
 from ..train.recipe import Distill, Recipe
-from ._stages import as_committee, like
+from ._stages import as_ensemble, like
 from .base import Defence
 
 
 @dataclass(frozen=True)
 class Selena(Defence):
-    r"""Distil from a committee in which, about each member, only networks answer that were not trained on it.
+    r"""Distil from an ensemble in which, about each member, only networks answer that were not trained on it.
 
     Formula: Split-AI: K = size networks; each member is left out by L = leaves_out of them, O(x).
              t(x) = 1/L sum_{k in O(x)} softmax(f_k(x));  min_student sum_x CE(t(x), student(x)) over the members x
@@ -36,5 +36,5 @@ class Selena(Defence):
             )
 
     def recipe(self, base: Recipe) -> Recipe:
-        committee = as_committee(base, self.size, self.leaves_out)
-        return replace(base, stages=(*committee.stages, like(base.training[0], Distill, on="members")))
+        ensemble = as_ensemble(base, self.size, self.leaves_out)
+        return replace(base, stages=(*ensemble.stages, like(base.training[0], Distill, on="members")))

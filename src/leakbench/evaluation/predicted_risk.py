@@ -21,7 +21,7 @@ from .measure import FEWEST
 
 BINS = 30
 LOWEST_LOSS, HIGHEST_LOSS = 1e-6, 10.0  # nats; the outer bins take what lies beyond
-MISSED = 0.01  # share of the members that the loss attack may miss where tail absence is read off
+MISSED = 0.01  # share of the members that the loss attack may miss where TNR at 1 % FNR is read off
 TOP = 0.99
 
 
@@ -86,7 +86,7 @@ def answered(
         edges = _edges(statistic, released)
         found.rows.append(_distance(defence, statistic, pairs, edges, seed))
         if statistic == "loss":
-            found.rows.extend(_tail_absence(defence, pairs))
+            found.rows.extend(_tnr_at_fnr(defence, pairs))
         found.distributions.append(_distribution(defence, statistic, pairs, edges))
     if traces is not None:
         found.rows.extend(_trace_rows(defence, traces, members))
@@ -160,7 +160,7 @@ def _distribution(defence: str, statistic: str, pairs: Pairs, edges: Array) -> D
     return Distribution(defence, statistic, edges.tolist(), p.tolist(), q.tolist())
 
 
-def _tail_absence(defence: str, pairs: Pairs) -> Iterator[Row]:
+def _tnr_at_fnr(defence: str, pairs: Pairs) -> Iterator[Row]:
     r"""How much of the non-members' tail of high losses do the members lack?
 
     Formula: TNR of the loss attack at its smallest threshold t that misses at most a share MISSED of the members:
@@ -174,7 +174,7 @@ def _tail_absence(defence: str, pairs: Pairs) -> Iterator[Row]:
     if metric.applies(mirrored) is None:
         e = metric.estimate(mirrored)
         detail = {"threshold": e.detail["threshold"], "fnr": e.detail["fpr"]}
-        yield _row(f"tail_absence@fnr={MISSED:g}", e.value, e.lo, e.hi, sample, defence, detail=detail)
+        yield _row(f"tnr@fnr={MISSED:g}", e.value, e.lo, e.hi, sample, defence, detail=detail)
 
 
 def _trace_rows(defence: str, traces: Sequence[Array], members: Bools) -> Iterator[Row]:

@@ -14,7 +14,7 @@ PREDICTORS = (
     "entropy_gap",
     "js_entropy",
     "js_cross_entropy",
-    "tail_absence@fnr=0.01",
+    "tnr@fnr=0.01",
     "generalisation_gap",
 )
 LEAKAGE = ("auc", "tpr@fpr=0.01")

@@ -40,7 +40,7 @@ class Attacks:
     _undefended: Models = field(init=False, repr=False)  # shared by all: its statistics are computed once
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_undefended", self.all_defended[0].known())
+        object.__setattr__(self, "_undefended", self.all_defended[0].adversary_view())
 
     @property
     def items(self) -> list[tuple[str, list[str]]]:
@@ -59,7 +59,7 @@ class Attacks:
         pairs = zip(self.items, self._specs, strict=True)
         return sum(len(others) for (_, others), s in pairs if not self.store.has("findings", s))
 
-    def told(self) -> str:
+    def estimate(self) -> str:
         """One line: how many cases are left to attack, and how long that takes, from a sample of the work."""
         label = self.all_defended[0].defence.label
         left, case = self.left, self._case(label, label)
@@ -75,11 +75,13 @@ class Attacks:
         s = self.study
         return [spec(self._cases(*i), s.attacks, s.metrics, self.names, self._seed) for i in self.items]
 
-    def find(self, tell: Callable[[list[Findings]], None]) -> tuple[dict[str, Findings], list[Findings]]:
-        """What the adaptive attackers found, by defence, and what the others did.
+    def find(
+        self, on_findings: Callable[[list[Findings]], None]
+    ) -> tuple[dict[str, Findings], list[Findings]]:
+        """The findings of the adaptive attackers, by defence, and those of the non-adaptive ones.
 
-        `tell` is called with the findings of each item as soon as they are there. Raises InputError if no attack can
-        run on the undefended models.
+        `on_findings` is called with the findings of each item as soon as they exist. Raises InputError if no attack
+        can run on the undefended models.
         """
         items, made, read = self.items, set[int](), dict[int, list[Findings]]()
 
@@ -87,21 +89,21 @@ class Attacks:
             made.add(i)
             return packed(self._attacked(*items[i]))
 
-        def there(i: int, entry: Entry) -> None:
+        def done(i: int, entry: Entry) -> None:
             if i not in made:
                 self.workers.advance(len(self.study.attacks) * len(items[i][1]))
             read[i] = unpacked(entry)
-            tell(read[i])
+            on_findings(read[i])
 
-        self.store.shared("findings", self._specs, make, there, self.workers.each, unpacked)
-        adaptive, ignoring = dict[str, Findings](), list[Findings]()
+        self.store.shared("findings", self._specs, make, done, self.workers.each, unpacked)
+        adaptive, non_adaptive = dict[str, Findings](), list[Findings]()
         for i, (label, others) in enumerate(items):
             for other, found in zip(others, read[i], strict=True):
                 if label == other:
                     adaptive[label] = found
                 else:
-                    ignoring.append(found)
-        return adaptive, ignoring
+                    non_adaptive.append(found)
+        return adaptive, non_adaptive
 
     def _attacked(self, label: str, others: list[str]) -> list[Findings]:
         """Attack a defence as one who knows it does, and as one who ignores it, or takes it for another."""
@@ -127,12 +129,12 @@ class Attacks:
         split = self.all_defended[0].split
         numbers, own = tuple(map(split.number, split.targets)), by_label[label]
 
-        def known(which: str) -> Models:
-            return self._undefended if which == UNDEFENDED else by_label[which].known()
+        def adversary_view(which: str) -> Models:
+            return self._undefended if which == UNDEFENDED else by_label[which].adversary_view()
 
         adaptive = label == other
-        models = known(label) if adaptive else own.released()
-        reference, shadows = (None, None) if adaptive else (known(other), other)
+        models = adversary_view(label) if adaptive else own.released()
+        reference, shadows = (None, None) if adaptive else (adversary_view(other), other)
         about = (numbers, own.canary_kinds, own.defence.canary)
         return Case(label, models, split.targets, adaptive, reference, shadows, *about)
 

@@ -1,4 +1,4 @@
-"""Whether processes that help are worth their start, from a sample of the work itself."""
+"""How many processes are fastest, measured on a sample of the work."""
 
 import time
 from collections.abc import Sequence
@@ -11,19 +11,17 @@ from .train import Trainer
 
 FEW = 8  # models that are trained for the sample
 LONGEST_START = 5.0  # seconds, where this process did something else before
-START = min(
-    time.process_time(), LONGEST_START
-)  # what a helper takes before it helps: to come as far as this line
+START = min(time.process_time(), LONGEST_START)  # of a worker: the time of this process up to this line
 
 
 def fastest_processes(trainer: Trainer, recipes: Sequence[Recipe]) -> int:
-    """One process, or one a core: what promises to train the missing models earlier. Each trains in one thread.
+    """The fastest number of processes for the missing models: one, or one per core. Each trains in one thread.
 
-    It is measured on a few of the first recipe's models, so that helpers can start while the best size of a group is
-    measured; a pass over the members is taken to be alike for all.
+    A few models of the first recipe are measured, so that workers can start while the best size of a group is
+    measured. The time of a pass over the members is taken to be the same for all recipes.
     """
     missing = [job for recipe in recipes for job in trainer.missing(recipe)]
-    if cores() == 1 or len(missing) < 2 or trainer.engine.device == "cuda":  # one process fills a card
+    if cores() == 1 or len(missing) < 2 or trainer.engine.device == "cuda":  # one process fills a GPU
         return 1
     alike = groups([job for job in missing if job.recipe == missing[0].recipe], len(missing))[0]
     group = beginnings(alike[: min(FEW, trainer.group_size or FEW)])

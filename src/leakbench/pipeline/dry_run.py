@@ -41,7 +41,7 @@ from .study import Query, Study
 from .train import Trainer
 
 EPOCHS, BATCHES = 2, 4  # of a sample of training
-ASKED = 1024  # records in a sample of answers
+QUERIED = 1024  # records in a sample of queries
 PERTURBED = 128  # records in a sample of perturbed views, of which there are many
 ATTACKED, FEW = (
     64_000,
@@ -81,16 +81,16 @@ def forecast(study: Study, store: str | Path, dataset: Dataset | None = None) ->
             what = ", ".join(labels.get(recipe, ["what several begin with"]))
             work, samples[recipe] = _training(trainer, recipe, list(samples), processes)
             found.append(replace(work, what=f"training: {what}"))
-    answers = [_answers(querier, recipe, study.query, samples[recipe]) for recipe in labels]
-    found.append(_together("answers", answers))
-    answered = not any(work.left for work in found)
+    queries = [_queries(querier, recipe, study.query, samples[recipe]) for recipe in labels]
+    found.append(_together("logits", queries))
+    queried = not any(work.left for work in found)
     found += [
-        _releases(querier, d, recipes[d.label], study.query, answered)
+        _releases(querier, d, recipes[d.label], study.query, queried)
         for d in study.defences
         if d.cached_per_model
     ]
     if study.query.perturbations:
-        found.append(_perturbed(study, querier, recipes, samples, answered))
+        found.append(_perturbed(study, querier, recipes, samples, queried))
     attacks = _attacks(study, trainer, processes)
     if not any(work.left for work in found):
         left = _not_attacked(study, trainer, recipes)
@@ -98,11 +98,11 @@ def forecast(study: Study, store: str | Path, dataset: Dataset | None = None) ->
     return [*found, attacks]
 
 
-def _releases(querier: Querier, defence: DefenceChain, recipe: Recipe, query: Query, answered: bool) -> Work:
+def _releases(querier: Querier, defence: DefenceChain, recipe: Recipe, query: Query, queried: bool) -> Work:
     """The released answers of a defence; how long they take is not measured."""
     models = len(querier.trainer.split.members)
     left = models
-    if answered:
+    if queried:
         left = unreleased(querier, defence, recipe, querier.logits(recipe, query, NullProgress()))
     return Work(f"released answers: {defence.label}", models, left, None if left else 0.0)
 
@@ -150,11 +150,11 @@ def _traces(recipe: Recipe, members: int) -> int:
     return 2 * traced[-1].epochs * members if traced else 0
 
 
-def _answers(querier: Querier, recipe: Recipe, query: Query, sample: Trained) -> Work:
+def _queries(querier: Querier, recipe: Recipe, query: Query, sample: Trained) -> Work:
     """The answers of a recipe's models to all records, from those of a sample to some."""
     jobs, data, rows = querier.trainer.jobs(recipe), querier.trainer.dataset, querier.rows
     left = sum(not querier.has(job, query) for job in jobs)
-    few = rows[:ASKED]
+    few = rows[:QUERIED]
     began = time.perf_counter()
     about = (data.x, len(data.classes), recipe.architecture, sample.weights, few)
     logits = predict_logits(*about, query.shown, **querier.settings)
@@ -178,7 +178,7 @@ def _perturbed(
     querier: Querier,
     recipes: Mapping[str, Recipe],
     samples: Mapping[Recipe, Trained],
-    answered: bool,
+    queried: bool,
 ) -> Work:
     """The classes predicted in perturbed views, from those of a sample of records; defences may share them."""
     alike = {(recipes[d.label], d.label if d.changes_labels else ""): d for d in study.defences}
@@ -186,9 +186,9 @@ def _perturbed(
     each = []
     for (recipe, _), defence in alike.items():
         left = models = len(querier.trainer.split.members)
-        if answered:
-            answers = querier.logits(recipe, query, NullProgress())
-            left = unqueried(querier, defence, recipe, answers, query)
+        if queried:
+            logits = querier.logits(recipe, query, NullProgress())
+            left = unqueried(querier, defence, recipe, logits, query)
         began = time.perf_counter()
         about = (data.x, len(data.classes), recipe.architecture, samples[recipe].weights, rows[:PERTURBED])
         found = predicted_classes(*about, query.perturbations, querier.trainer.seed, **querier.settings)

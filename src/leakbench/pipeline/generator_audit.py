@@ -60,7 +60,7 @@ def look_at_generators(
 
 @dataclass(frozen=True, eq=False)
 class Look:
-    """The synthetic records of up to MODELS targets, beside the records at stake.
+    """The synthetic records of up to MODELS targets, beside the candidate records.
 
     What is found is under the label of the defence in `defended`, and the same for others with the same generator.
     """
@@ -111,12 +111,12 @@ class Look:
 
     def _attacked(self) -> Iterator[Row]:
         x, outside = self.defended.dataset.x, self.defended.split.population(self.defended.dataset)
-        at_stake = x[self.defended.split.records]
+        candidates = x[self.defended.split.records]
         attacks: dict[str, Callable[[Synthetic], Array]] = {
-            "nearest_neighbour": lambda made: nearest_neighbour(at_stake, made.x)
+            "nearest_neighbour": lambda made: nearest_neighbour(candidates, made.x)
         }
         if outside.size:
-            attacks["domias"] = lambda made: domias(at_stake, made.x, x[outside])
+            attacks["domias"] = lambda made: domias(candidates, made.x, x[outside])
         for attack, score in attacks.items():
             sample = self._sample(np.stack([score(made) for made in self.made]))
             for metric in SLICE_METRICS:

@@ -26,13 +26,13 @@ class Gradients:
     entries: Sequence[Entry]  # [M]
 
 
-def query_gradients(querier: Querier, recipe: Recipe, answers: StoredLogits, progress: Progress) -> Gradients:
+def query_gradients(querier: Querier, recipe: Recipe, stored: StoredLogits, progress: Progress) -> Gradients:
     """The gradient norms of a recipe's models. No output transform has a part in them: the parameters are read."""
     data, records = querier.trainer.dataset, querier.trainer.split.records
-    specs = [{"model": entry.path.name, "rows": fingerprint(records)} for entry in answers.entries]
+    specs = [{"model": entry.path.name, "rows": fingerprint(records)} for entry in stored.entries]
 
     def make(m: int) -> Made:
-        about = (len(data.classes), recipe.architecture, answers.entries[m].tensors(WEIGHTS), records)
+        about = (len(data.classes), recipe.architecture, stored.entries[m].tensors(WEIGHTS), records)
         return {FILE: log_gradient_norms(data.x, data.y, *about, **querier.settings)}, {}
 
     def check(entry: Entry) -> None:

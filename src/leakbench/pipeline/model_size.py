@@ -28,7 +28,7 @@ class Footprints:
         """The sizes of the models of a trial [M]."""
         if defended.recipe not in self._measured:
             self._measured[defended.recipe] = [
-                self._size(defended, m) for m in range(len(defended.answers.entries))
+                self._size(defended, m) for m in range(len(defended.stored.entries))
             ]
         return self._measured[defended.recipe]
 
@@ -66,7 +66,7 @@ class Footprints:
 
     def _size(self, defended: DefendedModels, m: int) -> Sizes:
         shape, classes = defended.dataset.x.shape[1:], len(defended.dataset.classes)
-        weights = defended.answers.entries[m].tensors(WEIGHTS)
+        weights = defended.stored.entries[m].tensors(WEIGHTS)
         return sizes(loaded(defended.recipe.architecture, shape, classes, weights), shape)
 
 

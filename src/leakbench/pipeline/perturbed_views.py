@@ -36,7 +36,7 @@ def query_perturbed(
     querier: Querier,
     defence: DefenceChain,
     recipe: Recipe,
-    answers: StoredLogits,
+    stored: StoredLogits,
     query: Query,
     progress: Progress,
 ) -> Perturbed | None:
@@ -48,11 +48,11 @@ def query_perturbed(
     if not perturbations:
         return None
     views = tuple(each.name for each in perturbations for _ in range(each.draws))
-    specs = _specs(querier, defence, recipe, answers, perturbations)
+    specs = _specs(querier, defence, recipe, stored, perturbations)
     shape = (len(views), len(querier.trainer.split.records))
 
     def make(m: int) -> Made:
-        return {FILE: _predicted(querier, defence, recipe, m, answers.entries[m], perturbations)}, {}
+        return {FILE: _predicted(querier, defence, recipe, m, stored.entries[m], perturbations)}, {}
 
     def check(entry: Entry) -> None:
         expected(entry.array(FILE), shape, "u")
@@ -68,10 +68,10 @@ def query_perturbed(
 
 
 def unqueried(
-    querier: Querier, defence: DefenceChain, recipe: Recipe, answers: StoredLogits, query: Query
+    querier: Querier, defence: DefenceChain, recipe: Recipe, stored: StoredLogits, query: Query
 ) -> int:
     """Of how many models the store lacks the predicted classes."""
-    specs = _specs(querier, defence, recipe, answers, query.perturbations)
+    specs = _specs(querier, defence, recipe, stored, query.perturbations)
     return sum(not querier.trainer.store.has("predictions", spec) for spec in specs)
 
 
@@ -79,7 +79,7 @@ def _specs(
     querier: Querier,
     defence: DefenceChain,
     recipe: Recipe,
-    answers: StoredLogits,
+    stored: StoredLogits,
     perturbations: Sequence[Perturbation],
 ) -> list[dict[str, object]]:
     """What determines each model's predicted classes: also its defender, where the output transform moves them."""
@@ -91,9 +91,9 @@ def _specs(
             "perturbations": [[each.name, each.draws] for each in perturbations],
             "seed": querier.trainer.seed,
             "defence": changes,
-            "owner": querier.defender(recipe, m, entry).seed if changes else None,
+            "defender": querier.defender(recipe, m, entry).seed if changes else None,
         }
-        for m, entry in enumerate(answers.entries)
+        for m, entry in enumerate(stored.entries)
     ]
 
 
@@ -105,12 +105,12 @@ def _predicted(
     model: Entry,
     perturbations: Sequence[Perturbation],
 ) -> NDArray[np.unsignedinteger[Any]]:
-    data, owner = querier.trainer.dataset, querier.defender(recipe, m, model)
+    data, defender = querier.trainer.dataset, querier.defender(recipe, m, model)
 
     def release(k: int, logits: Array) -> Array:
         if not defence.changes_labels:
             return logits
-        return defence.release(replace(owner, seed=derive(owner.seed, "perturbed view", k)))(logits)
+        return defence.release(replace(defender, seed=derive(defender.seed, "perturbed view", k)))(logits)
 
     about = (
         data.x,

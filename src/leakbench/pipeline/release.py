@@ -15,80 +15,84 @@ from ..signals.types import PerModel
 from ..train.recipe import Recipe
 from .query import Querier, StoredLogits
 
-SEEN, KNOWN = "released.npy", "known.npy"
+RELEASED, ADVERSARY_VIEW = "released.npy", "adversary_view.npy"
 
 
 @dataclass(frozen=True, eq=False)
 class Released:
     """What M models release, and what an attacker who knows the defence makes of it."""
 
-    seen: StoredLogits
-    known: StoredLogits
+    released: StoredLogits
+    adversary_view: StoredLogits
 
 
 def release(
-    querier: Querier, defence: DefenceChain, recipe: Recipe, answers: StoredLogits, progress: Progress
+    querier: Querier, defence: DefenceChain, recipe: Recipe, stored: StoredLogits, progress: Progress
 ) -> Released:
     """The released answers of every model of a recipe, each with its own owner."""
-    owners = _owners(querier, recipe, answers)
-    specs = _specs(defence, owners, answers)
+    defenders = _defenders(querier, recipe, stored)
+    specs = _specs(defence, defenders, stored)
 
     def make(m: int) -> Made:
-        return _released(defence, owners[m], answers, m), {}
+        return _released(defence, defenders[m], stored, m), {}
 
-    views, copies = answers.logits.shape[1], answers.noisy.shape[1] if answers.noisy is not None else 0
-    shape = (views + copies, *answers.logits.shape[2:])
+    views, copies = stored.logits.shape[1], stored.noisy.shape[1] if stored.noisy is not None else 0
+    shape = (views + copies, *stored.logits.shape[2:])
 
     def check(entry: Entry) -> None:
-        for name in (SEEN, KNOWN)[: 1 + (defence.asked > 1)]:
+        for name in (RELEASED, ADVERSARY_VIEW)[: 1 + (defence.queries_per_record > 1)]:
             expected(entry.array(name), shape, "f")
 
     entries = querier.trainer.store.shared(
         "released", specs, make, lambda m, entry: progress.advance(), check=check
     )
 
-    def seen(m: int) -> Numbers:
-        return entries[m].array(SEEN)
+    def released(m: int) -> Numbers:
+        return entries[m].array(RELEASED)
 
-    def known(m: int) -> Numbers:
-        return entries[m].array(KNOWN) if defence.asked > 1 else defence.inverse(entries[m].array(SEEN))
+    def adversary_view(m: int) -> Numbers:
+        if defence.queries_per_record > 1:
+            return entries[m].array(ADVERSARY_VIEW)
+        return defence.inverse(entries[m].array(RELEASED))
 
-    return Released(_answers(answers, seen), _answers(answers, known))
+    return Released(_replaced(stored, released), _replaced(stored, adversary_view))
 
 
-def unreleased(querier: Querier, defence: DefenceChain, recipe: Recipe, answers: StoredLogits) -> int:
+def unreleased(querier: Querier, defence: DefenceChain, recipe: Recipe, stored: StoredLogits) -> int:
     """How many models' released answers the store lacks."""
-    specs = _specs(defence, _owners(querier, recipe, answers), answers)
+    specs = _specs(defence, _defenders(querier, recipe, stored), stored)
     return sum(not querier.trainer.store.has("released", spec) for spec in specs)
 
 
-def _owners(querier: Querier, recipe: Recipe, answers: StoredLogits) -> list[Defender]:
-    return [querier.defender(recipe, m, entry) for m, entry in enumerate(answers.entries)]
+def _defenders(querier: Querier, recipe: Recipe, stored: StoredLogits) -> list[Defender]:
+    return [querier.defender(recipe, m, entry) for m, entry in enumerate(stored.entries)]
 
 
-def _specs(defence: DefenceChain, owners: Sequence[Defender], answers: StoredLogits) -> list[dict[str, Any]]:
+def _specs(
+    defence: DefenceChain, defenders: Sequence[Defender], stored: StoredLogits
+) -> list[dict[str, Any]]:
     """What determines each model's released answers."""
     parts = [part.describe() for part in defence.parts]
     return [
-        {"signals": signals.path.name, "defence": parts, "seed": owner.seed}
-        for signals, owner in zip(answers.signals, owners, strict=True)
+        {"signals": signals.path.name, "defence": parts, "seed": defender.seed}
+        for signals, defender in zip(stored.signals, defenders, strict=True)
     ]
 
 
-def _answers(asked: StoredLogits, load: Callable[[int], Numbers]) -> StoredLogits:
+def _replaced(stored: StoredLogits, load: Callable[[int], Numbers]) -> StoredLogits:
     """Answers whose model m gives `load(m)` [V + K, N, C]: to the views, then to the noisy copies."""
-    views, kind = asked.logits.shape[1], np.dtype(np.float64)
-    logits = PerModel(asked.logits.shape, lambda m: load(m)[:views], kind)
-    noisy = None if asked.noisy is None else PerModel(asked.noisy.shape, lambda m: load(m)[views:], kind)
-    return replace(asked, logits=logits, noisy=noisy)
+    views, kind = stored.logits.shape[1], np.dtype(np.float64)
+    logits = PerModel(stored.logits.shape, lambda m: load(m)[:views], kind)
+    noisy = None if stored.noisy is None else PerModel(stored.noisy.shape, lambda m: load(m)[views:], kind)
+    return replace(stored, logits=logits, noisy=noisy)
 
 
-def _released(defence: DefenceChain, owner: Defender, answers: StoredLogits, m: int) -> dict[str, Payload]:
+def _released(defence: DefenceChain, defender: Defender, stored: StoredLogits, m: int) -> dict[str, Payload]:
     """The answers of model m to all views and noisy copies at once, in float64: not a tie is added."""
-    logits = answers.logits[m].astype(np.float64)
-    if answers.noisy is not None:
-        logits = np.concatenate([logits, answers.noisy[m].astype(np.float64)])
-    files: dict[str, Payload] = {SEEN: defence.release(owner)(logits)}
-    if defence.asked > 1:
-        files[KNOWN] = defence.observed(owner)(logits)
+    logits = stored.logits[m].astype(np.float64)
+    if stored.noisy is not None:
+        logits = np.concatenate([logits, stored.noisy[m].astype(np.float64)])
+    files: dict[str, Payload] = {RELEASED: defence.release(defender)(logits)}
+    if defence.queries_per_record > 1:
+        files[ADVERSARY_VIEW] = defence.observed(defender)(logits)
     return files

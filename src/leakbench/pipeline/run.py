@@ -32,7 +32,7 @@ from .steps import (
 )
 from .study import Study
 
-LOST = "a helper process ended early, and its work was done without it: {}"
+LOST = "a worker process ended early, and the run did its work: {}"
 
 
 def run(
@@ -43,15 +43,26 @@ def run(
     executor: Executor | None = None,
     growing: Callable[[Callable[[], Results]], None] | None = None,
 ) -> Results:
-    """Run a study and return everything that it found.
+    """Run a study and return its results.
 
-    Models, their answers, and what was found about each defence are kept in `store`: a run that was stopped continues
-    where it was, and a study that changes one defence trains and attacks only that one. Models and answers are made by
-    as many `processes` as promise to be fastest, or as many as are given, or by those that an `executor` brings; the
-    numbers are the same. `growing` is called, in some thread, whenever a defence has been attacked, with what gives
-    the results so far. Raises LeakbenchError with one clear line: InputError for what the study asks, StoreError where
-    the store cannot be used, others where too many models diverge or an executor finds no helpers; ModuleNotFoundError
-    for an optional package that the study needs.
+    Models, their logits and the findings about each defence are cached in `store`. An interrupted run resumes where it
+    stopped. A study that changes one defence trains and attacks only that defence. The number of processes does not
+    change any result.
+
+    Args:
+        study: The study, from `Study.load` or `Study.of`.
+        store: The folder or URL of the store.
+        progress: Receives the stages and their steps. Default: nothing is shown.
+        processes: The number of processes on this machine. Default: the fastest measured number.
+        executor: Starts worker processes elsewhere, in place of `processes`.
+        growing: Is called whenever a defence has been attacked, in any thread, with a function that returns the results
+            so far.
+
+    Raises:
+        InputError: The study cannot be run as it is.
+        StoreError: The store cannot be used.
+        LeakbenchError: Too many models diverge, or the executor finds no workers.
+        ModuleNotFoundError: The study needs an optional package.
     """
     clock, progress = Clock(), TimedProgress(progress or NullProgress())
     trainer = open_trainer(study, store)
@@ -59,37 +70,37 @@ def run(
     event("run", title=study.file.title, version=__version__, store=str(store))
     if executor is None:
         executor = LocalExecutor(processes or fastest_processes(trainer, list(recipes.values())))
-    with executor.helping(study.describe(), trainer.store.place, trainer.dataset):
-        left = train_all(trainer, recipes, progress)
-        all_defended = query_models(study, Querier(left.trainer), left.recipes, progress)
-        looked = measure_outputs(study, all_defended, left.trainer, progress)
-        outcome = PartialResults(study, all_defended, looked, left, clock, progress)
-        tell = outcome.teller(growing or _nobody)
-        adaptive, ignoring = attack_models(study, all_defended, left.trainer, progress, tell)
-    costs = measure_costs(all_defended, left.trainer, progress)  # which takes times, so alone on the machine
+    with executor.start_workers(study.describe(), trainer.store.place, trainer.dataset):
+        converged = train_all(trainer, recipes, progress)
+        all_defended = query_models(study, Querier(converged.trainer), converged.recipes, progress)
+        measures = measure_outputs(study, all_defended, converged.trainer, progress)
+        partial = PartialResults(study, all_defended, measures, converged, clock, progress)
+        on_findings = partial.on_findings(growing or _ignore)
+        adaptive, non_adaptive = attack_models(study, all_defended, converged.trainer, progress, on_findings)
+    costs = measure_costs(all_defended, converged.trainer, progress)  # times, so after the workers have ended
     compared = compare_defences(study, all_defended, adaptive, progress)
-    found = [*adaptive.values(), *ignoring]
-    measured = [*(row for f in found for row in f.rows), *looked.rows]
-    together = rank_correlations(measured, study.file.seed)
+    found = [*adaptive.values(), *non_adaptive]
+    measured = [*(row for f in found for row in f.rows), *measures.rows]
+    correlations = rank_correlations(measured, study.file.seed)
     progress.done()
-    lost = [LOST.format(said) for said in executor.lost]
-    return outcome.results(found, [*compared, *costs, *together], [*lost, *trainer.store.damaged])
+    lost = [LOST.format(message) for message in executor.lost]
+    return partial.results(found, [*compared, *costs, *correlations], [*lost, *trainer.store.damaged])
 
 
 @dataclass(frozen=True, eq=False)
 class PartialResults:
-    """All that a run knows beside what its attackers find."""
+    """The results of a run so far, apart from the findings of its attacks."""
 
     study: Study
     all_defended: Sequence[DefendedModels]
-    looked: "StudyMeasures"
-    left: Converged
+    measures: StudyMeasures
+    converged: Converged
     clock: Clock
     progress: TimedProgress
 
     def results(self, found: Sequence[Findings], others: Sequence[Row], notes: Sequence[str]) -> Results:
-        """The results with what was found by the attackers, `others` rows, and notes."""
-        study, looked = self.study, self.looked
+        """The results of these findings, with `others` rows and notes."""
+        study, measures = self.study, self.measures
         leaked = [row for f in found for row in f.rows]
         used = {row.attack for row in leaked}
         parts = {part.name: part for defended in self.all_defended for part in defended.defence.parts}
@@ -97,13 +108,13 @@ class PartialResults:
         return Results(
             kind="run",
             title=study.file.title,
-            rows=[*leaked, *others, *looked.rows],
+            rows=[*leaked, *others, *measures.rows],
             curves=[curve for f in found for curve in f.curves],
-            flags=[*(flag for f in found for flag in f.flags), *looked.flags, *self.left.flags],
+            flags=[*(flag for f in found for flag in f.flags), *measures.flags, *self.converged.flags],
             records=[record for f in found for record in f.records],
             methods=method_boxes(
                 {label: attack for label, attack in study.attacks.items() if label in used},
-                {**parts, **looked.generators},
+                {**parts, **measures.generators},
             ),
             provenance=provenance(self.clock, study.file.seed, data, parts_of_time),
             study=study.describe(),
@@ -111,36 +122,38 @@ class PartialResults:
                 {note for f in found for note in f.notes}
                 | {*notes, *study.notes, *self.all_defended[0].dataset.notes}
             ),
-            samples=looked.samples,
-            layers=looked.layers,
-            distributions=looked.distributions,
+            samples=measures.samples,
+            layers=measures.layers,
+            distributions=measures.distributions,
             exposures=[exposure for f in found for exposure in f.exposures],
             overlaps=[overlap for f in found for overlap in f.overlaps],
         )
 
-    def teller(self, growing: Callable[[Callable[[], Results]], None]) -> Callable[[list[Findings]], None]:
-        """Takes what was found about one defence after the other, and each time offers the results so far."""
-        there, one_at_a_time = list[Findings](), Lock()
+    def on_findings(
+        self, growing: Callable[[Callable[[], Results]], None]
+    ) -> Callable[[list[Findings]], None]:
+        """A function that takes the findings of one defence after the other, and passes on the results so far."""
+        collected, one_at_a_time = list[Findings](), Lock()
 
-        def tell(found: list[Findings]) -> None:
+        def add(found: list[Findings]) -> None:
             with one_at_a_time:
-                there.extend(found)
-                so_far = list(there)
+                collected.extend(found)
+                so_far = list(collected)
             for line in filter(None, map(strongest, found)):
                 self.progress.say(line)
             defences = {row.defence for f in so_far for row in f.rows}
             note = f"unfinished: {len(defences)} of {len(self.all_defended)} defences were attacked so far"
             growing(lambda: self.results(so_far, [], [note]))
 
-        return tell
+        return add
 
 
-def _nobody(results: Callable[[], Results]) -> None:
-    """For who waits for the end of a run."""
+def _ignore(results: Callable[[], Results]) -> None:
+    """Do nothing: the caller reads the results at the end of the run only."""
 
 
 def strongest(found: Findings) -> str | None:
-    """One line on what an attacker who knows the defence found; None on one who does not."""
+    """One line on the strongest adaptive attack; None for a non-adaptive attacker."""
     rows = (row for row in found.rows if row.attack == BEST and row.metric == "auc" and row.slice == "all")
     row = next(rows, None)
     if row is None or row.adaptive is False:

@@ -81,34 +81,33 @@ def train_all(trainer: Trainer, recipes: Mapping[str, Recipe], progress: Progres
 def query_models(
     study: Study, querier: Querier, recipes: Mapping[str, Recipe], progress: Progress
 ) -> list[DefendedModels]:
-    """What the models of every defence answer, the undefended ones first; defences of one recipe share theirs."""
+    """The logits of the models of every defence, the undefended ones first. Defences of one recipe share theirs."""
     distinct = list(dict.fromkeys(recipes.values()))
     defences = [defence for defence in study.defences if defence.label in recipes]
     progress.stage("queries", sum(len(querier.trainer.jobs(recipe)) for recipe in distinct))
-    answers = {recipe: querier.logits(recipe, study.query, progress) for recipe in distinct}
-    made = release_all(defences, recipes, answers, querier, progress)
-    perturbed = perturb_all(study, defences, recipes, answers, querier, progress)
+    logits = {recipe: querier.logits(recipe, study.query, progress) for recipe in distinct}
+    cached = release_all(defences, recipes, logits, querier, progress)
+    perturbed = perturb_all(study, defences, recipes, logits, querier, progress)
     gradients = {}
     if study.white_box:
-        progress.stage("gradients", sum(len(answers[recipe].entries) for recipe in distinct))
+        progress.stage("gradients", sum(len(logits[recipe].entries) for recipe in distinct))
         gradients = {
-            recipe: query_gradients(querier, recipe, answers[recipe], progress) for recipe in distinct
+            recipe: query_gradients(querier, recipe, logits[recipe], progress) for recipe in distinct
         }
     features = components(querier.trainer.dataset.x, querier.rows) if study.reads_features else None
     all_defended = []
     for defence in defences:
         recipe = recipes[defence.label]
-        own = answers[recipe]
-        owner = querier.defender(recipe, 0, own.entries[0])
+        defender = querier.defender(recipe, 0, logits[recipe].entries[0])
         all_defended.append(
             DefendedModels(
                 defence,
                 recipe,
-                own,
+                logits[recipe],
                 querier.trainer.dataset,
                 querier.trainer.split,
-                owner,
-                made.get(defence.label),
+                defender,
+                cached.get(defence.label),
                 perturbed[defence.label],
                 gradients.get(recipe),
                 features,
@@ -120,30 +119,30 @@ def query_models(
 def release_all(
     defences: Sequence[DefenceChain],
     recipes: Mapping[str, Recipe],
-    answers: Mapping[Recipe, StoredLogits],
+    logits: Mapping[Recipe, StoredLogits],
     querier: Querier,
     progress: Progress,
 ) -> dict[str, Released]:
-    """The released answers, by label, of the defences that make them once for each model."""
+    """The released outputs, by label, of the defences that compute them once per model."""
     once = [defence for defence in defences if defence.cached_per_model]
-    progress.stage("released answers", sum(len(answers[recipes[d.label]].entries) for d in once))
-    return {d.label: release(querier, d, recipes[d.label], answers[recipes[d.label]], progress) for d in once}
+    progress.stage("released outputs", sum(len(logits[recipes[d.label]].entries) for d in once))
+    return {d.label: release(querier, d, recipes[d.label], logits[recipes[d.label]], progress) for d in once}
 
 
 def perturb_all(
     study: Study,
     defences: Sequence[DefenceChain],
     recipes: Mapping[str, Recipe],
-    answers: Mapping[Recipe, StoredLogits],
+    logits: Mapping[Recipe, StoredLogits],
     querier: Querier,
     progress: Progress,
 ) -> dict[str, Perturbed | None]:
-    """By label, what the models of each defence predict in perturbed views."""
+    """By label, the classes that the models of each defence predict in perturbed views."""
     if study.query.perturbations:
-        progress.stage("perturbed views", sum(len(answers[recipes[d.label]].entries) for d in defences))
+        progress.stage("perturbed views", sum(len(logits[recipes[d.label]].entries) for d in defences))
     return {
         d.label: query_perturbed(
-            querier, d, recipes[d.label], answers[recipes[d.label]], study.query, progress
+            querier, d, recipes[d.label], logits[recipes[d.label]], study.query, progress
         )
         for d in defences
     }
@@ -151,7 +150,7 @@ def perturb_all(
 
 @dataclass(frozen=True, eq=False)
 class StudyMeasures:
-    """What is told of defences without an attack."""
+    """The results of a study that need no attack."""
 
     rows: list[Row]
     flags: list[Flag]
@@ -182,21 +181,21 @@ def measure_outputs(
         workers.advance()
         return found
 
-    answers = workers.map(released, all_defended)
+    predicted = workers.map(released, all_defended)
     made = look_at_generators(all_defended, trainer, progress)
-    rows += [row for each in answers for row in each.rows]
+    rows += [row for each in predicted for row in each.rows]
     return StudyMeasures(
         [*rows, *made.rows],
         [*made.flags, *privacy_flags(rows)],
         made.samples,
         [layer for defended in all_defended for layer in sizes.layers(defended, all_defended[0])],
-        [each for found in answers for each in found.distributions],
+        [each for found in predicted for each in found.distributions],
         made.generators,
     )
 
 
 def measure_costs(all_defended: list[DefendedModels], trainer: Trainer, progress: Progress) -> list[Row]:
-    """What each defence costs in training, in records and in time for an answer."""
+    """The cost of each defence: training time, further records, latency."""
     progress.stage("cost", len(all_defended))
     rows: list[Row] = []
     for defended in all_defended:
@@ -210,14 +209,14 @@ def attack_models(
     all_defended: list[DefendedModels],
     trainer: Trainer,
     progress: Progress,
-    tell: Callable[[list[Findings]], None],
+    on_findings: Callable[[list[Findings]], None],
 ) -> tuple[dict[str, Findings], list[Findings]]:
-    """Attack every defence, as one who knows it does and as one who ignores it; see `Attacks.find`."""
+    """Attack every defence, as an adaptive and as a non-adaptive attacker; see `Attacks.find`."""
     attacks = prepare_attacks(study, all_defended, trainer, progress)
     if isinstance(progress, TimedProgress) and progress.heard and attacks.left:
-        progress.say(attacks.told())
+        progress.say(attacks.estimate())
     progress.stage("attacks", attacks.steps)
-    return attacks.find(tell)
+    return attacks.find(on_findings)
 
 
 def prepare_attacks(

@@ -183,11 +183,11 @@ class Study:
         """How the models are queried: with PERTURBATIONS where a label-only attack needs several views and the file
         names one.
         """
-        asked = self.file.query
-        if len(parse_views(asked.shown)) > 1 or asked.perturbations:
-            return asked
+        query = self.file.query
+        if len(parse_views(query.shown)) > 1 or query.perturbations:
+            return query
         several = any(LABEL_CORRECT in attack.needs for attack in self.attacks.values())
-        return replace(asked, views=(*asked.views, *PERTURBATIONS)) if several else asked
+        return replace(query, views=(*query.views, *PERTURBATIONS)) if several else query
 
     @cached_property
     def attacks(self) -> dict[str, Attack]:

@@ -147,11 +147,11 @@ def synthesize(
     progress.stage("generator", 2)
     made = synthesise(chosen, pool, y, dataset.classes, records or len(pool), seed)
     progress.advance()
-    at_stake = np.concatenate([pool, test])
-    members = np.arange(len(at_stake)) < len(pool)
-    scores, notes = {"nearest_neighbour": nearest_neighbour(at_stake, made.x)}, list(dataset.notes)
+    candidates = np.concatenate([pool, test])
+    members = np.arange(len(candidates)) < len(pool)
+    scores, notes = {"nearest_neighbour": nearest_neighbour(candidates, made.x)}, list(dataset.notes)
     if len(dev):
-        scores["domias"] = domias(at_stake, made.x, dev)
+        scores["domias"] = domias(candidates, made.x, dev)
     else:
         notes.append("domias was left out: it needs a dev part, as its reference")
     alike = [dataset.classes[c] for c in collapsed(made.x, made.y, pool, y)]

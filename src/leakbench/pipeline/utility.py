@@ -11,7 +11,7 @@ from ..evaluation.accuracy import generalisation_gap, rate
 from ..metrics.statistics.calibration import BINS, calibration, clustered_mean
 from ..signals.statistics import log_softmax
 from ..signals.types import Array, Bools
-from ..train.query import Call, answerer, interleaved
+from ..train.query import Call, interleaved, latency_call
 from ..train.recipe import Generate
 from .defended_models import DefendedModels
 
@@ -48,7 +48,7 @@ def _quality(defended: DefendedModels, right: Bools) -> Iterator[Row]:
     label, y = defended.defence.label, defended.dataset.y[defended.test]
     confidence, likelihood = np.empty(right.shape), np.empty(right.shape)  # [T, Z]
     for t, m in enumerate(defended.split.targets):
-        log_p = log_softmax(defended.test_answers(m))
+        log_p = log_softmax(defended.test_logits(m))
         confidence[t] = np.exp(log_p.max(axis=-1))
         likelihood[t] = log_p[np.arange(len(y)), y]
     value, lo, hi = clustered_mean(-likelihood)
@@ -66,7 +66,7 @@ def _label_changes(defended: DefendedModels) -> Row:
     n = len(defended.split.records)
     changed = np.stack(
         [
-            defended.answers.logits[m][0, n:].argmax(axis=-1) != defended.test_answers(m).argmax(axis=-1)
+            defended.stored.logits[m][0, n:].argmax(axis=-1) != defended.test_logits(m).argmax(axis=-1)
             for m in defended.split.targets
         ]
     )
@@ -114,7 +114,7 @@ def _latency(
     median of these, its 95 % limits are order statistics.
     """
     label = defended.defence.label
-    pair = [_answerer(each, dataset, size) for each in (defended, baseline)]
+    pair = [_latency_call(each, dataset, size) for each in (defended, baseline)]
     own, base = interleaved(pair, LATENCY_REPEATS)
     middle, low, high = np.percentile(1e3 * own, [50, 5, 95])
     about = {"repeats": own.size, "interval": "5th to 95th percentile of the calls"}
@@ -125,11 +125,11 @@ def _latency(
     yield Row(f"latency_ratio_batch_{size}", *ratio, defence=label, unit="x", detail=about)
 
 
-def _answerer(defended: DefendedModels, dataset: Dataset, size: int) -> Call:
+def _latency_call(defended: DefendedModels, dataset: Dataset, size: int) -> Call:
     """Asks a trial's first model about `size` records, each time that it is called."""
-    weights = defended.answers.entries[0].tensors("weights.safetensors")
+    weights = defended.stored.entries[0].tensors("weights.safetensors")
     architecture, classes = defended.recipe.architecture, len(dataset.classes)
-    return answerer(dataset.x, classes, architecture, weights, size, defended.output)
+    return latency_call(dataset.x, classes, architecture, weights, size, defended.output)
 
 
 def _train_seconds(defended: DefendedModels) -> tuple[float, float, float]:
@@ -140,9 +140,7 @@ def _train_seconds(defended: DefendedModels) -> tuple[float, float, float]:
     epochs cannot give 95 %, and their limits are the extremes.
     """
     total = np.zeros(3)
-    for logs in zip(
-        *(entry.meta["stages"] for entry in defended.answers.entries), strict=True
-    ):  # one a model
+    for logs in zip(*(entry.meta["stages"] for entry in defended.stored.entries), strict=True):  # one a model
         times = np.unique(np.concatenate([log.get("epoch_seconds", [log["seconds"]]) for log in logs]))
         epochs = np.mean([log.get("epochs", 1) for log in logs])  # a stack shares one time
         total += epochs * np.array(_median(times))

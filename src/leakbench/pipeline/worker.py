@@ -1,4 +1,4 @@
-"""A worker process of a run: it makes and attacks whatever no other process has claimed."""
+"""A worker process of a run, which makes and attacks what no other process has claimed."""
 
 import platform
 from pathlib import Path
@@ -15,10 +15,16 @@ from .study import Study
 def work(
     study: Study, store: str | Path, identity: str | None = None, dataset: Dataset | None = None
 ) -> None:
-    """Help runs of this study on this store, until every defence has been attacked.
+    """Share the work of runs of this study on this store, until every defence has been attacked.
 
-    A run that sends this elsewhere hands over its `dataset`, and the `identity` of its store. Raises as `run` does, and
-    LeakbenchError if the store here is another one.
+    Args:
+        study: The study of the run.
+        store: The folder or URL of the store.
+        identity: The identity of the run's store, which this store must have. None: not checked.
+        dataset: The data set of the run. None: it is read as the study says.
+
+    Raises:
+        LeakbenchError: The store is not the one of the run; and as `run`.
     """
     trainer = open_trainer(study, store, dataset)
     if identity not in (None, trainer.store.identity):
@@ -26,10 +32,10 @@ def work(
             f"the store must be the one of the run, but {store} on {platform.node()} is another; "
             "give a folder that all machines see under the same path"
         )
-    left = train_all(trainer, checked_recipes(study, trainer.dataset), NullProgress())
-    all_defended = query_models(study, Querier(left.trainer), left.recipes, NullProgress())
-    attack_models(study, all_defended, left.trainer, NullProgress(), _discard)
+    converged = train_all(trainer, checked_recipes(study, trainer.dataset), NullProgress())
+    all_defended = query_models(study, Querier(converged.trainer), converged.recipes, NullProgress())
+    attack_models(study, all_defended, converged.trainer, NullProgress(), _discard)
 
 
 def _discard(found: list[Findings]) -> None:
-    """For a helper, who reports to nobody."""
+    """Do nothing: the run reads the findings from the store."""

@@ -25,7 +25,7 @@ TITLES = {
     "entropy_nonmembers": "Entropy, non-members",
     "js_entropy": "JS distance, entropy",
     "js_cross_entropy": "JS distance, cross-entropy",
-    "tail_absence@fnr=0.01": "Tail absence",
+    "tnr@fnr=0.01": "TNR at 1 % FNR",
     "loss_trace_iqr": "Loss-trace IQR",
     "loss_trace_iqr_p99": "Loss-trace IQR, 99th percentile",
 }
@@ -45,7 +45,7 @@ RATES = (
     "listed@",
     "stability@",
     "per_record_fpr@",
-    "tail_absence",
+    "tnr@",
 )  # shown in percent
 SIZES = ("parameters", "nonzero_parameters", "multiply_adds", "bytes_on_disk", "sparsity")
 COSTS = ("train_seconds", "train_cost_ratio", "extra_data_ratio", "latency_")  # beginnings of names

@@ -232,7 +232,7 @@ def risk(view: View) -> str | None:
         " (Jensen-Shannon distance, chance taken away: 0 is no difference, 1 no overlap)" if parts else ""
     )
     told = [distances] if parts else []
-    if (tail := rows.get("tail_absence@fnr=0.01")) is not None:
+    if (tail := rows.get("tnr@fnr=0.01")) is not None:
         told.append(
             f"{show(tail).phrase} of the non-members have a loss that 1 % of the members reach (1 % if the tails"
             " were alike)"
@@ -256,7 +256,7 @@ def risk(view: View) -> str | None:
 def risk_line(view: View) -> str | None:
     """Predicted risk as one line of a terminal."""
     defence = next(iter(distinct(r.defence for r in view.outputs)), None)
-    shown = ("js_cross_entropy", "js_entropy", "tail_absence@fnr=0.01", "loss_trace_iqr_p99")
+    shown = ("js_cross_entropy", "js_entropy", "tnr@fnr=0.01", "loss_trace_iqr_p99")
     rows = {r.metric: r for r in view.outputs if r.defence == defence}
     told = [
         f"{metric_title(m)} {show(rows[m])}" for m in shown if m in rows and show(rows[m]).value != MISSING

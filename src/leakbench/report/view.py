@@ -51,7 +51,7 @@ def crossed(row: Row) -> bool:
 
 
 def _family(label: str) -> str:
-    """`stop_at` of stop_at-4."""
+    """`fewer_epochs` of fewer_epochs-4."""
     return label.rpartition("-")[0] or label
 
 
@@ -215,7 +215,7 @@ class View:
 
     @cached_property
     def baselines(self) -> list[str]:
-        """Defences that others are compared with at matched accuracy, and their like: stop_at-2 beside stop_at-4."""
+        """Defences that others are compared with at matched accuracy, and their like: fewer_epochs-2 and -4."""
         families = {_family(r.against) for r in self.matched if r.against is not None}
         return [d for d in self.defences if _family(d) in families]
 

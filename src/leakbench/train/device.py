@@ -15,7 +15,7 @@ from ..core.errors import InputError
 from .allocator import keep_freed_memory, only_new_garbage
 from .recipe.engine import Engine
 
-ROOM = 0.4  # of a card's free memory, at the most, that a data set or a stack of models may take
+ROOM = 0.4  # the largest share of a GPU's free memory for a data set or a stack of models
 
 _RESIDENT: dict[tuple[int, torch.device], Tensor] = {}  # by the array's id
 
@@ -24,14 +24,14 @@ def device_of(engine: Engine) -> torch.device:
     """The device. Raises InputError where this machine has none of the kind."""
     if engine.device == "cuda" and not torch.cuda.is_available():
         raise InputError(
-            f'device "cuda" needs a graphics card that torch {torch.__version__} can use, found none; '
-            'set engine.device = "cpu", or install a build of torch for the card'
+            f'device "cuda" needs a GPU that torch {torch.__version__} can use, found none; '
+            'set engine.device = "cpu", or install a build of torch for the GPU'
         )
     return torch.device(engine.device)
 
 
 def room(device: torch.device) -> float:
-    """How many bytes a data set or a stack may take there; no bound on a processor."""
+    """The bytes that a data set or a stack may take on the device; infinite on a CPU."""
     return ROOM * torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else float("inf")
 
 
@@ -56,12 +56,12 @@ def resident(x: NDArray[np.generic], dtype: type[np.generic], device: torch.devi
 def at_work(engine: Engine, training: bool = True) -> Iterator[torch.device]:
     """Inside, torch works as the engine says, and yields its device; afterwards all is as it was.
 
-    On a processor training has one thread: a sum that threads share is rounded by how many they are.
+    On a CPU training has one thread, because the rounding of a sum depends on the number of threads.
     """
     device = device_of(engine)
     with ExitStack() as settings:
         if device.type == "cuda":
-            settings.enter_context(_card(engine))
+            settings.enter_context(_gpu(engine))
         elif training:
             keep_freed_memory()
             settings.enter_context(threads(1))
@@ -71,8 +71,8 @@ def at_work(engine: Engine, training: bool = True) -> Iterator[torch.device]:
 
 
 @contextmanager
-def _card(engine: Engine) -> Iterator[None]:
-    """How a card reckons."""
+def _gpu(engine: Engine) -> Iterator[None]:
+    """The precision and determinism of a GPU."""
     exact, products = engine.precision == "float32", torch.get_float32_matmul_precision()
     always = torch.are_deterministic_algorithms_enabled()
     if engine.deterministic:

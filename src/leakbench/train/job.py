@@ -10,7 +10,7 @@ import numpy as np
 
 from ..core.errors import InputError
 from ..data.dataset import Indices
-from .recipe import Committee, Recipe
+from .recipe import Ensemble, Recipe
 from .recipe.engine import Engine
 
 
@@ -44,9 +44,9 @@ class Job:
                 "give dev or leave it out"
             )
         for stage in self.recipe.training:
-            if isinstance(stage, Committee) and stage.leaves_out and len(self.members) < stage.size:
+            if isinstance(stage, Ensemble) and stage.leaves_out and len(self.members) < stage.size:
                 raise InputError(
-                    f"a committee of {stage.size} that leaves records out needs as many members, got "
+                    f"an ensemble of {stage.size} that leaves records out needs as many members, got "
                     f"{len(self.members)}; make it smaller"
                 )
         rows = np.sort(np.concatenate([self.members, self.dev]))
@@ -90,7 +90,7 @@ class Trained:
     `masks` are True where pruning left a weight, False where it holds it at zero; none where nothing was masked.
     The log has one entry a stage: the name of the `stage` and the `seconds` that it took; of a stage that
     trains also `epochs` run, `train_loss` of the last epoch, `dev_losses` of each (none without early stopping),
-    and `epoch_seconds`, this model's share of each epoch's time. A committee logs the epochs of all its networks,
+    and `epoch_seconds`, this model's share of each epoch's time. An ensemble logs the epochs of all its networks,
     one network after the other, and the mean of their last `train_loss`. A stage in which the model diverged says so
     under `diverged`, has no `train_loss`, and is the last that was run.
 

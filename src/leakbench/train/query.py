@@ -84,7 +84,7 @@ def predictor(
     std: tuple[float, ...] = (),
     engine: Engine = CPU,
 ) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
-    """A model that is set up once and then asked again and again: records of `shape` [n, ...] to logits [n, C]."""
+    """A function of a model that is loaded once: from records of `shape` [n, ...] to logits [n, C]."""
     device = device_of(engine)
     network, normalise = (
         loaded(architecture, shape, classes, weights).to(device),
@@ -92,12 +92,12 @@ def predictor(
     )
 
     @torch.no_grad()
-    def answer(x: NDArray[np.float32]) -> NDArray[np.float32]:
+    def predict(x: NDArray[np.float32]) -> NDArray[np.float32]:
         parts = torch.from_numpy(np.require(x, np.float32, ["C", "W"])).split(batch)
         with at_work(engine, training=False):
             return np.concatenate([network(normalise(part.to(device))).cpu().numpy() for part in parts])
 
-    return answer
+    return predict
 
 
 @torch.no_grad()
@@ -117,9 +117,9 @@ def predict_noisy_logits(
 ) -> NDArray[np.float32]:
     """Logits of one model [K, N, C] on K noisy copies of each record x[rows]: x + scale u, u ~ N(0, I).
 
-    The noise is added to the normalised record. It comes from `seed` alone, so every model is asked about the
-    same copies; records `batch // copies` apart share their u, since to draw it takes longer than a small network
-    to answer. Raises InputError unless there is a copy or more and the scale is positive.
+    The noise is added to the normalised record. It depends on `seed` alone, so every model is queried with the same
+    copies. Records `batch // copies` apart share their u, because drawing it takes longer than the prediction of a
+    small network. Raises InputError unless there is at least one copy and the scale is positive.
     """
     if copies < 1 or not scale > 0:
         raise InputError(
@@ -211,7 +211,7 @@ def binary_features(x: NDArray[np.float32], rows: Indices) -> Tensor:
     return torch.from_numpy(binary.astype(np.float32))
 
 
-def answerer(
+def latency_call(
     x: NDArray[np.float32],
     classes: int,
     architecture: Architecture,
@@ -219,15 +219,15 @@ def answerer(
     size: int,
     output: Callable[[NDArray[np.float64]], NDArray[np.float64]] = lambda logits: logits,
 ) -> Call:
-    """Asks a model about the same batch of `size` records, output map included; a short x is repeated."""
+    """A function that queries a model with `size` records, output transform included; a short x is repeated."""
     network = loaded(architecture, x.shape[1:], classes, weights)
     records = torch.from_numpy(np.resize(x[:size], (size, *x.shape[1:])))
 
     @torch.no_grad()
-    def answer() -> NDArray[np.float64]:
+    def call() -> NDArray[np.float64]:
         return output(network(records).numpy().astype(np.float64))
 
-    return answer
+    return call
 
 
 def interleaved(

@@ -15,14 +15,14 @@ from .device import device_of, room
 from .job import Job, Trained, check_group, diverged, groups
 from .learners import train_one
 from .model import Model, inferred, new_network, resume, start
-from .networks.answers import CommitteeNetwork
 from .networks.build import Network, laid_out, unset
 from .networks.headed import Headed
+from .networks.mean_softmax import EnsembleNetwork
 from .private import refuse_batchnorm
-from .recipe import Committee, Distill, Generate, Head, MonteCarlo, Prune, Recipe, Train, TrainHead
+from .recipe import Distill, Ensemble, Generate, Head, MonteCarlo, Prune, Recipe, Train, TrainHead
 from .stacked.engine import stackable, train_stack
 from .stage_data import material, public_rows, taken
-from .steps.committee import network_jobs
+from .steps.ensemble import network_jobs
 from .steps.heads import fit_head, with_head
 from .steps.monte_carlo import monte_carlo
 from .steps.pruning import prune
@@ -31,7 +31,7 @@ from .tensors import Normaliser, tensors
 Progress = Callable[[float], None]
 Keep = Callable[[Job, int, Trained], object]  # is handed each model after each stage
 Make = Callable[[Job, int], Synthetic]  # the synthetic records of a job's stage
-MOST, MOST_ON_A_CARD = 64, 1024  # models that are stacked at the most, on a processor and on a card
+MOST, MOST_ON_A_GPU = 64, 1024  # models in one stack, on a CPU and on a GPU
 STACK_BYTES = 64_000_000  # of weights in a stack at the most, which has gradients and momentum beside them
 
 
@@ -122,7 +122,7 @@ def _run_stages(
         for model in (model for model in models if model not in going):
             model.log.append({"stage": stage.stage, "seconds": 0.0})
         if isinstance(stage, Train):
-            train = _train_committees if isinstance(stage, Committee) else _train
+            train = _train_ensembles if isinstance(stage, Ensemble) else _train
             if going:
                 train(dataset, going, number, lambda epochs, over=over: report((over + epochs) / total))
             over += stage.epochs
@@ -177,10 +177,10 @@ def _beginning(dataset: Dataset, model: Model, number: int) -> Network:
     return new_network(dataset, model.job, number) if student else model.network
 
 
-def _train_committees(
+def _train_ensembles(
     dataset: Dataset, models: list[Model], number: int, report: Callable[[float], None]
 ) -> None:
-    """A stage that trains a committee in place of each model's network: the networks of all models at once."""
+    """A stage that trains an ensemble in place of each model's network: the networks of all models at once."""
     stage = models[0].job.recipe.stages[number]
     jobs = [network_jobs(model.job) for model in models]
     every = [job for own in jobs for job in own]
@@ -192,15 +192,15 @@ def _train_committees(
 
         trained |= dict(zip(batch, train_group(dataset, batch, partly), strict=True))
     for model, own in zip(models, jobs, strict=True):
-        model.network = CommitteeNetwork([resume(dataset, job, trained[job]).network for job in own])
+        model.network = EnsembleNetwork([resume(dataset, job, trained[job]).network for job in own])
         model.log.append(_joint_log([trained[job].log[0] for job in own]))
 
 
 def _joint_log(logs: list[dict[str, Any]]) -> dict[str, Any]:
-    """The log of a committee from those of its networks; see `Trained`."""
+    """The log of an ensemble from those of its networks; see `Trained`."""
     lost = diverged(logs)
     return ({"diverged": lost} if lost else {}) | {
-        "stage": "committee",
+        "stage": "ensemble",
         "seconds": sum(log["seconds"] for log in logs),
         "epochs": sum(log["epochs"] for log in logs),
         "train_loss": None if lost else sum(log["train_loss"] for log in logs) / len(logs),
@@ -261,14 +261,14 @@ def _joined(model: Model, masks: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def models_at_once(dataset: Dataset, job: Job) -> int:
-    """How many models can be stacked. The networks of a committee are stacked too, so of these fewer models, or one."""
+    """How many models can be stacked. The networks of an ensemble are stacked too, so of these fewer models, or one."""
     model = start(dataset, job)
     if not stackable([model.network], job.recipe.training[0], dataset.x.shape[1:]):
         return 1
     networks = max(stage.networks for stage in job.recipe.training)
     if job.engine.device == "cuda":
         fit = int(room(device_of(job.engine)) // _bytes_in_training(dataset, model))
-        return max(1, min(MOST_ON_A_CARD, fit) // networks)
+        return max(1, min(MOST_ON_A_GPU, fit) // networks)
     size = networks * sum(p.numel() * p.element_size() for p in model.network.parameters())
     return max(1, min(MOST // networks, STACK_BYTES // size))
 

@@ -10,7 +10,7 @@ from ..core.errors import InputError
 from ..data.dataset import Dataset
 from .model import Model, inferred
 from .recipe import Distill, Train
-from .steps.committee import answers_to_members
+from .steps.ensemble import member_logits
 from .tensors import Normaliser, tensors
 
 
@@ -117,8 +117,8 @@ def _synthetic(models: Sequence[Model], device: torch.device) -> tuple[Tensor, T
 
 def _taught(model: Model, records: Tensor, stage: Distill) -> tuple[Tensor, Tensor]:
     """The records [n] that the student keeps and the teacher's distributions for them [n, C]."""
-    logits = answers_to_members(model, records) if stage.on == "members" else inferred(model.network, records)
+    logits = member_logits(model, records) if stage.on == "members" else inferred(model.network, records)
     log_p = logits.log_softmax(dim=1)
     entropy = -(log_p.exp() * log_p).sum(dim=1)
-    kept = entropy.argsort(stable=True)[: max(1, round(stage.keep * len(entropy)))].sort().values
+    kept = entropy.argsort(stable=True)[: max(1, round(stage.keep_fraction * len(entropy)))].sort().values
     return kept, (logits[kept] / stage.temperature).softmax(dim=1)

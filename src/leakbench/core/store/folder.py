@@ -68,9 +68,9 @@ class Store:
         entry = self._whole(path, check)
         if entry is None:
             return None
-        asked = json.loads(canonical(spec))
-        if entry.spec != asked:
-            what = "; ".join(_differences(asked, entry.spec))
+        wanted = json.loads(canonical(spec))
+        if entry.spec != wanted:
+            what = "; ".join(_differences(wanted, entry.spec))
             raise StoreError(f"{path} belongs to something else: {what}; {remedy(path)}")
         return entry
 
@@ -322,14 +322,14 @@ def _checked(path: Path, check: Check) -> Entry:
     return entry
 
 
-def _differences(asked: Any, found: Any, where: str = "") -> list[str]:
-    """Where two pieces of plain data differ, as `a.b: asked 1, stored 2`."""
-    if isinstance(asked, dict) and isinstance(found, dict):
-        keys = sorted(asked.keys() | found.keys())
-        inner = [(asked.get(k, ...), found.get(k, ...), f"{where}.{k}".lstrip(".")) for k in keys]
+def _differences(wanted: Any, stored: Any, where: str = "") -> list[str]:
+    """Where two pieces of plain data differ, as `a.b: wanted 1, stored 2`."""
+    if isinstance(wanted, dict) and isinstance(stored, dict):
+        keys = sorted(wanted.keys() | stored.keys())
+        inner = [(wanted.get(k, ...), stored.get(k, ...), f"{where}.{k}".lstrip(".")) for k in keys]
         return [line for a, f, name in inner for line in _differences(a, f, name)]
-    a, f = ("nothing" if value is ... else json.dumps(value) for value in (asked, found))
-    return [] if a == f else [f"{where}: asked {a}, stored {f}"]
+    a, f = ("nothing" if value is ... else json.dumps(value) for value in (wanted, stored))
+    return [] if a == f else [f"{where}: wanted {a}, stored {f}"]
 
 
 def _unwritable(root: Path, error: OSError) -> StoreError:

@@ -44,11 +44,11 @@ class ObjectStore(Store):
 
     def _is_there(self, path: Path) -> bool:
         """Whether there is an entry, here or under the URL."""
-        return super()._is_there(path) or self._asked(lambda: self._files.exists(self._remote(path, JOB)))
+        return super()._is_there(path) or self._request(lambda: self._files.exists(self._remote(path, JOB)))
 
     def _publish(self, entry: Entry) -> None:
         """Send the files of the entry, `job.json` last, so that others see it when it is whole."""
-        self._asked(lambda: self._send(entry.path, [*sorted(entry.files), JOB]))
+        self._request(lambda: self._send(entry.path, [*sorted(entry.files), JOB]))
 
     @contextmanager
     def claim(self, kind: str, spec: Mapping[str, Any], wait: bool = False) -> Iterator[bool]:
@@ -69,16 +69,16 @@ class ObjectStore(Store):
         if entry is None and self._fetched(path):
             entry = super()._whole(path, check)
             if entry is None and not self.dry:
-                self._asked(lambda: self._remove(self._remote(path, JOB)))
+                self._request(lambda: self._remove(self._remote(path, JOB)))
         return entry
 
     def _fetched(self, path: Path) -> bool:
         """Copy an entry here; False where there is none."""
-        if not self._asked(lambda: self._files.exists(self._remote(path, JOB))):
+        if not self._request(lambda: self._files.exists(self._remote(path, JOB))):
             return False
         folder = self._make_folder()
         try:
-            if not self._asked(lambda: self._copied(path, folder)):
+            if not self._request(lambda: self._copied(path, folder)):
                 return False
             path.parent.mkdir(parents=True, exist_ok=True)
             folder.rename(path)
@@ -124,7 +124,7 @@ class ObjectStore(Store):
     @contextmanager
     def _leased(self, claim: str, wait: bool) -> Iterator[bool]:
         owner, over = secrets.token_hex(8), Event()
-        while not self._asked(lambda: self._taken(claim, owner)):
+        while not self._request(lambda: self._taken(claim, owner)):
             if not wait:
                 yield False
                 return
@@ -151,7 +151,7 @@ class ObjectStore(Store):
         finally:
             over.set()
             renewing.join()
-            self._asked(give_back)
+            self._request(give_back)
 
     def _taken(self, claim: str, owner: str) -> bool:
         """Whether a claim is this owner's now: nobody had it, or who had it is gone."""
@@ -193,18 +193,18 @@ class ObjectStore(Store):
         """As in a folder, but of what is under the URL. The folder of the copies has one of its own."""
         super()._identified()
         path = f"{self._base}/{STORE}"
-        content = self._asked(lambda: self._content(path))
+        content = self._request(lambda: self._content(path))
         if content is None:
-            others = self._asked(self._names)
-            content = self._asked(lambda: self._content(path))  # another machine may have been first
+            others = self._request(self._names)
+            content = self._request(lambda: self._content(path))  # another machine may have been first
             if content is None and others:
                 raise foreign_to_a_store(self.url, others[0])
         if content is None and self.dry:
             return ""
         if content is None:
             new = new_identity()
-            self._asked(lambda: self._created(path, new))
-            content = self._asked(lambda: self._content(path))
+            self._request(lambda: self._created(path, new))
+            content = self._request(lambda: self._content(path))
         return identity(content or b"", self.url)
 
     def _names(self) -> list[str]:
@@ -218,15 +218,15 @@ class ObjectStore(Store):
     def _remote(self, path: Path, name: str = "") -> str:
         return "/".join([self._base, path.parent.name, path.name, *([name] if name else [])])
 
-    def _asked(self, ask: Callable[[], Any]) -> Any:
-        """What the objects' service answers. Raises StoreError where it does not."""
+    def _request(self, send: Callable[[], Any]) -> Any:
+        """The reply of the object service. Raises StoreError if there is none."""
         try:
-            return ask()
+            return send()
         except Exception as error:  # each service has its own
             said = (str(error).strip().splitlines() or [type(error).__name__])[0]
             raise StoreError(
                 f"the store {self.url} cannot be used: {said}; check its URL, your credentials for it, "
-                "and that its service answers"
+                "and that the service can be reached"
             ) from None
 
 

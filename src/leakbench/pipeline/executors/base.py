@@ -1,4 +1,4 @@
-"""What brings others to work on the same store."""
+"""The interface of executors, which start workers on the same store."""
 
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
@@ -7,17 +7,19 @@ from ...data.dataset import Dataset
 
 
 class Executor(Protocol):
-    """Anything with this `helping`.
+    """Starts worker processes with `start_workers`.
 
-    Work is shared through the store alone: every process makes what no other has claimed. So a helper may come late,
-    fail or be lost, and the result is the same; what it had begun is begun again by someone else.
+    Work is shared through the store alone: every process makes what no other process has claimed. A worker may start
+    late, fail or be lost, and the results are the same: another process repeats the work that it had begun.
     """
 
     @property
     def lost(self) -> list[str]:
-        """What helpers said that ended before their work did."""
+        """The last message of each worker that failed."""
         ...
 
-    def helping(self, study: dict[str, Any], store: str, dataset: Dataset) -> AbstractContextManager[object]:
-        """While the block runs, others run `leakbench work` on this study, whose data is given, and this store."""
+    def start_workers(
+        self, study: dict[str, Any], store: str, dataset: Dataset
+    ) -> AbstractContextManager[object]:
+        """While the block runs, workers run `leakbench work` on this study, this data set and this store."""
         ...

@@ -1,4 +1,4 @@
-"""Helpers that are processes of this machine."""
+"""Workers that are processes of this machine."""
 
 import json
 import os
@@ -16,19 +16,19 @@ from ...data.dataset import Dataset
 
 
 class LocalExecutor:
-    """`processes` on one store, this one among them, each with its share of the cores. It is an `Executor`."""
+    """An `Executor` with `processes` on this machine, this one included. Each has its share of the cores."""
 
     def __init__(self, processes: int) -> None:
         self.processes = processes
-        self.lost: list[str] = []  # what helpers said that ended before their work did
+        self.lost: list[str] = []  # the last message of each worker that failed
 
     @contextmanager
-    def helping(
+    def start_workers(
         self, study: dict[str, Any], store: str, dataset: Dataset | None = None
     ) -> Iterator[list[subprocess.Popen[bytes]]]:
-        """While the block runs, the others help; then they are ended, as they are when this process dies.
+        """Run `processes - 1` workers while the block runs. They also end when this process dies.
 
-        They read the data set themselves.
+        Each worker reads the data set itself.
         """
         if self.processes == 1:
             yield []
@@ -39,30 +39,30 @@ class LocalExecutor:
         command += ["--allow-imports"]  # what the study may import was decided when it was parsed here
         command += ["--log", str(log)] if (log := log_file()) else []
         with ExitStack() as at_the_end:
-            helpers = []
+            workers = []
             for _ in range(self.processes - 1):
                 said = at_the_end.enter_context(tempfile.TemporaryFile())  # a pipe would fill unread
-                helper = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=said, env=environment)
-                at_the_end.callback(self._end, helper, said)
-                _tell(helper, study)
-                helpers.append(helper)
+                worker = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=said, env=environment)
+                at_the_end.callback(self._end, worker, said)
+                _send_study(worker, study)
+                workers.append(worker)
             with threads(each):
-                yield helpers
+                yield workers
 
-    def _end(self, helper: subprocess.Popen[bytes], said: IO[bytes]) -> None:
-        """End a helper. What it was making is lost with it, and made again by whoever comes to it."""
-        failed = helper.poll() not in (None, 0)
-        helper.kill()
-        helper.communicate()
+    def _end(self, worker: subprocess.Popen[bytes], said: IO[bytes]) -> None:
+        """End a worker. Another process repeats the work that it had begun."""
+        failed = worker.poll() not in (None, 0)
+        worker.kill()
+        worker.communicate()
         if failed:
             said.seek(0)
             last = (said.read().decode(errors="replace").strip().splitlines() or ["nothing"])[-1]
             self.lost.append(last)
-            event("helper lost", WARNING, said=last)
+            event("worker lost", WARNING, said=last)
 
 
-def told() -> dict[str, Any]:
-    """The study that a run writes to this helper's input; when the run is gone, so is the helper."""
+def read_study() -> dict[str, Any]:
+    """The study that a run writes to the input of this worker. The worker ends when its input does."""
 
     def end() -> None:
         sys.stdin.read()
@@ -73,11 +73,11 @@ def told() -> dict[str, Any]:
     return study
 
 
-def _tell(helper: subprocess.Popen[bytes], study: dict[str, Any]) -> None:
-    """Hand over the study. The pipe stays open: its end is how a helper learns that this process is gone."""
-    assert helper.stdin is not None
+def _send_study(worker: subprocess.Popen[bytes], study: dict[str, Any]) -> None:
+    """Write the study to the worker's input. The pipe stays open: its end says that this process has ended."""
+    assert worker.stdin is not None
     try:
-        helper.stdin.write(json.dumps(study).encode() + b"\n")
-        helper.stdin.flush()
+        worker.stdin.write(json.dumps(study).encode() + b"\n")
+        worker.stdin.flush()
     except BrokenPipeError:
-        pass  # it ended at once; its work is done here
+        pass  # the worker has ended; this process does its work

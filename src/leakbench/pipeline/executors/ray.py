@@ -1,4 +1,4 @@
-"""Helpers that are tasks of a Ray cluster, whose machines see the store under the same path."""
+"""Workers that are tasks of a Ray cluster, whose machines see the store under the same path."""
 
 import socket
 import sysconfig
@@ -16,23 +16,28 @@ from ...data.dataset import Dataset
 
 @dataclass(frozen=True, eq=False)
 class RayExecutor:
-    """Tasks on the cluster at `address`, each with its share of CPUs and GPUs. It is an `Executor`.
+    """An `Executor` with tasks on a Ray cluster.
 
-    A task that is lost with its machine is started again by Ray; what it had claimed is free as soon as the machine's
-    locks are. Without `helpers` there are as many as the cluster has room for when it is asked.
+    Ray restarts a task whose machine is lost. The claims of that task are free as soon as the locks of the machine are.
+
+    Args:
+        address: The cluster, as host:port; "auto" is the one that Ray finds.
+        cpus: CPUs of each worker.
+        gpus: GPUs of each worker, or a share of one.
+        workers: The number of workers. Default: as many as the cluster has room for at the start.
     """
 
     address: str = "auto"
     cpus: int = 1
     gpus: float = 0.0
-    helpers: int | None = None
+    workers: int | None = None
     lost: list[str] = field(default_factory=list)
 
     @contextmanager
-    def helping(self, study: dict[str, Any], store: str, dataset: Dataset) -> Iterator[list[Any]]:
-        """While the block runs, the tasks help; then they are ended. The data set is put into the object store once.
+    def start_workers(self, study: dict[str, Any], store: str, dataset: Dataset) -> Iterator[list[Any]]:
+        """Run the tasks while the block runs. The data set is put into Ray's object store once.
 
-        Raises LeakbenchError where no cluster answers, InputError where no helper fits on it, ModuleNotFoundError
+        Raises LeakbenchError if there is no cluster, InputError if no worker fits on it, and ModuleNotFoundError
         without Ray.
         """
         require("ray")
@@ -42,9 +47,9 @@ class RayExecutor:
 
         _connect(self.address)
         try:
-            count = self.helpers or self._room(ray.cluster_resources())
+            count = self.workers or self._room(ray.cluster_resources())
             resources = {"num_cpus": self.cpus, "num_gpus": self.gpus, "max_retries": -1}
-            task = ray.remote(**resources)(_help)
+            task = ray.remote(**resources)(_work)
             log = log_file()
             about = (
                 study,
@@ -54,9 +59,9 @@ class RayExecutor:
                 log and str(log.resolve()),
             )
             tasks = [task.remote(*about) for _ in range(count)]
-            event("helpers", executor="ray", tasks=count, **self._share)
+            event("workers", executor="ray", tasks=count, **self._share)
             yield tasks
-            self._look_at(tasks)
+            self._note_failures(tasks)
             for each in tasks:
                 ray.cancel(each, force=True)
         finally:
@@ -66,20 +71,20 @@ class RayExecutor:
     def _share(self) -> dict[str, float]:
         return {"cpus": self.cpus, "gpus": self.gpus}
 
-    def _room(self, there: dict[str, float]) -> int:
+    def _room(self, resources: dict[str, float]) -> int:
         """How many tasks the cluster can run at once."""
-        room = int(there.get("CPU", 0.0) // self.cpus)
+        room = int(resources.get("CPU", 0.0) // self.cpus)
         if self.gpus:
-            room = min(room, int(there.get("GPU", 0.0) / self.gpus))
+            room = min(room, int(resources.get("GPU", 0.0) / self.gpus))
         if not room:
             raise InputError(
-                f"a helper with {self.cpus} CPUs and {self.gpus:g} GPUs must fit on the cluster, which has "
-                f"{there.get('CPU', 0):g} and {there.get('GPU', 0):g}; ask for less"
+                f"a worker with {self.cpus} CPUs and {self.gpus:g} GPUs must fit on the cluster, which has "
+                f"{resources.get('CPU', 0):g} and {resources.get('GPU', 0):g}; take fewer"
             )
         return room
 
-    def _look_at(self, tasks: list[Any]) -> None:
-        """Note what helpers said that failed; those that are still at work did not."""
+    def _note_failures(self, tasks: list[Any]) -> None:
+        """Note the last message of each worker that failed. A task that still runs has not failed."""
         import ray
 
         ended, _ = ray.wait(tasks, num_returns=len(tasks), timeout=0)
@@ -89,7 +94,7 @@ class RayExecutor:
             except Exception as error:
                 said = (str(error).strip().splitlines() or [type(error).__name__])[-1]
                 self.lost.append(said)
-                event("helper lost", WARNING, said=said)
+                event("worker lost", WARNING, said=said)
 
 
 def _connect(address: str) -> None:
@@ -97,7 +102,7 @@ def _connect(address: str) -> None:
 
     host, _, port = address.rpartition(":")
     try:
-        if host and port.isdigit():  # Ray itself goes on trying for minutes
+        if host and port.isdigit():  # Ray itself retries for minutes
             socket.create_connection((host, int(port)), timeout=10).close()
         with chdir(
             sysconfig.get_path("purelib")
@@ -106,12 +111,12 @@ def _connect(address: str) -> None:
     except (OSError, ValueError, RuntimeError) as error:
         said = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise LeakbenchError(
-            f"no Ray cluster answers at {address}: {said}; start one with `ray start`"
+            f"there is no Ray cluster at {address}: {said}; start one with `ray start`"
         ) from None
 
 
-def _help(study: dict[str, Any], store: str, identity: str, dataset: Dataset, log: str | None) -> None:
-    """What a task does, on its machine. It logs where the run does, if that folder is there too."""
+def _work(study: dict[str, Any], store: str, identity: str, dataset: Dataset, log: str | None) -> None:
+    """Run a worker in a task. It writes the log of the run if that folder exists on its machine."""
     from leakbench.pipeline.study import Study
     from leakbench.pipeline.worker import work
 

@@ -13,9 +13,9 @@ from torch import Tensor, nn
 
 from ...core.errors import InputError
 from ..recipe import TORCHVISION, Architecture
-from .answers import CommitteeNetwork, MonteCarloNetwork, parts_of_committee, parts_of_monte_carlo
 from .custom import custom
 from .headed import headed_like
+from .mean_softmax import EnsembleNetwork, MonteCarloNetwork, parts_of_ensemble, parts_of_monte_carlo
 from .norms import with_group_norm
 from .plain import CNN, MLP
 from .resnet9 import resnet9
@@ -119,7 +119,7 @@ def laid_out(network: Network) -> Network:
     """
     made = any(
         getattr(part, "from_factory", False) for part in network.modules()
-    )  # in a committee, under a head
+    )  # in an ensemble, under a head
     return network if made else network.to(memory_format=torch.channels_last)
 
 
@@ -128,7 +128,7 @@ def loaded(
 ) -> Network:
     """The network with stored weights, in inference mode; channels may have been removed, a head put on.
 
-    The names of the weights tell whether they are a committee's, or those of a network with its Monte Carlo masks.
+    The names of the weights tell whether they are an ensemble's, or those of a network with its Monte Carlo masks.
     Raises InputError where the weights are not those of this architecture on such records and classes.
     """
 
@@ -137,8 +137,8 @@ def loaded(
 
     network = unset(architecture, shape, classes)
     several = network.state_dict().keys() != weights.keys()
-    if several and (committee := parts_of_committee(weights)):
-        network = CommitteeNetwork([single(own) for own in committee])
+    if several and (ensemble := parts_of_ensemble(weights)):
+        network = EnsembleNetwork([single(own) for own in ensemble])
     elif several and (sampled := parts_of_monte_carlo(weights)):
         own, kept = sampled
         network = MonteCarloNetwork(single(own), torch.tensor(kept), architecture.dropout)

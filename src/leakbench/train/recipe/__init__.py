@@ -3,8 +3,8 @@
 from .architecture import ARCHITECTURES, TORCHVISION, Architecture
 from .recipe import Recipe
 from .stages import (
-    Committee,
     Distill,
+    Ensemble,
     Finetune,
     Generate,
     GeneratorField,
@@ -22,8 +22,8 @@ __all__ = [
     "ARCHITECTURES",
     "TORCHVISION",
     "Architecture",
-    "Committee",
     "Distill",
+    "Ensemble",
     "Finetune",
     "Generate",
     "GeneratorField",

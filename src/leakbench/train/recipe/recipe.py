@@ -5,7 +5,7 @@ from typing import Any
 
 from ...core.errors import InputError
 from .architecture import Architecture
-from .stages import Committee, Distill, Generate, Head, MonteCarlo, Stage, Train, TrainHead
+from .stages import Distill, Ensemble, Generate, Head, MonteCarlo, Stage, Train, TrainHead
 
 
 @dataclass(frozen=True)
@@ -50,16 +50,16 @@ class Recipe:
         before = [s for s in self.stages[:number] if not isinstance(s, Generate)]
         if (
             before
-            and isinstance(before[-1], Committee | MonteCarlo)
+            and isinstance(before[-1], Ensemble | MonteCarlo)
             and not isinstance(stage, Generate | Distill)
         ):
             raise InputError(
                 f"stage {number} ({stage.stage}) needs a single network, but the {before[-1].stage} stage before "
                 "answers with several; put it before that stage, or a `distill` stage between them"
             )
-        if before and isinstance(stage, Committee):
+        if before and isinstance(stage, Ensemble):
             raise InputError(
-                f"stage {number} (committee) starts with fresh networks, so that the {before[-1].stage} stage "
+                f"stage {number} (ensemble) starts with fresh networks, so that the {before[-1].stage} stage "
                 "before would be for nothing; leave that one out"
             )
         if isinstance(stage, MonteCarlo) and not (before and self.architecture.dropout):

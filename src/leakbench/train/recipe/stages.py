@@ -89,19 +89,19 @@ class Finetune(Train):
 
 
 @dataclass(frozen=True)
-class Committee(Train):
+class Ensemble(Train):
     """`size` networks in place of one, each trained from scratch; their answer is the mean of their softmax.
 
     Each record is left out by `leaves_out` of the networks, which train on nearly equal numbers of records.
     """
 
-    stage: Literal["committee"] = "committee"  # type: ignore[assignment]
+    stage: Literal["ensemble"] = "ensemble"  # type: ignore[assignment]
     size: int = 25
     leaves_out: int = 0
 
     @property
     def networks(self) -> int:
-        """All of the committee."""
+        """All of the ensemble."""
         return self.size
 
     def __post_init__(self) -> None:
@@ -113,9 +113,9 @@ class Committee(Train):
                 "a record that every network leaves out trains none"
             )
         if self.on != "members":
-            raise InputError(f"a committee must train on members, got {self.on!r}; take a train stage")
+            raise InputError(f"an ensemble must train on members, got {self.on!r}; take a train stage")
         if self.privacy:
-            raise InputError("a committee stage must have no privacy; take a train stage")
+            raise InputError("an ensemble stage must have no privacy; take a train stage")
 
     @property
     def training(self) -> Train:
@@ -128,27 +128,27 @@ class Distill(Train):
     """A new network, freshly initialised, taught by the model of the stage before: the teacher.
 
     Its targets are softmax(teacher / temperature), compared with softmax(student / temperature), times
-    temperature squared (Hinton et al. 2015). Only the share `keep` of the records is used, those on which the
-    teacher's answer has the lowest entropy. Where a committee teaches its own members, only the networks answer
+    temperature squared (Hinton et al. 2015). Only the share `keep_fraction` of the records is used, those on which the
+    teacher's answer has the lowest entropy. Where an ensemble teaches its own members, only the networks answer
     about a record that have left it out, if any have.
     """
 
     stage: Literal["distill"] = "distill"  # type: ignore[assignment]
     temperature: float = 1.0
-    keep: float = 1.0
+    keep_fraction: float = 1.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
         within("temperature", self.temperature, 0.0, include_low=False)
-        if not 0 < self.keep <= 1:
-            raise InputError(f"keep must be a share above 0 and at most 1, got {self.keep}")
+        if not 0 < self.keep_fraction <= 1:
+            raise InputError(f"keep_fraction must be above 0 and at most 1, got {self.keep_fraction}")
         if self.adversary or self.privacy:
             raise InputError("a distill stage must have no adversary and no privacy; take a train stage")
 
     @property
     def traced(self) -> bool:
         """As of any stage, if the student sees all members."""
-        return super().traced and self.keep == 1
+        return super().traced and self.keep_fraction == 1
 
 
 Pruner = Literal["l1_unstructured", "l1_structured", "l2_structured", "slim"]
@@ -278,7 +278,7 @@ def _stage_of(value: Any) -> str:
 Stage = Annotated[
     Annotated[Train, Tag("train")]
     | Annotated[Finetune, Tag("finetune")]
-    | Annotated[Committee, Tag("committee")]
+    | Annotated[Ensemble, Tag("ensemble")]
     | Annotated[Distill, Tag("distill")]
     | Annotated[Prune, Tag("prune")]
     | Annotated[MonteCarlo, Tag("monte_carlo")]

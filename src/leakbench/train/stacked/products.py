@@ -1,8 +1,8 @@
 """Products of K pairs of matrices in a stack's linear layers, by whichever library is fastest.
 
-MKL takes K products in one call, but on AMD's processors uses half of a vector unit of 512 bits. oneDNN uses all of it,
+MKL takes K products in one call, but on AMD's CPUs uses half of a vector unit of 512 bits. oneDNN uses all of it,
 one product at a time, which costs some microseconds each: so it has the wide layers there. Which of the two multiplies
-follows from the layer and the processor, not from K or a measurement, for they round differently.
+follows from the layer and the CPU, not from K or a measurement, for they round differently.
 """
 
 from collections.abc import Iterator
@@ -12,10 +12,10 @@ from functools import cache
 import torch
 from torch import Tensor
 
-from ...core.cpu import processor
+from ...core.cpu import cpu_info
 
 WIDE = 32_768  # weights of a layer that oneDNN multiplies by (`docs/design/evidence.py wide_layers`)
-ZEN_5 = 26  # the family of AMD's processors from which on they multiply 512 bits at once
+ZEN_5 = 26  # the family of AMD's CPUs from which on they multiply 512 bits at once
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
@@ -67,7 +67,7 @@ def wide(x: Tensor, outputs: int) -> bool:
 
 @cache
 def _onednn_is_faster() -> bool:
-    amd = processor().get("vendor_id") == "AuthenticAMD" and int(processor().get("cpu family", 0)) >= ZEN_5
+    amd = cpu_info().get("vendor_id") == "AuthenticAMD" and int(cpu_info().get("cpu family", 0)) >= ZEN_5
     vectors = torch.backends.cpu.get_cpu_capability() == "AVX512"  # which a virtual machine may hide
     return amd and vectors and torch.backends.mkldnn.is_available()
 

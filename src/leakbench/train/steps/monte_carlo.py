@@ -3,7 +3,7 @@
 import torch
 
 from ..model import Model
-from ..networks.answers import MonteCarloNetwork
+from ..networks.mean_softmax import MonteCarloNetwork
 from ..random_streams import generator
 from ..recipe import MonteCarlo
 

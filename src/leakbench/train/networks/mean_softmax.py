@@ -12,10 +12,10 @@ import torch
 from torch import Tensor, nn
 
 Weights = Mapping[str, np.ndarray]
-NETWORK = re.compile(r"networks\.(\d+)\.(.+)")  # a committee's names in its `state_dict`
+NETWORK = re.compile(r"networks\.(\d+)\.(.+)")  # an ensemble's names in its `state_dict`
 
 
-class CommitteeNetwork(nn.Module):
+class EnsembleNetwork(nn.Module):
     """K networks that answer together."""
 
     def __init__(self, networks: Sequence[nn.Module]) -> None:
@@ -47,8 +47,8 @@ def log_mean(log_p: Tensor) -> Tensor:
     return log_p.logsumexp(dim=0) - math.log(len(log_p))
 
 
-def parts_of_committee(weights: Weights) -> list[dict[str, np.ndarray]]:
-    """The weights of each network of a committee; none where they are not a committee's."""
+def parts_of_ensemble(weights: Weights) -> list[dict[str, np.ndarray]]:
+    """The weights of each network of an ensemble; none where they are not an ensemble's."""
     found = {name: NETWORK.fullmatch(name) for name in weights}
     parts: dict[int, dict[str, np.ndarray]] = {}
     for name, match in found.items():

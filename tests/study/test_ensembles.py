@@ -1,4 +1,4 @@
-"""Studies of committees, their students and Monte Carlo dropout, on real digits."""
+"""Studies of ensembles, their students and Monte Carlo dropout, on real digits."""
 
 from pathlib import Path
 
@@ -73,7 +73,7 @@ def test_sizes_and_costs_count_every_network_and_every_pass(results: Results) ->
     assert min(accuracy.values()) > 0.7
 
 
-def test_what_the_store_holds_of_a_committee_is_each_of_its_networks(results: Results, store: Path) -> None:
+def test_what_the_store_holds_of_an_ensemble_is_each_of_its_networks(results: Results, store: Path) -> None:
     trainer, rows = _trainer(store), np.arange(100)
     entry = trainer.models(_recipe("ensemble"))[0]
     (log,), weights = entry.meta["stages"], entry.tensors("weights.safetensors")
@@ -88,7 +88,7 @@ def test_what_the_store_holds_of_a_committee_is_each_of_its_networks(results: Re
     np.testing.assert_allclose(np.exp(predict_logits(*about, weights, rows)[0]), mean, atol=1e-5)
 
 
-def test_a_stop_between_committee_and_student_loses_nothing(
+def test_a_stop_between_ensemble_and_student_loses_nothing(
     results: Results, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recipe = _recipe("selena")
@@ -136,8 +136,8 @@ def test_stages_that_recipes_share_are_run_once(results: Results, store: Path) -
         ({"defences": [{"chain": ["ensemble", "pruning"]}]}, r"\(prune\) needs a single network"),
         ({"defences": [{"chain": ["mc_dropout", "pruning"]}]}, r"\(prune\) needs a single network"),
         ({"defences": [{"chain": ["ensemble", "mc_dropout"]}]}, r"\(monte_carlo\) needs a single network"),
-        ({"defences": [{"chain": ["ensemble", "dp_sgd"]}]}, "committee stage must have no privacy"),
-        ({"defences": [{"chain": ["synthetic_only", "selena"]}]}, "committee must train on members"),
+        ({"defences": [{"chain": ["ensemble", "dp_sgd"]}]}, "ensemble stage must have no privacy"),
+        ({"defences": [{"chain": ["synthetic_only", "selena"]}]}, "ensemble must train on members"),
     ],
 )
 def test_what_cannot_be_is_said_before_training(

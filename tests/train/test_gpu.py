@@ -1,4 +1,4 @@
-"""What a graphics card must give: the processor's models up to rounding, the same bits where that is asked for."""
+"""What a GPU must give: the CPU's models up to rounding, the same bits where that is asked for."""
 
 import dataclasses
 from unittest.mock import patch
@@ -14,8 +14,8 @@ from leakbench.train import device
 from leakbench.train.query import predict_logits, predict_noisy_logits
 from leakbench.train.recipe import (
     Architecture,
-    Committee,
     Distill,
+    Ensemble,
     Finetune,
     Generate,
     Head,
@@ -29,7 +29,7 @@ from leakbench.train.recipe.engine import Engine
 from leakbench.train.recipe.settings import Adversary, Augment, Optimiser, Privacy
 from leakbench.train.run_stages import train_group
 
-pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a graphics card")
+pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 
 MLP, CNN = Architecture(hidden=(24, 12)), Architecture("cnn", channels=(3, 5))
 WRN, RESNET9 = Architecture("wrn", depth=10, width=1), Architecture("resnet9")
@@ -51,14 +51,14 @@ RECIPES = {
         MLP, (BASE, Generate(generator=GENERATORS.make("bootstrap")), Finetune(on="synthetic", epochs=1))
     ),
     "distilled": Recipe(MLP, (BASE, Distill(epochs=1, batch_size=64))),
-    "committee, distilled": Recipe(MLP, (Committee(size=3, leaves_out=1, epochs=1), Distill(epochs=1))),
+    "ensemble, distilled": Recipe(MLP, (Ensemble(size=3, leaves_out=1, epochs=1), Distill(epochs=1))),
     "head": Recipe(MLP, (BASE, Head(), TrainHead(epochs=1))),
     "monte carlo": Recipe(dataclasses.replace(MLP, dropout=0.2), (BASE, MonteCarlo(passes=3))),
     "adversary": Recipe(MLP, (dataclasses.replace(BASE, adversary=Adversary(reference="dev")),)),
 }
 
 
-def on_card(jobs, **settings):
+def on_gpu(jobs, **settings):
     return [dataclasses.replace(job, engine=Engine("cuda", **settings)) for job in jobs]
 
 
@@ -67,9 +67,9 @@ def gap(a, b):
 
 
 @pytest.mark.parametrize("made", RECIPES.values(), ids=RECIPES.keys())
-def test_models_are_those_of_the_processor_up_to_rounding(digits, make_jobs, made):
+def test_models_are_those_of_the_cpu_up_to_rounding(digits, make_jobs, made):
     jobs = make_jobs(made, 3)
-    for here, there in zip(train_group(digits, jobs), train_group(digits, on_card(jobs)), strict=True):
+    for here, there in zip(train_group(digits, jobs), train_group(digits, on_gpu(jobs)), strict=True):
         assert gap(here, there) < 5e-3
         assert [log["stage"] for log in here.log] == [log["stage"] for log in there.log]
         assert there.log[-1].get("train_loss", 0) == pytest.approx(
@@ -80,7 +80,7 @@ def test_models_are_those_of_the_processor_up_to_rounding(digits, make_jobs, mad
 @pytest.mark.parametrize("architecture", [MLP, CNN, WRN, RESNET9], ids=lambda a: a.name)
 def test_deterministic_means_the_same_bits(digits, make_jobs, architecture):
     stage = dataclasses.replace(BASE, augment=Augment(shift=1, flip=True))
-    jobs = on_card(make_jobs(Recipe(architecture, (stage,)), 2), deterministic=True, precision="bfloat16")
+    jobs = on_gpu(make_jobs(Recipe(architecture, (stage,)), 2), deterministic=True, precision="bfloat16")
     first, second = train_group(digits, jobs), train_group(digits, jobs)
     assert [gap(a, b) for a, b in zip(first, second, strict=True)] == [0.0, 0.0]
 
@@ -90,20 +90,20 @@ def test_deterministic_means_the_same_bits(digits, make_jobs, architecture):
 @pytest.mark.parametrize("compiled", [False, True])
 def test_coarser_and_compiled_training_learns_as_much(digits, make_jobs, precision, compiled):
     jobs = make_jobs(Recipe(WRN, (dataclasses.replace(BASE, epochs=3),)), 2)
-    fast = train_group(digits, on_card(jobs, precision=precision, compiled=compiled))
+    fast = train_group(digits, on_gpu(jobs, precision=precision, compiled=compiled))
     for a, b in zip(train_group(digits, jobs), fast, strict=True):
         assert b.log[-1]["train_loss"] == pytest.approx(a.log[-1]["train_loss"], rel=0.1)
 
 
-def test_noise_of_dp_sgd_is_drawn_on_the_card(digits, make_jobs):
+def test_noise_of_dp_sgd_is_drawn_on_the_gpu(digits, make_jobs):
     stage = dataclasses.replace(BASE, privacy=Privacy(noise=0.5))
-    jobs = on_card(make_jobs(Recipe(MLP, (stage,)), 1))
+    jobs = on_gpu(make_jobs(Recipe(MLP, (stage,)), 1))
     (first,), (second,) = train_group(digits, jobs), train_group(digits, jobs)
     assert gap(first, second) < 1e-4 and np.isfinite(first.log[-1]["train_loss"])
 
 
-@pytest.mark.parametrize("here", [True, False], ids=["on the card", "no room on the card"])
-def test_answers_are_those_of_the_processor(digits, make_jobs, here):
+@pytest.mark.parametrize("here", [True, False], ids=["on the GPU", "no room on the GPU"])
+def test_answers_are_those_of_the_cpu(digits, make_jobs, here):
     (model,) = train_group(digits, make_jobs(Recipe(WRN, (BASE,)), 1))
     x = digits.x.copy()
     about = (x, 10, WRN, model.weights, np.arange(0, 500, 3))
@@ -116,13 +116,13 @@ def test_answers_are_those_of_the_processor(digits, make_jobs, here):
 
 
 def test_records_that_do_not_fit_train_the_same_models(digits, make_jobs):
-    jobs = on_card(make_jobs(Recipe(MLP, (BASE,)), 2), deterministic=True)
+    jobs = on_gpu(make_jobs(Recipe(MLP, (BASE,)), 2), deterministic=True)
     with patch.object(device, "ROOM", 0.0):
         apart = train_group(dataclasses.replace(digits, x=digits.x.copy()), jobs)
     assert [gap(a, b) for a, b in zip(apart, train_group(digits, jobs), strict=True)] == [0.0, 0.0]
 
 
-def test_a_study_runs_on_the_card_from_end_to_end(tmp_path):
+def test_a_study_runs_on_the_gpu_from_end_to_end(tmp_path):
     table = {
         "data": {"name": "digits", "records": 600},
         "design": {"name": "random_half", "models": 8},
@@ -138,4 +138,4 @@ def test_a_study_runs_on_the_card_from_end_to_end(tmp_path):
         for each in found
     ]
     np.testing.assert_allclose(*aucs, atol=0.03)
-    assert "card" in found[1].provenance["hardware"]
+    assert "gpu" in found[1].provenance["hardware"]

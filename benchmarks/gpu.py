@@ -1,8 +1,8 @@
-"""Training and asking on a graphics card, against one model at a time from a DataLoader on the same card.
+"""Training and queries on a GPU, against one model at a time from a DataLoader on the same GPU.
 
 Ours is what a run with `engine = {device = "cuda", precision = "bfloat16", compiled = true}` does, less the store. The
-first model of an architecture, with which torch compiles, is reported apart. What bounds both is arithmetic: the note
-tells which share it is of what the card reaches on a product of two large matrices in bfloat16.
+first model of an architecture, with which torch compiles, is reported apart. Arithmetic bounds both: the note shows
+the rate as a share of the GPU's rate for a product of two large matrices in bfloat16.
 """
 
 from collections.abc import Iterator
@@ -25,9 +25,9 @@ from leakbench.train.recipe.settings import Augment, Optimiser, Schedule
 from leakbench.train.run_stages import train_group
 from leakbench.train.sizes import sizes
 
-PART = "Card"
-NEEDS = "a graphics card"
-CARD = Engine("cuda", "bfloat16", compiled=True)
+PART = "GPU"
+NEEDS = "a GPU"
+GPU = Engine("cuda", "bfloat16", compiled=True)
 TF32 = Engine("cuda", "tf32")
 RECORDS = 25_000  # a model trains on: half of CIFAR-10's training records
 STAGE = Train(
@@ -41,21 +41,21 @@ WORKERS = 4
 
 
 def available() -> bool:
-    """Whether there is what this measures."""
+    """Whether there is a GPU."""
     return torch.cuda.is_available()
 
 
 def ratios() -> Iterator[Ratio]:
-    """Convolutional networks one by one, small networks in a stack, and answers."""
+    """Convolutional networks one by one, small networks in a stack, and queries."""
     images = load(DataSpec(name="cifar10"))
     reached = product_rate(torch.device("cuda"))
     for name in ("resnet9", "resnet18"):
-        yield training(images, Recipe(Architecture(name), (STAGE,)), CARD, reached)
+        yield training(images, Recipe(Architecture(name), (STAGE,)), GPU, reached)
     digits = load(DataSpec(name="mnist", records=20_000))
     yield stacked(
         digits, Recipe(Architecture(hidden=(128, 64)), (Train(epochs=5, batch_size=64),)), 256, TF32
     )
-    yield asking(images, Architecture("resnet9"), CARD)
+    yield queries(images, Architecture("resnet9"), GPU)
 
 
 def training(
@@ -88,8 +88,8 @@ def stacked(dataset: Dataset, recipe: Recipe, models: int, engine: Engine) -> Ra
     )
 
 
-def asking(dataset: Dataset, architecture: Architecture, engine: Engine) -> Ratio:
-    """Answers of a model on all records in two views; a DataLoader's are in one, x2."""
+def queries(dataset: Dataset, architecture: Architecture, engine: Engine) -> Ratio:
+    """The logits of a model on all records in two views; a DataLoader's are in one view, x2."""
     job = a_job(Recipe(architecture, (replace(STAGE, epochs=1),)), dataset, 2048, 0, engine)
     weights = train_group(dataset, [job])[0].weights
     rows, device = np.arange(len(dataset.x)), torch.device(engine.device)
@@ -102,7 +102,7 @@ def asking(dataset: Dataset, architecture: Architecture, engine: Engine) -> Rati
         3,
         scale=2,
     )
-    return Ratio(PART, f"{architecture.name}: answers on {len(rows):,} records in 2 views", *times)
+    return Ratio(PART, f"{architecture.name}: logits of {len(rows):,} records in 2 views", *times)
 
 
 def a_job(recipe: Recipe, dataset: Dataset, records: int, seed: int, engine: Engine) -> Job:
@@ -115,7 +115,7 @@ def a_job(recipe: Recipe, dataset: Dataset, records: int, seed: int, engine: Eng
 def from_loader(
     dataset: Dataset, architecture: Architecture, weights: dict[str, np.ndarray], device: torch.device
 ) -> None:
-    """The others' way to ask: batches of 1,024 from a DataLoader."""
+    """The usual way to query: batches of 1,024 from a DataLoader."""
     from torch.utils.data import DataLoader, TensorDataset
 
     network = unset(architecture, dataset.x.shape[1:], len(dataset.classes))
@@ -126,7 +126,7 @@ def from_loader(
 
 
 def multiply_adds(architecture: Architecture, dataset: Dataset) -> int:
-    """Of one answer."""
+    """The multiply-adds of one prediction."""
     return sizes(
         unset(architecture, dataset.x.shape[1:], len(dataset.classes)), dataset.x.shape[1:]
     ).multiply_adds

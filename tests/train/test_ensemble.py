@@ -1,4 +1,4 @@
-"""Committees: who leaves out what, that each network is as if alone, and SELENA against the paper, record by record."""
+"""Ensembles: who leaves out what, that each network is as if alone, and SELENA against the paper, record by record."""
 
 import dataclasses
 from unittest.mock import patch
@@ -16,12 +16,12 @@ from leakbench.train.model import inferred, new_network, resume
 from leakbench.train.networks.build import loaded
 from leakbench.train.query import predict_logits, predict_noisy_logits
 from leakbench.train.random_streams import ModelStreams
-from leakbench.train.recipe import Architecture, Committee, Distill, Generate, MonteCarlo, Recipe, Train
+from leakbench.train.recipe import Architecture, Distill, Ensemble, Generate, MonteCarlo, Recipe, Train
 from leakbench.train.recipe.settings import Optimiser
 from leakbench.train.run_stages import train_group
 from leakbench.train.sizes import sizes
 from leakbench.train.stage_data import material
-from leakbench.train.steps.committee import left_out, network_jobs
+from leakbench.train.steps.ensemble import left_out, network_jobs
 
 SMALL = Architecture(hidden=(24,), dropout=0.2)
 RESNET = Architecture("wrn", depth=10, width=1)  # has BatchNorm, and is not stacked
@@ -29,8 +29,8 @@ SETTINGS = {"epochs": 3, "batch_size": 32}
 NONE = np.empty(0, np.int64)
 
 
-def committee(size=5, leaves_out=2, architecture=SMALL, then=(), **changes):
-    stage = Committee(size=size, leaves_out=leaves_out, **(SETTINGS | changes))
+def ensemble(size=5, leaves_out=2, architecture=SMALL, then=(), **changes):
+    stage = Ensemble(size=size, leaves_out=leaves_out, **(SETTINGS | changes))
     return Recipe(architecture, (stage, *then))
 
 
@@ -50,7 +50,7 @@ def same(a, b, tolerance=0.0):
 def test_every_record_is_left_out_equally_often(size, data):
     leaves_out = data.draw(st.integers(0, size - 1))
     n, seed = data.draw(st.integers(size, 60)), data.draw(st.integers(0, 5))
-    out = left_out(Job(committee(size, leaves_out), np.arange(n), NONE, seed))
+    out = left_out(Job(ensemble(size, leaves_out), np.arange(n), NONE, seed))
     assert out.shape == (n, size) and (out.sum(axis=1) == leaves_out).all()
     by_network, rest = out.sum(axis=0), n % size
     full = n // size * leaves_out
@@ -58,7 +58,7 @@ def test_every_record_is_left_out_equally_often(size, data):
 
 
 def test_who_leaves_out_what_is_random_and_the_jobs_own(digits):
-    out = [left_out(Job(committee(10, 3), np.arange(200), NONE, seed)) for seed in (0, 0, 1)]
+    out = [left_out(Job(ensemble(10, 3), np.arange(200), NONE, seed)) for seed in (0, 0, 1)]
     assert np.array_equal(out[0], out[1])
     assert (out[0] != out[2]).mean() == pytest.approx(2 * 0.3 * 0.7, abs=0.06)  # as independent draws differ
     together = out[0].astype(int).T @ out[0]  # how often two networks leave out the same record
@@ -66,7 +66,7 @@ def test_who_leaves_out_what_is_random_and_the_jobs_own(digits):
 
 
 def test_each_network_trains_on_what_it_does_not_leave_out(digits, make_jobs):
-    (job,) = make_jobs(committee(), 1)
+    (job,) = make_jobs(ensemble(), 1)
     jobs, out = network_jobs(job), left_out(job)
     for k, own in enumerate(jobs):
         assert own.members.tolist() == [
@@ -77,8 +77,8 @@ def test_each_network_trains_on_what_it_does_not_leave_out(digits, make_jobs):
     assert len({own.seed for own in jobs} | {job.seed}) == 6
 
 
-def test_a_committee_of_one_is_plain_training(digits, make_jobs):
-    (job,) = make_jobs(committee(1, 0), 1)
+def test_an_ensemble_of_one_is_plain_training(digits, make_jobs):
+    (job,) = make_jobs(ensemble(1, 0), 1)
     (alone,) = network_jobs(job)
     plain = dataclasses.replace(job, recipe=Recipe(SMALL, (Train(**SETTINGS),)), seed=alone.seed)
     one, single = train_group(digits, [job])[0], train_group(digits, [plain])[0]
@@ -91,7 +91,7 @@ def test_a_committee_of_one_is_plain_training(digits, make_jobs):
 
 @pytest.mark.parametrize("architecture", [SMALL, RESNET], ids=["mlp", "wrn"])
 def test_it_answers_with_the_mean_of_its_networks(digits, make_jobs, architecture):
-    (job,) = make_jobs(committee(3, 1, architecture, epochs=2), 1, members=64)
+    (job,) = make_jobs(ensemble(3, 1, architecture, epochs=2), 1, members=64)
     made, rows = train_group(digits, [job])[0], np.arange(1200, 1300)
     own = [train_group(digits, [each])[0] for each in network_jobs(job)]
     answers = [
@@ -111,7 +111,7 @@ def test_it_answers_with_the_mean_of_its_networks(digits, make_jobs, architectur
 def test_alone_equals_in_a_group(digits, make_jobs, patience):
     student = Distill(epochs=3, batch_size=32, optimiser=Optimiser(lr=0.02))
     changes = {"patience": patience, "epochs": 6, "optimiser": Optimiser(lr=0.3)}
-    jobs = make_jobs(committee(4, 1, then=(student,), **changes), 3)
+    jobs = make_jobs(ensemble(4, 1, then=(student,), **changes), 3)
     kept = []
     together = train_group(digits, jobs, keep=lambda job, number, made: kept.append((job, number, made)))
     assert [number for _, number, _ in kept] == [0, 0, 0, 1, 1, 1]
@@ -127,7 +127,7 @@ def test_alone_equals_in_a_group(digits, make_jobs, patience):
 
 
 def test_no_two_models_share_a_parameter(digits, make_jobs):
-    jobs = make_jobs(committee(3, 1), 2)
+    jobs = make_jobs(ensemble(3, 1), 2)
     networks = [
         resume(digits, job, made).network for job, made in zip(jobs, train_group(digits, jobs), strict=True)
     ]
@@ -154,7 +154,7 @@ def reference_teacher(dataset, job):
 
 def test_selena_is_the_papers(digits, make_jobs):
     student = Distill(epochs=4, batch_size=32, optimiser=Optimiser(lr=0.1, momentum=0.0))
-    (job,) = make_jobs(committee(7, 3, Architecture(hidden=(24,)), then=(student,)), 1, members=90)
+    (job,) = make_jobs(ensemble(7, 3, Architecture(hidden=(24,)), then=(student,)), 1, members=90)
     taught = reference_teacher(digits, job)
     teacher = train_group(digits, [job.until(0)])[0]
     model = resume(digits, job, teacher)
@@ -177,7 +177,7 @@ def test_selena_is_the_papers(digits, make_jobs):
 
 def test_the_teacher_is_softened_after_its_mean(digits, make_jobs):
     student = Distill(temperature=3.0, **SETTINGS)
-    (job,) = make_jobs(committee(5, 2, then=(student,)), 1, members=40)
+    (job,) = make_jobs(ensemble(5, 2, then=(student,)), 1, members=40)
     teacher = train_group(digits, [job.until(0)])[0]
     softened = reference_teacher(digits, job) ** (1 / 3.0)
     want = softened / softened.sum(axis=1, keepdims=True)
@@ -186,10 +186,10 @@ def test_the_teacher_is_softened_after_its_mean(digits, make_jobs):
 
 @pytest.mark.parametrize("leaves_out", [0, 2])
 @pytest.mark.parametrize("on", ["members", "public", "synthetic"])
-def test_others_than_members_hear_the_whole_committee(digits, make_jobs, on, leaves_out):
+def test_others_than_members_hear_the_whole_ensemble(digits, make_jobs, on, leaves_out):
     data = dataclasses.replace(digits, parts={"public": np.arange(1200, 1300)})
     then = (Generate(generator=GENERATORS.make("bootstrap")), Distill(on=on, **SETTINGS))
-    (job,) = make_jobs(committee(5, leaves_out, then=then), 1, members=60)
+    (job,) = make_jobs(ensemble(5, leaves_out, then=then), 1, members=60)
     model = resume(data, job, train_group(data, [job.until(0)])[0])
     if on == "synthetic":
         model.synthetic = stages.synthetic(data, job, 1)
@@ -199,10 +199,10 @@ def test_others_than_members_hear_the_whole_committee(digits, make_jobs, on, lea
 
 
 def test_its_cost_is_that_of_all_its_networks(digits, make_jobs):
-    (job,) = make_jobs(committee(4, 1, Architecture(hidden=(24,))), 1)
+    (job,) = make_jobs(ensemble(4, 1, Architecture(hidden=(24,))), 1)
     made = train_group(digits, [job])[0]
     (log,) = made.log
-    assert log["stage"] == "committee" and log["epochs"] == len(log["epoch_seconds"]) == 4 * 3
+    assert log["stage"] == "ensemble" and log["epochs"] == len(log["epoch_seconds"]) == 4 * 3
     assert log["seconds"] == pytest.approx(sum(log["epoch_seconds"]))
     single = 64 * 24 + 24 * 10
     found = sizes(loaded(job.recipe.architecture, (1, 8, 8), 10, made.weights), (1, 8, 8))
@@ -211,8 +211,8 @@ def test_its_cost_is_that_of_all_its_networks(digits, make_jobs):
     assert 16 * (single + 34) < found.bytes < 16 * (single + 34) + 2500
 
 
-def test_names_alone_do_not_make_a_committee(digits, tmp_path, monkeypatch):
-    """A user's own network may call its parts what a committee calls its."""
+def test_names_alone_do_not_make_an_ensemble(digits, tmp_path, monkeypatch):
+    """A user's own network may call its parts what an ensemble calls its."""
     (tmp_path / "own_networks.py").write_text(
         "from torch import nn\n"
         "class Own(nn.Module):\n"
@@ -228,7 +228,7 @@ def test_names_alone_do_not_make_a_committee(digits, tmp_path, monkeypatch):
     own = Architecture("custom", factory="own_networks:make")
     plain, several = (
         train_group(digits, [Job(recipe, np.arange(40), NONE, 0)])[0]
-        for recipe in (Recipe(own, (Train(**SETTINGS),)), committee(3, 1, own))
+        for recipe in (Recipe(own, (Train(**SETTINGS),)), ensemble(3, 1, own))
     )
     assert not hasattr(loaded(own, (1, 8, 8), 10, plain.weights).networks[0], "networks")
     assert len(loaded(own, (1, 8, 8), 10, several.weights).networks) == 3

@@ -1,4 +1,4 @@
-"""Helper processes: they do the work of a run, change none of its numbers, and end with it."""
+"""Worker processes: they do the work of a run, change none of its numbers, and end with it."""
 
 import json
 import subprocess
@@ -36,38 +36,38 @@ def _weights(trainer: Trainer, study: Study) -> list[np.ndarray]:
     return [w for entry in entries for w in entry.tensors("weights.safetensors").values()]
 
 
-def test_a_helper_makes_models_and_answers_to_the_last_bit(tmp_path: Path) -> None:
+def test_a_worker_makes_models_and_logits_bit_for_bit(tmp_path: Path) -> None:
     study, executor = Study.of(TABLE), LocalExecutor(2)
-    helped, alone = (open_trainer(study, tmp_path / name) for name in ("helped", "alone"))
+    shared, alone = (open_trainer(study, tmp_path / name) for name in ("shared", "alone"))
     until = time.monotonic() + 60
-    with executor.helping(study.describe(), helped.store.place):
-        while _entries(helped.store.root) != KINDS and time.monotonic() < until:
+    with executor.start_workers(study.describe(), shared.store.place):
+        while _entries(shared.store.root) != KINDS and time.monotonic() < until:
             time.sleep(0.1)
-    assert _entries(helped.store.root) == KINDS
+    assert _entries(shared.store.root) == KINDS
     assert executor.lost == []
     query_models(study, Querier(alone), checked_recipes(study, alone.dataset), NullProgress())
-    for a, b in zip(_weights(helped, study), _weights(alone, study), strict=True):
+    for a, b in zip(_weights(shared, study), _weights(alone, study), strict=True):
         assert np.array_equal(a, b)
 
 
-def test_a_helper_that_fails_is_told(tmp_path: Path) -> None:
+def test_a_worker_that_fails_is_reported(tmp_path: Path) -> None:
     executor = LocalExecutor(2)
-    with executor.helping(Study.of(TABLE).describe() | {"seed": "none"}, str(tmp_path)) as (helper,):
-        helper.wait(60)
+    with executor.start_workers(Study.of(TABLE).describe() | {"seed": "none"}, str(tmp_path)) as (worker,):
+        worker.wait(60)
     (said,) = executor.lost
     assert "seed" in said
 
 
-def test_a_helper_ends_when_its_run_is_gone(tmp_path: Path) -> None:
+def test_a_worker_ends_when_its_run_is_gone(tmp_path: Path) -> None:
     endless = Study.of(TABLE | {"stages": [{"epochs": 1_000_000}]})
     command = [sys.executable, "-m", "leakbench", "work", "-", "--store", str(tmp_path)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL) as helper:
-        assert helper.stdin is not None
-        helper.stdin.write(json.dumps(endless.describe()).encode() + b"\n")
-        helper.stdin.flush()
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL) as worker:
+        assert worker.stdin is not None
+        worker.stdin.write(json.dumps(endless.describe()).encode() + b"\n")
+        worker.stdin.flush()
         until = time.monotonic() + 60
         while not any((tmp_path / "locks").glob("models-*")) and time.monotonic() < until:
             time.sleep(0.05)  # until it has begun to train
-        assert helper.poll() is None
-        helper.stdin.close()
-        assert helper.wait(timeout=10) == 1
+        assert worker.poll() is None
+        worker.stdin.close()
+        assert worker.wait(timeout=10) == 1

@@ -1,4 +1,4 @@
-"""Which records each network of a committee leaves out, and the jobs that train its networks."""
+"""Which records each network of an ensemble leaves out, and the jobs that train its networks."""
 
 from dataclasses import replace
 
@@ -10,18 +10,18 @@ from torch import Tensor
 from ...core.seeds import derive, stream
 from ..job import Job
 from ..model import Model, inferred
-from ..networks.answers import CommitteeNetwork
-from ..recipe import Committee, Recipe
+from ..networks.mean_softmax import EnsembleNetwork
+from ..recipe import Ensemble, Recipe
 
 
 def left_out(job: Job) -> NDArray[np.bool_]:
-    """Which of the job's n members each of its committee's K networks leaves out [n, K].
+    """Which of the job's n members each of its ensemble's K networks leaves out [n, K].
 
     In a random order the members come in blocks of K; in each block member i is left out by the networks number
     i .. i + leaves_out - 1 of a circle that is dealt anew. So every member is left out equally often, and over a
     full block every network leaves out equally many.
     """
-    number, stage = _committee(job)
+    number, stage = _ensemble(job)
     n, K, rng = len(job.members), stage.size, stream(job.seed, number, "left out")
     order, circles = rng.permutation(n), rng.permuted(np.tile(np.arange(K), (-(-n // K), 1)), axis=1)
     position, out = np.arange(n), np.zeros((n, K), dtype=bool)
@@ -31,8 +31,8 @@ def left_out(job: Job) -> NDArray[np.bool_]:
 
 
 def network_jobs(job: Job) -> list[Job]:
-    """One job for each network of a job's committee: plain training of the members that it does not leave out."""
-    number, stage = _committee(job)
+    """One job for each network of a job's ensemble: plain training of the members that it does not leave out."""
+    number, stage = _ensemble(job)
     recipe = Recipe(job.recipe.architecture, (stage.training,))
     return [
         replace(job, recipe=recipe, members=job.members[~out], seed=derive(job.seed, number, "network", k))
@@ -40,14 +40,14 @@ def network_jobs(job: Job) -> list[Job]:
     ]
 
 
-def answers_to_members(model: Model, records: Tensor) -> Tensor:
+def member_logits(model: Model, records: Tensor) -> Tensor:
     """What the model answers [n, C] about its own members' normalised `records`, in their order.
 
-    Of a committee only those networks that have left a record out answer about it, if there are any (Split-AI,
+    Of an ensemble only those networks that have left a record out answer about it, if there are any (Split-AI,
     Tang et al. 2022, section 4.2).
     """
     network = model.network
-    if not isinstance(network, CommitteeNetwork) or not (out := torch.from_numpy(left_out(model.job))).any():
+    if not isinstance(network, EnsembleNetwork) or not (out := torch.from_numpy(left_out(model.job))).any():
         return inferred(network, records)
     each = torch.stack([inferred(one, records).log_softmax(dim=1) for one in network.networks])  # [K, n, C]
     out = out.to(each.device)
@@ -55,6 +55,6 @@ def answers_to_members(model: Model, records: Tensor) -> Tensor:
     return heard - out.sum(dim=1, keepdim=True).log()
 
 
-def _committee(job: Job) -> tuple[int, Committee]:
-    """The number of the job's committee stage, and the stage; a recipe has one at most."""
-    return next((n, stage) for n, stage in enumerate(job.recipe.stages) if isinstance(stage, Committee))
+def _ensemble(job: Job) -> tuple[int, Ensemble]:
+    """The number of the job's ensemble stage, and the stage; a recipe has one at most."""
+    return next((n, stage) for n, stage in enumerate(job.recipe.stages) if isinstance(stage, Ensemble))

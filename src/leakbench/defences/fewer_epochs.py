@@ -8,7 +8,7 @@ from .base import Defence
 
 
 @dataclass(frozen=True)
-class StopAt(Defence):
+class FewerEpochs(Defence):
     r"""Train for fewer epochs: several of these make the frontier that a defence must beat at equal accuracy.
 
     Formula: the recipe with `epochs` in each stage that trains for longer
@@ -16,7 +16,7 @@ class StopAt(Defence):
     Limits:  fits less, leaks less, knows less; nothing more
     """
 
-    name: ClassVar[str] = "stop_at"
+    name: ClassVar[str] = "fewer_epochs"
     source: ClassVar[str] = "Song and Mittal 2021, arXiv 2003.10595"
 
     epochs: int = 5
