@@ -18,17 +18,28 @@ if TYPE_CHECKING:
     from .core.errors import InputError
     from .evaluation.audit import audit
     from .pipeline.any_model.audit_training import audit_training
+    from .pipeline.any_model.scorer import membership_auc_scorer
     from .pipeline.run import run
     from .pipeline.study import Study
     from .report.results import Results
 
-__all__ = ["InputError", "Results", "Study", "__version__", "audit", "audit_training", "run"]
+__all__ = [
+    "InputError",
+    "Results",
+    "Study",
+    "__version__",
+    "audit",
+    "audit_training",
+    "membership_auc_scorer",
+    "run",
+]
 _HOMES = {
     "InputError": "core.errors",
     "Results": "report.results",
     "Study": "pipeline.study",
     "audit": "evaluation.audit",
     "audit_training": "pipeline.any_model.audit_training",
+    "membership_auc_scorer": "pipeline.any_model.scorer",
     "run": "pipeline.run",
 }
 

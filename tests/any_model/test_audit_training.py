@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from sklearn.datasets import load_digits
 from sklearn.dummy import DummyClassifier
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.model_selection import GridSearchCV
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
@@ -21,7 +23,7 @@ from sklearn.preprocessing import OneHotEncoder
 from sklearn.tree import DecisionTreeClassifier
 
 import leakbench
-from leakbench import InputError, Results
+from leakbench import InputError, Results, membership_auc_scorer
 
 DIGITS = load_digits(return_X_y=True)
 X, Y = DIGITS[0][:300], DIGITS[1][:300]
@@ -184,3 +186,17 @@ def test_it_runs_without_torch() -> None:
         "assert code().find(attack='loss', metric='auc', slice='all')\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_search_trades_accuracy_against_leakage() -> None:
+    scoring = {"accuracy": "accuracy", "privacy": partial(membership_auc_scorer, models=6, attack="loss")}
+    grid = {"min_samples_leaf": [1, 50]}
+    search = GridSearchCV(
+        DecisionTreeClassifier(random_state=0), grid, cv=2, scoring=scoring, refit="privacy"
+    )
+    search.fit(DIGITS[0], DIGITS[1] % 2)
+    memorises, generalises = search.cv_results_["mean_test_privacy"]
+    assert memorises < generalises - 0.02 and -0.54 < generalises < -0.49
+    assert search.best_params_ == {"min_samples_leaf": 50}
+    small = membership_auc_scorer(DecisionTreeClassifier(random_state=0), X, Y, models=6, attack="loss")
+    assert small == -value(audited(DecisionTreeClassifier(random_state=0), models=6), "auc", "loss")

@@ -63,7 +63,7 @@ def test_leakage_is_told_with_its_rate_interval_and_chance() -> None:
         " 1 % is chance."
     )
     assert (
-        told[0] == f"{grade} The AUC of rmia is .738 (.722 to .753). Its accuracy is 91.2 % (90.4 to 92.0 %)."
+        told[0] == f"{grade} The AUC of rmia is .738 (.722 to .753). The accuracy is 91.2 % (90.4 to 92.0 %)."
     )
     assert verdict(View(example.audit())).text == grade
 

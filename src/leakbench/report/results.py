@@ -1,6 +1,7 @@
 """Results with what the report adds: the verdict, saving and loading."""
 
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,12 +11,35 @@ from ..core.regular_files import parse_json, read_regular
 from ..core.results import SCHEMA, ResultData
 
 if TYPE_CHECKING:
+    import pandas
+
     from .verdict import Verdict
 
 
 @dataclass(frozen=True)
 class Results(ResultData):
     """Everything that an audit or a study measured."""
+
+    def __repr__(self) -> str:
+        """The title, and the verdict."""
+        return f"<Results of {self.title!r}: {self.verdict.text}>"
+
+    def _repr_html_(self) -> str:
+        """The title, the verdict and a table of the strongest numbers, for notebooks."""
+        from .notebook import summary_html
+
+        return summary_html(self)
+
+    def to_frame(self) -> "pandas.DataFrame":
+        """The rows as a pandas data frame, with one column for each field of `Row`.
+
+        Raises InputError where pandas is not installed.
+        """
+        if find_spec("pandas") is None:
+            raise InputError("to_frame needs the package pandas; install it (pip install pandas)")
+        import pandas as pd
+
+        return pd.DataFrame([vars(row) for row in self.rows])
 
     @property
     def verdict(self) -> "Verdict":

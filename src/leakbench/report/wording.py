@@ -51,7 +51,7 @@ def _leakage(view: View) -> Iterator[str]:
     parts = [f"{who}{finding(standing)}", *_beside(view, standing)]
     accuracy = view.row("accuracy", standing.defence)
     if accuracy is not None:
-        parts.append(f"Its accuracy is {show(accuracy).phrase}.")
+        parts.append(f"The accuracy is {show(accuracy).phrase}.")
     yield capitalised(" ".join(parts)) if len(mains) == 1 else " ".join(parts)
 
 

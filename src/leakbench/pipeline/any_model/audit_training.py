@@ -100,14 +100,16 @@ def audit_training(
     training = _training(code, x, y, models, seed)
     opened = None if store is None else _opened(store)
     identity, notes = (None, []) if opened is None else _identity(training, version)
-    outputs = train_all(training, _positive(processes), timed, opened, identity)
-    given = from_arrays(**_arrays(training, outputs), features=features, **_groups(groups))
-    notes += _notes(training, outputs)
-    utility = _utility(given.models)
-    given = replace(given, source=training.learner.title, notes=(*notes, *given.notes))
-    results = audit_models(given, chosen, measured, seed, title, timed, clock)
-    asked = {"code": training.learner.title, "models": models, "seed": seed, "version": version}
-    return replace(results, rows=[*results.rows, *utility], study={"audit_training": asked})
+    try:
+        outputs = train_all(training, _positive(processes), timed, opened, identity)
+        given = from_arrays(**_arrays(training, outputs), features=features, **_groups(groups))
+        notes = [*notes, *_notes(training, outputs), *given.notes]
+        given = replace(given, source=training.learner.title, notes=tuple(notes))
+        results = audit_models(given, chosen, measured, seed, title, timed, clock)
+    finally:
+        timed.done()
+    told = {"code": training.learner.text, "models": models, "seed": seed, "version": version}
+    return replace(results, rows=[*results.rows, *_utility(given.models)], study={"audit_training": told})
 
 
 def _training(code: Any, x: Any, y: Any, models: int, seed: int) -> Training:

@@ -11,6 +11,7 @@ from ...core.seeds import derive
 from .identity import describe
 from .outputs import Classes, Outputs, of_estimator, of_function
 
+LONGEST = 500  # characters of a pipeline's text
 Fit = Callable[[Any, NDArray[Any], int], Callable[[Any], Any]]
 
 
@@ -20,6 +21,11 @@ class Learner(Protocol):
     @property
     def title(self) -> str:
         """What the report calls it."""
+        ...
+
+    @property
+    def text(self) -> str:
+        """How the user wrote it, on one line."""
         ...
 
     def identity(self, version: str | None) -> dict[str, Any] | None:
@@ -42,6 +48,11 @@ class EstimatorLearner:
         """Its class; of a pipeline that of the last step."""
         steps = getattr(self.estimator, "steps", None)
         return type(steps[-1][1] if steps else self.estimator).__name__
+
+    @property
+    def text(self) -> str:
+        """Its class and the parameters that are not the defaults."""
+        return " ".join(repr(self.estimator).split())[:LONGEST]
 
     def identity(self, version: str | None) -> dict[str, Any]:
         """Its class, parameters and versions, and the `version`, which suffices where there is no plain form."""
@@ -78,6 +89,11 @@ class FunctionLearner:
     def title(self) -> str:
         """Its name."""
         return str(getattr(self.fit, "__name__", type(self.fit).__name__))
+
+    @property
+    def text(self) -> str:
+        """Its name."""
+        return self.title
 
     def identity(self, version: str | None) -> dict[str, Any] | None:
         """The `version` that the user gives."""
