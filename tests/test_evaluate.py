@@ -39,6 +39,20 @@ def test_a_difference_needs_what_its_metric_needs(n: int, measured: list[str]) -
     assert rows >= set(measured)
 
 
+def test_the_strongest_attack_is_chosen_on_one_half_and_measured_on_the_other() -> None:
+    """One attack is strong on the half that chooses, the other on the half that is measured."""
+    n, rng = 2000, np.random.default_rng(0)
+    members = (np.arange(n) < n // 2)[None]
+    attacked = _attacked(_models(n, members), "loss", "confidence")
+    for attack, sample in attacked.samples.items():
+        strong = sample.select if attack == "loss" else ~sample.select
+        attacked.samples[attack] = replace(sample, scores=rng.normal(size=n) + 2.0 * strong * sample.members)
+    rows = measure(attacked, slices(attacked.case.models, (0,)))
+    best = {row.metric: row for row in rows if row.attack == BEST}
+    assert {row.selected for row in best.values()} == {"loss"}
+    assert best["auc"].lo < 0.5 < best["auc"].hi
+
+
 def test_the_strongest_attack_is_compared_with_the_strongest_on_the_other() -> None:
     """One attack finds nothing on the defence, the other is stronger there than without: together it leaks less."""
     n, rng = 2000, np.random.default_rng(0)

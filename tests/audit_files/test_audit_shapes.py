@@ -151,3 +151,14 @@ def test_as_many_shadow_models_as_records_keep_their_members():
     found = from_arrays(**given, **shadows).models
     np.testing.assert_array_equal(found.members[1:], shadows["shadow_members"])
     np.testing.assert_array_equal(found.signals.losses[1:, 0], shadows["shadow_losses"])
+
+
+def test_as_many_models_as_records_are_not_taken_for_each_other() -> None:
+    """Every model's members have a lower loss; read across, no model's would."""
+    rng = np.random.default_rng(0)
+    members = rng.permuted(np.tile(np.arange(60) < 30, (60, 1)), axis=1)
+    results = leakbench.audit(
+        losses=rng.exponential(np.where(members, 0.2, 1.0)), members=members, attacks=["loss"]
+    )
+    (row,) = results.find(attack="loss", metric="auc", slice="all", target="all")
+    assert abs(row.value - 5 / 6) < 0.02  # P(Exp(5) < Exp(1))

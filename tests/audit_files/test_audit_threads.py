@@ -63,12 +63,12 @@ def test_many_records_are_attacked_by_fewer_at_once(arrays, monkeypatch):
 THREADS = """
 import sklearn.ensemble  # loads OpenMP
 from threadpoolctl import threadpool_info
-from leakbench.core.progress import Silent
+from leakbench.core.progress import NullProgress
 from leakbench.core.threads import Workers
 def threads(_):
     return [each["num_threads"] for each in threadpool_info()]
 assert max(threads(0)) == 4
-assert {n for each in Workers(Silent()).map(threads, range(4)) for n in each} == {1}
+assert {n for each in Workers(NullProgress()).map(threads, range(4)) for n in each} == {1}
 """
 
 
