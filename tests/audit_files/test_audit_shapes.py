@@ -5,6 +5,7 @@ import re
 import numpy as np
 import pytest
 
+import leakbench
 from leakbench.core.errors import InputError
 from leakbench.data.audit_file.read import from_arrays
 from leakbench.signals.axes import to_axes
