@@ -1,6 +1,7 @@
 """The examples run as they stand, and find what they say."""
 
 import importlib.util
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -22,8 +23,9 @@ def run(name: str, folder: Path, *arguments: object) -> str:
 
 
 def test_every_example_is_tested() -> None:
-    tested = {"sklearn_audit.py", "pytorch_audit.py", "keras_audit.py", "founders_table.py"}
-    assert {path.name for path in EXAMPLES.glob("*.py")} == tested
+    saved = {"sklearn_audit.py", "pytorch_audit.py", "keras_audit.py", "founders_table.py"}
+    trained = {"sklearn_pipeline.py", "boosting_rounds.py", "pytorch_training.py"}
+    assert {path.name for path in EXAMPLES.glob("*.py")} == saved | trained
 
 
 def test_sklearn(tmp_path: Path) -> None:
@@ -42,6 +44,33 @@ def test_pytorch(tmp_path: Path) -> None:
     assert {"class=0", "correct=yes", "loss=80-100%"} <= {curve.slice for curve in results.curves}
     page = (tmp_path / "digits-report" / "report.html").read_text()
     assert "ROC of each slice" in page
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("data", ["adult", "digits"])
+def test_a_pipeline(tmp_path: Path, data: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if data == "digits":
+        monkeypatch.delenv("LEAKBENCH_DATA", raising=False)
+    elif not (Path(os.environ.get("LEAKBENCH_DATA", "")) / "adult").is_dir():
+        pytest.skip("needs LEAKBENCH_DATA with adult")
+    assert "leakage" in run("sklearn_pipeline.py", tmp_path)
+    results = Results.load(tmp_path / "forest-report")
+    (rmia,) = results.find(attack="rmia", metric="auc", slice="all", target="all")
+    assert rmia.lo > 0.7  # leaves of two records are nearly the records themselves
+
+
+@pytest.mark.slow
+def test_more_rounds_of_boosting_leak_more(tmp_path: Path) -> None:
+    lines = run("boosting_rounds.py", tmp_path).splitlines()[1:]
+    aucs = [float(line.split()[2]) for line in lines]
+    assert len(aucs) == 3 and aucs == sorted(aucs) and aucs[-1] > aucs[0] + 0.05
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="needs torch")
+def test_a_training_loop(tmp_path: Path) -> None:
+    assert "Results of 'Audit of fit'" in run("pytorch_training.py", tmp_path)
+    assert len(list((tmp_path / "network-store" / "outputs").iterdir())) == 6
 
 
 def test_keras_differs_from_pytorch_in_training_and_saving_alone() -> None:

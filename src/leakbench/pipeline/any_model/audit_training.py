@@ -108,8 +108,8 @@ def audit_training(
         results = audit_models(given, chosen, measured, seed, title, timed, clock)
     finally:
         timed.done()
-    told = {"code": training.learner.text, "models": models, "seed": seed, "version": version}
-    return replace(results, rows=[*results.rows, *_utility(given.models)], study={"audit_training": told})
+    settings = {"code": training.learner.text, "models": models, "seed": seed, "version": version}
+    return replace(results, rows=[*results.rows, *_utility(given.models)], study={"audit_training": settings})
 
 
 def _training(code: Any, x: Any, y: Any, models: int, seed: int) -> Training:
