@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from typeset import docstring
+
 from leakbench.attacks import ATTACKS
 from leakbench.attacks.suite import SUITES
 from leakbench.core import results
@@ -37,7 +39,7 @@ def page(title: str, lead: str, registry: Registry) -> str:
         cls: [n for n in registry.names() if registry.get(n) is cls] for cls in registry.classes.values()
     }
     for cls, names in classes.items():
-        parts.append(f"\n## {', '.join(f'`{name}`' for name in names)}\n\n```text\n{cls.doc()}\n```\n")
+        parts.append(f"\n## {', '.join(f'`{name}`' for name in names)}\n\n{docstring(cls.doc())}")
         if defaults := {n: _defaults(registry, n) for n in names if _has_defaults(registry, n)}:
             parts.append(_parameters(defaults))
     return "".join(parts)

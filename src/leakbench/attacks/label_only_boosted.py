@@ -19,7 +19,7 @@ class LabelOnlyBoosted(PseudoTargetAttack):
              h = (a, mean a of IN models, mean a of OUT models, a - mean IN, a - mean OUT) for each of them;
              s(x) = log-odds of boosted trees on h; member where s >= 0. For each target the trees are fitted on the
              shadow models: each plays the target against the others, the target and its partner left out
-    Shapes:  label_counts [M, D, N], members [M, N] -> [N]
+    Shapes:  `label_counts` [M, D, N], members [M, N] -> [N]
     Source:  Choquette-Choo et al. 2021, arXiv 2007.14321 (labels of augmented records); Carlini et al. 2022, arXiv
              2112.03570 (IN and OUT models of each record)
     Differs: no published attack joins the two. A distance is a radius of noise, a rate of flipped bits, or the largest

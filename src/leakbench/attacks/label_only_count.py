@@ -13,7 +13,7 @@ class LabelOnlyCount(Attack):
     r"""In how many views is x classified correctly? A member lies farther from the decision boundary.
 
     Formula: s(x) = mean_v 1[argmax_c f_c(x_v) = y],  x_v the views of x: mirrored, shifted, with noise, with flips
-    Shapes:  label_correct [V + K, N] -> [N];  K perturbed views, of which the class alone is known
+    Shapes:  `label_correct` [V + K, N] -> [N];  K perturbed views, of which the class alone is known
     Source:  Choquette-Choo et al. 2021, section 4, arXiv 2007.14321; Li & Zhang 2021, arXiv 2007.15528
     Differs: random perturbations stand for the distance to the boundary, which takes thousands of adaptive queries.
              With as many draws at each radius it is the area under the share as a function of the radius.

@@ -23,7 +23,7 @@ class LabelOnlyLogistic(InOutAttack):
     Formula: b_m = (1[argmax_c f_c(x_v) = y])_v of model m; t_m = 1 where m trained on x, else -1;  for each record x
              w, w0 = argmin penalty |w|^2 / 2 + sum_m log(1 + exp(-t_m (w . b_m + w0)))  over the shadow models m;
              s(x) = w . b + w0 of the target, member where s >= 0
-    Shapes:  label_correct [M, V + K, N], members [M, N] -> [N]
+    Shapes:  `label_correct` [M, V + K, N], members [M, N] -> [N]
     Source:  Aerni et al. 2024, arXiv 2404.17399, code misleading-privacy-evals: `hamp.py`
     Differs: the log-odds, not the probability, which saturates. All records are solved at once in the dual, w = sum_m
              a_m b_m, by Newton steps. A record with shadow models on one side only has s = 0.

@@ -12,10 +12,10 @@ class ConvexConcave(Defence):
     r"""Convex-concave loss (CCL): spread the losses of members wider than a convex loss leaves them.
 
     Formula: minimise beta (alpha convex - (1 - alpha) concave), p = p_y;  ccel: CE, exp(p);
-             ccql: CE, p + p^2 / 2;  focal_ccel: (1 - p)^gamma CE, exp(p)
+             ccql: CE, p + p^2 / 2;  `focal_ccel`: (1 - p)^gamma CE, exp(p)
     Source:  Liu et al. 2024, arXiv 2402.05453; alpha .5, beta .05 of ccel in the fork Fujump/MLHospital (their ccql
-             and focal_ccel have alpha 1 there, which is no concave term at all: set alpha)
-    Differs: in focal_ccel their code adds (1 - alpha) exp(p), which pushes p down; ours subtracts it, as their
+             and `focal_ccel` have alpha 1 there, which is no concave term at all: set alpha)
+    Differs: in `focal_ccel` their code adds (1 - alpha) exp(p), which pushes p down; ours subtracts it, as their
              other two forms do
     Limits:  beta scales the gradient: with a learning rate made for cross-entropy, .05 alone trains much less.
              Compare with fewer epochs at equal accuracy, and with beta = 1

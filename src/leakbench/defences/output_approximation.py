@@ -25,7 +25,7 @@ class OutputApproximation(Defence):
              class; the approximation is read at the classes, negative values become 0, and the rest is normalised.
              dmd: linear dynamics of three delays, `rank` modes (Schmid 2010);
              koopman: the same of the observables exp(-(u - i)^2 / 2), i = 0..10 (extended DMD, Williams et al. 2015);
-             random_fourier: the same of 3 random Fourier features of the kernel exp(-gamma d^2), drawn from `seed`;
+             `random_fourier`: the same of 3 random Fourier features of the kernel exp(-gamma d^2), drawn from `seed`;
              emd: the first intrinsic mode (Huang et al. 1998);
              polynomial: the least-squares polynomial of `degree`;
              taylor: no series, but softmax(z / temperature) to first order around 0,

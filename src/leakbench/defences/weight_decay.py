@@ -11,7 +11,7 @@ from .base import Defence
 class WeightDecay(Defence):
     r"""Pull the weights towards zero, so that single records cannot be fitted as closely.
 
-    Formula: gradient + weight_decay * w  (L2 regularisation, coupled with the gradient as in torch)
+    Formula: gradient + `weight_decay` * w  (L2 regularisation, coupled with the gradient as in torch)
     Source:  Krogh and Hertz 1991; as a defence Shokri et al. 2017, section VIII, arXiv 1610.05820
     Limits:  protects only by fitting less; compare it with early stopping at equal accuracy
     """

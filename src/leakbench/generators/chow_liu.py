@@ -20,7 +20,7 @@ class ChowLiu(Generator):
     r"""Let every bit of a class depend on one other bit: the tree of bits that tell most about each other.
 
     Formula: the spanning tree of the largest sum of I(x_i; x_j);  p(x) = prod_j p(x_j | x_parent(j)),
-             p(x_j | x_i) = (1 - w) n_ij / n_i + w n_j / n,  w = pseudo_count / (n + pseudo_count): so many
+             p(x_j | x_i) = (1 - w) n_ij / n_i + w n_j / n,  w = `pseudo_count` / (n + `pseudo_count`): so many
              records are added in which the columns are independent, which leaves every column's mean as it is
     Shapes:  table of 0 and 1 of one class [n, D] -> [m, D];  I [D, D]
     Source:  Chow and Liu 1968, "Approximating discrete probability distributions with dependence trees"
