@@ -290,44 +290,15 @@ def group_sizes(batches: int = 28, repeats: int = 5) -> None:
 
 def _products(x: Any, weights: Sequence[Any]) -> None:
     """The matrix products of a step of K MLPs: forward, and the gradients of weights and of hidden layers."""
-    from leakbench.train.stacked.products import wide
+    import torch
 
     read = [x]
     for weight in weights:
-        read.append(_product(read[-1], weight.mT, wide(read[-1], weight.shape[1])))
+        read.append(torch.bmm(read[-1], weight.mT))
     gradient = read.pop()
     for i in reversed(range(len(weights))):
-        _product(gradient.mT, read[i], wide(read[i], weights[i].shape[1]))
-        gradient = _product(gradient, weights[i], False) if i else gradient
-
-
-def _product(a: Any, b: Any, onednn: bool) -> Any:
-    """The products of K pairs of matrices, by MKL or, one after the other, by oneDNN."""
-    import torch
-
-    from leakbench.train.stacked.products import _onednn
-
-    if onednn:
-        return torch.stack([_onednn(m, n) for m, n in zip(a, b.mT, strict=True)])
-    return torch.bmm(a, b)
-
-
-def wide_layers(K: int = 8, B: int = 64, repeats: int = 200) -> None:
-    """Microseconds of a layer's product, and of its weight's gradient, by MKL and by oneDNN in one thread."""
-    import torch
-
-    from leakbench.core.cpu import threads
-
-    for inputs, outputs in ((64, 64), (128, 64), (128, 128), (256, 128), (446, 128), (784, 128), (784, 512)):
-        x, gradient = torch.randn(K, B, inputs), torch.randn(K, B, outputs)
-        weight = torch.randn(K, outputs, inputs)
-        for library, onednn in (("MKL", False), ("oneDNN", True)):
-            with threads(1):
-                forward, backward = (
-                    1e6 * _seconds(partial(_product, *factors, onednn), repeats) / K
-                    for factors in ((x, weight.mT), (gradient.mT, x))
-                )
-            print(f"{inputs} -> {outputs}, {library}: {quoted(forward)} us, gradient {quoted(backward)} us")
+        torch.bmm(gradient.mT, read[i])
+        gradient = torch.bmm(gradient, weights[i]) if i else gradient
 
 
 def _seconds(work: Callable[[], object], repeats: int) -> np.ndarray:
@@ -390,7 +361,6 @@ EVIDENCE = (
     tree,
     same_bits,
     group_sizes,
-    wide_layers,
 )
 
 if __name__ == "__main__":

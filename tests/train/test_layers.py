@@ -1,13 +1,10 @@
 """Layers of a stack against torch's own modules, with both ways of multiplying."""
 
-from unittest.mock import patch
-
 import pytest
 import torch
 from torch import nn
 
 from leakbench.train.networks.headed import SurrogateHead
-from leakbench.train.stacked import products
 from leakbench.train.stacked.layers import (
     Convolution,
     Dropout,
@@ -17,7 +14,7 @@ from leakbench.train.stacked.layers import (
     ReLU,
     Surrogate,
 )
-from leakbench.train.stacked.products import Product, value, wide
+from leakbench.train.stacked.products import Product, value
 
 K, B = 3, 7
 
@@ -56,9 +53,8 @@ LAYERS = {  # ours, torch's for each model, and the shape of a record
 }
 
 
-@pytest.mark.parametrize("onednn", [True, False])
 @pytest.mark.parametrize(("ours", "theirs", "shape"), LAYERS.values(), ids=LAYERS)
-def test_answers_and_gradients_are_torchs(ours, theirs, shape, onednn):
+def test_outputs_and_gradients_are_torchs(ours, theirs, shape):
     modules = [theirs(k).double() for k in range(K)]
     for k, module in enumerate(modules):
         for i, parameter in enumerate(module.parameters()):
@@ -79,9 +75,8 @@ def test_answers_and_gradients_are_torchs(ours, theirs, shape, onednn):
         leaves[name].fill_(torch.nan)  # what reads it afterwards reads too late
 
     assert isinstance(layer, Layer) and layer.weights() == list(leaves)
-    with patch.object(products, "_onednn_is_faster", lambda: onednn):
-        answers = layer.forward(x.clone()).clone()
-        before = layer.backward(along, move, onward=True)
+    answers = layer.forward(x.clone()).clone()
+    before = layer.backward(along, move, onward=True)
     torch.testing.assert_close(answers.double(), expected.detach(), rtol=1e-5, atol=1e-4)
     torch.testing.assert_close(before.double(), records.grad, rtol=1e-5, atol=1e-4)
     assert found.keys() == leaves.keys()
@@ -90,40 +85,10 @@ def test_answers_and_gradients_are_torchs(ours, theirs, shape, onednn):
         torch.testing.assert_close(gradient.double(), of, rtol=1e-5, atol=1e-4)
 
 
-@pytest.mark.parametrize("onednn", [True, False])
 @pytest.mark.parametrize("shape", [(128, 256), (3, 5), (2, 3, 3, 3)])
-def test_a_product_joins_a_total_in_place(shape, onednn):
-    wide_enough = onednn and shape == (128, 256)
+def test_a_product_joins_a_total_in_place(shape):
     total = drawn(K, *shape)
     answers, x = drawn(K, B, shape[0], seed=1), drawn(K, B, total[0, 0].numel(), seed=2)
     expected = 0.9 * total.double() + torch.bmm(answers.double().mT, x.double()).view_as(total)
-    product = Product(answers, x)
-    with patch.object(products, "_onednn_is_faster", lambda: onednn):
-        assert wide(x, shape[0]) == wide_enough
-        product.join(total, 0.9)
+    Product(answers, x).join(total, 0.9)
     torch.testing.assert_close(total.double(), expected, rtol=1e-5, atol=1e-4)
-
-
-def test_narrow_layers_are_left_to_mkl_on_every_cpu():
-    with patch.object(products, "_onednn_is_faster", lambda: True):
-        assert wide(torch.empty(K, B, 256), 128) and not wide(torch.empty(K, B, 256), 127)
-
-
-@pytest.mark.parametrize(
-    ("vendor", "family", "faster"),
-    [
-        ("AuthenticAMD", "26", True),
-        ("AuthenticAMD", "25", False),
-        ("GenuineIntel", "6", False),
-        (None, None, False),
-    ],
-)
-def test_onednn_has_the_wide_layers_where_mkl_uses_half_of_the_vector_unit(vendor, family, faster):
-    told = {"vendor_id": vendor, "cpu family": family} if vendor else {}
-    for vectors in ("AVX512", "AVX2"):
-        with (
-            patch.object(products, "cpu_info", lambda: told),
-            patch("torch.backends.cpu.get_cpu_capability", lambda vectors=vectors: vectors),
-        ):
-            expected = faster and vectors == "AVX512" and torch.backends.mkldnn.is_available()
-            assert products._onednn_is_faster.__wrapped__() == expected

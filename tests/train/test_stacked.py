@@ -24,7 +24,7 @@ from leakbench.train.recipe.settings import Augment, Optimiser, Schedule
 from leakbench.train.run_stages import train_group
 
 SMALL = Architecture(hidden=(24, 12))
-WIDE = Architecture(hidden=(512, 16))  # 64 x 512 weights, which oneDNN multiplies where it is faster
+WIDE = Architecture(hidden=(512, 16))
 BASE = Train(epochs=5, batch_size=32)
 
 
