@@ -168,6 +168,7 @@ def run(
     import leakbench
 
     from ..core.log import logged_to
+    from ..core.process_memory import trained_in
     from .partial_report import PartialReport
 
     check_report(out)
@@ -182,12 +183,14 @@ def run(
         terminal.show_forecast(forecast(planned, store, dataset))
         terminal.show_notes(dataset.notes)
         return
+    from ..pipeline.run import run as run_study
+
     on_gpu = planned.file.engine.device == "cuda"
     chosen = chosen_executor(executor, address, processes, cpus, gpus, on_gpu)
     progress, unfinished = terminal.progress(), PartialReport(out)
     try:
-        with logged_to(log):
-            results = leakbench.run(planned, store, progress, processes, chosen, unfinished)
+        with logged_to(log), trained_in():
+            results = run_study(planned, store, progress, processes, chosen, unfinished)
     finally:
         progress.done()
     page = results.save(out)
@@ -218,6 +221,7 @@ def work(
     import leakbench
 
     from ..core.log import logged_to
+    from ..core.process_memory import trained_in
     from ..pipeline.executors.local import read_study
     from ..pipeline.worker import work as run_worker
 
@@ -228,7 +232,7 @@ def work(
         planned = leakbench.Study.of(read_study(), allow_imports)
     else:
         planned = leakbench.Study.load(study, changes or (), allow_imports)
-    with logged_to(log):
+    with logged_to(log), trained_in():
         run_worker(planned, store)
 
 

@@ -12,7 +12,6 @@ from torch import Tensor, nn
 
 from ..core.cpu import threads
 from ..core.errors import InputError
-from .allocator import keep_freed_memory, only_new_garbage
 from .recipe.engine import Engine
 
 ROOM = 0.4  # the largest share of a GPU's free memory for a data set or a stack of models
@@ -63,10 +62,7 @@ def at_work(engine: Engine, training: bool = True) -> Iterator[torch.device]:
         if device.type == "cuda":
             settings.enter_context(_gpu(engine))
         elif training:
-            keep_freed_memory()
             settings.enter_context(threads(1))
-        if training:
-            settings.enter_context(only_new_garbage())
         yield device
 
 

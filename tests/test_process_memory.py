@@ -5,7 +5,7 @@ import weakref
 
 import pytest
 
-from leakbench.train.allocator import keep_freed_memory, only_new_garbage
+from leakbench.core.process_memory import keep_freed_memory, only_new_garbage
 
 
 class Ring:

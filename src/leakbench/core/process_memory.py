@@ -1,4 +1,4 @@
-"""How this process handles its memory while it trains."""
+"""How a process handles its memory. Only the command line sets this: a library leaves its process as it is."""
 
 import ctypes
 import gc
@@ -39,3 +39,11 @@ def only_new_garbage() -> Iterator[None]:
     finally:
         if not frozen:  # what somebody else froze stays so
             gc.unfreeze()
+
+
+@contextmanager
+def trained_in() -> Iterator[None]:
+    """Inside, this process keeps freed memory, and looks for new garbage only. Enter it when all is imported."""
+    keep_freed_memory()
+    with only_new_garbage():
+        yield
