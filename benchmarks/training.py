@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from ratios import Ratio, seconds
 
+from leakbench.core.process_memory import trained_in
 from leakbench.pipeline.autotune_processes import fastest_processes
 from leakbench.pipeline.executors.local import LocalExecutor
 from leakbench.pipeline.steps import open_trainer
@@ -89,7 +90,7 @@ def ours(study: Study, processes: set[int]) -> list[dict[str, np.ndarray]]:
         trainer = open_trainer(study, folder)
         executor = LocalExecutor(fastest_processes(trainer, [study.recipe]))
         processes.add(executor.processes)
-        with executor.start_workers(study.describe(), trainer.store.place):
+        with executor.start_workers(study.describe(), trainer.store.place), trained_in():
             trainer.train([study.recipe])
         return [weights_of(trainer, study, m) for m in range(LOOKED_AT)]
 
