@@ -4,10 +4,14 @@ import importlib.util
 import re
 import subprocess
 import sys
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 
 import pytest
+import typer
 
+from leakbench.cli.app import app
+from leakbench.core import results
 from leakbench.core.results import Row
 from leakbench.report.results import Results
 
@@ -27,6 +31,26 @@ def test_relative_links_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", page.read_text()):
         if "://" not in target:
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_every_row_of_a_schema_has_its_meaning(page: Path) -> None:
+    for table in re.findall(r"(?:^\|.*\n)+", page.read_text(), re.M):
+        head, _, *rows = (
+            [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in table.splitlines()
+        )
+        for column in {"meaning", "content"} & set(head):
+            assert not [row[0] for row in rows if not row[head.index(column)]]
+
+
+def test_every_field_and_every_command_has_its_place() -> None:
+    schema, commands = ((ROOT / "docs" / name).read_text() for name in ("results-schema.md", "cli.md"))
+    for kind in (Row, *(k for k in vars(results).values() if is_dataclass(k))):
+        section = schema.partition(f"\n## {kind.__name__}\n")[2].partition("\n## ")[0]
+        assert [f.name for f in fields(kind)] == re.findall(r"^\| `(\w+)`", section, re.M)
+    assert {name for name in typer.main.get_command(app).commands} == set(  # type: ignore[attr-defined]
+        re.findall(r"^## `leakbench (\w+) --help`", commands, re.M)
+    )
 
 
 def test_the_readme_example_runs(tmp_path: Path) -> None:

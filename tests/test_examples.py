@@ -124,7 +124,7 @@ def test_the_protocol_reads_leakage_into_noise_and_the_audit_does_not(founders: 
 
 def test_the_founders_page(tmp_path: Path) -> None:
     told = run("founders_table.py", tmp_path, "--worlds", 1, "--out", "page.html")
-    assert "AUC .292 to .708" in told
+    assert "AUC 0.292 to 0.708" in told
     page = (tmp_path / "page.html").read_text()
     assert page.count("<tr>") > 26 and "<svg" in page
     assert not any(load in page for load in ("http-equiv", "<script", "src=", "<link"))

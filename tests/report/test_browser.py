@@ -70,6 +70,20 @@ def test_a_foreign_script_would_not_run(tmp_path: Path) -> None:
     assert any("Content Security Policy" in line for line in console)
 
 
+LONG = """
+document.querySelectorAll("details").forEach((d) => (d.open = true));
+const lines = (p) => p.getBoundingClientRect().height / parseFloat(getComputedStyle(p).lineHeight);
+const all = [...document.querySelectorAll("p, li, caption span, .lead")].filter((p) => !p.querySelector("p, li, img"));
+return [all.length, all.filter((p) => lines(p) > 5.5).map((p) => p.textContent.trim())];
+"""
+
+
+@pytest.mark.parametrize("name", ["audit", "run", "shielded"])
+def test_no_paragraph_is_longer_than_five_lines(name: str, tmp_path: Path) -> None:
+    n, long = drive(example.page(name), LONG, tmp_path, width=1200)  # type: ignore[misc]
+    assert n > 15 and not long
+
+
 SORT = """
 const table = document.getElementById("leakage");
 const shown = (column) => [...table.tBodies[0].rows].filter((r) => !r.hidden).map((r) => r.cells[column]);

@@ -132,7 +132,7 @@ def test_at_matched_accuracy_both_sides_are_under_the_attack_strongest_on_the_de
     )
     assert line["Baseline"] == "fewer_epochs-4"
     assert line["AUC, baseline"] == show(theirs).value
-    assert line["AUC, change"] == show(change[0]).value == "+.027"
+    assert line["AUC, change"] == show(change[0]).value == "+0.027"
     assert line["Accuracy, change"] == "−0.1 points"
     assert "TPR at 0.1 % FPR, change" in line
     assert line["Verdict"] == MORE
@@ -195,12 +195,12 @@ def test_the_summary_of_many_defences_groups_them(view: View) -> None:
         "synthshield-0.3 and synthshield-0.5 are not significantly different from the baseline" in told_beside
     )
     text = verdict(view).text
-    assert text.startswith("Without a defence: severe leakage: rmia finds 1.83 %")
+    assert text.startswith("Severe leakage without a defence: rmia finds 1.83 %")
     assert (
         "Of the defences that leak less than the baseline at their accuracy, dp_sgd-noisy reduces leakage most"
         in text
     )
-    assert text.endswith("Beside fewer_epochs-2, the baseline at its accuracy, it leaks less.")
+    assert text.endswith("Compared with fewer_epochs-2, the baseline at its accuracy, it leaks less.")
 
 
 def test_the_head_names_a_defence_that_is_worth_its_accuracy(view: View) -> None:
@@ -214,7 +214,7 @@ def test_the_head_names_a_defence_that_is_worth_its_accuracy(view: View) -> None
     assert "at their accuracy, synthshield_public-0.5 reduces leakage most" in one
     none = told("dp_sgd-noisy", "synthshield_public-0.5")
     assert "No defence is shown to leak less than the baseline at its accuracy. synthshield-0.7" in none
-    assert none.endswith("Beside fewer_epochs-4, the baseline at its accuracy, it leaks more.")
+    assert none.endswith("Compared with fewer_epochs-4, the baseline at its accuracy, it leaks more.")
 
 
 def test_a_baseline_is_never_the_defence_that_reduces_leakage_most(view: View) -> None:
@@ -229,16 +229,16 @@ def test_the_two_parts_of_the_leakage_are_those_of_the_strongest_attack(view: Vi
     )
     weights, generator = (show(r) for r in parts)
     assert texts(table, "synthshield-0.5") == {
-        "Defence": "synthshield-0.5", "Twin": "synthshield_public-0.5", "AUC": ".667",
+        "Defence": "synthshield-0.5", "Twin": "synthshield_public-0.5", "AUC": "0.667",
         "From the generator": generator.value, "In the weights": weights.value,
     }  # fmt: skip
-    assert (generator.value, weights.value) == ("+.037", "+.130")
+    assert (generator.value, weights.value) == ("+0.037", "+0.130")
     assert len(table.lines) == 1
 
 
 def test_attacks_on_the_generator_are_no_attacks_on_the_model(view: View) -> None:
     assert [line[1].text for line in generators(view).lines] == ["domias", "nearest_neighbour"]
-    assert texts(generators(view), "synthshield-0.5")["AUC"] == ".664"
+    assert texts(generators(view), "synthshield-0.5")["AUC"] == "0.664"
     assert "domias" not in view.attacks
     assert "domias" not in {line[1].text for line in leakage(view).lines}
 
@@ -270,7 +270,7 @@ def test_an_infinite_epsilon_sorts_as_the_largest(view: View) -> None:
         (Row("bytes_on_disk", 100.0, unit="B"), "100 B"),
         (Row("sparsity", 0.6, 0.6, 0.6), "60.0 %"),
         (Row("accuracy_difference", -0.012, -0.02, -0.004), "−1.2 points [−2.0, −0.4]"),
-        (Row("leakage_in_weights", 0.13, 0.12, 0.14), "+.130 [+.120, +.140]"),
+        (Row("leakage_in_weights", 0.13, 0.12, 0.14), "+0.130 [+0.120, +0.140]"),
         (Row("epsilon", math.inf), "∞"),
         (Row("epsilon", 2.974), "2.97"),
     ],

@@ -21,6 +21,7 @@ from leakbench.report.verdict import (
     OF_THOSE_WORTH_IT,
     all_of,
     beside_baseline,
+    capitalised,
     main_standings,
     verdict,
 )
@@ -105,11 +106,9 @@ def test_head_paragraphs_and_tables_agree(results):
     if "none" not in mains:
         assert highest.grade.words in head.text.lower()
         return
-    words = mains["none"].grade.words
-    assert head.text.startswith(f"Without a defence: {words}") and told[0].startswith(
-        f"Without a defence: {words}"
-    )
-    higher = f"The highest grade is that of {highest.defence}: {highest.grade.words}" in head.text
+    words = f"{capitalised(mains['none'].grade.words)} without a defence"
+    assert head.text.startswith(words) and told[0].startswith(words)
+    higher = f"The highest grade is {highest.grade.words} with {highest.defence}" in head.text
     assert higher == (highest.grade > mains["none"].grade)
     agree_on_no_defence(view, head.text, " ".join(told))
     agree_on_baselines(view, head.text, " ".join(told))
@@ -228,7 +227,7 @@ def test_no_grade_where_members_and_non_members_differ_by_themselves():
         assert verdict(view).text.startswith("Members and non-members differ by themselves")
         assert verdict(view).text.endswith("so no grade is given.") and verdict(view).grades == []
         assert summary(view) == [verdict(view).text]
-    assert "AUC of .560 (.550 to .570)" in verdict(audit_of(strong, auc(0.55, "blind"))).text
+    assert "AUC of 0.560 (95 % CI 0.550–0.570)" in verdict(audit_of(strong, auc(0.55, "blind"))).text
 
 
 def test_the_blind_attack_is_never_the_strongest():
@@ -242,7 +241,7 @@ def test_the_blind_attack_is_never_the_strongest():
 def test_a_non_adaptive_attack_is_called_that_and_counts():
     rows = [auc(0.45, defence="a", adaptive=True), auc(0.62, defence="a", adaptive=False)]
     head = verdict(View(Results("run", "x", rows)))
-    assert head.text.startswith("Clear evidence of leakage: the non-adaptive attack loss has an AUC of .63")
+    assert head.text.startswith("Clear evidence of leakage: the non-adaptive attack loss has an AUC of 0.63")
     assert head.grades[0].adaptive is False
     assert verdict(View(Results("run", "x", rows[:1]))).grades[0].grade == "no evidence"
 

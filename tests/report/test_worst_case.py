@@ -68,7 +68,7 @@ def test_each_defence_is_judged_by_its_own_kind_and_the_others_follow(results: R
     hamp = [(cell.text, cell.note) for cell in table.lines[2]]
     assert hamp[:5] == [
         ("hamp", "by lira"), ("mislabelled", "it is judged by these"), ("60.0 %", "[58.0, 62.0]"),
-        (".530", "[.510, .550]"), (".910", "[.890, .930]"),
+        ("0.530", "[0.510, 0.550]"), ("0.910", "[0.890, 0.930]"),
     ]  # fmt: skip
     few = [r for r in results.rows if r.metric != "tpr@fpr=0.1"]
     thin = worst_case(View(Results("run", "x", few)))
@@ -79,8 +79,8 @@ def test_each_defence_is_judged_by_its_own_kind_and_the_others_follow(results: R
 def test_one_sentence_names_where_an_average_hides_most(results: Results) -> None:
     said = finding(View(results))
     assert said == (
-        "Under hamp, the strongest attack has an AUC of .530 (.510 to .550) on average records and of .910 (.890 to "
-        ".930) on mislabelled canaries."
+        "Under hamp, the strongest attack has AUC 0.530 (95 % CI 0.510–0.550) on average records and 0.910 (95 % CI "
+        "0.890–0.930) on mislabelled canaries."
     )
     assert said in Page(render(results)).text
 
@@ -104,8 +104,8 @@ def test_no_other_part_of_the_page_counts_canaries(results: Results) -> None:
 
 def test_the_figure_has_one_mark_a_defence(results: Results) -> None:
     drawn = str(worst_case_figure(View(results)))
-    assert "hamp: average .530 [.510, .550], canaries .910 [.890, .930]" in drawn
-    assert drawn.count("canaries .") == 3
+    assert "hamp: average 0.530 [0.510, 0.550], canaries 0.910 [0.890, 0.930]" in drawn
+    assert drawn.count("canaries 0.") == 3
 
 
 def test_an_audit_has_one_model_and_no_judge() -> None:
@@ -115,7 +115,7 @@ def test_an_audit_has_one_model_and_no_judge() -> None:
         *_rows("none", "canary:mislabelled", 0.9, 400, **about),
     ]
     view = View(Results("audit", "x", rows))
-    assert str(finding(view)).startswith("The strongest attack has an AUC of .600")
+    assert str(finding(view)).startswith("The strongest attack has AUC 0.600")
     assert [c.title for c in worst_case(view).columns][:2] == ["Model", "Canaries"]
     assert worst_case(view).lines[0][0].text == "the model" and worst_case_figure(view) is None
 

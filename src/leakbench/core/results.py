@@ -28,7 +28,7 @@ OUTPUTS = (
     "tnr@fnr=0.01",
     "loss_trace_iqr",
     "loss_trace_iqr_p99",
-)  # what the released answers give away by themselves; `attack` is None
+)  # leakage of the released outputs alone; `attack` is None
 CORRELATIONS = (
     "rank_correlation",
     "rank_correlation_kendall",
@@ -37,46 +37,38 @@ CORRELATIONS = (
 
 @dataclass(frozen=True)
 class Row:
-    """One number: what it is of, its value and its interval. A field that does not apply is None."""
+    """One number: its subject, its value and its interval. A field that does not apply is None."""
 
-    metric: str  # such as auc, tpr@fpr=0.001, auc-difference (to no defence), accuracy
+    metric: str  # such as auc, tpr@fpr=0.001, auc-difference (from no defence), accuracy
     value: float  # rates are fractions; null for an epsilon that is infinite
-    lo: float | None = None  # the limits of the 95 % interval, unless `detail` names another
-    hi: float | None = None
-    n_members: int | None = None  # scores of members, and of non-members, that the number rests on
-    n_nonmembers: int | None = None
-    attack: str | None = (
-        None  # None for utility and cost; "best", "best_white_box": the strongest; "blind": baseline
-    )
+    lo: float | None = None  # the lower limit of the 95 % interval, unless `detail` names another interval
+    hi: float | None = None  # the upper limit
+    n_members: int | None = None  # scores of members that the number rests on
+    n_nonmembers: int | None = None  # scores of non-members that it rests on
+    attack: str | None = None  # its label, or best, best_white_box, blind; None for utility
     slice: str = "all"  # or class=, correct=, loss=, group:name=, canary:kind; "worst": on the other half
     defence: str = "none"  # the study's label
     target: str = "all"  # "all" pools every target; else the target's index
-    adaptive: bool | None = None  # False: the shadow models ignored the defence
-    shadows: str | None = (
-        None  # the shadow models' defence, where it is another ("none" too if `adaptive`: "best")
-    )
+    adaptive: bool | None = None  # false: the shadow models did not go through the defence
+    shadows: str | None = None  # the shadow models' defence, where it is not the target's; "none": no defence
     against: str | None = None  # a difference at matched accuracy: the defence compared with
     selected: str | None = None  # what was chosen, where the number is the best of many
     unit: str | None = None  # "s", "ms", ...; None for a fraction
-    chance: float | None = (
-        None  # the value without leakage; None where it depends on the data, or nothing leaks
-    )
-    detail: dict[str, Any] = field(
-        default_factory=dict
-    )  # realised FPR, counts, threshold; the baseline's attack
+    chance: float | None = None  # the value without leakage, where it is a constant
+    detail: dict[str, Any] = field(default_factory=dict)  # realised FPR, counts, threshold, ..., by metric
 
 
 @dataclass(frozen=True)
 class Curve:
     """The ROC of one attack on one defence, thinned for drawing, with a pointwise band."""
 
-    defence: str
-    attack: str
-    adaptive: bool | None
-    fpr: list[float]
-    tpr: list[float]
-    lo: list[float]
-    hi: list[float]
+    defence: str  # the study's label
+    attack: str  # its label
+    adaptive: bool | None  # as in Row
+    fpr: list[float]  # [P] false-positive rates, ascending
+    tpr: list[float]  # [P] the true-positive rate at each
+    lo: list[float]  # [P] lower limits of the TPR's pointwise 95 % intervals
+    hi: list[float]  # [P] upper limits
     slice: str = "all"  # as in Row
 
 
@@ -84,33 +76,33 @@ class Curve:
 class Flag:
     """Something that a reader must know before trusting a number; `code` names the docs page."""
 
-    code: str
-    title: str
-    message: str
-    defence: str | None = None
-    attack: str | None = None
+    code: str  # F01, F02, ...; docs/flags.md has a section on each
+    title: str  # the name of the flag
+    message: str  # what was found, with its numbers
+    defence: str | None = None  # the defence that it concerns; null: all
+    attack: str | None = None  # the attack that it concerns; null: all
 
 
 @dataclass(frozen=True)
 class ExposedRecord:
-    """One of the records that the models give away most."""
+    """One of the records that the models leak most."""
 
-    defence: str
-    record: int
-    label: str | None
+    defence: str  # the study's label
+    record: int  # row of the data set, or of the audit file
+    label: str | None  # its class
     vulnerability: float  # (mean score as member - mean score as non-member) / (sd_in + sd_out), or the score
-    tpr: float | None  # share of its member models that the attack finds at FPR 0.01
+    tpr: float | None  # share of the models trained on it in which the attack finds it at FPR 0.01
     image: str | None = None  # a data: URI
-    by_chance: float | None = None  # the largest vulnerability if membership were dealt out at random
+    by_chance: float | None = None  # the largest vulnerability of any record under random membership
 
 
 @dataclass(frozen=True)
 class SyntheticSample:
-    """One synthetic record of a defence that trains on such, with the real record most like it."""
+    """One synthetic record of a defence that trains on synthetic records, with the nearest real record."""
 
-    defence: str
-    generator: str
-    label: str
+    defence: str  # the study's label
+    generator: str  # its name and parameters
+    label: str  # the class that it was made for
     distance: float  # Euclidean, to the nearest record that the generator was fitted on
     image: str | None = None  # a data: URI; None for tables
     nearest: str | None = None  # the nearest record, likewise
@@ -120,49 +112,47 @@ class SyntheticSample:
 class LayerSize:
     """One layer of the models of a defence, and the same layer of the undefended ones; means over models."""
 
-    defence: str
-    layer: str
+    defence: str  # the study's label
+    layer: str  # its name in the network
     kind: str  # "Conv2d", "Linear", ...
-    weights: float
+    weights: float  # weights of the layer
     zeros: float  # weights that are 0
-    weights_before: float
+    weights_before: float  # weights of the same layer without a defence
 
 
 @dataclass(frozen=True)
 class Distribution:
-    """How a statistic of the released answers is distributed over members and over non-members."""
+    """How a statistic of the released outputs is distributed over members and over non-members."""
 
-    defence: str
-    statistic: str  # "entropy" of the answer, or "loss", the cross-entropy of the label; nats
-    edges: list[float]  # of the K bins [K + 1]; a loss beyond the outer edges is in the outer bin
-    members: list[float]  # share of the members in each bin [K]
-    nonmembers: list[float]  # share of the non-members [K]
+    defence: str  # the study's label
+    statistic: str  # "entropy" of the outputs, or "loss", the cross-entropy of the label; nats
+    edges: list[float]  # [K + 1] of the K bins; a loss beyond the outer edges is in the outer bin
+    members: list[float]  # [K] share of the members in each bin
+    nonmembers: list[float]  # [K] share of the non-members in each bin
 
 
 @dataclass(frozen=True)
 class FoundBy:
-    """What some attacks, and no others, call a member."""
+    """The records that some attacks, and no others, call members."""
 
-    attacks: list[str]
-    members: int  # records of targets, and rightly
-    nonmembers: int  # wrongly
+    attacks: list[str]  # their labels
+    members: int  # true positives, over records and targets
+    nonmembers: int  # false positives
 
 
 @dataclass(frozen=True)
 class Overlap:
-    """Which members several attacks find on one defence, counted over the records of the half that chose nothing."""
+    """Which members several attacks find on one defence, counted on the half that did not choose the thresholds."""
 
-    defence: str
-    criterion: (
-        str  # "fpr=0.01": at thresholds of that FPR on the other half; "fdr=0.05": on the attack's list
-    )
-    attacks: list[str]  # [A]
-    strongest: str  # by TPR on the other half
-    members: int  # records of targets that are compared
-    nonmembers: int  # likewise
-    common: list[list[int]]  # [A, A] members that both find; on the diagonal those that one finds
-    union: int  # members that any of them finds
-    patterns: list[FoundBy]  # by how many members they hold, the rarest left out
+    defence: str  # the study's label
+    criterion: str  # "fpr=0.01": found at thresholds of that FPR; "fdr=0.05": on the attack's list
+    attacks: list[str]  # [A] their labels
+    strongest: str  # the attack with the highest TPR on the other half
+    members: int  # members that are compared, over records and targets
+    nonmembers: int  # non-members that are compared
+    common: list[list[int]]  # [A, A] members that both attacks find; on the diagonal those that the one finds
+    union: int  # members that at least one attack finds
+    patterns: list[FoundBy]  # the combinations of attacks, those with most members first, rare ones left out
     left_out: list[str]  # attacks that score other records
 
 
@@ -170,22 +160,18 @@ class Overlap:
 class Exposure:
     """How exposed every record is under one defence and attack: rows of records.parquet, which the JSON leaves out.
 
-    The targets of a record are those that trained on it, or all where none did.
+    The targets of a record are those that were trained on it, or all if none was.
     """
 
-    defence: str
-    attack: str  # whose scores tell
+    defence: str  # the study's label
+    attack: str  # the attack whose scores are used
     record: "NDArray[np.int64]"  # [N] row of the data set, or of the audit file
-    label: Sequence[str] | None  # [N]
-    member: (
-        "NDArray[np.float64]"  # [N] share of the targets that trained on the record: 0 or 1 with one target
-    )
-    score_in: "NDArray[np.float64]"  # [N] mean score over the targets that trained on it; NaN without one
-    score_out: "NDArray[np.float64]"  # [N] mean score over the targets that did not
+    label: Sequence[str] | None  # [N] its class
+    member: "NDArray[np.float64]"  # [N] share of the targets trained on the record: 0 or 1 with one target
+    score_in: "NDArray[np.float64]"  # [N] mean score over the targets trained on it; NaN without one
+    score_out: "NDArray[np.float64]"  # [N] mean score over the other targets
     p_value: "NDArray[np.float64]"  # [N] share of non-members that score as high, the median over its targets
-    listed: (
-        "NDArray[np.float64]"  # [N] share of its targets in which it is on the list with at most 5 % wrong
-    )
+    listed: "NDArray[np.float64]"  # [N] share of its targets where it is on the list with at most 5 % wrong
     vulnerability: "NDArray[np.float64]"  # [N] as in ExposedRecord; NaN where there is none
     tpr: "NDArray[np.float64]"  # [N] as in ExposedRecord
     by_chance: float | None  # as in ExposedRecord
@@ -199,23 +185,21 @@ class ResultData:
     """Everything that an audit or a study measured. `leakbench.Results` adds the verdict, saving and loading."""
 
     kind: str  # "audit" or "run"
-    title: str
-    rows: list[Row]
-    curves: list[Curve] = field(default_factory=list)
-    flags: list[Flag] = field(default_factory=list)
-    records: list[ExposedRecord] = field(default_factory=list)
+    title: str  # of the report
+    rows: list[Row]  # every number
+    curves: list[Curve] = field(default_factory=list)  # ROC curves
+    flags: list[Flag] = field(default_factory=list)  # warnings about numbers
+    records: list[ExposedRecord] = field(default_factory=list)  # the most exposed records
     methods: list[dict[str, Any]] = field(default_factory=list)  # kind, name, doc, source, parameters
-    provenance: dict[str, Any] = field(default_factory=dict)
-    study: dict[str, Any] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)  # what was left out, and why
-    samples: list[SyntheticSample] = field(default_factory=list)
-    layers: list[LayerSize] = field(default_factory=list)
-    distributions: list[Distribution] = field(default_factory=list)
-    overlaps: list[Overlap] = field(default_factory=list)
-    exposures: list[Exposure] = field(default_factory=list, compare=False)
-    identity: str = field(
-        default="", compare=False
-    )  # of the run; in every file of a report, set when it is saved
+    provenance: dict[str, Any] = field(default_factory=dict)  # versions, seeds, fingerprints, machine, times
+    study: dict[str, Any] = field(default_factory=dict)  # the study file
+    notes: list[str] = field(default_factory=list)  # left out, and why
+    samples: list[SyntheticSample] = field(default_factory=list)  # synthetic records
+    layers: list[LayerSize] = field(default_factory=list)  # sizes of the layers of pruned models
+    distributions: list[Distribution] = field(default_factory=list)  # histograms of the released outputs
+    overlaps: list[Overlap] = field(default_factory=list)  # which members each attack finds
+    exposures: list[Exposure] = field(default_factory=list, compare=False)  # the rows of records.parquet
+    identity: str = field(default="", compare=False)  # of the run, in every file of its report; set on saving
 
     def find(self, **where: object) -> list[Row]:
         """The rows whose fields equal `where`."""

@@ -21,7 +21,7 @@ from .measure import FEWEST
 
 BINS = 30
 LOWEST_LOSS, HIGHEST_LOSS = 1e-6, 10.0  # nats; the outer bins take what lies beyond
-MISSED = 0.01  # share of the members that the loss attack may miss where TNR at 1 % FNR is read off
+MISSED = 0.01  # share of the members that the loss attack may miss where the TNR is measured
 TOP = 0.99
 
 

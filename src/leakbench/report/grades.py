@@ -48,7 +48,7 @@ LIMITS = {
 def lower_end(row: Row, k: int = 1) -> float | None:
     """The lower end of the row's interval, widened if the row was looked at as one of k (Bonferroni).
 
-    The 95 % interval is taken for a normal one: its half-width grows by z(.025 / k) / z(.025).
+    The 95 % interval is taken as normal: its half-width grows by z(0.025 / k) / z(0.025).
     """
     if not (finite(row.value) and finite(row.lo)):
         return None
@@ -78,10 +78,10 @@ def limits_in_words() -> str:
     """The table of limits as one sentence, the highest grade first.
 
     >>> limits_in_words().split("; ")[0]
-    'severe above an AUC of .75 or a TPR of 10 times the FPR'
+    'severe above an AUC of 0.75 or a TPR of 10 times the FPR'
     """
     told = (
         f"{g.label} above an AUC of {limits.auc:g} or a TPR of {limits.times_fpr:g} times the FPR"
         for g, limits in LIMITS.items()
     )
-    return "; ".join(told).replace("0.", ".").replace("1 times the FPR", "the FPR")
+    return "; ".join(told).replace("1 times the FPR", "the FPR")

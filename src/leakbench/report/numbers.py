@@ -1,4 +1,4 @@
-"""Numbers and names as people read them: as many digits as the interval supports, units that fit the size."""
+"""Numbers and names as a report shows them: as many digits as the interval supports, units that fit the size."""
 
 import math
 from dataclasses import dataclass
@@ -8,7 +8,16 @@ from ..core.results import CANARY, CORRELATIONS, UNDEFENDED, Row
 
 MISSING = "–"
 INFINITE = "∞"
-ACRONYMS = {"fdr": "FDR", "auc": "AUC", "tpr": "TPR", "ppv": "PPV", "fpr": "FPR", "fnr": "FNR", "nll": "NLL"}
+ACRONYMS = {
+    "fdr": "FDR",
+    "auc": "AUC",
+    "tpr": "TPR",
+    "ppv": "PPV",
+    "fpr": "FPR",
+    "fnr": "FNR",
+    "tnr": "TNR",
+    "nll": "NLL",
+}
 TITLES = {
     "epsilon": "ε",
     "nonzero_parameters": "Parameters not 0",
@@ -25,7 +34,6 @@ TITLES = {
     "entropy_nonmembers": "Entropy, non-members",
     "js_entropy": "JS distance, entropy",
     "js_cross_entropy": "JS distance, cross-entropy",
-    "tnr@fnr=0.01": "TNR at 1 % FNR",
     "loss_trace_iqr": "Loss-trace IQR",
     "loss_trace_iqr_p99": "Loss-trace IQR, 99th percentile",
 }
@@ -69,12 +77,10 @@ class Scale:
     signed: bool = False
 
     def number(self, value: float, decimals: int) -> str:
-        """The scaled value without its suffix; 0.606 reads .606 and -1 reads −1."""
+        """The scaled value without its suffix, with a true minus sign: −1."""
         text = f"{value * self.factor:{'+' if self.signed else ''}.{decimals}f}"
         if float(text) == 0:
             text = text.lstrip("+-")
-        if not self.suffix and not self.prefix:
-            text = text.replace("0.", ".", 1) if text.lstrip("+-").startswith("0.") else text
         return text.replace("-", "−")
 
 
@@ -91,9 +97,9 @@ class Number:
 
     @property
     def phrase(self) -> str:
-        """For a sentence: `12.9 % (9.8 to 16.4 %)`."""
-        inner = self.interval.strip("[]").replace(", ", " to ")
-        return f"{self.value}{self.suffix}" + (f" ({inner}{self.suffix})" if inner else "")
+        """For a sentence: `12.9 % (95 % CI 9.8–16.4 %)`."""
+        inner = self.interval.strip("[]").replace(", ", " to " if {"−", "+"} & {*self.interval} else "–")
+        return f"{self.value}{self.suffix}" + (f" (95 % CI {inner}{self.suffix})" if inner else "")
 
 
 def finite(value: float | None) -> TypeGuard[float]:
@@ -169,7 +175,7 @@ def _decimals(size: float, significant: int) -> int:
 
 
 def percent(fraction: float) -> str:
-    """A round fraction: 0.001 reads 0.1 %."""
+    """A round fraction in percent: `0.1 %` for 0.001."""
     return f"{100 * fraction:.6g} %"
 
 
@@ -179,7 +185,7 @@ def count(n: int) -> str:
 
 
 def metric_title(metric: str) -> str:
-    """`tpr@fpr=0.001` reads TPR at 0.1 % FPR."""
+    """The name in a report: `TPR at 0.1 % FPR` for `tpr@fpr=0.001`."""
     if metric in TITLES:
         return TITLES[metric]
     if metric.startswith(BOUNDS):
@@ -195,7 +201,7 @@ def metric_title(metric: str) -> str:
 
 
 def bound_title(metric: str) -> str:
-    """`epsilon_bound@delta=1e-05` reads ε, one run, δ = 1e-05."""
+    """The name in a report: `ε, one run, δ = 1e-05` for `epsilon_bound@delta=1e-05`."""
     name, _, delta = metric.partition("@delta=")
     assumed = ASSUMED.get(name.removeprefix(BOUNDS), name)
     return f"ε, {assumed}, δ = {delta}"
@@ -209,7 +215,7 @@ def _percent_of(text: str) -> str:
 
 
 def slice_title(name: str) -> str:
-    """`group:sex=f` reads sex = f; `class=3` reads class 3."""
+    """The name in a report: `sex = f` for `group:sex=f`, `class 3` for `class=3`."""
     if name in SLICES:
         return SLICES[name]
     if name.startswith(CANARY):
@@ -221,7 +227,7 @@ def slice_title(name: str) -> str:
 
 
 def attack_title(attack: str, undefended: bool) -> str:
-    """An attack, and whether its attacker knows the defence yet leaves it out of his shadow models."""
+    """The attack, and whether an adaptive attacker trains its shadow models without the defence."""
     return f"{attack}, undefended shadows" if undefended else attack
 
 
@@ -232,5 +238,5 @@ def strongest_title(row: Row) -> str:
 
 
 def attacker_title(adaptive: bool | None) -> str:
-    """Whether the attacker knows the defence."""
+    """The kind of attacker: `adaptive`, `non-adaptive`, or a dash where there is no defence."""
     return {True: "adaptive", False: "non-adaptive", None: MISSING}[adaptive]

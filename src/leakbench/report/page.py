@@ -1,4 +1,4 @@
-"""One self-contained page: no network, no script but its own, readable without any."""
+"""The report as one self-contained page: no network access, no foreign script, readable without scripts."""
 
 import base64
 import hashlib
@@ -56,7 +56,7 @@ def render(results: ResultData) -> str:
         css=Markup(_package_file("page.css")),
         script=Markup(script),
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
-        verdict=_unbroken(verdict(view).text),
+        verdict=_unbroken(verdict(view).text).split(". ", 1),
         grades=_unbroken(limits_in_words()),
         summary=[_unbroken(text) for text in _beyond(verdict(view).text, wording.summary(view))],
         date=_date(results.provenance),
@@ -113,7 +113,9 @@ def _package_file(name: str) -> str:
 
 def _unbroken(text: str) -> str:
     """With spaces between a number and its unit, and within an interval, that no line breaks at."""
-    return re.sub(r"(?<=\d) (?=%|points|to [−+.\d])|(?<=\d to) (?=[−+.\d])", "\u00a0", text)
+    return re.sub(
+        r"(?<=\d) (?=%|points|to [−+\d])|(?<=\d to) (?=[−+\d])|(?<=%) (?=CI )|(?<=CI) ", "\u00a0", text
+    )
 
 
 def _date(provenance: Mapping[str, Any]) -> str:

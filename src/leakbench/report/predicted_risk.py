@@ -1,4 +1,4 @@
-"""What the released answers give away by themselves: a table, histograms, and what goes with leakage."""
+"""What the released outputs alone leak: a table, histograms, and predictors of leakage."""
 
 from dataclasses import dataclass
 
@@ -14,11 +14,11 @@ from .view import BASELINE, View, distinct
 
 WIDTH, HEIGHT = 330.0, 190.0
 ENTROPY_ATTACK = "entropy"
-STATISTICS = {"entropy": "entropy of the answer, nats", "loss": "cross-entropy of the label, nats"}
+STATISTICS = {"entropy": "entropy of the outputs, nats", "loss": "cross-entropy of the label, nats"}
 
 
 def outputs(view: View) -> Table:
-    """One line a defence: every number of the released answers, and the AUC of the attack on their entropy."""
+    """One line per defence: every number of the released outputs, and the AUC of the attack on their entropy."""
     metrics = [m for m in OUTPUTS if any(r.metric == m for r in view.outputs)]
     rows = {(r.defence, r.metric): r for r in view.outputs}
     named = [d for d in view.defences if any(defence == d for defence, _ in rows)]
@@ -37,7 +37,7 @@ def outputs(view: View) -> Table:
 
 
 def released_auc(view: View, defence: str) -> Row | None:
-    """The attack on the entropy of the answers as they are released: what undoes the defence is left out."""
+    """The attack on the entropy of the outputs as released; attackers who invert the defence come last."""
     kinds = (False, None, True) if defence != BASELINE else (None, True)
     rows = (view.row("auc", defence, ENTROPY_ATTACK, kind) for kind in kinds)
     return next((r for r in rows if r is not None), None)
@@ -71,7 +71,7 @@ def histogram(view: View, shown: Distribution, order: int, highest: float) -> Ma
 
 
 def histograms(view: View, statistic: str, most: int) -> list[tuple[str, Markup]]:
-    """A picture a defence, in the order of the defences, all with the same axes."""
+    """One picture per defence, in the order of the defences, all with the same axes."""
     chosen = {
         d.defence: d for d in view.results.distributions if d.statistic == statistic and len(d.edges) > 1
     }
@@ -83,7 +83,7 @@ def histograms(view: View, statistic: str, most: int) -> list[tuple[str, Markup]
 
 @dataclass(frozen=True)
 class Predictor:
-    """How closely one number of the answers follows one measure of leakage."""
+    """The correlation of one number of the outputs with one measure of leakage."""
 
     name: str
     leakage: str
@@ -118,7 +118,7 @@ def measures(view: View) -> list[str]:
 
 
 def correlations(view: View) -> Table:
-    """One line a predictor, Spearman's and Kendall's correlation with each measure of leakage."""
+    """Spearman's and Kendall's correlation with each measure of leakage: one line per predictor."""
     given = measures(view)
     found = {m: {p.name: p for p in predictors(view, m)} for m in given}
     titles = [f"{k}, {metric_title(m)}" for m in given for k in ("Spearman", "Kendall")]
@@ -150,14 +150,14 @@ def predictor_words(view: View) -> list[str]:
 
 def _certainty(best: Predictor, others: list[Predictor], n: int) -> str:
     if not finite(best.spearman.lo):
-        return f"{n} defences are too few to say how sure that is, or which predictor is best."
+        return f"{n} defences are too few for an interval, or to say which predictor is best."
     if best.spearman.lo <= 0 <= (best.spearman.hi or 0.0):
-        return "The interval holds 0: that is not shown to be more than chance."
+        return "The interval contains 0, so the correlation is not significant."
     weaker = set(best.spearman.detail.get("weaker", []))
     beaten = [_lower(p.name) for p in others if p.name in weaker]
     rest = [f"{_lower(p.name)} ({_rho(p.spearman)})" for p in others if p.name not in weaker]
-    told = [f"It is shown to do so more closely than {_and(beaten)}."] if beaten else []
-    told += [f"The data cannot tell it from {_and(rest)}."] if rest else []
+    told = [f"It does so significantly more closely than {_and(beaten)}."] if beaten else []
+    told += [f"It is not significantly different from {_and(rest)}."] if rest else []
     return " ".join(told)
 
 
@@ -189,7 +189,7 @@ def scatters(view: View) -> list[tuple[str, str, Markup]]:
 
 
 def scatter(view: View, predictor: Predictor, order: int) -> Markup | None:
-    """Predictor against leakage, one mark a defence, with both intervals."""
+    """Predictor against leakage, one mark per defence, with both intervals."""
     points = _points(view, predictor)
     if not points:
         return None
@@ -227,18 +227,18 @@ def risk(view: View) -> str | None:
     if (loss := rows.get("js_cross_entropy")) is not None:
         parts.append(f"the losses of members and non-members are {show(loss).phrase} apart")
     if (entropy := rows.get("js_entropy")) is not None:
-        parts.append(f"the entropies of the answers {show(entropy).phrase}")
+        parts.append(f"the entropies of their outputs {show(entropy).phrase}")
     distances = ", ".join(parts) + (
-        " (Jensen-Shannon distance, chance taken away: 0 is no difference, 1 no overlap)" if parts else ""
+        " (Jensen-Shannon distance, corrected for chance: 0 is no difference, 1 no overlap)" if parts else ""
     )
     told = [distances] if parts else []
     if (tail := rows.get("tnr@fnr=0.01")) is not None:
         told.append(
-            f"{show(tail).phrase} of the non-members have a loss that 1 % of the members reach (1 % if the tails"
-            " were alike)"
+            f"{show(tail).phrase} of the non-members have a loss that only 1 % of the members reach (1 % if the"
+            " tails are equal)"
         )
     if (trace := rows.get("loss_trace_iqr_p99")) is not None:
-        told.append(f"one member in a hundred moved its loss by {show(trace).phrase} or more in training")
+        told.append(f"the losses of 1 % of the members moved by {show(trace).phrase} or more in training")
     which = (
         ""
         if view.results.kind == "audit"
@@ -247,7 +247,7 @@ def risk(view: View) -> str | None:
         else f" for {defence}"
     )
     return (
-        f"Predicted risk{which}, from the answers alone, no shadow model: {'; '.join(told)}."
+        f"Predicted risk{which}, from the outputs alone, without shadow models: {'; '.join(told)}."
         if told
         else None
     )
@@ -264,4 +264,4 @@ def risk_line(view: View) -> str | None:
     if not told:
         return None
     which = f" ({defence})" if view.results.kind != "audit" else ""
-    return f"predicted risk{which}, no shadow model: {'; '.join(told)}"
+    return f"predicted risk{which}, without shadow models: {'; '.join(told)}"

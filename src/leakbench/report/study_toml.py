@@ -1,4 +1,4 @@
-"""A study as the TOML text that would ask for it."""
+"""A study as TOML text."""
 
 import json
 import re
@@ -7,7 +7,7 @@ from typing import Any
 
 
 def toml_text(table: Mapping[str, Any]) -> str:
-    """Readable TOML; None is left out, since TOML has no word for it."""
+    """Readable TOML; None is left out, since TOML cannot express it."""
     return "\n".join(_lines(table, ())).strip()
 
 

@@ -18,14 +18,14 @@ PLURALS = {"leaks": "leak", "is": "are"}
 class Graded:
     """How strong the evidence of leakage is under one defence, and the number that it rests on."""
 
-    defence: str
+    defence: str  # the study's label
     grade: str  # "no evidence", "weak", "clear" or "severe"; docs/verdicts.md has the limits
     attack: str | None  # the attack whose number it is
     adaptive: bool | None  # as in Row
     metric: str  # "auc", or "tpr@fpr=" at the lowest FPR that the data resolve
-    value: float
-    lo: float | None
-    hi: float | None
+    value: float  # of the metric
+    lo: float | None  # the lower limit of its 95 % interval
+    hi: float | None  # the upper limit
     gap_only: bool  # no attack is shown to find more than the accuracy gap lets one find
 
 
@@ -33,7 +33,7 @@ class Graded:
 class Verdict:
     """What the results say in a few sentences, and the grade of every defence."""
 
-    text: str
+    text: str  # the verdict of the report
     grades: list[Graded]  # empty where members and non-members differ by themselves
 
 
@@ -51,7 +51,7 @@ def verdict(view: View) -> Verdict:
     elif first.defence != BASELINE:
         text = _most(mains)
     else:
-        text = " ".join([f"Without a defence: {finding(first)}", *_worse(mains), *_reduced(view, mains)])
+        text = " ".join([capitalised(finding(first, True)), *_worse(mains), *_reduced(view, mains)])
     return Verdict(text, graded)
 
 
@@ -84,14 +84,16 @@ def void(view: View) -> str:
     )
 
 
-def finding(standing: Standing) -> str:
-    """The grade and what it rests on, as one sentence that begins with a small letter."""
+def finding(standing: Standing, one_of_many: bool = False) -> str:
+    """The grade, the defence where there are several, and the number: a sentence that begins with a small letter."""
     row = standing.basis
     rests = "" if row is None else reached(row)
+    where = "without a defence" if standing.defence == BASELINE else f"with {standing.defence}"
+    graded = f"{standing.grade.words} {where}" if one_of_many else standing.grade.words
     if not standing.gap_only:
-        return f"{standing.grade.words}: {rests}."
+        return f"{graded}: {rests}."
     return (
-        f"{standing.grade.words}, from the accuracy gap alone: members are classified correctly more often than"
+        f"{graded}, from the accuracy gap alone: members are classified correctly more often than"
         f" non-members, and no attack is shown to find more ({rests})."
     )
 
@@ -108,9 +110,9 @@ def reached(row: Row) -> str:
     who = f"the {attacker_title(row.adaptive)} attack {title}" if known else title
     fpr = rate(row.metric)
     if fpr is None:
-        return f"{who} has an {metric_title(row.metric)} of {show(row).phrase}; .5 is chance"
+        return f"{who} has an {metric_title(row.metric)} of {show(row).phrase}; chance is 0.5"
     found = f"{show(row).phrase} of the members"
-    return f"{who} finds {found} at a false-positive rate of {percent(fpr)}; {percent(fpr)} is chance"
+    return f"{who} finds {found} at a false-positive rate of {percent(fpr)}; chance is {percent(fpr)}"
 
 
 def _most(mains: dict[str, Standing]) -> str:
@@ -118,14 +120,14 @@ def _most(mains: dict[str, Standing]) -> str:
     worst = max(mains.values(), key=lambda standing: standing.grade)
     if not worst.leaks:
         return f"No evidence of leakage from any of the {len(mains)} models compared."
-    return f"{worst.defence}: {finding(worst)} No other model has a higher grade."
+    return f"{capitalised(finding(worst, True))} No other model has a higher grade."
 
 
 def _worse(mains: dict[str, Standing]) -> Iterator[str]:
     """The defence with the highest grade, where that is higher than without a defence."""
     worst = max(mains.values(), key=lambda standing: standing.grade)
     if worst.grade > mains[BASELINE].grade:
-        yield f"The highest grade is that of {worst.defence}: {finding(worst)}"
+        yield f"The highest grade is {finding(worst, True)}"
 
 
 def _reduced(view: View, mains: dict[str, Standing]) -> Iterator[str]:
@@ -150,7 +152,7 @@ def _reduced(view: View, mains: dict[str, Standing]) -> Iterator[str]:
     yield f"{capitalised(mains[best.defence].grade.words)} remains."
     if best.defence in matched:
         c = matched[best.defence]
-        yield f"Beside {c.against}, the baseline at its accuracy, it {c.words}."
+        yield f"Compared with {c.against}, the baseline at its accuracy, it {c.words}."
 
 
 def _largest(reduced: dict[str, Comparison]) -> Comparison:

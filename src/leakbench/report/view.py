@@ -98,7 +98,7 @@ class Standing:
 
     @property
     def attack_title(self) -> str:
-        """The same, and whether its shadow models leave the defence out though the attacker knows it."""
+        """The same, and whether its adaptive attacker trains shadow models without the defence."""
         return self.attack if self.main is None else strongest_title(self.main) or self.attack
 
     @property
@@ -142,8 +142,8 @@ class Standing:
 class View:
     """The rows of results, found by what they are of. Where rows pool all targets, only these are shown.
 
-    `rows` are about a defence by itself, attacked by one who knows it or by one who knows of none; the others,
-    which are read in sections of their own, are `white_box`, `cross`, `matched`, `origins`, `generators`, `canaries`,
+    `rows` describe a defence by itself, under an adaptive or a non-adaptive attacker. The others, which have sections
+    of their own, are `white_box`, `cross`, `matched`, `origins`, `generators`, `canaries`,
     `outputs` and `correlations`.
     """
 
@@ -162,12 +162,12 @@ class View:
         self.cross = kinds.get("cross", [])  # the shadow models went through another defence
         self.matched = kinds.get("matched", [])  # differences from another defence than none
         self.origins = kinds.get("origins", [])  # parts of a defence's leakage
-        self.generators = kinds.get("generators", [])  # what synthetic records give away by themselves
+        self.generators = kinds.get("generators", [])  # leakage of the synthetic records alone
         self.canaries = kinds.get("canaries", [])  # records that are made to be memorised
-        self.outputs = kinds.get("outputs", [])  # entropy and predicted risk of the released answers
+        self.outputs = kinds.get("outputs", [])  # entropy and predicted risk of the released outputs
         self.correlations = kinds.get("correlations", [])  # across the defences
         self._index: dict[tuple[str, str, str | None, bool | None, str], Row] = {}
-        self._series: dict[tuple[str, str, str | None, bool | None], list[Row]] = {}  # one row a slice
+        self._series: dict[tuple[str, str, str | None, bool | None], list[Row]] = {}  # one row per slice
         for r in self.rows:
             if self._index.setdefault((r.metric, r.defence, r.attack, r.adaptive, r.slice), r) is r:
                 self._series.setdefault((r.metric, r.defence, r.attack, r.adaptive), []).append(r)
@@ -184,7 +184,7 @@ class View:
         return self._index.get((metric, defence, attack, adaptive, part))
 
     def known(self, metric: str, defence: str, attack: str | None) -> Row | None:
-        """The row of an attacker who knows the defence."""
+        """The row of an adaptive attacker, or of the only one."""
         rows = (self.row(metric, defence, attack, kind) for kind in (True, None))
         return next((r for r in rows if r is not None), None)
 
@@ -215,7 +215,7 @@ class View:
 
     @cached_property
     def baselines(self) -> list[str]:
-        """Defences that others are compared with at matched accuracy, and their like: fewer_epochs-2 and -4."""
+        """The defences of which one is a baseline at matched accuracy: fewer_epochs-2 and fewer_epochs-4."""
         families = {_family(r.against) for r in self.matched if r.against is not None}
         return [d for d in self.defences if _family(d) in families]
 
@@ -290,7 +290,7 @@ class View:
         return None if strongest is None else replace(strongest, **self._others(strongest))
 
     def _others(self, strongest: Standing) -> dict[str, Any]:
-        """What `Standing` says of the other attacks on the defence, whatever their attacker knows."""
+        """What `Standing` says of the other attacks on the defence, adaptive or not."""
         aucs = self._aucs.get(strongest.defence, [])
         gaps = [r for r in aucs if r.attack in self._gap_attacks]
         gap = next((r for r in gaps if r.adaptive == strongest.adaptive), next(iter(gaps), None))

@@ -1,4 +1,4 @@
-"""The findings in plain words, computed from the rows. Nothing is escaped here; the page's template does that."""
+"""The findings as sentences, computed from the rows. The page's template escapes them."""
 
 from collections.abc import Iterator
 
@@ -15,7 +15,7 @@ CHANGES = {
     LESS: "leaks less than no defence",
     MORE: "leaks more than no defence",
     MIXED: "leaks less by one measure and more by the other than no defence",
-    UNTOLD: "is not shown to leak less or more than no defence",
+    UNTOLD: "is not significantly different from no defence",
 }
 BESIDE = {
     LESS: "leaks less than",
@@ -41,25 +41,18 @@ def _leakage(view: View) -> Iterator[str]:
     """What the attacks find without a defence, or on the first model."""
     mains = main_standings(view)
     standing = mains.get(BASELINE) or next(iter(mains.values()))
-    who = (
-        ""
-        if len(mains) == 1
-        else "Without a defence: "
-        if standing.defence == BASELINE
-        else f"{standing.defence}: "
-    )
-    parts = [f"{who}{finding(standing)}", *_beside(view, standing)]
+    parts = [capitalised(finding(standing, len(mains) > 1)), *_beside(view, standing)]
     accuracy = view.row("accuracy", standing.defence)
     if accuracy is not None:
         parts.append(f"The accuracy is {show(accuracy).phrase}.")
-    yield capitalised(" ".join(parts)) if len(mains) == 1 else " ".join(parts)
+    yield " ".join(parts)
 
 
 def _beside(view: View, standing: Standing) -> Iterator[str]:
-    """What the strongest attack finds by the measure that the grade does not rest on."""
+    """The strongest attack by the measure that the grade does not rest on."""
     basis = standing.basis
     if standing.single is not None and standing.attacks > 1:
-        yield f"The grade allows for there being {standing.attacks} attacks."
+        yield f"The grade is corrected for the number of attacks, {standing.attacks}."
     for row in (standing.tpr, standing.auc):
         if row is not None and row is not basis:
             shown = "" if leaks(row) else ", which is not shown to be more than chance"
@@ -72,7 +65,7 @@ def _beside(view: View, standing: Standing) -> Iterator[str]:
 
 
 def _defences(view: View) -> Iterator[str]:
-    """A sentence on each defence: beside no defence, its grade, its accuracy."""
+    """A sentence on each defence: compared with no defence, its grade, its accuracy."""
     mains = main_standings(view)
     for defence, c in changes(view).items():
         standing = mains.get(defence)
@@ -107,7 +100,7 @@ def _groups(view: View) -> Iterator[str]:
 
 
 def _matched(view: View) -> Iterator[str]:
-    """Whether the defences beat the baselines that are as accurate."""
+    """Whether the defences leak less than the baselines of the same accuracy."""
     found = comparisons(view)
     groups = {verdict: [c.defence for c in found if c.verdict == verdict] for verdict in BESIDE}
     told = [f"{beside_baseline(names, BESIDE[verdict])}." for verdict, names in groups.items() if names]
@@ -121,8 +114,8 @@ def _misled(view: View) -> Iterator[str]:
         naive = next((s.main for s in each if s.adaptive is False), None)
         if adaptive is not None and naive is not None and below(naive, adaptive):
             yield (
-                f"A non-adaptive attack would have misled about {defence}: an attacker who ignores the"
-                f" defence gets {show(naive).phrase}, one who reckons with it {show(adaptive).phrase}."
+                f"A non-adaptive attack makes {defence} look safer than it is: {_reaches(naive)}, against"
+                f" {show(adaptive).phrase} under an adaptive attack."
             )
 
 
@@ -141,7 +134,7 @@ def list_of(view: View, defence: str) -> str | None:
     )
     each = " of a model on average" if row.detail["models"] > 1 else ""
     if not listed:
-        return f"{row.attack} can list no record with at most {fdr} of the list wrong."
+        return f"{row.attack} cannot list any record with at most {fdr} of the list wrong."
     return (
         f"{row.attack} lists {listed:,.0f} records{each}, at most {fdr} of them wrong in expectation "
         f"({wrong:,.0f} are): {show(row).phrase} of the members."
@@ -153,22 +146,22 @@ def _conditions(view: View) -> Iterator[str]:
     attacks = [a for a in view.attacks if a not in NO_SINGLE_ATTACK]
     if all(s.corrected for s in mains):
         yield (
-            "The strongest attack is chosen on one half and measured on the other, so that being chosen does"
-            " not raise its number."
+            "The strongest attack is chosen on one half of the data and measured on the other, so the choice does"
+            " not bias its number."
         )
     elif len(attacks) > 1:
         yield (
-            f"The strongest attack is the highest of {len(attacks)} on the same records; its interval does not"
-            " allow for that choice, and the grade does."
+            f"The strongest attack is the highest of {len(attacks)} on the same records. The grade is corrected for"
+            " that choice; the interval is not."
         )
     quiet = next((s for s in mains if not s.leaks), None)
     if quiet is not None:
         yield (
-            f"No evidence is not proof: it covers {_attacks(len(attacks))}{_sizes(quiet.main)}. A leak smaller"
-            " than the upper ends of the intervals, or one that another attack would find, is not excluded."
+            f"No evidence of leakage is no proof of safety. It covers {_attacks(len(attacks))}{_sizes(quiet.main)}. A"
+            " smaller leak than the upper ends of the intervals, or one that only another attack finds, is possible."
         )
     if view.low_tpr is None:
-        yield "There are too few non-members to say how many members are found at a low false-positive rate."
+        yield "There are too few non-members to measure the TPR at a low false-positive rate."
 
 
 def _attacks(n: int) -> str:

@@ -1,4 +1,4 @@
-"""Canaries beside average records: what the models leak about records that they know by heart."""
+"""Leakage of canaries compared with average records."""
 
 from dataclasses import dataclass
 
@@ -80,7 +80,7 @@ def _low_tpr(found: list[Contrast]) -> list[str]:
 
 
 def worst_case_figure(view: View) -> Markup | None:
-    """AUC of average records against that of the defence's own canaries, one mark a defence; None without any."""
+    """AUC of average records against that of the defence's own canaries, one mark per defence; None without any."""
     points = [(c.defence, c.average["auc"], c.canaries["auc"]) for c in contrasts(view) if c.own]
     if not points:
         return None
@@ -102,5 +102,5 @@ def finding(view: View) -> str | None:
     where = "Without a defence, the" if most.defence == BASELINE else f"Under {most.defence}, the"
     where = "The" if view.results.kind == "audit" else where
     average, canaries = (show(side["auc"]).phrase for side in (most.average, most.canaries))
-    of = f"{average} on average records and of {canaries} on {slice_title(most.part)}"
-    return f"{where} strongest attack has an AUC of {of}."
+    of = f"AUC {average} on average records and {canaries} on {slice_title(most.part)}"
+    return f"{where} strongest attack has {of}."

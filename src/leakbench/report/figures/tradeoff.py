@@ -1,4 +1,4 @@
-"""The figure of what a defence costs and brings: accuracy against leakage, one mark a defence."""
+"""The trade-off figure: accuracy against leakage, one mark per defence."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -12,7 +12,7 @@ MOST_MATRICES = 60
 
 @dataclass(frozen=True)
 class Matrix:
-    """One metric of one attack: a line a victim, a column a defence of the shadow models."""
+    """One metric of one attack: one line per target, one column per defence of the shadow models."""
 
     attack: str
     metric: str
@@ -38,7 +38,7 @@ Cells = dict[tuple[str, str], list[Row]]  # by victim and defence of the shadow 
 
 
 def _cells(view: View) -> Cells:
-    """The rows of every pair: the attacker who knows the victim's defence, who knows none, who takes another."""
+    """The rows of every pair: shadow models with the target's defence, with none, and with another one."""
     victims = {r.defence for r in view.cross}
     found: Cells = {}
     for r in [*view.leakage, *view.cross]:

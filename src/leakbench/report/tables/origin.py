@@ -7,7 +7,7 @@ from .tables import Cell, Column, Table
 
 
 def origins(view: View) -> Table:
-    """One line a defence: how much of its strongest attack's AUC the generator adds, how much the weights hold."""
+    """The AUC from the generator and from the weights: one line per defence, for its strongest attack."""
     columns = [
         Column("Defence", numeric=False),
         Column("Twin", numeric=False),
@@ -32,7 +32,7 @@ def _line(view: View, defence: str, rows: list[Row]) -> list[Cell]:
 
 
 def generators(view: View) -> Table:
-    """One line a defence and attack that sees the synthetic records only."""
+    """Attacks on the synthetic records alone: one line per defence and attack."""
     metrics = distinct(r.metric for r in view.generators)
     lines: dict[tuple[str, str], dict[str, Row]] = {}
     for r in view.generators:

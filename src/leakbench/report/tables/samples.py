@@ -9,7 +9,7 @@ from ..images import Album
 from ..numbers import MISSING, count, finite
 from .tables import Cell, Column, Table
 
-MOST_SAMPLES = 24  # a defence
+MOST_SAMPLES = 24  # per defence
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ def pictures(results: ResultData) -> dict[tuple[str, str], list[Pair]]:
 
 
 def distances(results: ResultData) -> Table:
-    """One line a defence and generator: how far its records lie from the nearest real ones."""
+    """The distances to the nearest real records: one line per defence and generator."""
     found: dict[tuple[str, str], list[SyntheticSample]] = {}
     for sample in results.samples:
         found.setdefault((sample.defence, sample.generator), []).append(sample)

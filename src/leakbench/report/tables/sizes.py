@@ -7,7 +7,7 @@ from .tables import Cell, Column, Table, by_defence
 
 
 def sizes(view: View) -> Table:
-    """One line a defence, one column for each measure of size."""
+    """One line per defence, one column per measure of size."""
     return by_defence(view, [m for m in SIZES if any(r.metric == m for r in view.utility)])
 
 

@@ -1,5 +1,6 @@
 """What goes into the tables of the page and of the terminal."""
 
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 MOST_LINES = 1500
 EVIDENCE = "Evidence"  # the column of grades, which a terminal shows below the defence
 STRONGEST = (BEST, BEST_WHITE_BOX)
-USUAL = ("auc", "balanced_accuracy")  # columns shown before the reader asks for others
+USUAL = ("auc", "balanced_accuracy")  # columns shown before the reader selects others
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Column:
-    """A column's head; columns that are not `usual` wait until the reader asks, or has the room of a page."""
+    """A column's head; columns that are not `usual` are shown on request, or where there is room for them."""
 
     title: str
     numeric: bool = True
@@ -91,7 +92,7 @@ class Table:
 
 
 def glance(view: View) -> Table:
-    """One line a defence, or one an attack where there is a single model."""
+    """One line per defence; one line per attack where there is a single model."""
     return _by_attack(view) if view.results.kind == "audit" else _by_defence(view)
 
 
@@ -246,12 +247,12 @@ def _without_constant_names(table: Table) -> Table:
 
 
 def utility(view: View) -> Table:
-    """One line a defence, one column for each utility; costs and sizes have tables of their own."""
+    """One line per defence, one column per utility; costs and sizes have tables of their own."""
     return by_defence(view, [m for m in _measures(view) if not m.startswith(COSTS)])
 
 
 def costs(view: View) -> Table:
-    """One line a defence, one column for each cost in time and records."""
+    """One line per defence, one column per cost in time and records."""
     return by_defence(view, [m for m in _measures(view) if m.startswith(COSTS)])
 
 
@@ -260,7 +261,7 @@ def _measures(view: View) -> list[str]:
 
 
 def by_defence(view: View, metrics: list[str]) -> Table:
-    """One line a defence that has any of the metrics, which are the columns."""
+    """One line per defence with any of the metrics, one column per metric."""
     named = [d for d in view.defences if any(r.defence == d and r.metric in metrics for r in view.utility)]
     audit = view.results.kind == "audit"
     lines = [[Cell("the model" if audit else d), *(Cell.of(view.row(m, d)) for m in metrics)] for d in named]
@@ -271,7 +272,7 @@ def by_defence(view: View, metrics: list[str]) -> Table:
 
 
 def slice_table(view: View, metric: str = "auc") -> Table:
-    """One line a slice, one column a defence: the strongest attack."""
+    """The strongest attack: one line per slice, one column per defence."""
     found = {d: {r.slice: r for r in view.sliced(d, metric)} for d in view.defences}
     parts = distinct(part for rows in found.values() for part in rows)
     columns = [Column("Slice", numeric=False), *(Column(d) for d in found)]
@@ -280,7 +281,7 @@ def slice_table(view: View, metric: str = "auc") -> Table:
 
 
 def terminal_table(view: View) -> "RichTable":
-    """The glance table for a terminal of 80 columns: one line a defence of a study, one an attack of an audit."""
+    """The glance table for a terminal of 80 columns: one line per defence of a study or per attack of an audit."""
     from rich.table import Table as RichTable
     from rich.text import Text
 
@@ -306,6 +307,10 @@ def terminal_table(view: View) -> "RichTable":
 
 
 def _below(note: str) -> str:
-    """A note on a line of its own, an interval as short as it stays clear: .751–.769."""
-    dashed = note.strip("[]").replace(", ", "–") if note.startswith("[") and "−" not in note else note
+    """A note on a line of its own; an interval without leading zeros, so that a study fits 80 columns: .751–.769."""
+    dashed = (
+        re.sub(r"\b0\.", ".", note.strip("[]")).replace(", ", "–")
+        if note.startswith("[") and "−" not in note
+        else note
+    )
     return f"\n{dashed}" if note else ""
