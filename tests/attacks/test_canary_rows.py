@@ -11,7 +11,7 @@ from leakbench.core.store import open_store
 from leakbench.evaluation.findings import Findings, Names, findings
 from leakbench.evaluation.measure import RANKING_METRICS, Case, attack_all, informed
 from leakbench.evaluation.per_record_fpr import accusations
-from leakbench.evaluation.predicted_risk import answered
+from leakbench.evaluation.predicted_risk import predict_risk
 from leakbench.metrics.standard import STANDARD
 from leakbench.pipeline.findings_cache import packed, spec, unpacked
 from leakbench.signals.types import Models, Signals
@@ -150,14 +150,14 @@ def test_the_released_answers_are_those_of_average_records() -> None:
     models, average = world(KINDS == "mislabelled"), KINDS == ""
     traces = [np.random.default_rng(m).random((3, int(own.sum()))) for m, own in enumerate(models.members)]
     targets = tuple(range(MODELS))
-    told = answered("d", models, targets, 0, traces, average)
+    told = predict_risk("d", models, targets, 0, traces, average)
     part = Models(
         Signals(models.signals.labels[average], models.signals.logits[:, :, average]),
         models.members[:, average],
         models.audited[:, average],
     )
     kept = [trace[:, average[own]] for trace, own in zip(traces, models.members, strict=True)]
-    alone = answered("d", part, targets, 0, kept)
+    alone = predict_risk("d", part, targets, 0, kept)
     assert {r.metric: r.value for r in told.rows if not r.metric.startswith("js_")} == pytest.approx(
         {r.metric: r.value for r in alone.rows if not r.metric.startswith("js_")}
     )

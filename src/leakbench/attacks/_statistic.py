@@ -1,4 +1,4 @@
-"""What the attacks that read one number of an answer share."""
+"""Shared by attacks on one statistic of a model's outputs."""
 
 from typing import ClassVar
 

@@ -108,7 +108,7 @@ class TrainedAttack(Attack):
     target's own records, and only the other half is scored (`leakbench.evaluation.scoring`): a single attacker, fitted
     on nothing that it scores, needs no pooling of scores across folds, which turns noise into leakage.
 
-    Each target has an attacker of its own. Where a fit is dear, `in_folds` halves the models: the attacker of one
+    Each target has an attacker of its own. Where a fit is expensive, `in_folds` halves the models: the attacker of one
     half's targets is fitted on the other half.
     """
 
@@ -117,7 +117,7 @@ class TrainedAttack(Attack):
     max_examples: int | None = None  # at most so many examples, balanced, fit the attacker; None: all
 
     def features(self, target: Target) -> Array:
-        """Features [N, D] of a model's answers."""
+        """Features [N, D] of a model's outputs."""
         raise NotImplementedError
 
     def fit(self, features: Array, members: Bools, rng: np.random.Generator) -> Scorer:

@@ -23,7 +23,7 @@ class Bavaria(InOutAttack):
              IN:  location (q m_N + n m) / (q + n), scale^2 = v (1 + 1 / (q + n)),  q = v_N / (V_N - v_N).
              The neighbours N of x are the records of its class whose mean OUT phi is next to that of x, `neighbours` of
              them: v_N is the mean residual variance of a side over them, m_N and V_N mean and variance of their single
-             IN values. So the prior says what a model that saw a record as hard as x answers, and how sure that is.
+             IN values. So the prior is the distribution of phi for a model trained on a record as hard as x.
     Shapes:  logodds [M, V, N], members [M, N], labels [N] -> [N]; the views' log densities are added
     Source:  Student's t under a normal-inverse-gamma prior: BaVarIA, arXiv 2603.11799
     Differs: the prior is fitted to the records like x (empirical Bayes); the paper's hyper-parameters are not public.

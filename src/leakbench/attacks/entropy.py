@@ -6,12 +6,12 @@ from ._statistic import StatisticAttack
 
 @dataclass(frozen=True)
 class Entropy(StatisticAttack):
-    r"""Is the whole answer certain, whatever the label? Needs no label.
+    r"""Is the entropy of the predicted probabilities low? Needs no label.
 
     Formula: s(x) = -H(f),  H(f) = -sum_c f_c log f_c  (mean over views)
     Shapes:  entropy [V, N] -> [N]
     Source:  Song & Mittal 2021, section 3, arXiv 2003.10595 (one threshold for all classes)
-    Differs: nothing. A confident mistake counts as a member's answer; `modified_entropy` mends that.
+    Differs: nothing. A confident misclassification scores like a member; `modified_entropy` corrects that.
     """
 
     name: ClassVar[str] = "entropy"

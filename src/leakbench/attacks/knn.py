@@ -10,7 +10,7 @@ from .base import Scorer
 
 @dataclass(frozen=True)
 class Knn(LearnedAttack):
-    r"""Are the known answers nearest to x's those of members?
+    r"""Are the nearest outputs of known membership those of members?
 
     Formula: s(x) = the share of members among the k nearest examples, Euclidean in h;  member where s >= 1/2
              h = [l, margin, rank of y, log f_(1) .. log f_(C)] on a robust scale, l and margin also relative to their

@@ -12,7 +12,7 @@ from ._statistic import sign
 from .base import Attack, ShadowNeed
 
 ENOUGH = 64  # shadow models from which "auto" trusts each record's own variance (the paper's section VI-C)
-VARIANCE_FLOOR = 1e-6  # sd >= 1e-3 nats: identical answers of shadow models are no certainty
+VARIANCE_FLOOR = 1e-6  # sd >= 1e-3 nats: identical outputs of shadow models are no certainty
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from ._learned import LearnedAttack
 
 @dataclass(frozen=True)
 class LogisticRegression(LearnedAttack):
-    r"""Does a linear boundary in the answers separate members from others?
+    r"""Does a linear boundary in the outputs separate members from others?
 
     Formula: s(x) = 1 / (1 + exp(-w.h - b));  member where s >= 1/2
              h = [l, margin, rank of y, log f_(1) .. log f_(C)] on a robust scale, l and margin also relative to their

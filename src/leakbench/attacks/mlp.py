@@ -7,7 +7,7 @@ from ._learned import LearnedAttack
 
 @dataclass(frozen=True)
 class Mlp(LearnedAttack):
-    r"""Does a small network find a boundary in the answers between members and others?
+    r"""Does a small network separate members from others by the outputs?
 
     Formula: s(x) = sigmoid(W_2 relu(W_1 h + b_1) + b_2);  member where s >= 1/2
              h = [l, margin, rank of y, log f_(1) .. log f_(C)] on a robust scale, l and margin also relative to their

@@ -6,7 +6,7 @@ from ._statistic import StatisticAttack
 
 @dataclass(frozen=True)
 class ModifiedEntropy(StatisticAttack):
-    r"""Is the answer certain, and certain of the true label?
+    r"""Are the predicted probabilities certain, and certain of the true label?
 
     Formula: s(x) = -Mentr,  Mentr = -(1 - p) log p - sum_{c != y} f_c log(1 - f_c)  (mean over views)
     Shapes:  `modified_entropy` [V, N] -> [N]

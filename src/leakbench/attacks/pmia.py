@@ -16,8 +16,8 @@ from .lira import VARIANCE_FLOOR, Lira, log_normal
 class Pmia(Attack):
     r"""Is the confidence on x more typical of models that saw records like x, or of models that did not see x?
 
-    For an attacker none of whose shadow models trained on x: what a model that saw x answers is borrowed from other
-    records, which the shadow models did train on.
+    For an attacker without shadow models that trained on x: the IN distribution is estimated on other records, which
+    the shadow models did train on.
 
     Formula: with phi = log p - log(1 - p),  s(x) = log N(phi; m_P, v_P) - log f_out(phi), member where s >= 0,
              m_P, v_P of the single values phi of the shadow models' members among the proxies P of x, without x:

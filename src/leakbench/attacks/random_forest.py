@@ -6,7 +6,7 @@ from ._learned import LearnedAttack
 
 @dataclass(frozen=True)
 class RandomForest(LearnedAttack):
-    r"""Do splits on the answers separate members from others?
+    r"""Do splits on the outputs separate members from others?
 
     Formula: s(x) = mean over trees of the share of members in h's leaf;  member where s >= 1/2
              h = [l, margin, rank of y, log f_(1) .. log f_(C)] on a robust scale, l and margin also relative to their

@@ -32,7 +32,7 @@ class Samia(NetworkAttack):
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """Probabilities, labels, and answers to noisy copies of the records."""
+        """Probabilities, labels, and outputs for noisy copies of the records."""
         return ("logits", "labels", "sensitivity")
 
     def features(self, target: Target) -> Array:

@@ -1,4 +1,4 @@
-"""The command line: what is asked for, and how it ends. All that it does can be done from Python too."""
+"""The command line: arguments, calls and exit codes. Everything that it does can be done from Python too."""
 
 import shlex
 import sys
@@ -78,8 +78,8 @@ def _tell(line: str) -> None:
     typer.echo(printable(line), err=True)
 
 
-def _version(asked: bool) -> None:
-    if asked:
+def _version(wanted: bool) -> None:
+    if wanted:
         typer.echo(f"leakbench {__version__}")
         raise typer.Exit
 
@@ -145,17 +145,15 @@ def run(
     ] = None,
     dry_run: Annotated[
         bool,
-        typer.Option(
-            "--dry-run", help="Only tell what is left to do, and how long and how much it would take."
-        ),
+        typer.Option("--dry-run", help="Only show the remaining work, with its time, disk and memory."),
     ] = False,
 ) -> None:
     """Train, defend and attack what a study file describes.
 
-    Every model is kept in the store as soon as it is trained, and what was found about every defence. A run that
-    was stopped continues where it was, and a study that changes one defence trains and attacks only that one. While
-    it runs, DIR/unfinished holds a report of what there is, and DIR/log.jsonl what happened when. `leakbench work`
-    adds workers from other terminals and other machines.
+    The store keeps every model as soon as it is trained, and the results of every defence. A stopped run resumes
+    where it was, and a study that changes one defence trains and attacks only that one. During the run,
+    DIR/unfinished holds a report of the results so far, and DIR/log.jsonl logs the events. `leakbench work` adds
+    workers in other terminals and on other machines.
 
     \b
     Examples:
@@ -254,7 +252,7 @@ def audit(
             metavar="NAMES", help='Metrics separated by commas; "standard" stands for the usual ones.'
         ),
     ] = "standard",
-    seed: Annotated[int, typer.Option(help="Seed of whatever is random.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
     title: Annotated[str | None, typer.Option(help="Title of the report.")] = None,
     delta: Annotated[
         float, typer.Option(metavar="D", help="The delta of the lower bounds on epsilon, in [0, 1).")
@@ -326,7 +324,8 @@ def synthesize(
         ),
     ],
     records: Annotated[
-        int | None, typer.Option(metavar="N", help="How many to make; as many as fitted on if not given.")
+        int | None,
+        typer.Option(metavar="N", help="Number of records to make; default: as many as fitted on."),
     ] = None,
     changes: Annotated[
         list[str] | None,
@@ -334,13 +333,13 @@ def synthesize(
             "--set", metavar="KEY=VALUE", help="A parameter of the generator; may be given several times."
         ),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Seed of whatever is random.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
     allow_imports: AllowImports = False,
 ) -> None:
-    """Make synthetic records, and measure what they give away.
+    """Make synthetic records, and measure how much they leak.
 
-    The generator is fitted on the pool of the data set. Attackers who see nothing but its records then try to
-    tell the pool from the test part: an AUC of 0.5 is a guess.
+    The generator is fitted on the pool of the data set. Attacks that see only the synthetic records then try to
+    separate the pool from the test part; chance is an AUC of 0.5.
 
     \b
     Examples:
@@ -377,7 +376,7 @@ def report(
         str, typer.Argument(metavar="DIR", help="A folder with report.json.", show_default=False)
     ],
 ) -> None:
-    """Draw report.html again from the report.json beside it.
+    """Write report.html again from the report.json in the same folder.
 
     \b
     Example:
@@ -407,10 +406,10 @@ def download(
         typer.Option(metavar="DIR", help="Folder of the data sets; LEAKBENCH_DATA if not given."),
     ] = None,
 ) -> None:
-    """Fetch the published files of a data set, and check them.
+    """Download the published files of a data set, and verify their checksums.
 
-    A file that is there already is not fetched again, and one that arrives damaged is not kept. A file of the same
-    name with other content is kept as NAME.other-1.
+    Existing files are not downloaded again, and damaged downloads are deleted. A file of the same name with other
+    content is renamed to NAME.other-1.
 
     \b
     Examples:
@@ -440,7 +439,7 @@ def list_(
         ),
     ],
 ) -> None:
-    """Say what there is: names, what each one does, and its source.
+    """List the available methods: name, purpose and source of each.
 
     \b
     Examples:
@@ -456,9 +455,9 @@ def list_(
 
 @app.command()
 def selfcheck() -> None:
-    """Measure what is known in closed form, on this machine.
+    """Check attacks and metrics against closed forms, on this machine.
 
-    Exit code 1 if an attack or a metric misses what it must find.
+    The exit code is 1 if an attack or a metric misses its known value.
 
     \b
     Example:

@@ -25,7 +25,7 @@ StudyPath = Annotated[
 ]
 StoreFolder = Annotated[
     str,
-    typer.Option("--store", metavar="DIR", help="Folder or URL where models and their answers are kept."),
+    typer.Option("--store", metavar="DIR", help="Folder or URL for trained models and their outputs."),
 ]
 Changes = Annotated[
     list[str] | None,

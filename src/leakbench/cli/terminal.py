@@ -82,7 +82,7 @@ def show_notes(notes: "Sequence[str]") -> None:
 
 
 def show_made(made: "Made", file: Path) -> None:
-    """What synthetic records give away, and where they are."""
+    """How much synthetic records leak, and where they are."""
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, show_header=False)

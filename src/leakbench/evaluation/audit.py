@@ -24,7 +24,7 @@ from ..signals.features import components
 from .attack_cost import attack_cost, worth_telling
 from .findings import Names, findings, method_boxes, require_rows
 from .measure import Case, attack_all
-from .predicted_risk import answered
+from .predicted_risk import predict_risk
 
 UNLIKELY = 1e-4  # a share of members that fair coins reach less often than this is noted
 ROOM, PER_RECORD = 2**30, 500  # bytes that attacks at work may take together, and what one takes a record
@@ -134,9 +134,9 @@ def audit_models(
     progress.stage("attacks", len(attacks))
     attacked = attack_all(case, attacks, seed, workers.advance, over=workers.map)
     progress.stage("metrics", 1)
-    found, answers = workers.both(
+    found, risk = workers.both(
         lambda: findings(attacked, names, seed, metrics),
-        lambda: answered(case.defence, case.models, case.targets, seed, average=case.average),
+        lambda: predict_risk(case.defence, case.models, case.targets, seed, average=case.average),
     )
     require_rows(attacked, found)
     progress.advance()
@@ -146,14 +146,14 @@ def audit_models(
     return Results(
         kind="audit",
         title=title or f"Audit of {Path(given.source).name or 'arrays'}",
-        rows=[*found.rows, *answers.rows],
+        rows=[*found.rows, *risk.rows],
         curves=found.curves,
         flags=found.flags,
         records=found.records,
         methods=method_boxes({a: attacks[a] for a in attacked.scores}),
         provenance=provenance(clock, seed, data, progress.parts),
         notes=[*given.notes, *found.notes],
-        distributions=answers.distributions,
+        distributions=risk.distributions,
         exposures=found.exposures,
         overlaps=found.overlaps,
     )

@@ -1,4 +1,4 @@
-"""Everything that is found about one case, in the form that results take."""
+"""Rows, curves, flags and records of one case, in the form of results."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ class Names:
 
 @dataclass(frozen=True, eq=False)
 class Findings:
-    """What was found about one case, or about several."""
+    """The results of one case, or of several."""
 
     rows: list[Row]
     curves: list[Curve]

@@ -208,14 +208,14 @@ def _ties(attacked: AttackScores, rows: list[Row]) -> Iterator[Raised]:
         roc = sample.roc
         if roc.thresholds.size <= 2:
             continue  # yes or no by design
-        for asked in (0.1, 0.01, 0.001):
-            most = allowed(asked, roc.n0)
+        for fpr in (0.1, 0.01, 0.001):
+            most = allowed(fpr, roc.n0)
             reached = int(roc.fp[roc.fp <= most].max(initial=0))
             if most >= 5 and reached < most / 2:
                 message = (
-                    f"scores tie: at FPR {asked:g}, {reached} of {most} allowed false positives can be used"
+                    f"scores tie: at FPR {fpr:g}, {reached} of {most} allowed false positives can be used"
                 )
-                yield message + ", so the TPR is a low reading", attack
+                yield message + ", so the TPR is underestimated", attack
 
 
 def _counts_tell(attacked: AttackScores, rows: list[Row]) -> Iterator[Raised]:

@@ -39,13 +39,13 @@ MOST_SLICE_CURVES = 30  # drawn for each case
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """One defence under attack, by an attacker who knows it (`adaptive`) or not; None where nothing defends."""
+    """One defence under an adaptive or a non-adaptive attacker; `adaptive` is None without a defence."""
 
     defence: str
     models: Models
     targets: tuple[int, ...]
     adaptive: bool | None = None
-    reference: Models | None = None  # the shadow models of an attacker who ignores the defence
+    reference: Models | None = None  # the shadow models of a non-adaptive attacker
     shadows: str | None = None  # the defence that these went through
     numbers: tuple[int, ...] = ()  # what the targets are called, where not by their place among the models
     canaries: NDArray[np.str_] | None = (
@@ -69,8 +69,8 @@ class Case:
 class AttackScores:
     """A case and what each attack scored on it.
 
-    Who knows a defence may still leave it out of his shadow models, and sometimes does better so: a defence that
-    blurs the shadow models' answers blurs what they teach. So `ignoring` stands for the strongest attack too.
+    An adaptive attacker may also train shadow models without the defence. That is sometimes stronger, because a defence
+    that blurs the shadow models' outputs removes information from them. So `ignoring` may hold the strongest attack.
 
     Scores and samples are those of average records; the canaries of each kind are a case of their own. No attack is
     told which records these are: it learns and scores with all of them together.
@@ -80,15 +80,17 @@ class AttackScores:
     scores: dict[str, Scores]
     samples: dict[str, Sample]
     notes: list[str]
-    ignoring: Mapping[str, Sample] = field(default_factory=dict)  # of who knows: scored as one who ignores
-    leading: Collection[str] = ()  # of who ignores: the attacks that are strongest among all of both
+    ignoring: Mapping[str, Sample] = field(
+        default_factory=dict
+    )  # of an adaptive attacker: the non-adaptive scores
+    leading: Collection[str] = ()  # of a non-adaptive attacker: the attacks strongest of all
     white_box: Collection[str] = ()  # the attacks that read the target's parameters
     attacks: Mapping[str, Attack] = field(default_factory=dict)  # by label, those that scored and others
     canaries: Mapping[str, "AttackScores"] = field(default_factory=dict)  # by kind
 
     @property
     def in_detail(self) -> dict[str, Sample]:
-        """What is measured on slices and drawn: all of who knows the defence, the leading ones of who ignores it."""
+        """The samples measured on slices and drawn: all adaptive ones, and the leading non-adaptive ones."""
         known = self.case.adaptive is not False
         return {a: s for a, s in self.samples.items() if known or a in self.leading}
 
@@ -315,14 +317,14 @@ def _strongest(attacked: AttackScores, metrics: Sequence[Metric]) -> Iterator[Ro
             yield from _rows(attacked.case, metric, metric.unchosen(best.sample), **about)
 
 
-def informed(knows: AttackScores, ignores: AttackScores) -> list[AttackScores]:
-    """Both attackers of a defence, once the one who knows it has seen what ignoring it would score."""
+def informed(adaptive: AttackScores, naive: AttackScores) -> list[AttackScores]:
+    """The adaptive attacker, with the scores of the non-adaptive one, and the non-adaptive attacker."""
     canaries = {
-        kind: replace(part, ignoring=ignores.canaries[kind].samples) for kind, part in knows.canaries.items()
+        kind: replace(part, ignoring=naive.canaries[kind].samples) for kind, part in adaptive.canaries.items()
     }
-    knows = replace(knows, ignoring=ignores.samples, canaries=canaries)
-    strongest = knows.strongest.values()
-    return [knows, replace(ignores, leading={s.attack for s in strongest if s.shadows == UNDEFENDED})]
+    adaptive = replace(adaptive, ignoring=naive.samples, canaries=canaries)
+    strongest = adaptive.strongest.values()
+    return [adaptive, replace(naive, leading={s.attack for s in strongest if s.shadows == UNDEFENDED})]
 
 
 def suffices(metric: Metric, sample: Sample) -> bool:

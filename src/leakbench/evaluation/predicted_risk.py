@@ -1,4 +1,4 @@
-"""What the released answers give away by themselves: entropy bookkeeping and predicted risk, no shadow model needed."""
+"""What the released outputs alone leak: entropy and predicted risk, without shadow models."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -26,7 +26,7 @@ TOP = 0.99
 
 
 @dataclass(frozen=True, eq=False)
-class Answered:
+class PredictedRisk:
     """The rows and the histograms of one defence."""
 
     rows: list[Row] = field(default_factory=list)
@@ -35,7 +35,7 @@ class Answered:
 
 @dataclass(frozen=True, eq=False)
 class Pairs:
-    """A statistic of every target's answer on every record, and which of these pairs count, and as what."""
+    """A statistic of every target and record, and which of these pairs are members, and audited."""
 
     values: Array  # [T, N]
     members: Bools  # [T, N]
@@ -52,15 +52,15 @@ class Pairs:
         return Sample(self.values[self.audited], self.members[self.audited], model, record, nowhere)
 
 
-def answered(
+def predict_risk(
     defence: str,
     released: Models,
     targets: Sequence[int],
     seed: int,
     traces: Sequence[Array] | None = None,
     average: Bools | None = None,
-) -> Answered:
-    """Entropy, distances between members and non-members, and predicted risk, of what the targets release.
+) -> PredictedRisk:
+    """Entropy, distances between members and non-members, and predicted risk, from the targets' released outputs.
 
     First view only. What cannot be computed from the signals (entropy without logits, cross-entropy without labels)
     has no rows; with fewer than FEWEST members or non-members there are none at all. `traces` holds for each target
@@ -74,8 +74,8 @@ def answered(
             traces = [trace[:, average[own]] for trace, own in zip(traces, members, strict=True)]
         members, audited = members & average, audited & average
     if min((audited & members).sum(), (audited & ~members).sum()) < FEWEST:
-        return Answered()
-    found = Answered()
+        return PredictedRisk()
+    found = PredictedRisk()
     for statistic in ("entropy", "loss"):
         if not signals.offers(statistic):
             continue
@@ -117,7 +117,7 @@ def _binned(values: Array, edges: Array) -> NDArray[np.intp]:
 
 
 def _entropies(defence: str, pairs: Pairs, highest: float) -> Iterator[Row]:
-    r"""Mean entropy of the answers: of all, of members, of non-members; the gap is non-members' minus members'.
+    r"""Mean entropy of the outputs: of all, of members, of non-members; the gap is non-members' minus members'.
 
     Formula: H(f) = - sum_c f_c log f_c in nats;  interval  mean +- t sqrt(V), V clustered by target and record
     """
@@ -148,7 +148,7 @@ def _row(metric: str, value: float, lo: float, hi: float, sample: Sample, defenc
 def _distance(defence: str, statistic: str, pairs: Pairs, edges: Array, seed: int) -> Row:
     """`js_entropy` or `js_cross_entropy`: the distance of the two histograms, corrected for chance."""
     bins = _binned(pairs.values, edges)
-    # one stream for all defences: chance is taken away alike, so that equal answers give equal numbers
+    # one stream for all defences: the same correction for chance, so that equal outputs give equal numbers
     found = js_distance(bins, pairs.members, pairs.audited, BINS, stream(seed, "permuted records"))
     detail = {"uncorrected": found.uncorrected, "bins": BINS}
     metric = {"entropy": "js_entropy", "loss": "js_cross_entropy"}[statistic]

@@ -1,4 +1,4 @@
-"""Across the defences of a study: what goes with leakage, so that it could be foretold without an attack?"""
+"""Correlations across the defences of a study: which numbers predict leakage without an attack."""
 
 from collections.abc import Iterator, Sequence
 from itertools import combinations
@@ -29,9 +29,9 @@ def rank_correlations(rows: Sequence[Row], seed: int) -> list[Row]:
 
     Formula: rho = Pearson's correlation of the mid-ranks;  tau_b = sum_ij s_ij t_ij / sqrt(sum s_ij^2 sum t_ij^2),
         s_ij and t_ij the signs of the differences between defences i and j in predictor and leakage.
-        The leakage is that of LiRA where it attacked every defence, else of each defence's strongest attack, by an
-        attacker who knows the defence.
-        Interval: percentile bootstrap of the defences. It answers: what would other defences of this kind show?
+        The leakage is that of LiRA where it attacked every defence, else of each defence's strongest attack, under
+        an adaptive attacker.
+        Interval: percentile bootstrap of the defences. It covers other defences of this kind.
         It does not cover other data, networks or shadow models, which all defences of the study share; nor that
         some of its defences may be variants of one, which makes them fewer than they look. The numbers of each
         defence carry errors of their own, which pull a correlation towards 0. With fewer than RESOLVED defences
@@ -83,7 +83,7 @@ def _draws(n: int, seed: int) -> np.ndarray:
 
 def spearman(x: Array, y: Array) -> Array:
     """Spearman's rho along the last axis, mid-ranks for ties; NaN where x or y is constant."""
-    from scipy.stats import rankdata  # half a second that a helper need not spend
+    from scipy.stats import rankdata  # takes half a second, which workers need not spend
 
     a, b = (rankdata(v, axis=-1) - (v.shape[-1] + 1) / 2 for v in (x, y))
     return _cosine(a, b)

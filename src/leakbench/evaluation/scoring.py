@@ -20,7 +20,7 @@ from ..metrics.statistics.pooled_threshold import PooledScores
 from ..metrics.statistics.roc import best_threshold
 from ..signals.types import Array, Bools, Models, Shadows, Target
 
-SCORING_VERSION = 2  # raised whenever a score changes though its attack, its version and the answers do not
+SCORING_VERSION = 2  # raised whenever a score changes though its attack, its version and the outputs do not
 
 FEWEST_NON_MEMBERS = 40  # from which an attacker can learn what is usual
 
@@ -67,7 +67,7 @@ def _missing(statistic: str, models: Models) -> str:
     if statistic == "features":
         return "it needs features of the records"
     if statistic == "sensitivity":
-        return "it needs the answers to noisy copies of the records (`noise` in a study's queries)"
+        return "it needs outputs for noisy copies of the records (`noise` in a study's queries)"
     if statistic == "label_correct" and models.signals.offers("correct"):
         return "it needs several views of each record, such as noise (`views` in a study's queries or an audit file)"
     purpose = "" if statistic == "logits" else f", to compute {statistic.replace('_', ' ')}"
@@ -93,10 +93,10 @@ def _lacking(attack: Attack, shadows: Shadows, models: Models, m: int) -> str | 
     if not len(members):
         return "it needs shadow models whose membership is neither the target's nor its complement"
     inside, outside = members.sum(axis=0), (~members).sum(axis=0)
-    asked = models.audited[m]
-    if not (asked & (outside >= attack.least_out)).any():
+    audited = models.audited[m]
+    if not (audited & (outside >= attack.least_out)).any():
         return f"it needs records that {attack.least_out} or more shadow models did not train on"
-    if attack.shadows == "in+out" and not (asked & (inside > 0) & (outside > 0)).any():
+    if attack.shadows == "in+out" and not (audited & (inside > 0) & (outside > 0)).any():
         return "it needs records that some shadow models trained on and others did not"
     return None
 
@@ -104,10 +104,10 @@ def _lacking(attack: Attack, shadows: Shadows, models: Models, m: int) -> str | 
 def shadow_models(models: Models, source: Models, m: int) -> Shadows:
     """The models of `source` that an attacker of model m of `models` may use.
 
-    Left out are model m itself and every model whose membership is that of m or its complement: to know it is
-    to know the answer. In a design of complementary pairs this takes m's partner out. With the partner, a
-    record would have one OUT model more than IN models if it is a member and one fewer if it is not, and LiRA
-    reads noise as AUC 0.475 with 8 models, 0.494 with 16.
+    Left out are model m itself and every model whose membership is that of m or its complement: their membership
+    reveals that of m. In a design of complementary pairs this takes m's partner out. With the partner, a
+    record would have one OUT model more than IN models if it is a member and one fewer if it is not, and on pure
+    noise LiRA has AUC 0.475 with 8 models, 0.494 with 16.
     """
     telling = source.telling(models.members[m], models.audited[m])
     telling[m] = True
@@ -118,7 +118,7 @@ def _shadows_of(attack: Attack, models: Models, source: Models, targets: Sequenc
     """The shadow models of each target.
 
     An attack in folds takes those of the other fold alone, so that all targets of a fold share one attacker:
-    two fits in place of one a target, and still no attacker has seen its target.
+    two fits in place of one per target, and still no attacker has seen its target.
     """
     shadows = [shadow_models(models, source, m) for m in targets]
     in_folds = isinstance(attack, TrainedAttack) and attack.in_folds
@@ -140,8 +140,8 @@ def score_targets(
 ) -> Scores:
     """Score the records of every target. The attack must be `applicable`.
 
-    The shadow models of a target are the others of `models`; or those of `reference`, for an attacker who
-    ignores the defence. A record is not scored (NaN) where the target is not audited, where no shadow model
+    The shadow models of a target are the others of `models`; or those of `reference`, for a non-adaptive
+    attacker. A record is not scored (NaN) where the target is not audited, where no shadow model
     is OUT though the attack needs one, and where it served to fit an attacker on the target's own records.
     Scores of different trained attackers have no common scale, so with several targets they become ranks
     within the target, in 0..1. So do all scores where the targets' shares of members differ: pooled raw, the

@@ -90,7 +90,7 @@ def gap_identity(seed: int) -> Iterator[Check]:
 
 
 def gap_floor(seed: int) -> Iterator[Check]:
-    """No output map that keeps the label brings the gap attack below what it reads on the undefended model."""
+    """No output transform that keeps the label lowers the gap attack below its value on the undefended model."""
     models = _models(stream(seed, "floor"), n_models=1, n_records=4000, shift=1.5)
     logits = np.asarray(models.signals.logits, dtype=np.float64)
     plain = _gap(models, seed)
@@ -105,7 +105,7 @@ def gap_floor(seed: int) -> Iterator[Check]:
 
 
 def monotone_map(seed: int) -> Iterator[Check]:
-    """An attacker who knows a one-to-one output map reads exactly what the undefended model shows."""
+    """Against a one-to-one output transform an adaptive attack equals that on the undefended model."""
     models = _models(stream(seed, "map"), n_models=8, n_records=300, shift=1.0)
     defence = DEFENCES.make("temperature")
     assert models.signals.logits is not None

@@ -1,4 +1,4 @@
-"""The records that the models give away most."""
+"""The records that the models leak most."""
 
 import base64
 import io

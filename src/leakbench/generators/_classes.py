@@ -12,7 +12,7 @@ ClassSampler = Callable[
 
 
 def per_class(fit: Callable[[Records], ClassSampler], x: Records, y: Labels, classes: int) -> Sampler:
-    """The sampler that asks, for each label, what `fit` made of that class's records."""
+    """The sampler that calls, for each label, the sampler that `fit` returned for that class's records."""
     fitted = [fit(x[y == c]) for c in range(classes)]
 
     def sample(labels: Labels, rng: np.random.Generator) -> Records:

@@ -11,8 +11,8 @@ from .tpr_at_fpr import TprAtFpr
 class Precision(Metric):
     r"""If the attack accuses at most a share `fpr` of the non-members, which share of the accused are members?
 
-    Formula: TPR pi / (TPR pi + fpr (1 - pi)), TPR at that FPR, pi the share of members among those who might be
-        asked about: `prior`, or the share in these data. pi itself without leakage. It rises with TPR, so the
+    Formula: TPR pi / (TPR pi + fpr (1 - pi)), TPR at that FPR, pi the share of members among the candidate
+        records: `prior`, or the share in these data. pi itself without leakage. It rises with TPR, so the
         interval of TPR maps to its own.
         fpr = 0: 1 if a member scores above every non-member, else 0; the lower limit puts the upper limit of the
         FPR in place of 0, each at half the error.

@@ -18,7 +18,7 @@ class TprAtFpr(Metric):
         interpolated, and ties are one step. Without leakage it is fpr.
         fpr = 0: the TPR just above the highest non-member; `fpr_hi` in the detail bounds the FPR of that threshold.
     Shapes:  scores, members [n] -> number in [0, 1]
-    Source:  Carlini et al. 2022, section IV, arXiv 2112.03570 (who ask for FPR < fpr)
+    Source:  Carlini et al. 2022, section IV, arXiv 2112.03570 (who require FPR < fpr)
     Differs: the interval also covers the error of the threshold, see `tpr_interval`.
     """
 

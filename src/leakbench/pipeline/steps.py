@@ -17,7 +17,7 @@ from ..evaluation.findings import Findings, Names
 from ..evaluation.flags import privacy_flags
 from ..evaluation.measure import FEWEST
 from ..evaluation.paired_differences import differences
-from ..evaluation.predicted_risk import Answered, answered
+from ..evaluation.predicted_risk import PredictedRisk, predict_risk
 from ..signals.features import components
 from ..signals.views import parse_views
 from ..train.query import binary_features
@@ -173,9 +173,9 @@ def measure_outputs(
     progress.stage("outputs", len(all_defended))
     workers = Workers(progress)
 
-    def released(defended: DefendedModels) -> Answered:
+    def released(defended: DefendedModels) -> PredictedRisk:
         label, targets = defended.defence.label, defended.split.targets
-        found = answered(
+        found = predict_risk(
             label, defended.released(), targets, study.file.seed, defended.traces, defended.average
         )
         workers.advance()

@@ -1,1 +1,1 @@
-"""From a model's answers to the numbers that attacks read."""
+"""From a model's outputs to the statistics that attacks use."""

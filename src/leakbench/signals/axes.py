@@ -20,7 +20,7 @@ WORDS = {
 ADVICE = {
     "M": "give one row of members a model",
     "S": "give one row of shadow_members a model",
-    "V": "ask all models in the same views",
+    "V": "query all models in the same views",
     "N": "all arrays must describe the same records in the same order",
     "Z": "all arrays must describe the same population in the same order",
     "C": "all models must have the same classes",

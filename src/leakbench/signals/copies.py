@@ -69,7 +69,7 @@ def copies(first: Ints, numbers: Numbers) -> Ints:
     """For each record the first one that it is a copy of, often itself [n].
 
     `first` as `alike` gives it; `numbers` [n] are one of each prediction. A number is telling if it lies COARSE times
-    as far from all others as the closest two are, or as its type can tell apart; the smallest and the largest, where
+    as far from all others as the closest two are, or as its type can resolve; the smallest and the largest, where
     predictions saturate, are not. Records that are alike are copies where their number is telling, and all are
     where most others of their numbers are. Where FEW records or more have the same prediction on average, none are.
     """

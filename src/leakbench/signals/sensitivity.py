@@ -1,4 +1,4 @@
-"""How much an answer changes with the record: by class, from answers to noisy copies of it."""
+"""How much the outputs change with the record: by class, from outputs for noisy copies of it."""
 
 import numpy as np
 

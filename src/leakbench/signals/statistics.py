@@ -1,4 +1,4 @@
-r"""The statistics of an answer: one number for each record, from its logits and its label.
+r"""Statistics of outputs: one number per record, from its logits and its label.
 
 Letters: z logits [..., N, C] (log-probabilities are logits too), y labels [N], f = softmax(z), p = f_y.
 All in float64 and in nats. Every function takes `(z, y)` and returns [..., N]; what a label-free one ignores

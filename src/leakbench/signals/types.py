@@ -1,4 +1,4 @@
-"""What passes between the parts: a model's answers, the target an attack sees, its shadow models.
+"""The data passed between the parts: outputs of models, the target of an attack, its shadow models.
 
 Axes: M models, V views of a query, N records, C classes. Membership is bool [M, N]. Every score says *higher
 = more likely a member*. No type that an attack receives holds the target's membership.
@@ -44,7 +44,7 @@ Records = slice | NDArray[np.intp]
 
 @dataclass(frozen=True, eq=False)
 class PerModel:
-    """An array [M, ...] that is never whole in memory: `load(m)` gives model m's part, each time it is asked for.
+    """An array [M, ...] that is never whole in memory: each call of `load(m)` gives model m's part.
 
     Where `load_records` is there, `load_records(m, records)` gives model m's part on some records, [V, n, ...], without
     the others.
@@ -99,7 +99,7 @@ def _of_label(log_p: Numbers, labels: Labels) -> Array:
 
 @dataclass(frozen=True, eq=False)
 class Signals:
-    """What M models answered on N records in V views: logits, or losses, or ready scores.
+    """The outputs of M models on N records in V views: logits, or losses, or ready scores.
 
     Log-probabilities serve as logits: every statistic is the same for z and for log softmax(z). Beside logits
     there may be those on K `noisy` copies of each record in the first view, x + noise_scale u with u ~ N(0, I).
@@ -168,7 +168,7 @@ class Signals:
     def statistic(self, name: str, m: int) -> Array:
         """The statistic `name` of model m [V, N] in float64, read-only.
 
-        Of a statistic that is asked for again as much is kept as `recent.KEPT` bytes hold.
+        A statistic that is computed again is cached, up to `array_cache.KEPT` bytes.
         Raises InputError if it cannot be computed from what is here.
         """
         return self._recent.get(name, m, lambda: self._compute(name, m))
@@ -238,7 +238,7 @@ class Signals:
     def sensitivity(self, m: int) -> Array:
         """How much the probabilities of model m change with the record, for each class [N, C].
 
-        Raises InputError without the answers to noisy copies.
+        Raises InputError without outputs for noisy copies.
         """
         if self.logits is None or self.noisy is None:
             raise InputError("the sensitivity needs logits, and those on noisy copies of the records")
@@ -279,7 +279,7 @@ class Moments(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Target:
-    """The attacked model, as its attacker sees it: its answers, on the records and on a population.
+    """The attacked model, as its attacker sees it: its outputs on the records and on a population.
 
     The population is made of records that are no members of any model (a test part); it may be absent.
     """
@@ -316,7 +316,7 @@ class Target:
         return self.signals.resolved(self.index)
 
     def statistic(self, name: str) -> Array:
-        """The statistic `name` of the target's answers [V, N]."""
+        """The statistic `name` of the target's outputs [V, N]."""
         return self.signals.statistic(name, self.index)
 
     @property
@@ -395,7 +395,7 @@ class Models:
         Bools  # [M, N]: where membership is a fair question; elsewhere the record is neither (a dev part)
     )
     population: "Models | None" = None  # the same models on records that none of them trained on
-    identity: str | None = None  # the same for the same answers and members; None where nothing tells
+    identity: str | None = None  # the same for the same outputs and members; None if unknown
     _moments: dict[tuple[str, bool], Moments] = field(default_factory=dict, repr=False)
     _making: dict[tuple[str, bool], Lock] = field(default_factory=dict, init=False, repr=False)
 
@@ -438,7 +438,7 @@ class Models:
         return Shadows(self, exclude)
 
     def moments(self, name: str, inside: bool) -> Moments:
-        """Moments over all M models; computed once, whichever threads ask for them."""
+        """Moments over all M models; computed once, whichever threads request them."""
         key = (name, inside)
         with self._making.setdefault(key, Lock()):
             if key not in self._moments:

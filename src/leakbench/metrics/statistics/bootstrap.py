@@ -131,7 +131,7 @@ def _pigeonhole(sample: Sample) -> Callable[[np.random.Generator], Weights]:
     def draw(rng: np.random.Generator) -> Weights:
         of_model, of_record = _drawn(models.size, rng), _drawn(records.size, rng)
         most = int(of_model.max()) * int(of_record.max())
-        small = np.min_scalar_type(most)  # bytes, mostly, which stay in the processor's cache
+        small = np.min_scalar_type(most)  # bytes, mostly, which fit the CPU's cache
         weights: Weights = of_model.astype(small)[model] * of_record.astype(small)[record]
         return weights
 

@@ -36,10 +36,10 @@ def clustered_mean(values: Array, level: float = 0.95) -> Mean:
 
 
 def calibration(confidence: Array, right: Bools, level: float = 0.95) -> Calibration:
-    r"""How far the confidence of T models in Z answers is from how often they are right; a mean over models.
+    r"""The distance of the confidence of T models in Z predictions from their accuracy; a mean over models.
 
     Formula: ECE = mean_t sum_b n_b/Z |mean_b confidence - mean_b right|, 15 bins of equal width, ( (b-1)/15, b/15 ].
-        It is the mean of s (confidence - right) with s the sign of the answer's bin, whose interval respects models
+        It is the mean of s (confidence - right) with s the sign of the prediction's bin, whose interval respects models
         and records. Noise makes an absolute value larger, most where there is nothing else: calibrated models have
         E[ECE] = floor = mean_t sum_b m(V_b)/Z, V_b = sum_b confidence (1 - confidence), m(V) = min(sqrt(2 V/pi), 2 V),
         a normal sum's mean distance from its mean, and for small V the bound that holds for any such sum. Nothing

@@ -16,16 +16,16 @@ AT_ONCE = 2**22  # scores that are looked at one by one, of all models; more of 
 
 
 class PooledScores:
-    """Scores of M models, and the threshold that tells their members apart best.
+    """Scores of M models, and the threshold that separates members from non-members best.
 
     Formula: J(t) = TP(t) / n1 - FP(t) / n0 is largest at the score of a member. Scores are counted at G quantiles and
         in between. Within such a bin J is at most what all of its members and none of its non-members would make
         it; where that is less than J at the end of some bin, nobody looks. The rest is few scores if G is above
-        sqrt n, since chance alone makes J vary by 1 / sqrt n; they are looked at one by one, so the answer is exact.
+        sqrt n, since chance alone makes J vary by 1 / sqrt n; they are checked one by one, so the result is exact.
     """
 
     def __init__(self, load: Callable[[int], tuple[Array, Bools]], n_models: int) -> None:
-        """`load(m)` gives model m's scores [n] and membership [n], each time it is asked for."""
+        """`load(m)` gives model m's scores [n] and membership [n], each time it is called."""
         self._load, self._n_models = load, n_models
         self._recent = Recent()
         self._n0: dict[int, int] = {}

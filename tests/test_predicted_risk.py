@@ -8,7 +8,7 @@ import pytest
 import leakbench
 from leakbench.core.errors import InputError
 from leakbench.core.results import OUTPUTS, Row
-from leakbench.evaluation.predicted_risk import BINS, HIGHEST_LOSS, LOWEST_LOSS, answered
+from leakbench.evaluation.predicted_risk import BINS, HIGHEST_LOSS, LOWEST_LOSS, predict_risk
 from leakbench.report.results import Results
 from leakbench.signals.statistics import LOG_FLOOR
 from leakbench.signals.types import Models, Signals
@@ -28,7 +28,7 @@ def made(targets: int = 4, records: int = 300, classes: int = 5, gain: float = 1
 
 
 def rows(models: Models, **more: object) -> dict[str, Row]:
-    found = answered("some", models, range(len(models.members)), 0, **more)  # type: ignore[arg-type]
+    found = predict_risk("some", models, range(len(models.members)), 0, **more)  # type: ignore[arg-type]
     return {r.metric: r for r in found.rows}
 
 
@@ -76,7 +76,7 @@ def test_every_number_is_that_of_the_slow_reference() -> None:
 
 
 def test_the_histograms_hold_all_members_and_nonmembers() -> None:
-    found = answered("some", made(), range(4), 0).distributions
+    found = predict_risk("some", made(), range(4), 0).distributions
     assert [d.statistic for d in found] == ["entropy", "loss"]
     for d in found:
         assert len(d.edges) == len(d.members) + 1 == len(d.nonmembers) + 1 == BINS + 1
@@ -115,7 +115,7 @@ def test_what_cannot_be_computed_has_no_rows() -> None:
     assert "js_entropy" in rows(Models(unlabelled, models.members, models.audited))
     assert "js_cross_entropy" not in rows(Models(unlabelled, models.members, models.audited))
     assert rows(Models(Signals(scores=losses), models.members, models.audited)) == {}
-    assert answered("some", few, [0], 0).rows == []
+    assert predict_risk("some", few, [0], 0).rows == []
 
 
 def test_traces_tell_of_the_members_most_moved() -> None:
