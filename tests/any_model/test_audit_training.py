@@ -112,7 +112,10 @@ def test_a_class_that_some_models_lack_is_told() -> None:
     y = Y.copy()
     y[7] = 77
     results = audited(GaussianNB(), y=y)
-    assert "2 of 4 models have no member of class 77, to which they give probability 0" in results.notes
+    assert "2 of 4 models have no member of some class: 77" in results.notes
+    assert value(results, "auc", "loss") == pytest.approx(
+        value(audited(GaussianNB()), "auc", "loss"), abs=0.02
+    )
 
 
 def test_random_states_that_are_unset_come_from_the_seed() -> None:
@@ -162,6 +165,7 @@ def fails(x: Any, y: Any, seed: int) -> Any:
         (lambda x, y, seed: lambda other: np.full(len(other), 0.5), X, Y, {}, "column_stack"),
         (lambda x, y, seed: lambda other: np.full((len(other), 10), np.nan), X, Y, {}, "NaN or infinite"),
         (lambda x, y, seed: lambda other: np.full((5, 10), 0.1), X, Y, {}, "one row for each of the 300"),
+        (lambda x, y, seed: lambda other: np.full((len(other), 10), 0.5), X, Y, {}, "a row sums to 5"),
     ],
 )
 def test_what_is_wrong_is_told_in_one_line(code: Any, x: Any, y: Any, settings: Any, message: str) -> None:

@@ -24,9 +24,10 @@ from ...data.designs.base import complementary
 from ...evaluation.accuracy import generalisation_gap, rate
 from ...evaluation.audit import audit_models
 from ...metrics.standard import DELTA, make_metrics, standard
+from ...report.notes import listed
 from ...report.results import Results
 from ...signals.types import Models
-from .learner import EstimatorLearner, Fit, learner
+from .learner import EstimatorLearner, learner
 from .outputs import LABELS, LOGITS, Outputs
 from .records import count, fingerprint, labels
 from .training import Training, train_all
@@ -38,7 +39,7 @@ READ_AS = {
 
 
 def audit_training(
-    code: Any | Fit,
+    code: Any,
     x: Any,
     y: ArrayLike,
     *,
@@ -186,12 +187,10 @@ def _notes(training: Training, outputs: list[Outputs]) -> list[str]:
     """What a reader must know of how the models were trained, and of what they released."""
     total, kind = len(outputs), outputs[0].kind
     notes = [READ_AS[kind]] if kind in READ_AS else []
-    lacking = [(training.classes[None, :] != training.y[row, None]).all(axis=0) for row in training.members]
-    for name, count_ in zip(training.classes, np.sum(lacking, axis=0), strict=True):
-        if count_:
-            notes.append(
-                f"{count_} of {total} models have no member of class {name}, to which they give probability 0"
-            )
+    lacking = np.stack([~np.isin(training.classes, training.y[row]) for row in training.members])  # [M, C]
+    if lacking.any():
+        names = listed([str(name) for name in training.classes[lacking.any(axis=0)]])
+        notes.append(f"{lacking.any(axis=1).sum()} of {total} models have no member of some class: {names}")
     warned = Counter(text for each in outputs for text in each.warnings)
     return notes + [
         f"{times} of {total} models warned when they were trained: {text}" for text, times in warned.items()

@@ -51,13 +51,21 @@ def _described_object(value: Any, path: str) -> Any:
         raise _no_identity(value, path)
     if named is value:
         return {"name": name, "version": version}
-    if not hasattr(value, "get_params") and not hasattr(value, "__dict__"):
+    if not (hasattr(value, "get_params") or hasattr(value, "__dict__")) or _keeps_its_fit(value):
         raise _no_identity(value, path)
     parameters = value.get_params(deep=False) if hasattr(value, "get_params") else vars(value)
     own = {
         key: describe(part, f"{path}.{key}") for key, part in parameters.items() if key not in WITHOUT_EFFECT
     }
     return {"name": name, "version": version, "parameters": own}
+
+
+def _keeps_its_fit(value: Any) -> bool:
+    """Whether a clone is as fitted as the estimator, as of a FrozenEstimator: its parameters do not tell what it is."""
+    from sklearn.base import BaseEstimator
+
+    own = getattr(type(value), "__sklearn_clone__", None)
+    return own is not None and own is not BaseEstimator.__sklearn_clone__
 
 
 def _no_identity(value: Any, path: str) -> InputError:

@@ -10,7 +10,7 @@ from ...core.errors import InputError
 
 Classes = NDArray[Any]  # [C] distinct labels, ascending
 PROBABILITIES, LOGITS, LABELS = "probabilities", "logits", "labels"
-TOLERANCE = 1e-3  # by which the sum of a row of probabilities may miss 1
+TOLERANCE = 0.02  # by which rounding may take a probability out of 0..1, or the sum of a row from 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,8 +40,9 @@ def of_estimator(model: Any, x: Any, classes: Classes) -> Outputs:
 def of_function(values: Any, classes: Classes) -> Outputs:
     """What a function `predict` returned: probabilities or logits [N, C], or predicted labels [N].
 
-    Non-negative rows that sum to 1 are probabilities. There is one column for each distinct label in ascending order;
-    where labels are whole numbers, there may also be a column for every number from 0. Raises InputError otherwise.
+    Rows of 0..1 that sum to 1 are probabilities; rows that leave 0..1 are logits. There is one column for each distinct
+    label in ascending order; where labels are whole numbers, there may also be a column for every number from 0. Raises
+    InputError otherwise.
     """
     array = np.asarray(values)
     if array.ndim == 1 and array.dtype.kind in "biuU" and np.isin(array, classes).all():
@@ -54,9 +55,16 @@ def of_function(values: Any, classes: Classes) -> Outputs:
             f"predict must return [n records, {len(classes)} classes] with the classes in ascending order, "
             f"{_some(classes)}, got shape {numbers.shape}{column if numbers.ndim == 1 else ''}"
         )
-    if (numbers >= 0).all() and (np.abs(numbers.sum(axis=1) - 1) <= TOLERANCE).all():
-        return Outputs(_logs(numbers), PROBABILITIES)
-    return Outputs(numbers.astype(np.float32), LOGITS)
+    if numbers.min() < -TOLERANCE or numbers.max() > 1 + TOLERANCE:
+        return Outputs(numbers.astype(np.float32), LOGITS)
+    sums = numbers.sum(axis=1)
+    worst = float(sums[np.abs(sums - 1).argmax()])
+    if abs(worst - 1) > TOLERANCE:
+        raise InputError(
+            f"predict must return probabilities that sum to 1, or logits, got values in 0..1 of which a row sums to "
+            f"{worst:.3g}; return what the softmax makes of the logits, or its logarithm"
+        )
+    return Outputs(_logs(numbers), PROBABILITIES)
 
 
 def _numbers(values: Any, name: str) -> NDArray[np.float64]:

@@ -1,6 +1,7 @@
 """The records that models train on, in whatever holds them: how many there are, some of them, what tells them apart."""
 
 import hashlib
+import itertools
 import json
 from typing import Any
 
@@ -52,27 +53,33 @@ def labels(y: Any) -> NDArray[Any]:
 def fingerprint(x: Any) -> str | None:
     """A digest of the content of `x`; None for objects of which leakbench does not know the content."""
     content = _content(x)
-    return None if content is None else hashlib.sha256(content).hexdigest()[:32]
+    if content is None:
+        return None
+    digest = hashlib.sha256()
+    for part in content:
+        digest.update(part)
+    return digest.hexdigest()[:32]
 
 
-def _content(x: Any) -> bytes | None:
+def _content(x: Any) -> list[Any] | None:
+    """The bytes of `x` in parts that are not copied; None as above."""
     if hasattr(x, "detach"):  # a tensor
         x = as_array("x", x)
     if isinstance(x, np.ndarray) and x.dtype.kind in "biufcUSMm":
-        return b"\x1f".join([f"{x.dtype.str}{x.shape}".encode(), np.ascontiguousarray(x).tobytes()])
+        return [f"{x.dtype.str}{x.shape}".encode(), np.ascontiguousarray(x).reshape(-1).view(np.uint8).data]
     if isinstance(x, np.ndarray | list | tuple):
         try:
-            return json.dumps(x.tolist() if isinstance(x, np.ndarray) else x).encode()
+            return [json.dumps(x.tolist() if isinstance(x, np.ndarray) else x).encode()]
         except (TypeError, ValueError):
             return None
     if hasattr(x, "tocsr"):
         rows = x.tocsr()
-        parts = [_content(part) or b"" for part in (rows.data, rows.indices, rows.indptr)]
-        return b"\x1f".join([str(x.shape).encode(), *parts])
+        parts = [_content(part) or [] for part in (rows.data, rows.indices, rows.indptr)]
+        return [str(x.shape).encode(), *itertools.chain(*parts)]
     return _arrow(x) if hasattr(x, "__arrow_c_stream__") else None
 
 
-def _arrow(x: Any) -> bytes | None:
+def _arrow(x: Any) -> list[Any] | None:
     """A pandas, Polars or Arrow table as an Arrow stream; None where a column holds objects of several types."""
     import pyarrow as pa
 
@@ -83,4 +90,4 @@ def _arrow(x: Any) -> bytes | None:
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, table.schema) as stream:
         stream.write_table(table)
-    return bytes(sink.getvalue())
+    return [sink.getvalue()]
