@@ -169,7 +169,8 @@ def made_up(models: Models, n: int, seed: int) -> Models:
     if population is not None:
         share = population.members.shape[1] * size // members.shape[1]
         outside = made_up(population, max(1, share), seed)
-    return Models(signals, members[:, rows], models.audited[:, rows], outside)
+    drawn_members, audited = members[:, rows], models.audited[:, rows]
+    return Models(signals, drawn_members, audited, outside, other_records=models.other_records)
 
 
 def _continued(sizes: Sequence[int], values: Sequence[float], size: int) -> float:

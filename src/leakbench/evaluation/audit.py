@@ -121,7 +121,7 @@ def audit_models(
     models = given.models
     if given.features is not None and any("features" in attack.needs for attack in attacks.values()):
         models = replace(models, signals=replace(models.signals, features=components(given.features)))
-    case = Case("none", models, given.targets, canaries=given.canaries)
+    case = Case("none", models, given.targets, reference=given.shadows, canaries=given.canaries)
     most = ROOM // (PER_RECORD * given.models.members.shape[1])
     workers, names = (
         Workers(progress, max(1, most)),

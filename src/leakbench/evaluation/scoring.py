@@ -90,6 +90,8 @@ def _lacking(attack: Attack, shadows: Shadows, models: Models, m: int) -> str | 
         return f"it needs {FEWEST_NON_MEMBERS} non-members to learn from, and has {known}" if few else None
     if attack.shadows == "none":
         return None
+    if shadows.models.other_records:
+        return "it needs shadow models that were queried with the target's records"
     if not len(members):
         return "it needs shadow models whose membership is neither the target's nor its complement"
     inside, outside = members.sum(axis=0), (~members).sum(axis=0)
@@ -109,6 +111,8 @@ def shadow_models(models: Models, source: Models, m: int) -> Shadows:
     record would have one OUT model more than IN models if it is a member and one fewer if it is not, and on pure
     noise LiRA has AUC 0.475 with 8 models, 0.494 with 16.
     """
+    if source.other_records:
+        return source.shadows()
     telling = source.telling(models.members[m], models.audited[m])
     telling[m] = True
     return source.shadows(*map(int, np.flatnonzero(telling)))
@@ -122,7 +126,7 @@ def _shadows_of(attack: Attack, models: Models, source: Models, targets: Sequenc
     """
     shadows = [shadow_models(models, source, m) for m in targets]
     in_folds = isinstance(attack, TrainedAttack) and attack.in_folds
-    if not in_folds or len(targets) == 1 or len(source.members) < FEWEST_IN_FOLDS:
+    if not in_folds or len(targets) == 1 or len(source.members) < FEWEST_IN_FOLDS or source.other_records:
         return shadows
     fold = _folds(source)
     own = [np.flatnonzero(fold == fold[m]) for m in targets]

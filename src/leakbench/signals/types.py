@@ -396,6 +396,7 @@ class Models:
     )
     population: "Models | None" = None  # the same models on records that none of them trained on
     identity: str | None = None  # the same for the same outputs and members; None if unknown
+    other_records: bool = False  # of shadow models: their records are others than the target's
     _moments: dict[tuple[str, bool], Moments] = field(default_factory=dict, repr=False)
     _making: dict[tuple[str, bool], Lock] = field(default_factory=dict, init=False, repr=False)
 

@@ -16,6 +16,7 @@ from . import check
 from .mapped import joined
 from .named_views import in_order, predicted_when_perturbed, view_names, without_perturbed
 from .names import KINDS, listed, require_least
+from .other_records import alike, has_other_records, of_shadows
 
 Arrays = Mapping[str, NDArray[Any]]
 ASKED = 3  # models of either side from which the resolution is read
@@ -23,8 +24,25 @@ Resolutions = dict[str, Resolution]
 Outputs = dict[str, ByModel]  # by the fields of Signals: logits [M, V, N, C], losses and scores [M, V, N]
 
 
-def assemble(arrays: Arrays) -> tuple[Models, tuple[int, ...]]:
-    """The checked models and the indices of those under attack. Raises InputError."""
+def assemble(arrays: Arrays) -> tuple[Models, tuple[int, ...], Models | None]:
+    """The checked models, the indices of those under attack, and shadow models on other records than these.
+
+    Raises InputError.
+    """
+    if has_other_records(arrays):
+        own = {name: array for name, array in arrays.items() if not name.startswith("shadow_")}
+        models, targets = _on_common_records(own)
+        try:
+            shadows, _ = _on_common_records(of_shadows(arrays))
+        except InputError as error:
+            raise InputError(f"shadow models on other records: {error}") from None
+        models, shadows = alike(models, shadows)
+        return models, targets, shadows
+    return *_on_common_records(arrays), None
+
+
+def _on_common_records(arrays: Arrays) -> tuple[Models, tuple[int, ...]]:
+    """The models of which all were queried with the same records, and the indices of those under attack."""
     require_least(arrays, arrays)
     letters = "MN" if arrays["members"].ndim == 2 else "N"
     targets = _target_members(arrays, letters)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from ...core.errors import InputError
 
 Arrays = Mapping[str, NDArray[Any]]
-LABELS = ("labels", "population_labels")
+LABELS = ("labels", "population_labels", "shadow_labels")
 
 
 def decoded(name: str, array: NDArray[Any]) -> NDArray[Any]:

@@ -29,6 +29,7 @@ NAMES = frozenset(
         "gradient_norms",
         "shadow_gradient_norms",
         "shadow_members",
+        "shadow_labels",
         "population_labels",
     ]
 )

@@ -20,6 +20,7 @@ from .given import as_array
 from .mapped import parts
 from .named_labels import decoded, numbered
 from .names import NAMES, SCHEMA, canonical, recognise
+from .other_records import without_unlabelled_shadows
 
 MOST_GROUPS = 1000  # each is measured under each attack
 MOST_KINDS = 20  # of canaries
@@ -32,6 +33,7 @@ class AuditInput:
 
     models: Models
     targets: tuple[int, ...]  # every model given with `members`; those given as shadow_* are never attacked
+    shadows: Models | None  # shadow models that were queried with other records than the targets
     groups: dict[str, NDArray[np.str_]]  # by name, [N]
     class_names: tuple[str, ...] | None
     fingerprint: str  # SHA-256 over the arrays given: 32 hex digits
@@ -78,17 +80,19 @@ def _checked(arrays: Arrays, source: str, notes: list[str]) -> AuditInput:
         text(name, array)
     _check_schema(given)
     arrays = numbered(given)
-    models, targets = assemble(arrays)
+    arrays, unused = without_unlabelled_shadows(arrays)
+    models, targets, shadows = assemble(arrays)
     n_records, logits = models.members.shape[1], models.signals.logits
     return AuditInput(
         models=models,
         targets=targets,
+        shadows=shadows,
         groups=_groups(arrays, n_records),
         class_names=_class_names(arrays, None if logits is None else logits.shape[3]),
         fingerprint=_fingerprint(given),
         source=source,
         kind=kinds(arrays)[0],
-        notes=(*notes, *_unused(arrays)),
+        notes=(*notes, *unused, *_unused(arrays)),
         features=_features(arrays, n_records),
         canaries=_canaries(arrays, models.members[list(targets)]),
     )
