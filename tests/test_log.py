@@ -72,7 +72,7 @@ def test_a_run_says_what_it_does_and_workers_do_too(tmp_path: Path) -> None:
     assert {line["seed"] for line in lines if line["event"] == "trained"} and sum(
         line["event"] == "trained" for line in lines
     ) == 4
-    attacked = [(line["defence"], line["taken_for"]) for line in lines if line["event"] == "attacked"]
+    attacked = [(line["defence"], line["assumed"]) for line in lines if line["event"] == "attacked"]
     assert sorted(attacked) == [("none", ["none"]), ("temperature", ["temperature", "none"])]
     done = [line["name"] for line in lines if line["event"] == "stage done"]
     assert done[:3] == ["data", "training", "queries"] and "attacks" in done

@@ -69,7 +69,7 @@ def test_features_of_samia_are_three_numbers_a_class() -> None:
 
 
 @pytest.mark.parametrize(("name", "inputs", "want"), [("samia", 30, 141_886), ("nn", 10, 170_114)])
-def test_parameters_are_those_counted_by_hand(name: str, inputs: int, want: int) -> None:
+def test_parameters_are_those_counted_manually(name: str, inputs: int, want: int) -> None:
     """For 10 classes: samia 60 + 256 + 3 (12,480 + 4,160 + 8,320 + 8,256 + 256) + 41,024 + 130;
     nn 5,632 + 131,328 + 32,896 + 258."""
     assert sum(p.numel() for p in built(name, inputs).parameters()) == want
@@ -166,7 +166,7 @@ def test_dropout_keeps_the_mean_and_only_acts_in_training() -> None:
 
 @dataclass(frozen=True)
 class Logistic(NetworkAttack):
-    """One linear layer, whose fit can be computed by hand."""
+    """One linear layer, whose fit can be computed manually."""
 
     name: ClassVar[str] = "logistic"
 

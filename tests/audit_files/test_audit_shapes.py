@@ -104,7 +104,7 @@ def test_population_of_another_size(arrays):
     [
         ("members", "'members' is missing"),
         ("shadow_members", "shadow_logits needs shadow_members"),
-        ("shadow_logits", r"shadow_\* must hold the same kinds of answers as the target, logits, got none"),
+        ("shadow_logits", r"shadow_\* must hold the same kinds of outputs as the target, logits, got none"),
         ("logits", "give at least one of logits, probs, losses, scores"),
     ],
 )
@@ -135,7 +135,7 @@ def test_a_population_needs_the_shadows_too(arrays):
         ({"weather": [1]}, "unknown array 'weather'"),
         ({"schema": "leakbench-audit/2"}, "schema must be 'leakbench-audit/1', got 'leakbench-audit/2'"),
         ({"class_names": ["a", "b"]}, r"class_names must be one name a class, \[3\]"),
-        ({"groups": [1, 2]}, r"groups must be one group a record, \[12\]"),
+        ({"groups": [1, 2]}, r"groups must be one group per record, \[12\]"),
         ({"group_x": [0.5] * 12}, "group_x must be text or integers"),
     ],
 )

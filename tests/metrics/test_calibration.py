@@ -6,7 +6,7 @@ import pytest
 from leakbench.metrics.statistics.calibration import calibration, clustered_mean
 
 
-def by_hand(confidence, right):
+def reference(confidence, right):
     """Guo et al.'s sum, bin by bin, of one model."""
     total = 0.0
     for b in range(15):
@@ -21,7 +21,7 @@ def test_the_error_is_the_mean_over_models_of_guos():
     rng = np.random.default_rng(0)
     confidence = rng.uniform(0.1, 1, (4, 200))
     right = rng.random((4, 200)) < confidence**2
-    expected = np.mean([by_hand(c, r) for c, r in zip(confidence, right, strict=True)])
+    expected = np.mean([reference(c, r) for c, r in zip(confidence, right, strict=True)])
     assert calibration(confidence, right).error == pytest.approx(expected, abs=1e-12)
 
 

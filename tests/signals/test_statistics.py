@@ -112,11 +112,11 @@ def test_label_free_statistics_ignore_the_label(name: str) -> None:
     assert np.array_equal(STATISTICS[name](z, np.zeros(50, int)), STATISTICS[name](z, np.full(50, 3)))
 
 
-def test_song_and_mittal_by_hand() -> None:
+def test_song_and_mittal_s_formula() -> None:
     z = np.log([[0.8, 0.2], [0.2, 0.8]])
     got = STATISTICS["modified_entropy"](z, np.array([0, 0]))
-    by_hand = [-0.2 * np.log(0.8) - 0.2 * np.log(0.8), -0.8 * np.log(0.2) - 0.8 * np.log(0.2)]
-    assert got == pytest.approx(by_hand)
+    reference = [-0.2 * np.log(0.8) - 0.2 * np.log(0.8), -0.8 * np.log(0.2) - 0.8 * np.log(0.2)]
+    assert got == pytest.approx(reference)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

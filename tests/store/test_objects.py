@@ -156,8 +156,8 @@ def test_who_has_slept_leaves_a_claim_to_the_one_who_took_it_over(
     with one.claim("models", SPEC):
         claim.write_bytes(objects._lease("another"))
         time.sleep(0.3)  # when it would have been renewed
-        assert json.loads(claim.read_text())["owner"] == "another"
-    assert json.loads(claim.read_text())["owner"] == "another"
+        assert json.loads(claim.read_text())["holder"] == "another"
+    assert json.loads(claim.read_text())["holder"] == "another"
     with one.claim("models", SPEC, wait=True):
         claim.unlink()  # another took it over, and is done
 

@@ -1,4 +1,4 @@
-"""What a dry run tells is what the run then does."""
+"""What a dry run lists is what the run then does."""
 
 from pathlib import Path
 
@@ -49,7 +49,7 @@ def test_a_dry_run_makes_nothing_and_tells_what_a_run_makes(tmp_path: Path) -> N
         "training: none, temperature": (4, 4),
         "training: pruned": (4, 4),
         "training: pruned-0.8": (4, 4),
-        "answers": (12, 12),
+        "logits": (12, 12),
         "attacks": (4, 4),
     }
     assert all(work.seconds is not None and work.seconds > 0 for work in before.values())
@@ -57,32 +57,32 @@ def test_a_dry_run_makes_nothing_and_tells_what_a_run_makes(tmp_path: Path) -> N
     after = {work.what: work for work in forecast(study, store)}
     for what, work in after.items():
         assert (work.left, work.seconds, work.disk) == (0, 0, 0), what
-    # what is pruned goes on from the training of `none`, which is told once
+    # what is pruned goes on from the training of `none`, which is listed once
     made = sum(work.disk for what, work in before.items() if what.startswith("training"))
     assert made == pytest.approx(_disk(store, "models"), rel=0.1)
-    assert before["answers"].disk == pytest.approx(_disk(store, "signals"), rel=0.1)
+    assert before["logits"].disk == pytest.approx(_disk(store, "signals"), rel=0.1)
 
 
 @pytest.mark.usefixtures("small_samples")
-def test_what_is_left_after_a_change_is_told(tmp_path: Path) -> None:
+def test_what_is_left_after_a_change_is_listed(tmp_path: Path) -> None:
     noise = {"name": "laplace_noise", "scale": 0.1}
     table = TABLE | {"defences": ["none", noise], "non_adaptive": True}
     run(Study.of(table), tmp_path)
     before = {path: path.lstat().st_mtime_ns for path in tmp_path.rglob("*")}
     done = {work.what: work.left for work in forecast(Study.of(table), tmp_path)}
     assert {path: path.lstat().st_mtime_ns for path in tmp_path.rglob("*")} == before
-    assert set(done.values()) == {0} and "released answers: laplace_noise" in done
+    assert set(done.values()) == {0} and "released outputs: laplace_noise" in done
     again = forecast(Study.of(table | {"attacks": ["loss", "gap"]}), tmp_path)
     assert {work.what: work.left for work in again if work.left} == {"attacks": 3}
     wider = forecast(Study.of(table | {"defences": ["none", noise | {"scale": 0.2}]}), tmp_path)
     assert {work.what: work.left for work in wider if work.left} == {
-        "released answers: laplace_noise": 4,
+        "released outputs: laplace_noise": 4,
         "attacks": 3,
     }
     damaged = next((tmp_path / "signals").glob("*/logits.npy"))
     damaged.write_bytes(b"")
     left = {work.what: work.left for work in forecast(Study.of(table), tmp_path)}
-    assert left["answers"] == 1 and damaged.exists() and not (tmp_path / "damaged").exists()
+    assert left["logits"] == 1 and damaged.exists() and not (tmp_path / "damaged").exists()
 
 
 @pytest.mark.usefixtures("small_samples")
@@ -112,11 +112,11 @@ def test_perturbed_views_are_priced_and_then_left_out(tmp_path: Path) -> None:
     assert all(work.left == 0 for work in forecast(Study.of(table), tmp_path))
 
 
-def test_the_table_tells_what_was_not_measured(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_table_shows_what_was_not_measured(capsys: pytest.CaptureFixture[str]) -> None:
     show_forecast([
         Work("training: none", 16, 4, 100.0, 3e6),
-        Work("released answers: memguard", 16, 16, None),
-        Work("answers", 16, 0),
+        Work("released outputs: memguard", 16, 16, None),
+        Work("logits", 16, 0),
         Work("attacks", 9, 9, 7300.0, 0.0, 2.5e9),
     ])  # fmt: skip
     lines = capsys.readouterr().out.splitlines()

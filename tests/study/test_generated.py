@@ -9,7 +9,7 @@ import pytest
 from leakbench.core.progress import NullProgress
 from leakbench.core.store import Store
 from leakbench.pipeline import generator_audit as generated
-from leakbench.pipeline.generator_audit import look_at_generators
+from leakbench.pipeline.generator_audit import audit_generators
 from leakbench.pipeline.query import Querier
 from leakbench.pipeline.steps import checked_recipes, query_models
 from leakbench.pipeline.study import Study
@@ -44,7 +44,7 @@ def test_the_same_generator_is_measured_once(tmp_path: Path, monkeypatch: pytest
 
     dataset = load(study.file.data)
     trainer = Trainer(dataset, study.design.split(dataset, 0), 0, Store(tmp_path))
-    found = look_at_generators(
+    found = audit_generators(
         query_models(study, Querier(trainer), checked_recipes(study, trainer.dataset), NullProgress()),
         trainer,
         NullProgress(),

@@ -62,7 +62,7 @@ def test_the_released_class_is_read_in_each_view(store: Path) -> None:
 def test_perturbed_views_change_no_other_statistic(store: Path) -> None:
     plain = all_defended({**TABLE, "query": {"views": ["shift1"]}}, store)
     for label, defended in all_defended(TABLE, store).items():
-        mine, other = defended.known().signals, plain[label].known().signals
+        mine, other = defended.adversary_view().signals, plain[label].adversary_view().signals
         assert other.predicted is None and other.views == mine.views[:9]
         assert np.array_equal(mine.statistic("logodds", 2), other.statistic("logodds", 2))
 

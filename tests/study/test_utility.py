@@ -1,4 +1,4 @@
-"""Utility and cost of a study, recomputed from the models' answers by hand."""
+"""Utility and cost of a study, recomputed from the models' answers manually."""
 
 from collections.abc import Callable
 
@@ -57,7 +57,7 @@ def _rows(found: object) -> dict[str, Row]:
 def _shown(defended: DefendedModels, output: Callable[[np.ndarray], np.ndarray] = lambda z: z) -> np.ndarray:
     """Released log-probabilities of all models on the test part [M, Z, C]."""
     n = len(defended.split.records)
-    return log_softmax(output(np.stack([z[0, n:] for z in defended.answers.logits]).astype(np.float64)))
+    return log_softmax(output(np.stack([z[0, n:] for z in defended.stored.logits]).astype(np.float64)))
 
 
 @pytest.mark.parametrize("label", ["none", "temperature", "rounding", "surrogate_head"])

@@ -119,7 +119,7 @@ def found(store: Path) -> Results:
     attacks = {name: ATTACKS.make(name) for name in ("loss", "lira", *ASKED)}
     rows, notes = [], []
     for label, defended in all_defended(store, *attacks).items():
-        models = defended.known()
+        models = defended.adversary_view()
         attacked = attack_all(Case(label, models, tuple(range(6)), adaptive=True), attacks, 0)
         rows += measure(attacked, {"all": np.ones(models.members.shape, dtype=bool)})
         notes += attacked.notes

@@ -32,8 +32,8 @@ def make_job(stage=STAGE, members=40):
 
 def test_the_gain_is_a_cross_entropy():
     inside, outside = torch.tensor([0.3, -2.0]), torch.tensor([1.5, 0.0, -40.0])
-    by_hand = -0.5 * (bce(inside, torch.ones(2)) + bce(outside, torch.zeros(3)))
-    torch.testing.assert_close(gain(inside, outside), by_hand)
+    reference = -0.5 * (bce(inside, torch.ones(2)) + bce(outside, torch.zeros(3)))
+    torch.testing.assert_close(gain(inside, outside), reference)
 
 
 def test_a_step_is_the_papers(digits):

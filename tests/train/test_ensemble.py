@@ -239,7 +239,7 @@ MONTE_CARLO = Recipe(Architecture(hidden=(24, 12), dropout=0.3), (Train(**SETTIN
 
 @pytest.mark.parametrize("name", ["mlp", "cnn", "column_fc"])
 def test_monte_carlo_is_the_mean_over_its_masks(digits, make_jobs, name):
-    """Against a loop that zeroes inputs of layers by hand."""
+    """Against a loop that zeroes inputs of layers manually."""
     architecture = Architecture(name, hidden=(24, 12), channels=(3, 5), dropout=0.3)
     jobs = make_jobs(dataclasses.replace(MONTE_CARLO, architecture=architecture), 2)
     made, other = train_group(digits, jobs)

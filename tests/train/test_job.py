@@ -134,7 +134,7 @@ def test_wrong_indices_are_refused(changes, message):
         (lambda: Recipe(stages=(Ensemble(), Finetune())), r"stage 1 \(finetune\) needs a single network"),
         (lambda: Recipe(stages=(Ensemble(), Ensemble())), r"stage 1 \(ensemble\) needs a single network"),
         (lambda: Recipe(stages=(Ensemble(), COPIES, Train())), r"stage 2 \(train\) needs a single network"),
-        (lambda: Recipe(stages=(Train(), Ensemble())), "the train stage before would be for nothing"),
+        (lambda: Recipe(stages=(Train(), Ensemble())), "the train stage before would have no effect"),
         (lambda: MonteCarlo(passes=0), "passes must be at least 1"),
         (lambda: Recipe(stages=(Train(), MonteCarlo())), "with dropout, got dropout = 0.0 after 1 stages"),
         (lambda: Recipe(DROPOUT, (MonteCarlo(), Train())), "a trained network"),

@@ -28,7 +28,7 @@ def log_softmax(z):
     return [v - max(z) - math.log(sum(math.exp(w - max(z)) for w in z)) for v in z]
 
 
-def ppb_by_hand(logits, labels, weight):
+def reference_ppb(logits, labels, weight):
     """CE of all, and the KL between the sorted answers of record i of one half and of the other."""
     ce = -sum(log_softmax(z)[y] for z, y in zip(logits, labels, strict=True)) / len(labels)
     half, pairs = len(labels) // 2, 0.0
@@ -41,8 +41,8 @@ def ppb_by_hand(logits, labels, weight):
 def test_ppb_is_the_papers(batch):
     logits, labels = batch
     found = LOSSES.make({"name": "ppb", "weight": 2.5})(logits, labels)
-    by_hand = [ppb_by_hand(z, y, 2.5) for z, y in zip(logits.tolist(), labels.tolist(), strict=True)]
-    np.testing.assert_allclose(found.numpy(), by_hand, rtol=1e-12)
+    reference = [reference_ppb(z, y, 2.5) for z, y in zip(logits.tolist(), labels.tolist(), strict=True)]
+    np.testing.assert_allclose(found.numpy(), reference, rtol=1e-12)
 
 
 def test_ppb_of_answers_of_one_shape_is_cross_entropy(batch):
@@ -80,8 +80,8 @@ def test_a_student_learns_the_teachers_distribution(batch):
         torch.randn(K, B, C, dtype=torch.float64, generator=torch.Generator().manual_seed(1)), -1
     )
     found, _ = objective(Distill(temperature=3.0), logits, taught, taught.argmax(-1))
-    by_hand = -9 * (taught * torch.log_softmax(logits / 3, -1)).sum(-1).mean(-1)
-    np.testing.assert_allclose(found, by_hand, rtol=1e-12)
+    reference = -9 * (taught * torch.log_softmax(logits / 3, -1)).sum(-1).mean(-1)
+    np.testing.assert_allclose(found, reference, rtol=1e-12)
 
 
 @names
@@ -118,19 +118,19 @@ def entropy(z):
     return -sum(p * math.log(p) for p in softmax(z))
 
 
-def focal_by_hand(z, y, gamma):
+def reference_focal(z, y, gamma):
     p = softmax(z)[y]
     return -((1 - p) ** gamma) * math.log(p)
 
 
-def ccl_by_hand(z, y, form, alpha, beta, gamma):
+def reference_ccl(z, y, form, alpha, beta, gamma):
     p = softmax(z)[y]
-    convex = focal_by_hand(z, y, gamma) if form == "focal_ccel" else -math.log(p)
+    convex = reference_focal(z, y, gamma) if form == "focal_ccel" else -math.log(p)
     concave = -(p + p * p / 2) if form == "ccql" else -math.exp(p)
     return beta * (alpha * convex + (1 - alpha) * concave)
 
 
-def hamp_by_hand(z, y, gamma, alpha):
+def reference_hamp(z, y, gamma, alpha):
     """The label's probability by bisection; then KL and entropy class by class, times C as `Differs` says."""
     low, high, classes = 1 / len(z), 1.0, len(z)
     for _ in range(100):
@@ -143,7 +143,7 @@ def hamp_by_hand(z, y, gamma, alpha):
     return classes * (kl / classes - alpha * entropy(z))
 
 
-BY_HAND = {
+REFERENCE = {
     "penalty": (
         {"name": "entropy_regularization", "weight": 0.3},
         lambda z, y: -log_softmax(z)[y] - 0.3 * entropy(z),
@@ -152,15 +152,15 @@ BY_HAND = {
         {"name": "entropy_regularization", "form": "inverse"},
         lambda z, y: -log_softmax(z)[y] + 2 / (1 + entropy(z)),
     ),
-    "focal": ({"name": "focal", "gamma": 1.7}, lambda z, y: focal_by_hand(z, y, 1.7)),
+    "focal": ({"name": "focal", "gamma": 1.7}, lambda z, y: reference_focal(z, y, 1.7)),
     **{
         form: (
             {"name": "convex_concave", "form": form, "alpha": 0.6, "beta": 0.3, "gamma": 2.0},
-            lambda z, y, form=form: ccl_by_hand(z, y, form, 0.6, 0.3, 2.0),
+            lambda z, y, form=form: reference_ccl(z, y, form, 0.6, 0.3, 2.0),
         )
         for form in ("ccel", "ccql", "focal_ccel")
     },
-    "hamp": ({"name": "hamp", "gamma": 0.8, "alpha": 0.05}, lambda z, y: hamp_by_hand(z, y, 0.8, 0.05)),
+    "hamp": ({"name": "hamp", "gamma": 0.8, "alpha": 0.05}, lambda z, y: reference_hamp(z, y, 0.8, 0.05)),
     "hamp, hard labels": (
         {"name": "hamp", "gamma": 0.0, "alpha": 0.0},
         lambda z, y: -log_softmax(z)[y],
@@ -168,12 +168,12 @@ BY_HAND = {
 }
 
 
-@pytest.mark.parametrize(("table", "by_hand"), BY_HAND.values(), ids=BY_HAND)
-def test_losses_of_single_records_are_the_papers(batch, table, by_hand):
+@pytest.mark.parametrize(("table", "reference"), REFERENCE.values(), ids=REFERENCE)
+def test_losses_of_single_records_are_the_papers(batch, table, reference):
     logits, labels = batch
     found = LOSSES.make(table)(logits, labels)
     expected = [
-        sum(by_hand(z, y) for z, y in zip(zs, ys, strict=True)) / B
+        sum(reference(z, y) for z, y in zip(zs, ys, strict=True)) / B
         for zs, ys in zip(logits.tolist(), labels.tolist(), strict=True)
     ]
     np.testing.assert_allclose(found, expected, rtol=1e-9)
@@ -198,7 +198,7 @@ def test_hamp_is_least_where_the_answer_is_the_soft_label():
     assert loss.item() == pytest.approx(0.0, abs=1e-12) and answer.grad.abs().max() < 1e-12
 
 
-def relaxed_by_hand(logits, labels, epoch, alpha, upper, flattened):
+def reference_relaxed(logits, labels, epoch, alpha, upper, flattened):
     """RelaxLoss on one batch and its gradient by each logit, the soft labels t held fixed."""
     n, p = len(labels), [softmax(z) for z in logits]
     ce = [-math.log(q[y]) for q, y in zip(p, labels, strict=True)]
@@ -235,7 +235,7 @@ def test_relaxloss_is_the_papers_and_so_is_its_gradient(batch, epoch, alpha, fla
     found.sum().backward()
     for k in range(K):
         zs, ys = logits[k].tolist(), labels[k].tolist()
-        value, gradient = relaxed_by_hand(zs, ys, epoch, alpha, upper, flattened)
+        value, gradient = reference_relaxed(zs, ys, epoch, alpha, upper, flattened)
         assert found[k].item() == pytest.approx(value, rel=1e-9)
         np.testing.assert_allclose(logits.grad[k], gradient, rtol=1e-9, atol=1e-12)
 

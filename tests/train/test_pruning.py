@@ -1,4 +1,4 @@
-"""Pruning against masks and rankings worked out by hand, and narrow networks against masked ones."""
+"""Pruning against masks and rankings worked out manually, and narrow networks against masked ones."""
 
 import copy
 

@@ -1,4 +1,4 @@
-"""Sizes against counts by hand."""
+"""Sizes against counts manually."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""A bounded memory for what is costly to make and asked for again."""
+"""A bounded cache of arrays that are costly to compute and used several times."""
 
 from collections import OrderedDict
 from collections.abc import Callable
@@ -13,11 +13,11 @@ KEPT = 2**28  # bytes
 
 
 class Recent:
-    """Read-only arrays [M] of several names, up to KEPT bytes of them.
+    """A cache of read-only arrays by name and model, of up to KEPT bytes.
 
-    Models are gone through one after the other, again and again, so that to drop the one that was asked for longest ago
-    would drop the next. Room is made by other names, the one that was asked for longest ago first; where that is not
-    enough a new array is not kept.
+    Callers go through the models in order, again and again. Evicting the least recently used array would therefore
+    evict the next one that is needed. Whole names are evicted instead, the least recently used one first. If that does
+    not make enough room, the new array is not cached.
 
     >>> recent = Recent()
     >>> recent.get("loss", 0, lambda: np.zeros(3)) is recent.get("loss", 0, lambda: np.ones(3))
@@ -30,7 +30,7 @@ class Recent:
         self._one_at_a_time = Lock()
 
     def get(self, name: str, m: int, make: Callable[[], Array]) -> Array:
-        """Model m's array of a name: the one that is kept, or else a new one."""
+        """Model m's array of a name, from the cache or from `make`."""
         with self._one_at_a_time:
             kept = self._arrays.setdefault(name, {})
             self._arrays.move_to_end(name)

@@ -1,4 +1,4 @@
-"""Files that are saved together: all or none, one saver at a time, and in the place of nothing but what we saved."""
+"""Saves files together: all or none, one process at a time, and only over files that leakbench wrote."""
 
 import os
 import re
@@ -13,14 +13,15 @@ from .errors import InputError
 from .regular_files import is_folder
 
 Ours = Callable[[Path], bool]  # whether leakbench wrote a file
-OLD = "old-"  # in front of the name of a file that is to be put back if a later one fails
+OLD = "old-"  # prefix of the copy that restores a file if a later one fails
 
 
 @contextmanager
 def one_at_a_time(folder: Path, reading: bool = False) -> Iterator[bool]:
-    """While the block runs no other process or thread saves in a folder; several may read.
+    """A lock on a folder: no other process or thread saves there while the block runs; several may read.
 
-    False where the system, or the file system, has no such locks: then the identity in each file tells of a mixture.
+    Yields False if the system or the file system has no such locks. A mixture of two savers then shows in the identity
+    that each file holds.
     """
     if sys.platform == "win32" or not folder.is_dir():
         yield False
@@ -51,11 +52,19 @@ def check_ours(folder: Path, names: Iterable[str], ours: Ours) -> None:
 def save_together(
     made: Callable[[], Mapping[str, bytes | None]], folder: Path, prefix: str, ours: Ours
 ) -> None:
-    """Write files into a folder, by way of a temporary one in it; None removes a file.
+    """Write files into a folder, by way of a temporary folder in it.
 
-    `made` gives their contents, and is called when no other saver can change the folder any more. A failure puts back
-    what was there before; what a killed saver left over in temporary folders is removed. Raises InputError as
-    `check_ours` does, OSError where a file cannot be written.
+    A failure restores the files that were there before. Temporary folders of killed processes are removed.
+
+    Args:
+        made: Returns the contents by name; None removes a file. It is called under the lock of the folder.
+        folder: The folder, which is made if it is missing.
+        prefix: The prefix of the names of temporary folders.
+        ours: Whether leakbench wrote a file, so that it may be replaced.
+
+    Raises:
+        InputError: A file would be replaced that leakbench did not write.
+        OSError: A file cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with one_at_a_time(folder) as alone:
@@ -74,7 +83,7 @@ def sweep(folder: Path, prefix: str, names: Iterable[str]) -> None:
         if re.fullmatch(re.escape(prefix) + "[a-z0-9_]{8}", path.name) and is_folder(path):
             for name in own:
                 (path / name).unlink(missing_ok=True)
-            with suppress(OSError):  # it has something else too
+            with suppress(OSError):  # the folder holds other files too
                 path.rmdir()
 
 

@@ -7,7 +7,7 @@ from .errors import InputError, unknown
 
 
 def known(part: Any, kind: str, field: str = "name") -> None:
-    """Raise InputError, with the nearest, unless the field of `part` is one of the names that its type lists."""
+    """Raise InputError, with the nearest name, unless the field of `part` is one of the names that its type lists."""
     names = get_args(get_type_hints(type(part))[field])
     if getattr(part, field) not in names:
         raise unknown(kind, getattr(part, field), names)

@@ -1,4 +1,4 @@
-"""From a table of plain data (TOML) to dataclasses, with unknown keys refused and the nearest name offered."""
+"""Builds dataclasses from tables of plain data (TOML). Unknown keys are refused, with the nearest name."""
 
 import dataclasses
 import tomllib
@@ -103,7 +103,7 @@ def _dataclasses_in(hint: Any) -> list[type]:
 
 
 def _chosen(options: list[type], item: object, where: str) -> type:
-    """The one of several dataclasses that a table means by its tag, their first field; without it the first."""
+    """The dataclass that the tag of a table names; the first one without a tag. The tag is the first field of each."""
     if len(options) == 1:
         return options[0]
     tag = dataclasses.fields(options[0])[0].name

@@ -1,4 +1,4 @@
-"""Content keys: the same plain data gives the same key on every machine; anything else refuses."""
+"""Content keys: the same plain data has the same key on every machine. Other data is refused."""
 
 import hashlib
 import json
@@ -6,7 +6,7 @@ from typing import Any
 
 
 def canonical(spec: Any) -> str:
-    """`spec` as JSON with sorted keys and no spaces: what `spec` is after a trip through a JSON file.
+    """`spec` as JSON with sorted keys and no spaces. Reading it back gives the same plain data.
 
     Raises TypeError on anything but plain data, ValueError on NaN and infinity.
 

@@ -13,16 +13,16 @@ LONGEST = 1800  # characters of a message
 
 
 class LeakbenchError(Exception):
-    """Base of all; the command line prints its text on one line and exits with 2."""
+    """The base class of all errors. The command line prints its text on one line and exits with 2."""
 
     def __str__(self) -> str:
-        """The text; cut off where a name or a value in it is longer than anyone reads."""
+        """The text, cut off after LONGEST characters."""
         text = super().__str__()
         return text if len(text) <= LONGEST else f"{text[:LONGEST]} ..."
 
 
 class InputError(LeakbenchError, ValueError):
-    """What the caller gave (arrays, a file, a study, a name) is not what it must be."""
+    """An input (arrays, a file, a study, a name) is not as it must be."""
 
 
 class StoreError(LeakbenchError):
@@ -56,11 +56,11 @@ MUST = {  # what must be, and what to do, by the start of pydantic's error type
 def first_problem(error: "ValidationError", table: object = None) -> str:
     """The first problem that pydantic found, on one line: where, what must be, what was got.
 
-    With the `table` that was read also what to do, and the place without the names of types in it.
+    With the `table` that was read, the text also says what to do, and the place has no names of types in it.
     """
     problems = [(_place(each["loc"], table), each) for each in error.errors()]
     place, first = problems[0]
-    # a union is tried type by type: what got furthest is meant, and there each type is an answer
+    # pydantic tries a union type by type: the deepest error is meant, and each type there is an option
     within = [p for p in problems if p[0][: len(place)] == place]
     place, first = max(within, key=lambda p: len(p[0]))
     own = first.get("ctx", {}).get("error")
@@ -75,7 +75,7 @@ def first_problem(error: "ValidationError", table: object = None) -> str:
 
 
 def _place(loc: tuple[int | str, ...], table: object) -> tuple[int | str, ...]:
-    """The keys and positions that lead there, without the types that pydantic puts between them."""
+    """The path of keys and positions, without the names of types that pydantic adds."""
     if table is None:
         return loc
     node: Any = table
@@ -89,7 +89,7 @@ def _place(loc: tuple[int | str, ...], table: object) -> tuple[int | str, ...]:
 
 
 def _must(problem: "ErrorDetails") -> tuple[str, str]:
-    """What must be there and what to do; empty if only pydantic has words for it."""
+    """The requirement and the remedy; empty if only pydantic's message describes the problem."""
     if problem["type"] == "literal_error":
         return f"one of {problem['ctx']['expected'].replace(' or ', ', ')}", "choose one"
     if problem["type"] == "missing" and isinstance(problem["loc"][-1], int):

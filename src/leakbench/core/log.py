@@ -1,4 +1,4 @@
-"""A structured log of what runs do: one JSON object a line, to which every process of a run may append."""
+"""A structured log of runs: one JSON object per line. Every process of a run may append to it."""
 
 import json
 import logging
@@ -15,16 +15,16 @@ from typing import Any, TextIO
 __all__ = ["INFO", "WARNING", "captured", "event", "log_file", "logged_to", "root_logger_kept"]
 
 _LOG = logging.getLogger("leakbench")
-_LOG.addHandler(logging.NullHandler())  # who wants it asks for it
+_LOG.addHandler(logging.NullHandler())  # nothing is written unless a handler is added
 
 
 def event(what: str, level: int = INFO, /, **about: Any) -> None:
-    """Something happened: `about` is plain data."""
+    """Log an event with details `about`, which are plain data."""
     _LOG.log(level, what, extra={"about": about})
 
 
 class _JsonLines(logging.FileHandler):
-    """Writes each event as one line, at once: several processes may append to one file, made with the first."""
+    """Writes each event as one line, at once. Several processes may append to one file."""
 
     def _open(self) -> TextIOWrapper:
         Path(self.baseFilename).parent.mkdir(parents=True, exist_ok=True)
@@ -43,7 +43,7 @@ class _JsonLines(logging.FileHandler):
 
 @contextmanager
 def logged_to(path: str | Path | None) -> Iterator[None]:
-    """While the block runs, events are appended to a file, made with its folder for the first. None: to no file."""
+    """Append the events of the block to a file, made with its folder at the first event. None: no file."""
     if path is None:
         yield
         return
@@ -59,7 +59,7 @@ def logged_to(path: str | Path | None) -> Iterator[None]:
 
 
 class _Libraries(logging.Handler):
-    """Makes events of what other libraries log."""
+    """Turns the log messages of other libraries into events."""
 
     def emit(self, record: logging.LogRecord) -> None:
         event("library", record.levelno, name=record.name, said=record.getMessage())
@@ -67,9 +67,9 @@ class _Libraries(logging.Handler):
 
 @contextmanager
 def captured() -> Iterator[list[str]]:
-    """While the block runs, what libraries log and warn of becomes events, and reaches no stream of this process.
+    """Turn the log messages and warnings of libraries into events while the block runs; nothing is printed.
 
-    For a process that is ours alone. Gives the warnings of Python, each once, as they come.
+    Use it only in a process of leakbench's own. Yields the list of Python's warnings, each once.
     """
     root, handler, said = logging.getLogger(), _Libraries(), list[str]()
 
@@ -99,9 +99,9 @@ def captured() -> Iterator[list[str]]:
 
 @contextmanager
 def root_logger_kept() -> Iterator[None]:
-    """While the block imports a library that calls `logging.basicConfig`, that call changes nothing."""
+    """Keep the root logger as it is while the block imports a library that calls `logging.basicConfig`."""
     root, handler = logging.getLogger(), logging.NullHandler()
-    root.addHandler(handler)  # basicConfig leaves a logger alone that has a handler
+    root.addHandler(handler)  # basicConfig does not change a logger that has a handler
     try:
         yield
     finally:

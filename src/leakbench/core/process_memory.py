@@ -14,10 +14,10 @@ LARGEST = 32 * 2**20  # bytes of one piece, the most that glibc takes
 
 @cache
 def keep_freed_memory() -> None:
-    """Have the C library keep what is freed, up to `KEPT`, for the next that asks.
+    """Let the C library reuse freed memory, up to `KEPT` bytes.
 
-    Otherwise glibc returns the tensors of a training step to the system, which has to empty each page for the next
-    step: a fifth of the time of a small convolutional network. Elsewhere nothing is changed.
+    Otherwise glibc returns the tensors of a training step to the system, which has to clear each page for the next
+    step: a fifth of the time of a small convolutional network. Other C libraries are not changed.
     """
     if platform.libc_ver()[0] == "glibc":
         libc = ctypes.CDLL(None)
@@ -27,17 +27,17 @@ def keep_freed_memory() -> None:
 
 @contextmanager
 def only_new_garbage() -> Iterator[None]:
-    """Inside, Python looks for garbage only among what is made there.
+    """Limit Python's garbage collection to objects that the block makes.
 
-    What was imported has more than a hundred thousand objects. To look through them takes a tenth of a second, and
-    happens every second or so.
+    The imported modules have more than a hundred thousand objects. A collection of them takes a tenth of a second, and
+    happens about once a second.
     """
     frozen = gc.get_freeze_count()
     gc.freeze()
     try:
         yield
     finally:
-        if not frozen:  # what somebody else froze stays so
+        if not frozen:  # objects that were frozen before stay frozen
             gc.unfreeze()
 
 

@@ -1,4 +1,4 @@
-"""How far a long job is: bars with the time left on a terminal, a plain line now and then elsewhere."""
+"""The progress of long jobs: bars with the time left on a terminal, plain lines elsewhere."""
 
 import os
 import sys
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Progress(Protocol):
-    """What a long job tells as it goes: stages one after another, each with a known number of steps."""
+    """Receives the progress of a long job: stages in sequence, each with a known number of steps."""
 
     def stage(self, name: str, total: int) -> None:
         """Begin a stage of `total` steps; the one before it is over."""
@@ -28,32 +28,32 @@ class Progress(Protocol):
         ...
 
     def say(self, line: str) -> None:
-        """Something worth reading has become known; the stage goes on."""
+        """Show a line; the stage goes on."""
         ...
 
     def done(self) -> None:
-        """The job is over, or was broken off. May be called twice."""
+        """The job has ended or was interrupted. May be called twice."""
         ...
 
 
 class NullProgress:
-    """Says nothing."""
+    """Shows nothing."""
 
     def stage(self, name: str, total: int) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def advance(self, n: int = 1) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def say(self, line: str) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def done(self) -> None:
-        """Nothing."""
+        """Do nothing."""
 
 
 class TimedProgress:
-    """Shows another progress, logs it, and keeps the seconds of every stage: on the wall, and of all processors."""
+    """Passes calls on to `shown`, logs them, and records the wall-clock and CPU seconds of every stage."""
 
     def __init__(self, shown: Progress) -> None:
         self.shown, self.parts = shown, dict[str, dict[str, float]]()
@@ -62,11 +62,11 @@ class TimedProgress:
 
     @property
     def heard(self) -> bool:
-        """Whether somebody sees it, so that it is worth the time to find out what to say."""
+        """Whether the progress is shown, so that lines are worth computing."""
         return not isinstance(self.shown, NullProgress)
 
     def stage(self, name: str, total: int) -> None:
-        """Begin a stage; time spent before the first one went into reading the data."""
+        """Begin a stage. The time before the first stage is that of reading the data."""
         self._note()
         self._name = name
         event("stage", name=name, steps=total)
@@ -77,17 +77,17 @@ class TimedProgress:
         self.shown.advance(n)
 
     def say(self, line: str) -> None:
-        """Something has become known."""
+        """Show a line."""
         self.shown.say(line)
 
     def done(self) -> None:
-        """The job is over."""
+        """The job has ended."""
         self._note()
         self._name = None
         self.shown.done()
 
     def _note(self) -> None:
-        """The time since the last note goes to the stage that ends; stages of one name are added up."""
+        """Add the time since the last call to the stage that ends. Stages of one name are summed."""
         now = _now()
         if self._name is not None:
             part = self.parts.setdefault(self._name, dict.fromkeys(now, 0.0))
@@ -104,13 +104,13 @@ def _now() -> dict[str, float]:
 
 @contextmanager
 def watched(folders: Mapping[str, Sequence[Path]], progress: Progress, every: float = 0.25) -> Iterator[None]:
-    """Advances by one for each of the folders that comes to be there, whoever makes it, until the block ends.
+    """Advance by one for each of the folders that appears while the block runs, whichever process makes it.
 
-    When the last folder of a name is there, that is said.
+    When the last folder of a name exists, a line says so.
     """
     over, left = Event(), {name: list(own) for name, own in folders.items() if own}
 
-    def look() -> None:
+    def check() -> None:
         for name, own in list(left.items()):
             missing = [folder for folder in own if not folder.is_dir()]
             if len(missing) < len(own):
@@ -120,18 +120,18 @@ def watched(folders: Mapping[str, Sequence[Path]], progress: Progress, every: fl
                 del left[name]
                 progress.say(f"{name}: trained, {len(folders[name])} models")
 
-    def keep_looking() -> None:
+    def keep_checking() -> None:
         while not over.wait(every):
-            look()
+            check()
 
-    thread = Thread(target=keep_looking, daemon=True)
+    thread = Thread(target=keep_checking, daemon=True)
     thread.start()
     try:
         yield
     finally:
         over.set()
         thread.join()
-        look()
+        check()
 
 
 class LineProgress:
@@ -154,11 +154,11 @@ class LineProgress:
         self._write()
 
     def say(self, line: str) -> None:
-        """The line, at once."""
+        """Print the line at once."""
         print(printable(line), file=self.stream, flush=True)
 
     def done(self) -> None:
-        """Nothing: the last line stands."""
+        """Do nothing: the last line stays."""
 
     def _write(self) -> None:
         now = time.monotonic()
@@ -170,7 +170,7 @@ class LineProgress:
 
 
 def remaining(elapsed: float, steps: int, total: int) -> str:
-    """The time left if every step takes as long as those before it; nothing where there is no telling.
+    """The time left if every step takes as long as the mean of those before it; empty before the first.
 
     >>> remaining(30.0, 1, 4)
     ', about 1 min 30 s left'
@@ -181,7 +181,7 @@ def remaining(elapsed: float, steps: int, total: int) -> str:
 
 
 def duration(seconds: float) -> str:
-    """In the units that people would use.
+    """The duration in hours, minutes and seconds.
 
     >>> duration(4.2), duration(200), duration(9000)
     ('4 s', '3 min 20 s', '2 h 30 min')
@@ -194,7 +194,7 @@ def duration(seconds: float) -> str:
 
 
 class BarProgress:
-    """One bar a stage, with the time spent and the time left: for terminals."""
+    """One bar per stage, with the time spent and the time left: for terminals."""
 
     def __init__(self) -> None:
         from rich.console import Console
@@ -219,7 +219,7 @@ class BarProgress:
         self.task: rich.progress.TaskID | None = None
 
     def stage(self, name: str, total: int) -> None:
-        """Begin a stage of `total` steps; none is shown where there is nothing to do."""
+        """Begin a stage of `total` steps. A stage without steps is not shown."""
         self._finish()
         self.bars.start()
         self.task = self.bars.add_task(name, total=total) if total else None
@@ -230,11 +230,11 @@ class BarProgress:
             self.bars.advance(self.task, n)
 
     def say(self, line: str) -> None:
-        """The line, above the bars."""
+        """Print the line above the bars."""
         self.bars.console.print(printable(line), markup=False, highlight=False)
 
     def done(self) -> None:
-        """Leave the bars as they are and give the terminal back."""
+        """Stop the bars and release the terminal."""
         self.bars.stop()
 
     def _finish(self) -> None:

@@ -1,4 +1,4 @@
-"""Where a number comes from: versions, hardware, seed, data, time."""
+"""The provenance of results: versions, hardware, seed, data, time."""
 
 import os
 import platform
@@ -41,7 +41,7 @@ class Clock:
 def provenance(
     clock: Clock, seed: int, data: dict[str, Any], parts: dict[str, dict[str, float]]
 ) -> dict[str, Any]:
-    """What a reader needs to get the same numbers again, and how long each part of the work took."""
+    """The facts that reproduce a result, and the duration of each part of the work."""
     return {
         **clock.read(),
         "parts": parts,
@@ -54,7 +54,7 @@ def provenance(
 
 
 def command(argv: Sequence[str]) -> str:
-    """What to type in a shell to run the program again.
+    """The shell command that runs the program again.
 
     >>> print(command(["/usr/bin/leakbench", "run", "a b.toml", "--out", "report"]))
     leakbench run 'a b.toml' --out report
@@ -66,7 +66,7 @@ def command(argv: Sequence[str]) -> str:
 
 @cache
 def versions() -> dict[str, str]:
-    """Python's, this library's, and those of what it computes with."""
+    """The versions of Python, of this library, and of the packages that it computes with."""
     return {"python": platform.python_version(), **_versions()}
 
 
@@ -86,7 +86,7 @@ def hardware() -> dict[str, Any]:
 
 
 def _gpu() -> dict[str, str]:
-    torch = sys.modules.get("torch")  # which an audit does not import
+    torch = sys.modules.get("torch")  # not imported by an audit
     used = torch is not None and torch.cuda.is_available() and torch.cuda.is_initialized()
     return {"gpu": torch.cuda.get_device_name()} if torch is not None and used else {}
 

@@ -18,11 +18,11 @@ from .errors import InputError, first_problem, unknown
 
 
 class Plugin:
-    """What every attack, defence, metric and generator declares."""
+    """The base class of attacks, defences, metrics, generators and other methods."""
 
     name: ClassVar[str]
     source: ClassVar[str]
-    version: ClassVar[int] = 1  # raised by hand when the method's numbers change
+    version: ClassVar[int] = 1  # raise it when the numbers of the method change
     variants: ClassVar[dict[str, dict[str, Any]]] = {}  # further names: the same method, other parameters
 
     @classmethod

@@ -1,4 +1,4 @@
-"""Files of unknown origin are opened only where they are regular files: no link is followed, no pipe is waited for."""
+"""Opens files of unknown origin only if they are regular files. Links are not followed, pipes do not block."""
 
 import errno
 import json
@@ -33,7 +33,7 @@ def read_regular(path: Path) -> bytes:
 
 
 def parse_json(content: bytes) -> Any:
-    """What a JSON text holds. Raises ValueError for everything that is none, nested too deeply included."""
+    """The content of a JSON text. Raises ValueError if it is not JSON, or nested too deeply."""
     try:
         return json.loads(content)
     except RecursionError:

@@ -1,6 +1,6 @@
-"""The results of an audit or a study: tidy rows, curves, flags, exposed records and provenance.
+"""The results of an audit or a study: tidy rows, curves, flags, vulnerable records and provenance.
 
-This is the contract with everything that reads our output. `SCHEMA` changes when a field changes its meaning.
+Other programs read these fields. `SCHEMA` changes when the meaning of a field changes.
 """
 
 from collections.abc import Sequence
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 SCHEMA = "leakbench-report/2"
 BEST = "best"  # the attack name of rows about the strongest attack that needs no parameters
 BEST_WHITE_BOX = "best_white_box"  # of rows about the strongest attack that has the model's parameters
-BLIND = "blind"  # the attack name of rows about one that sees nothing of the model
+BLIND = "blind"  # the attack name of rows about the baseline that sees no output of the model
 NO_SINGLE_ATTACK = (BEST, BEST_WHITE_BOX, BLIND)
-CANARY = "canary:"  # begins the slices of canaries; the kind follows
-UNDEFENDED = "none"  # the defence of models that nothing defends
+CANARY = "canary:"  # prefix of the slices of canaries; the kind follows
+UNDEFENDED = "none"  # the label of the undefended model
 OUTPUTS = (
     "entropy_mean",
     "entropy_members",
@@ -158,7 +158,7 @@ class Overlap:
 
 @dataclass(frozen=True, eq=False)
 class Exposure:
-    """How exposed every record is under one defence and attack: rows of records.parquet, which the JSON leaves out.
+    """The vulnerability of every record under one defence and attack: rows of records.parquet, not in the JSON.
 
     The targets of a record are those that were trained on it, or all if none was.
     """

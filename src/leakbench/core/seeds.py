@@ -1,4 +1,4 @@
-"""Random streams that flow from the study's seed and from names, never from global state."""
+"""Random streams derived from the seed of the study and from names, never from global state."""
 
 import hashlib
 

@@ -1,4 +1,4 @@
-"""Threads over parts of a study that share nothing but what they read."""
+"""Threads over independent parts of a study."""
 
 import sys
 from collections.abc import Callable, Sequence
@@ -16,11 +16,10 @@ Result = TypeVar("Result")
 
 
 class Workers:
-    """As many threads as this process may use: sorting and fitting release Python's lock.
+    """As many threads as this process may use, at most `most`: sorting and fitting release Python's lock.
 
-    Each thread keeps to itself: linear algebra that threads too would only make them wait for each other. Once one
-    item has failed, or Ctrl-C was pressed, `advance` ends the others: they stop at their next step. `most` bounds how
-    many they are.
+    Linear algebra runs single-threaded in each thread, because nested threads would wait for each other. When an item
+    fails, or Ctrl-C is pressed, the others end at their next call of `advance`.
     """
 
     def __init__(self, progress: Progress, most: int | None = None) -> None:
@@ -29,11 +28,11 @@ class Workers:
 
     @property
     def threads(self) -> int:
-        """How many there are."""
+        """The number of threads."""
         return min(allowed(), self._most or allowed())
 
     def advance(self, n: int = 1) -> None:
-        """`n` more steps are done. Raises CancelledError where the rest is not wanted any more."""
+        """`n` more steps are done. Raises CancelledError after another item has failed."""
         if self._over.is_set():
             raise CancelledError
         self.progress.advance(n)
@@ -57,12 +56,12 @@ class Workers:
             _torch_threads(threads)
 
     def both(self, one: Callable[[], Item], other: Callable[[], Result]) -> tuple[Item, Result]:
-        """What the two give, side by side."""
+        """The results of two functions that run in parallel."""
         found: list[Any] = self.map(lambda work: work(), [one, other])
         return found[0], found[1]
 
     def each(self, work: Callable[[Item], None], items: Sequence[Item]) -> None:
-        """`map`, for what gives nothing back."""
+        """`map` for work without a result."""
         self.map(work, items)
 
 
@@ -73,6 +72,6 @@ def _single_threaded() -> None:
 
 
 def _torch_threads(n: int) -> None:
-    """Have torch use n threads for what this one asks of it, where it is loaded: an audit may do without."""
+    """Set torch's number of threads for this thread, if torch is imported."""
     if "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(n)

@@ -5,14 +5,14 @@ from importlib.util import find_spec
 from typing import Any
 
 MISSING = ("nms", "qnms")  # the compiled operators that torchvision describes to torch when it is imported
-_kept: list[Any] = []  # torch forgets operators when their library object goes
+_kept: list[Any] = []  # torch drops operators when their library object is deleted
 
 
 def prepare_torchvision() -> None:
-    """Import torchvision, if it is installed; what imports it later finds it whole.
+    """Import torchvision if it is installed, so that later imports of it succeed.
 
-    Built for CUDA beside a torch without, it cannot load its compiled operators and fails on import, and so
-    does whatever imports it. With their names declared it loads; its networks and transforms need no more.
+    A torchvision for CUDA beside a torch without CUDA cannot load its compiled operators and fails on import. It loads
+    once their names are declared; its networks and transforms need no more.
     """
     if find_spec("torchvision") is None:
         return

@@ -25,9 +25,9 @@ def refuse_imports(*parsed: object) -> None:
 
 
 def imported(path: str, what: str) -> Any:
-    """The object that `path`, "module:name", names. The current folder is searched last, behind installed packages.
+    """The object at `path`, "module:name". The current folder is searched last, after installed packages.
 
-    Raises InputError, which calls it `what`, where it is named otherwise, or cannot be imported.
+    Raises InputError, which calls it `what`, if the path has another form or cannot be imported.
     """
     module, _, name = path.partition(":")
     if not module or not name:

@@ -1,4 +1,4 @@
-"""Data sets: one name or one path gives records, labels and fixed parts; a design says who trains on what."""
+"""Data sets (records, labels, fixed parts), and designs, which choose the members of each model."""
 
 from .dataset import Dataset
 from .designs import DESIGNS, Design, Split

@@ -1,4 +1,4 @@
-"""What a data set is: records, labels, class names, parts that never change, and a fingerprint."""
+"""A data set: records, labels, class names, fixed parts, and a fingerprint."""
 
 import hashlib
 from collections.abc import Mapping
@@ -18,10 +18,10 @@ Indices = NDArray[np.int64]
 class Dataset:
     """Records x [N, ...], labels y [N] in 0..C-1, and disjoint parts by name.
 
-    Parts: `pool` (records whose membership is at stake), `dev` (for early stopping and the like), `test` (for
-    utility, and as the attacker's population), `public` (what attacker and defender both own), `twins` (of canaries:
-    every model trains on them). Images are float32 [N, channels, height, width] in 0..1; tables are float32 [N, D].
-    `mean` and `std` of each channel or column say how a network normalises its input; x itself is never normalised.
+    Parts: `pool` (the candidate records), `dev` (for early stopping and adversaries), `test` (for utility, and as the
+    attacker's population), `public` (records that attacker and defender both have), `twins` (of canaries: every model
+    trains on them). Images are float32 [N, channels, height, width] in 0..1; tables are float32 [N, D].
+    `mean` and `std` of each channel or column are the normalisation of a network's input; x itself is never normalised.
     """
 
     name: str
@@ -32,12 +32,12 @@ class Dataset:
     source: str = ""
     mean: tuple[float, ...] = ()  # [channels], or none: no normalisation
     std: tuple[float, ...] = ()  # [channels], or none
-    notes: tuple[str, ...] = ()  # what was left out of the files, or read in another way than it may seem
+    notes: tuple[str, ...] = ()  # what was left out of the files, or may be read in an unexpected way
     canaries: Mapping[str, Indices] = field(default_factory=dict)  # rows of the pool, by kind of canary
 
     def __post_init__(self) -> None:
         if len(self.x) != len(self.y):
-            raise InputError(f"x and y must have one row a record, got {len(self.x)} and {len(self.y)}")
+            raise InputError(f"x and y must have one row per record, got {len(self.x)} and {len(self.y)}")
         if self.y.size and not 0 <= self.y.min() <= self.y.max() < len(self.classes):
             bounds = f"0..{len(self.classes) - 1}"
             raise InputError(f"labels must lie in {bounds}, got {self.y.min()}..{self.y.max()}")
@@ -91,7 +91,7 @@ class Dataset:
         return digest.hexdigest()[:32]
 
     def describe(self) -> dict[str, Any]:
-        """What a report says of the data."""
+        """The description of the data in a report."""
         return {
             "name": self.name,
             "source": self.source,

@@ -1,4 +1,4 @@
-"""Fetching the published files of a known data set: checked before they get their name, never left half there."""
+"""Downloads the published files of known data sets. Files are checked before they get their name."""
 
 import hashlib
 import http.client
@@ -20,12 +20,11 @@ PATIENCE = 30.0  # seconds without a byte
 
 
 def download(name: str, to: str | os.PathLike[str] | None = None, progress: Progress | None = None) -> Path:
-    """The folder `to`/name with the published files of a known data set; what is there already stays.
+    """Download the published files of a known data set to the folder `to`/name, and return the folder.
 
-    A file of the same name that is not the published one is kept beside it, as NAME.other-1.
-
-    `to` is LEAKBENCH_DATA unless it is given. Raises InputError that says which file to put where if one cannot
-    be fetched, or is not the published one; nothing is left behind then.
+    Published files that are there already stay. Another file of the same name is renamed to NAME.other-1. `to` is
+    LEAKBENCH_DATA unless it is given. Raises InputError, and leaves nothing behind, if a file cannot be downloaded or
+    is not the published one; the message says which file to put where.
     """
     known = DATASETS.get(name)
     root = data_folder(to)
@@ -38,7 +37,8 @@ def download(name: str, to: str | os.PathLike[str] | None = None, progress: Prog
         raise InputError(f"data set {name!r} comes with a package that leakbench needs; nothing to download")
     if not known.can_download():
         raise InputError(
-            f"data set {name!r} must be fetched by hand, as no checksum of it is known; {known.by_hand(str(folder))}"
+            f"data set {name!r} must be downloaded manually, because it has no known checksum; "
+            f"{known.instructions(str(folder))}"
         )
     if known.lies_in(folder) and not any((folder / file.name).exists() for file in known.files):
         return folder  # in another format
@@ -48,7 +48,7 @@ def download(name: str, to: str | os.PathLike[str] | None = None, progress: Prog
 
 
 def fetch(file: File, home: str, folder: Path, progress: Progress) -> None:
-    """Puts one file into the folder, unless it is there. Raises InputError if it cannot."""
+    """Download one file into the folder, unless it is there. Raises InputError if that fails."""
     target, url = folder / file.name, f"{home}/{file.name}"
     kind, checksum = file.checksum.split(":")
     if target.is_file() and _checksum(target, kind) == checksum:
@@ -66,10 +66,10 @@ def fetch(file: File, home: str, folder: Path, progress: Progress) -> None:
         part.replace(target)
     except (OSError, http.client.HTTPException, ValueError) as error:
         if isinstance(error, urllib.error.HTTPError):
-            error.close()  # it is the answer too
+            error.close()  # the error is also the response
         raise InputError(
             f"{url} must be there with {kind} {checksum}, got: {_reason(error)}; "
-            f"try again, or put the file at {target} by hand"
+            f"try again, or put the file at {target} manually"
         ) from None
     finally:
         with suppress(OSError):
@@ -77,7 +77,7 @@ def fetch(file: File, home: str, folder: Path, progress: Progress) -> None:
 
 
 def _free_name(target: Path) -> Path:
-    """A name beside a file that is not taken yet."""
+    """A free name beside a file."""
     names = (target.with_name(f"{target.name}.other-{n}") for n in itertools.count(1))
     return next(name for name in names if not os.path.lexists(name))
 
@@ -87,7 +87,7 @@ def _request(url: str) -> urllib.request.Request:
 
 
 def _copy(response: IO[bytes], part: Path, size: int, progress: Progress) -> None:
-    """Writes what comes, and no byte more than announced. Raises ValueError if it is less, or more."""
+    """Write the response to a file. Raises ValueError if it has fewer or more bytes than announced."""
     got = 0
     with part.open("xb") as out:
         while chunk := response.read(min(MB, size + 1 - got)):
@@ -106,7 +106,7 @@ def _checksum(path: Path, kind: str) -> str:
 
 
 def _reason(error: BaseException) -> str:
-    reason = getattr(error, "reason", error)  # of a URLError: what lies below it
+    reason = getattr(error, "reason", error)  # the cause of a URLError
     if isinstance(reason, OSError) and reason.strerror:
         return reason.strerror
     return " ".join(str(error).split()) or type(error).__name__

@@ -1,7 +1,7 @@
 """Missing numbers of a table, and its scale: from the records outside the test part.
 
-Both are the same for all models. They depend on the pool as a whole and not on who of it is a member, so they tell
-nothing of membership; and not on the test part, so that accuracy is that on unseen records.
+Both are the same for all models. They depend on the whole pool and not on the members of a model, so they do not leak
+membership. They do not depend on the test part, so that accuracy is that on unseen records.
 """
 
 import numpy as np
@@ -32,7 +32,7 @@ def impute(x: NDArray[np.float32], outside: Indices, name: str) -> None:
 def standardisation(x: NDArray[np.float32], numeric: Bools, outside: Indices) -> Scale:
     """Mean and standard deviation [D] of the quantities over the rows `outside` the test part; 0 and 1 of the others.
 
-    Nothing where no feature is a quantity, that is, where all hold 0 and 1 alone.
+    Empty if no feature is a quantity, that is, if all hold only 0 and 1.
     """
     mean, std = np.zeros(x.shape[1]), np.ones(x.shape[1])
     for column in np.flatnonzero(numeric):

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from ..core.errors import InputError
 from ..signals.types import Labels
 
-EXACT = 2.0**53  # below it every whole number is itself in double precision
+EXACT = 2.0**53  # up to it whole numbers are exact in double precision
 
 
 def encode(labels: NDArray[Any], names: tuple[str, ...] | None = None) -> tuple[Labels, tuple[str, ...]]:

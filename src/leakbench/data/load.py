@@ -23,9 +23,9 @@ MOST_PIXELS = 4096  # of a side of a resized image
 
 @dataclass(frozen=True)
 class DataSpec(TableOptions):
-    """Which data, and how it is cut: the [data] table of a study file. Either `name` or `path`.
+    """The data and its split into parts: the [data] table of a study file. Either `name` or `path`.
 
-    Beside the fields below there are those of `TableOptions`, for tables.
+    The fields of `TableOptions` are also allowed, for tables.
     """
 
     name: str | None = None  # a known data set: one of `leakbench list data`
@@ -35,9 +35,9 @@ class DataSpec(TableOptions):
     records: int | None = None  # size of the pool, a stratified random subset; None: all
     test: float = 0.2  # fraction of all records, where the data has no test part of its own
     dev: float = 0.1  # fraction of the records outside the test part
-    public: int = 0  # records that attacker and defender both own, outside the other parts
+    public: int = 0  # records that attacker and defender both have, outside the other parts
     resize: int | None = None  # images become resize x resize (bilinear); None: as they are
-    seed: int = 0  # of the cut and of the subset
+    seed: int = 0  # of the split and of the subset
     root: str | None = None  # folder of the known data sets; None: the environment's LEAKBENCH_DATA
 
     def __post_init__(self) -> None:
@@ -63,7 +63,7 @@ class DataSpec(TableOptions):
 
     @property
     def title(self) -> str:
-        """What a report calls the data."""
+        """The title of the data in a report."""
         return self.name or Path(self.path or "").name or str(self.path)
 
 
@@ -123,7 +123,7 @@ def _specify(
 
 
 def _read(spec: DataSpec) -> tuple[Raw, str, type[KnownSet]]:
-    """What is on disk, where it comes from, and what is known of it."""
+    """The content of the files, its origin, and the known data set."""
     options = {f.name: given for f in fields(TableOptions) if (given := getattr(spec, f.name)) != f.default}
     if spec.name is not None:
         known = DATASETS.get(spec.name)

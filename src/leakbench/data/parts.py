@@ -1,4 +1,4 @@
-"""Cutting a data set into parts: at random, stratified by class, the same for the same seed."""
+"""Splits a data set into parts: at random, stratified by class, the same for the same seed."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,9 @@ def quotas(counts: NDArray[np.int64], n: int) -> NDArray[np.int64]:
     quota: NDArray[np.int64] = np.maximum(np.floor(share).astype(np.int64), least)
     while quota.sum() < n:
         quota[np.argmax(share - quota)] += 1
-    while quota.sum() > n:  # `least` gave away more than there is: take from those most above their share
+    while (
+        quota.sum() > n
+    ):  # `least` has assigned more than n: take from the classes that are most above their share
         quota[np.argmax(np.where(quota > least, quota - share, -np.inf))] -= 1
     return quota
 
@@ -50,8 +52,8 @@ def cut(
 
     Shapes: y [N], own_test [N] (True in the test part that the data came with; if any, `test` is not used).
     `test` is a fraction of all records, `dev` a fraction of what remains. `records` is the size of the pool;
-    dev shrinks with it, test does not. The public part comes out of what these leave; without `records` it
-    comes first, and the pool is the rest.
+    dev shrinks with it, test does not. The public part is drawn from the rest; without `records` it is
+    drawn first, and the pool is the rest.
     """
     rows = np.arange(len(y), dtype=np.int64)
     if own_test.any():

@@ -1,4 +1,4 @@
-"""From a data set to one with canaries among its candidate records: the [canaries] table of a study file."""
+"""Puts canaries among the candidate records of a data set: the [canaries] table of a study file."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -19,7 +19,7 @@ MOST_SHARE = 0.5
 
 @dataclass(frozen=True)
 class CanarySpec:
-    """Which canaries, and how many: the [canaries] table of a study file."""
+    """The kinds of canaries and their share: the [canaries] table of a study file."""
 
     share: float = 0.02  # of the candidate records; all kinds together, in equal parts
     kinds: str | tuple[str | dict[str, Any], ...] = (

@@ -1,4 +1,4 @@
-"""Logits without their common constant, which no answer depends on, and their norm."""
+"""Logits without their common constant, which does not change the softmax, and their norm."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""What MemGuard computes: a classifier of members by their answers, and the least noise that confuses it."""
+"""MemGuard's classifier of members by their outputs, and the search for the least noise that confuses it."""
 
 from typing import NamedTuple
 
@@ -16,14 +16,14 @@ BATCH = 64
 RATE = 0.1  # length of a step on the logits
 KEEP_LABEL = 10.0  # weight c2 of the second loss
 CLOSE_FIRST, CLOSE_LAST = 0.1, 1e5  # weight c3 of the third loss: ten times as large each time
-UNDECIDED = 1e-5  # |g - 1/2| from which an answer needs no noise
-ROWS = 4096  # answers searched for at once
+UNDECIDED = 1e-5  # |g - 1/2| up to which an output needs no noise
+ROWS = 4096  # outputs in one search
 
 
 class Noisy(NamedTuple):
-    """The answers found for a batch, and how far g = sigmoid(h) is from undecided before and after."""
+    """The noisy outputs of a batch, and the distance of g = sigmoid(h) from 1/2 before and after."""
 
-    logits: NDArray[np.float64]  # [B, C]; those given where nothing was found
+    logits: NDArray[np.float64]  # [B, C]; the given ones where the search failed
     before: NDArray[np.float64]  # [B] |g(s) - 1/2|
     after: NDArray[np.float64]  # [B] |g(s + n) - 1/2|
 
@@ -32,7 +32,7 @@ class Noisy(NamedTuple):
 def fit_guard(
     inside: NDArray[np.float64], outside: NDArray[np.float64], seed: int, epochs: int, lr: float
 ) -> Guard:
-    """A classifier of probabilities of members [n, C] and others [n', C]; both sides weigh the same."""
+    """A classifier of the probabilities of members [n, C] and others [n', C]. Both groups have the same weight."""
     f = torch.from_numpy(np.sort(np.concatenate([inside, outside]), axis=1))
     is_member = torch.cat([torch.ones(len(inside)), torch.zeros(len(outside))])[:, None].double()
     share = torch.where(is_member > 0, len(f) / (2 * len(inside)), len(f) / (2 * len(outside)))
@@ -59,9 +59,9 @@ def _network(classes: int, random: torch.Generator) -> Guard:
 
 
 def least_noise(guard: Guard, logits: NDArray[np.float64], steps: int) -> Noisy:
-    """For each answer [B, C] the closest one found with its prediction about which the classifier is undecided.
+    """The closest output found for each of `logits` [B, C] with its prediction, on which the classifier is undecided.
 
-    The search has the classifier's precision.
+    The search has the precision of the classifier.
     """
     given = torch.from_numpy(logits.copy()).to(next(guard.parameters()).dtype)
     found = torch.cat([_search(guard, z, steps) for z in given.split(ROWS)])
@@ -74,19 +74,19 @@ def least_noise(guard: Guard, logits: NDArray[np.float64], steps: int) -> Noisy:
 
 
 def h(guard: Guard, z: Tensor) -> Tensor:
-    """What the classifier makes of logits z [B, C] -> [B]."""
+    """The classifier's logit of "member" for logits z [B, C] -> [B]."""
     return guard(z.softmax(dim=1).sort(dim=1).values)[:, 0]  # type: ignore[no-any-return]
 
 
 def losses(guard: Guard, x: Tensor, f: Tensor, label: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Of logits x [B, C] in place of the answer f with its label: h, the others' lead, the distance; each [B]."""
+    """Losses [B] of logits x [B, C] in place of probabilities f: h, the lead of other classes, the distance."""
     own = torch.zeros_like(x, dtype=torch.bool).scatter_(1, label[:, None], True)
     lead = x.masked_fill(own, -torch.inf).amax(dim=1) - x.gather(1, label[:, None])[:, 0]
     return h(guard, x), lead.relu(), (x.softmax(dim=1) - f).abs().sum(dim=1)
 
 
 def _search(guard: Guard, z: Tensor, steps: int) -> Tensor:
-    """The last answers that were found while the third loss weighed more and more; z where none was."""
+    """The last outputs that were found while the weight of the third loss grew; z if there are none."""
     best, first = z.clone(), h(guard, z)
     left = torch.nonzero((torch.sigmoid(first) - 0.5).abs() > UNDECIDED)[:, 0]
     close = CLOSE_FIRST
@@ -100,7 +100,7 @@ def _search(guard: Guard, z: Tensor, steps: int) -> Tensor:
 
 @torch.enable_grad()
 def _descend(guard: Guard, z: Tensor, first: Tensor, close: float, steps: int) -> tuple[Tensor, Tensor]:
-    """Steps of length RATE against the gradient, one at least, until the label is kept and h has changed its sign."""
+    """Steps of length RATE against the gradient, at least one, until the label is kept and h has changed its sign."""
     x, f, label = z.clone(), z.softmax(dim=1), _predicted(z)
     reached = torch.zeros(len(z), dtype=torch.bool)
     for step in range(steps + 1):
@@ -120,5 +120,5 @@ def _descend(guard: Guard, z: Tensor, first: Tensor, close: float, steps: int) -
 
 
 def _predicted(z: Tensor) -> Tensor:
-    """The predicted classes [B]; of equal logits the first, which torch does not promise."""
+    """The predicted classes [B]; of equal logits the first, which torch does not guarantee."""
     return torch.from_numpy(z.numpy().argmax(axis=1))

@@ -1,4 +1,4 @@
-"""What defences share that add noise to the released probabilities."""
+"""The common part of defences that add noise to the released probabilities."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -23,10 +23,8 @@ class Noise(Defence):
     cached_per_model: ClassVar[bool] = True
 
     scale: float = 0.1
-    memoised: bool = True  # the same question has the same answer; else an attacker asks again and again
-    queries: int = (
-        10  # questions about each record, whose answers an attacker averages unless they are memoised
-    )
+    memoised: bool = True  # whether the noise of a record is the same in every query
+    queries: int = 10  # queries per record whose outputs an attacker averages, unless `memoised`
 
     def __post_init__(self) -> None:
         if not (self.scale >= 0 and np.isfinite(self.scale)):
@@ -46,9 +44,9 @@ class Noise(Defence):
         return released
 
     def inverse(self, released: Array) -> Array:
-        """The released answers without what noise alone explains: no probability below half the noise's scale.
+        """The released outputs with a floor on probabilities of half the scale of the noise.
 
-        Of answers that are averaged over n questions the noise is sqrt(n) times smaller.
+        The noise of a mean of n queries is sqrt(n) times smaller.
         """
         with np.errstate(divide="ignore"):
             floor = np.log(self.scale / np.sqrt(self.queries_per_record) / 2)

@@ -1,4 +1,4 @@
-"""From numbers that a map made of probabilities back to a distribution."""
+"""Turns the numbers of an output transform into a distribution."""
 
 import numpy as np
 

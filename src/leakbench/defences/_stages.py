@@ -1,4 +1,4 @@
-"""What defences that edit stages share."""
+"""The common part of defences that edit the stages of a recipe."""
 
 from dataclasses import fields, replace
 from typing import Any, Literal, TypeVar
@@ -28,7 +28,7 @@ def edit_stages(recipe: Recipe, which: Which = "all", **changes: Any) -> Recipe:
 
 
 def finetuning(stage: Train, on: Source, **changes: Any) -> Finetune:
-    """A stage that goes on as `stage` did, on other records or with other settings."""
+    """A stage that continues `stage`, on other records or with other settings."""
     return like(stage, Finetune, on=on, **changes)
 
 
@@ -39,7 +39,7 @@ def like(stage: Train, kind: type[Kind], **changes: Any) -> Kind:
 
 
 def as_ensemble(recipe: Recipe, size: int, leaves_out: int = 0) -> Recipe:
-    """`recipe` with an ensemble in place of its training. Raises InputError where it trains in several stages."""
+    """`recipe` with an ensemble in place of its training. Raises InputError if it trains in several stages."""
     if len(recipe.training) != 1:
         raise InputError(
             "an ensemble takes the place of one train stage, got a recipe with "
@@ -56,7 +56,7 @@ def as_ensemble(recipe: Recipe, size: int, leaves_out: int = 0) -> Recipe:
 def with_loss(recipe: Recipe, which: Which, loss: Loss) -> Recipe:
     """`recipe` whose stages learn by `loss`, in place of plain cross-entropy or of other parameters of `loss`.
 
-    Raises InputError where a stage has a loss of its own, which would be lost.
+    Raises InputError if a stage has another loss, which would be lost.
     """
 
     def replaced(old: Loss) -> Loss:

@@ -9,14 +9,14 @@ from .base import Defence
 
 @dataclass(frozen=True)
 class AdversarialRegularization(Defence):
-    r"""Train against an adversary that tells members from reference records by the answers.
+    r"""Train against an adversary that separates members from reference records by their outputs.
 
     Formula: min_f max_h  CE(f) + weight (E_members log h(f(x), y) + E_reference log(1 - h(f(x), y))) / 2
     Source:  Nasr, Shokri, Houmansadr 2018, arXiv 1807.05852: weight 3 for Purchase, 6 for CIFAR, 10 for Texas
     Differs: before every step of the model the adversary takes `steps` on batches of the same size (the
              authors train it longer at first)
     Limits:  Song and Mittal 2021: metric attacks that know of it still work; it guards against its own
-             adversary. The reference records must not be at stake, or they would leak
+             adversary. Candidate records must not serve as reference records, or they would leak
     """
 
     name: ClassVar[str] = "adversarial_regularization"

@@ -1,4 +1,4 @@
-"""What a defence is: an edit of the recipe, a map of the released output, or both."""
+"""The interface of defences: an edit of the recipe, an output transform, or both."""
 
 from typing import ClassVar
 
@@ -9,24 +9,24 @@ from .defender import Defender, Transform
 
 
 class Defence(Plugin):
-    """Changes how a model is made (`recipe`), or what it releases (`output`, or `release` with its owner's help).
+    """A defence, which edits the recipe of a model (`recipe`) or transforms its output (`output` or `release`).
 
-    An adaptive attacker trains shadow models through the same `recipe`, sees their answers through the same
-    output map, and undoes it with `inverse` where the map can be undone.
+    An adaptive attacker trains shadow models with the same `recipe` and the same output transform, and undoes the
+    transform with `inverse` as far as that is possible.
     """
 
-    keeps_argmax: ClassVar[bool] = True  # the output map never changes the predicted class
+    keeps_argmax: ClassVar[bool] = True  # the output transform never changes the predicted class
     changes_output: ClassVar[bool] = False
-    monotone: ClassVar[bool] = False  # one-to-one and undone by `inverse`: an adaptive attack reads the same
+    monotone: ClassVar[bool] = False  # one-to-one and undone by `inverse`: adaptive attacks do not change
     cached_per_model: ClassVar[bool] = (
-        False  # answers are made once a model and kept: it needs its owner, or long
+        False  # outputs are released once per model and stored: the transform needs the defender, or is slow
     )
-    needs_public: ClassVar[bool] = False  # its owner needs public records
-    canary: ClassVar[str] = "mislabelled"  # the kind of canary that shows its worst case
+    needs_public: ClassVar[bool] = False  # the defender needs public records
+    canary: ClassVar[str] = "mislabelled"  # the kind of canary that shows the worst case
 
     @property
     def queries_per_record(self) -> int:
-        """How often an attacker who knows the defence asks each record: more than once if answers are random."""
+        """How often an adaptive attacker queries each record: more than once if outputs are random."""
         return 1
 
     def recipe(self, base: Recipe) -> Recipe:
@@ -38,12 +38,12 @@ class Defence(Plugin):
         return logits
 
     def release(self, defender: Defender) -> Transform:
-        """The output map of one model, whose owner may be asked for what it needs. Default: `output`.
+        """The output transform of one model, which may use its defender. Default: `output`.
 
-        All records of a study go through the map at once, and so does all that is drawn for them.
+        It is applied to all records of a study at once, so that random numbers are drawn once for all of them.
         """
         return self.output
 
     def inverse(self, released: Array) -> Array:
-        """What an attacker who knows the map makes of the released answers. Default: takes them as they are."""
+        """The logits that an adaptive attacker recovers from released outputs [..., N, C]. Default: unchanged."""
         return released

@@ -29,24 +29,24 @@ class DefenceChain:
         return base
 
     def output(self, logits: Array) -> Array:
-        """The released answers: the parts' output maps, first to last."""
+        """The released outputs: the output transforms of the parts, first to last."""
         for part in self.parts:
             logits = part.output(logits)
         return logits
 
     def release(self, defender: Defender) -> Transform:
-        """The output map of one model: the parts' maps, first to last, each with the model behind those before it."""
+        """The output transform of one model: those of the parts, first to last, each behind the earlier ones."""
         released: Transform = lambda logits: logits  # noqa: E731
         for number, part in enumerate(self.parts):
             released = _then(released, part.release(defender.behind(released, number, part.name)))
         return released
 
     def inverse(self, released: Array) -> Array:
-        """What an attacker who knows the maps makes of them: undone last to first."""
+        """The logits that an adaptive attacker recovers: transforms are undone last to first."""
         return _undone(self.parts, released)
 
     def observed(self, defender: Defender) -> Transform:
-        """From answers of one model to what an attacker who knows the maps makes of what is released.
+        """From the logits of one model to those that an adaptive attacker recovers from its released outputs.
 
         Where the output of a part is random, each record is queried `queries_per_record` times. The probabilities that
         this part releases are averaged.
@@ -57,43 +57,43 @@ class DefenceChain:
         before, after = self.parts[: random + 1], self.parts[random + 1 :]
         maps = [self.release(defender.again(repeat)) for repeat in range(self.queries_per_record)]
 
-        def seen(logits: Array) -> Array:
+        def recovered(logits: Array) -> Array:
             total = np.zeros(logits.shape)
             for released in maps:
                 total += np.exp(log_softmax(_undone(after, released(logits))))
             return _undone(before, np.log(total / self.queries_per_record))
 
-        return seen
+        return recovered
 
     @property
     def queries_per_record(self) -> int:
-        """How often an attacker who knows the defence asks each record."""
+        """How often an adaptive attacker queries each record."""
         return max(part.queries_per_record for part in self.parts)
 
     @property
     def cached_per_model(self) -> bool:
-        """Whether released answers are made once for each model and kept."""
+        """Whether released outputs are computed once per model and stored."""
         return any(part.cached_per_model for part in self.parts)
 
     @property
     def needs_public(self) -> bool:
-        """Whether the owner needs public records to answer."""
+        """Whether the output transform needs public records."""
         return any(part.needs_public for part in self.parts)
 
     @property
     def changes_output(self) -> bool:
-        """Whether any part maps the output."""
+        """Whether any part transforms the output."""
         return any(part.changes_output for part in self.parts)
 
     @property
     def canary(self) -> str:
-        """The kind of canary by which the parts are judged: of the first that names another than the usual one."""
+        """The kind of canary that shows the worst case: of the first part that names another than the default."""
         kinds = [part.canary for part in self.parts]
         return next((kind for kind in kinds if kind != Defence.canary), Defence.canary)
 
     @property
     def may_mask(self) -> bool:
-        """Whether an output transform that an attacker cannot undo may hide what the predicted classes tell."""
+        """Whether an output transform that an attacker cannot undo may hide leakage that the predicted classes show."""
         return any(part.changes_output and not part.monotone for part in self.parts)
 
     @property
@@ -107,7 +107,7 @@ class DefenceChain:
 
 
 def _then(first: Transform, second: Transform) -> Transform:
-    return lambda answers: second(first(answers))
+    return lambda logits: second(first(logits))
 
 
 def _undone(parts: Sequence[Defence], released: Array) -> Array:

@@ -1,4 +1,4 @@
-"""What a defender has of one model when it answers: the model, its members, public records, random numbers."""
+"""The defender of one model, who holds the model, its members, public records and random numbers."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ..core.seeds import derive, stream
 from ..signals.types import Array, Labels
 
-Transform = Callable[[Array], Array]  # answers [..., N, C] to answers
+Transform = Callable[[Array], Array]  # logits [..., N, C] to logits
 
 
 class Records(NamedTuple):
@@ -22,22 +22,22 @@ class Records(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Defender:
-    """The owner of one model, who defends it. Nothing is computed or copied before it is used."""
+    """The defender of one model. Nothing is computed or copied before it is used."""
 
     seed: int
-    query: Callable[[NDArray[np.float32]], Array]  # the model itself: records [n, ...] to logits [n, C]
-    members: Callable[[], Records]  # what the model was trained on
-    public: Callable[[], Records]  # what attacker and defender both own; empty where there is none
-    repeat: int = 0  # which of an attacker's repeated questions about the same records this is
+    query: Callable[[NDArray[np.float32]], Array]  # the undefended model: records [n, ...] to logits [n, C]
+    members: Callable[[], Records]  # the training records of the model
+    public: Callable[[], Records]  # records that attacker and defender both have; may be empty
+    repeat: int = 0  # the number of an attacker's repeated query with the same records
 
     def stream(self, *names: object) -> np.random.Generator:
-        """The owner's random numbers for a purpose: the same whenever they are asked for."""
+        """Random numbers for a purpose: the same in every call."""
         return stream(self.seed, *names)
 
     def again(self, repeat: int) -> "Defender":
-        """The same owner, asked about the same records once more."""
+        """The same defender in a repeated query."""
         return replace(self, repeat=repeat)
 
     def behind(self, released: Transform, *names: object) -> "Defender":
-        """The owner to a defence that comes after others: the model answers through `released`."""
+        """The defender for a later part of a chain: the outputs of the model go through `released`."""
         return replace(self, seed=derive(self.seed, *names), query=lambda x: released(self.query(x)))

@@ -11,11 +11,11 @@ class Dmp(Defence):
     r"""Distil the trained model into a fresh one, on synthetic records that the first one labels.
 
     Formula: min KL(teacher(x~) || student(x~)) over synthetic x~, of which the share `keep_fraction` with the
-             lowest entropy of the teacher's answer is used; the student trains as the last training stage does
+             lowest entropy of the teacher's output is used; the student trains as the last training stage does
     Source:  Shejwalkar, Houmansadr 2021, arXiv 1906.06589 (Distillation for Membership Privacy)
     Differs: the transfer set is synthetic (theirs for CIFAR comes from a DCGAN); by default all of it is kept
     Limits:  Jagielski et al. 2023, arXiv 2303.03446: LiRA works through the student, even on records that it
-             never saw; the teacher's answers carry membership
+             never saw; the teacher's outputs carry membership
     """
 
     name: ClassVar[str] = "dmp"

@@ -9,12 +9,12 @@ from .base import Defence
 
 @dataclass(frozen=True)
 class Ensemble(Defence):
-    r"""Release the mean answer of several networks, each trained on all members from its own start.
+    r"""Release the mean output of several networks, each trained on all members from its own start.
 
-    Formula: f(x) = 1/size sum_k softmax(f_k(x)); the f_k differ in what they draw: initial weights, order
+    Formula: f(x) = 1/size sum_k softmax(f_k(x)); the f_k differ in their random numbers: initial weights, order
     Source:  Rezaei, Shafiq, Liu 2023, arXiv 2105.05381; Lakshminarayanan et al. 2017, arXiv 1612.01474
     Limits:  more accurate, and leaks more: the networks agree on members and disagree on others, so that the mean
-             tells them apart better than one network does (Rezaei et al.); costs `size` times the training
+             separates them better than one network does (Rezaei et al.); costs `size` times the training
     """
 
     name: ClassVar[str] = "ensemble"

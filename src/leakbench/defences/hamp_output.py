@@ -14,14 +14,14 @@ BATCH = 1024  # random inputs in memory at once
 
 @dataclass(frozen=True)
 class HampOutput(Defence):
-    r"""Release the values of the answer to a random input, in the order of the record's own classes.
+    r"""Release the output values of a random input, in the order of the record's own classes.
 
     Formula: output(z)_(i) = g(r)_(i) with (i) the i-th largest and r drawn uniformly: each feature of a table within
              the members' range, images within the range of all pixels, whole numbers where the members are whole
     Source:  Chen, Pattabiraman 2024, section IV-C, arXiv 2307.01610: HAMP's defence at test time
-    Differs: each record's r is drawn once, so that the same question has the same answer
-    Limits:  Aerni et al. 2024, arXiv 2404.17399: it hides from LiRA, not from labels: label-only attacks are
-             untouched, and the order of the classes is released
+    Differs: each record's r is drawn once, so that repeated queries have the same output
+    Limits:  Aerni et al. 2024, arXiv 2404.17399: it hides confidences from LiRA; label-only attacks do
+             not change, and the order of the classes is released
     """
 
     name: ClassVar[str] = "hamp_output"

@@ -9,7 +9,7 @@ from .base import Defence
 
 @dataclass(frozen=True)
 class HampTraining(Defence):
-    r"""The training half of HAMP: high-entropy soft labels, and a reward for answers of high entropy.
+    r"""The training half of HAMP: high-entropy soft labels, and a reward for outputs of high entropy.
 
     Formula: minimise KL(q || f) - alpha C H(f),  q = top on the label and the rest spread evenly, H(q) = gamma log C
     Source:  Chen, Pattabiraman 2024, arXiv 2307.01610: gamma .95, alpha .001 for CIFAR-10; .5 and .005 for CIFAR-100,

@@ -9,14 +9,14 @@ from .base import Defence
 
 @dataclass(frozen=True)
 class KnowledgeDistillation(Defence):
-    r"""Release a student that learned the trained model's softened answers on the same members.
+    r"""Release a student that learned the trained model's softened outputs on the same members.
 
     Formula: min T^2 CE(softmax(teacher(x) / T), softmax(student(x) / T)) over the members x, T = temperature;
              `generations` times in a row, each student teaching the next
     Source:  Hinton, Vinyals, Dean 2015, arXiv 1503.02531; as a defence: Shejwalkar, Houmansadr 2021,
              arXiv 1906.06589; repeated: Mazzone et al. 2022 (RepKD)
     Differs: the transfer set are the members themselves, where those defences take other records; the true labels
-             are not mixed in, and RepKD's masks on the teacher's answers are left out
+             are not mixed in, and RepKD's masks on the teacher's outputs are left out
     Limits:  Jagielski et al. 2023, arXiv 2303.03446: LiRA works through the student, best where student and
              teacher have the same records, as here
     """

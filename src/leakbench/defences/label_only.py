@@ -14,8 +14,8 @@ class LabelOnly(Defence):
 
     Formula: output(z) = log e_c with c = argmax z; a probability of 0 is 1e-30, and read as one half
     Source:  Shokri et al. 2017, section VIII (k = 1, without its value), arXiv 1610.05820
-    Limits:  Choquette-Choo et al. 2021, arXiv 2007.14321: the labels of augmented records give the membership
-             away; no attack reads less than the gap attack
+    Limits:  Choquette-Choo et al. 2021, arXiv 2007.14321: the labels of augmented records leak membership; no
+             attack has a lower AUC than the gap attack
     """
 
     name: ClassVar[str] = "label_only"

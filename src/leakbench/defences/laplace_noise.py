@@ -12,11 +12,11 @@ class LaplaceNoise(Noise):
     r"""Add Laplace noise to every released probability.
 
     Formula: output(z) = log of max(0, softmax(z) + n), normalised, n_c ~ Laplace(0, scale) independent;
-             not `memoised`: the attacker averages the probabilities of `queries` answers
+             not `memoised`: the attacker averages the probabilities of `queries` queries
     Source:  Dwork, Roth 2014, section 3 (the mechanism); Jia et al. 2019, arXiv 1909.10594, on noise that is drawn
              once for each record
     Limits:  no proof of privacy: `scale` is not calibrated to what one member changes. Fresh noise averages out;
-             shadow models with the same noise tell how likely each released answer is
+             shadow models with the same noise show how likely each released output is
     """
 
     name: ClassVar[str] = "laplace_noise"

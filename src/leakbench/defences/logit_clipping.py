@@ -11,12 +11,12 @@ from .base import Defence
 
 @dataclass(frozen=True)
 class LogitClipping(Defence):
-    r"""Shorten logits that are longer than `tau`: a limit to how confident an answer can be.
+    r"""Shorten logits that are longer than `tau`, which limits the confidence of outputs.
 
     Formula: output(z) = z min(1, tau / ||z||_p) of z without its mean
     Source:  Wei et al. 2023, arXiv 2212.04055, who train with it and tune tau for each data set
-    Differs: a map of the output, after training; the mean is taken off, since a constant changes no answer
-    Limits:  label-only attacks are untouched; answers shorter than tau are released as they are
+    Differs: an output transform, after training; the mean is subtracted, because a constant changes no output
+    Limits:  label-only attacks do not change; logits shorter than tau are released as they are
     """
 
     name: ClassVar[str] = "logit_clipping"

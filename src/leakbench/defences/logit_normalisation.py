@@ -11,11 +11,11 @@ from .base import Defence
 
 @dataclass(frozen=True)
 class LogitNormalisation(Defence):
-    r"""Give the logits of every answer the same length, so that only their direction is released.
+    r"""Scale the logits of every record to the same length, so that only their direction is released.
 
     Formula: output(z) = scale (z - mean z) / ||z - mean z||_2; equal logits stay equal
     Source:  Wei et al. 2022, arXiv 2205.09310, who train with it at temperature .04: a scale of 25
-    Differs: a map of the output, after training; the mean is taken off, since a constant changes no answer
+    Differs: an output transform, after training; the mean is subtracted, because a constant changes no output
     Limits:  label-only attacks are untouched; the direction differs between members and non-members too
     """
 

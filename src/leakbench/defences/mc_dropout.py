@@ -8,14 +8,14 @@ from .base import Defence
 
 @dataclass(frozen=True)
 class McDropout(Defence):
-    r"""Train with dropout, and release the mean answer of several passes with dropout still on.
+    r"""Train with dropout, and release the mean output of several passes with dropout still on.
 
     Formula: f(x) = 1/passes sum_p softmax(f(x; m_p)), m_p a mask that drops each unit with probability `rate`
     Source:  Gal, Ghahramani 2016, arXiv 1506.02142
-    Differs: each pass has one mask for all records, drawn once for each model, so that asking again, or along with
-             other records, brings the same answer: an attacker gains nothing by averaging
-    Limits:  a mean over masks smooths the answers of members and of others alike; what the weights have memorised
-             stays in them. An answer costs `passes` times as much
+    Differs: each pass has one mask for all records, drawn once for each model, so that repeated queries, and queries
+             with other records, have the same output: an attacker gains nothing by averaging
+    Limits:  a mean over masks smooths the outputs of members and of others alike; the weights keep what they have
+             memorised. A query costs `passes` times as much
     """
 
     name: ClassVar[str] = "mc_dropout"

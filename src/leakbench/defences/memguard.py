@@ -23,8 +23,8 @@ class MemGuard(Defence):
     Source:  Jia et al. 2019, arXiv 1909.10594, and their code
     Differs: both sides weigh the same in h, whatever their numbers, and Adam trains it (with the authors' SGD of
              that rate it learns next to nothing); the public records are its non-members
-    Limits:  Song and Mittal 2021, arXiv 2003.10595: attacks on single classes that know of it still work; label-only
-             attacks are untouched. Answers that are too certain for `steps` steps are released as they are
+    Limits:  Song and Mittal 2021, arXiv 2003.10595: adaptive attacks on single classes still work; label-only
+             attacks do not change. Outputs that are too certain for `steps` steps are released as they are
     """
 
     name: ClassVar[str] = "memguard"
@@ -33,7 +33,7 @@ class MemGuard(Defence):
     cached_per_model: ClassVar[bool] = True
     needs_public: ClassVar[bool] = True
 
-    epsilon: float = 1.0  # expected L1 distance of an answer, at most
+    epsilon: float = 1.0  # the largest expected L1 distance of an output
     epochs: int = 400  # of the defender's classifier
     lr: float = 1e-3
     steps: int = 300  # for each c3

@@ -14,12 +14,12 @@ from .base import Defence
 
 Kind = Literal["dmd", "koopman", "emd", "random_fourier", "polynomial", "taylor"]
 
-ROWS = 2048  # answers approximated at once: intermediate arrays are some 100 times as large
+ROWS = 2048  # outputs approximated at once: intermediate arrays are about 100 times as large
 
 
 @dataclass(frozen=True)
 class OutputApproximation(Defence):
-    r"""Release an approximation of the answer by a few modes, so that details which tell members apart are lost.
+    r"""Release an approximation of the output by a few modes, which loses details that distinguish members.
 
     Formula: f = softmax(z) is taken as a series over the classes and upsampled by a cubic spline to three samples a
              class; the approximation is read at the classes, negative values become 0, and the rest is normalised.
@@ -33,7 +33,7 @@ class OutputApproximation(Defence):
     Source:  the study entropic_MIA_defense, variants M-1 to M-5 and M-18
     Differs: each sample is predicted from the one before (the study leaves open how one output is a trajectory);
              taylor expands the network's own softmax, where the study's network had applied one already
-    Limits:  a fixed map: shadow models go through it too. taylor is one-to-one and is undone; its probabilities
+    Limits:  a fixed transform, which shadow models share. taylor is one-to-one and is undone; its probabilities
              are equal to some 1e-4. The others change predictions
     """
 

@@ -9,12 +9,12 @@ from .base import Defence
 
 @dataclass(frozen=True)
 class Ppb(Defence):
-    r"""Pair-based posterior balancing: make the sorted answers to any two records look alike.
+    r"""Pair-based posterior balancing: make the sorted outputs of any two records alike.
 
     Formula: CE + weight KL(softmax(sort z_b) || softmax(sort z_a)) over the halves a, b of each batch
     Source:  Yuan, Zhang 2022, section 6, arXiv 2202.03335: after pruning, weight 4 (chain = pruning, ppb with
              stages = "last")
-    Limits:  equalises the shape of the answers, not whether they are right: the gap attack sees through it
+    Limits:  equalises the shape of the outputs, not whether they are right: the gap attack does not change
     """
 
     name: ClassVar[str] = "ppb"

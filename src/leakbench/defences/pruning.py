@@ -9,7 +9,7 @@ from .base import Defence
 
 @dataclass(frozen=True)
 class Pruning(Defence):
-    r"""Prune the trained model, then fine-tune it on its members: what SynthShield must be better than.
+    r"""Prune the trained model, then fine-tune it on its members: the baseline of SynthShield.
 
     Formula: `rounds` times (prune, fine-tune); after round r of R the share 1 - (1 - sparsity)^(r/R) is gone.
              Fine-tuning goes on as the last training stage did, for `epochs` in all, half of its own by default
@@ -46,7 +46,7 @@ class Pruning(Defence):
         return replace(base, stages=tuple(stages))
 
     def _prune(self, r: int) -> Prune:
-        """The pruning of round r: zeros add up, removed channels are gone from what the next round sees."""
+        """The pruning of round r. Zeros add up; removed channels are missing in the next round."""
         kept = (1.0 - self.sparsity) ** ((r if self.pruner == "l1_unstructured" else 1) / self.rounds)
         sparsity = self.sparsity if self.rounds == 1 else 1.0 - kept
         return Prune(pruner=self.pruner, sparsity=sparsity, scope=self.scope, layers=self.layers)

@@ -9,7 +9,7 @@ from .base import Defence
 
 @dataclass(frozen=True)
 class RelaxLoss(Defence):
-    r"""Hold the training loss at a level that non-members reach too, and flatten the answers at that level.
+    r"""Hold the training loss at a level that non-members reach too, and flatten the outputs at that level.
 
     Formula: with L the mean cross-entropy of the batch, in epochs 0, 2, 4, ...: |L - alpha|; in the others L where
              L > alpha, else ("wrong") mean(1[f wrong] CE(t, f) - CE(y, f)), or ("all") mean CE(t, f), with

@@ -16,8 +16,8 @@ class Rounding(Defence):
     Formula: output(z) = log round(softmax(z), decimals), the predicted class kept at least `10^-decimals` above
              the others where rounding would tie it
     Source:  Shokri et al. 2017, section VIII, arXiv 1610.05820
-    Limits:  label-only attacks are untouched; shadow models rounded alike still differ in and out, and attackers
-             read a probability of 0 as half a step
+    Limits:  label-only attacks do not change; shadow models with the same rounding still differ between IN and OUT,
+             and attackers take a probability of 0 as half a step
     """
 
     name: ClassVar[str] = "rounding"

@@ -9,7 +9,7 @@ from .base import Defence
 
 @dataclass(frozen=True)
 class Selena(Defence):
-    r"""Distil from an ensemble in which, about each member, only networks answer that were not trained on it.
+    r"""Distil from an ensemble whose output for each member comes only from networks that were not trained on it.
 
     Formula: Split-AI: K = size networks; each member is left out by L = leaves_out of them, O(x).
              t(x) = 1/L sum_{k in O(x)} softmax(f_k(x));  min_student sum_x CE(t(x), student(x)) over the members x

@@ -42,7 +42,7 @@ class SurrogateHead(Defence):
              end decides. `l2` is on standardised features and on b. The authors' network ends in a softmax before
              the head's place; here z are logits
     Limits:  "logits" has the solution h(z) = z: without fine-tuning it is the undefended model. A linear head that
-             can be inverted hides nothing from who knows it; what is released is a function of z in every case.
+             can be inverted hides nothing from an adaptive attacker; the output is a function of z in every case.
              20 epochs are the authors', of 47 steps each: on few records the fresh head of "in_place" is still
              half-trained after them, so raise `epochs` or `lr` there
     """

@@ -8,12 +8,12 @@ from .base import Defence
 
 @dataclass(frozen=True)
 class Temperature(Defence):
-    r"""Release softmax(z / T): flatter answers with the same predictions.
+    r"""Release softmax(z / T): flatter outputs with the same predictions.
 
     Formula: output(z) = z / T,  inverse(released) = T * released
     Source:  Shokri et al. 2017, section VIII, arXiv 1610.05820
-    Limits:  an attacker who knows T undoes it: the map is one-to-one, so that every adaptive attack reads the
-             same as on the undefended model
+    Limits:  an adaptive attacker undoes it: the transform is one-to-one, so that every adaptive attack has the same
+             result as on the undefended model
     """
 
     name: ClassVar[str] = "temperature"

@@ -16,8 +16,8 @@ class TopK(Defence):
     Formula: output(z)_c = log f_c for the k largest f_c, else log((1 - sum of those k) / (C - k)); of equal ones
              the first classes count as larger
     Source:  Shokri et al. 2017, section VIII, arXiv 1610.05820
-    Differs: they release k numbers; the even rest is all that these tell of the others
-    Limits:  label-only attacks are untouched, and so is every attack on the true class where it is among the k
+    Differs: they release k numbers; the others follow from these as an even rest
+    Limits:  label-only attacks do not change, nor does an attack on the true class if it is among the k
     """
 
     name: ClassVar[str] = "top_k"

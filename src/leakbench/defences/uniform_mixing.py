@@ -11,14 +11,14 @@ from .base import Defence
 
 @dataclass(frozen=True)
 class UniformMixing(Defence):
-    r"""Mix the answer with the uniform distribution: less confident, with the same predictions.
+    r"""Mix the output with the uniform distribution: less confident, with the same predictions.
 
     Formula: output(z) = log((1 - weight) softmax(z) + weight / C),
              inverse(released) = log((softmax(released) - weight / C) / (1 - weight))
-    Source:  the answer that label smoothing aims at (Szegedy et al. 2016, section 7, arXiv 1512.00567), made after
-             training
-    Limits:  one-to-one: an attacker who knows the weight undoes it. What is lost is a probability below some
-             1e-16, which the sum rounds away
+    Source:  the output that label smoothing aims at (Szegedy et al. 2016, section 7, arXiv 1512.00567), computed
+             after training
+    Limits:  one-to-one: an adaptive attacker undoes it. Only probabilities below about 1e-16 are lost, by the
+             rounding of the sum
     """
 
     name: ClassVar[str] = "uniform_mixing"

@@ -1,4 +1,4 @@
-"""What the parameters of a generator must be."""
+"""Checks of the parameters of generators."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""What the generators that are torch networks share. It needs torch, so they import it in `fit`."""
+"""The common part of generators that are torch networks. They import it in `fit`, because it needs torch."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,9 +17,9 @@ CHUNK = 1024  # records made at a time, which bounds the memory
 
 @contextmanager
 def seeded(rng: np.random.Generator) -> Iterator[None]:
-    """Inside, torch's global stream starts from a number that `rng` draws; afterwards it is as it was.
+    """Seed torch's global stream from `rng` while the block runs; then restore it.
 
-    Draw on the CPU, so that a seed means the same numbers on every device.
+    Draw on the CPU, so that a seed gives the same numbers on every device.
     """
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(int(rng.integers(2**63)))
@@ -40,7 +40,7 @@ def fit_vae(
     vae: Vae,
     rng: np.random.Generator,
 ) -> Sampler:
-    """Fit a VAE, given the class, to x [n, D] and y [n]; what it returns samples the decoder's output [m, outputs].
+    """Fit a VAE, given the class, to x [n, D] and y [n]. Returns a sampler of the decoder's output [m, outputs].
 
     q(z | x, y) and p(z | y) are normal with a diagonal covariance; p's are free parameters of each class.
     `reconstruction` of the decoder's output [B, outputs] and of records [B, D] is -log p(x | z, y) [B]. Raises

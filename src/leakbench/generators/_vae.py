@@ -1,4 +1,4 @@
-"""What the variational autoencoders share, without torch."""
+"""The common part of the variational autoencoders, without torch."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from .base import Generator
 
 @dataclass(frozen=True)
 class Vae(Generator):
-    """The size of the networks, and how they are fitted."""
+    """The sizes of the networks and the settings of their fit."""
 
     latent: int = 16  # numbers z
     hidden: int = 256  # units in each of two hidden layers

@@ -1,4 +1,4 @@
-"""What a generator is: fitted on real records, it makes new ones of given classes."""
+"""The interface of generators: fitted on real records, they make new ones of given classes."""
 
 import time
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ class Generator(Plugin):
 
     images: ClassVar[bool] = True  # whether it can make images [n, channels, height, width] in 0..1
     tables: ClassVar[bool] = True  # whether it can make tables [n, D]
-    fitted: ClassVar[bool] = True  # whether it learns from the records that it is given
+    fitted: ClassVar[bool] = True  # whether it is fitted on the given records
     package: ClassVar[str | None] = None  # an optional one that it needs
 
     def check(self, shape: tuple[int, ...], classes: Sequence[str]) -> None:
@@ -45,7 +45,7 @@ class Generator(Plugin):
             require(self.package)
 
     def class_counts(self, y: Labels, classes: Sequence[str]) -> Labels:
-        """In which proportions [C] to make the classes: those of the records that it is fitted on."""
+        """The proportions [C] of the classes: those of the records that the generator is fitted on."""
         return np.bincount(y, minlength=len(classes))
 
     def fit(self, x: Records, y: Labels, classes: Sequence[str], rng: np.random.Generator) -> Sampler:
@@ -58,7 +58,7 @@ class Generator(Plugin):
 
 @dataclass(frozen=True, eq=False)
 class Synthetic:
-    """Synthetic records, and what making them took."""
+    """Synthetic records, and the seconds that they took."""
 
     x: Records  # [n, ...]
     y: Labels  # [n]

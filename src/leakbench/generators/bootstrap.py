@@ -9,7 +9,7 @@ from .base import Generator, Labels, Records, Sampler
 
 @dataclass(frozen=True)
 class Bootstrap(Generator):
-    r"""Hand out the real records themselves: a positive control, whose leak every audit must find.
+    r"""Return the real records themselves: a positive control, whose leakage every audit must find.
 
     Formula: a record of class c is drawn with replacement from those x_i with y_i = c
     Shapes:  records [n, ...] -> [m, ...]

@@ -17,7 +17,7 @@ Ints = NDArray[np.intp]
 
 @dataclass(frozen=True)
 class ChowLiu(Generator):
-    r"""Let every bit of a class depend on one other bit: the tree of bits that tell most about each other.
+    r"""Let every bit of a class depend on one other bit: the tree with the most mutual information.
 
     Formula: the spanning tree of the largest sum of I(x_i; x_j);  p(x) = prod_j p(x_j | x_parent(j)),
              p(x_j | x_i) = (1 - w) n_ij / n_i + w n_j / n,  w = `pseudo_count` / (n + `pseudo_count`): so many

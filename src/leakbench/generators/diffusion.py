@@ -19,7 +19,7 @@ CHUNK = 256  # images made at a time, which bounds the memory
 
 @dataclass(frozen=True)
 class Diffusion(Generator):
-    r"""Learn to tell noise from image at every level of noise, then take pure noise to an image of a class.
+    r"""Learn to separate noise from images at every noise level, then turn pure noise into an image of a class.
 
     Formula: with x_t = sqrt(a_t) x + sqrt(1 - a_t) e,  e ~ N(0, I),  a_t = prod_{s <= t} (1 - b_s), t = 1 .. 1000:
              minimise |e - e_theta(x_t, t, y)|^2, y left out with probability `dropout_label`;

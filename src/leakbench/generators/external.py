@@ -22,9 +22,9 @@ class External(Generator):
     Formula: for each class c: model_c = Class(**options), fitted on x[y == c];  a new x ~ model_c
     Shapes:  table of one class [n, D], a float64 array -> [m, D]
     Source:  the installed package; the interface is scikit-learn's and CTGAN's
-    Differs: a `fit` that takes `discrete_columns` is told which columns hold only 0 and 1. Of a tuple that
-             `sample` returns, the first part is taken. Whoever needs a DataFrame wraps the class in one that
-             makes it.
+    Differs: a `fit` that takes `discrete_columns` gets the columns that hold only 0 and 1. Of a tuple that
+             `sample` returns, the first part is taken. A class that needs a DataFrame must be wrapped in one
+             that makes it.
     Limits:  the same seed gives the same records only where the object has `set_random_state` (CTGAN) or
              `random_state` (scikit-learn); licences differ: CTGAN's is the Business Source License
     """
@@ -64,7 +64,7 @@ class External(Generator):
         return per_class(fit_class, x, y, len(classes))
 
     def _call(self, function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
-        """What foreign code returns; whatever it raises becomes one line."""
+        """The result of foreign code. Its exceptions become one InputError."""
         try:
             return function(*arguments, **options)
         except Exception as error:

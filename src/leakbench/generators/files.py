@@ -26,8 +26,8 @@ class Files(Generator):
     Source:  SynthShield, whose synthetic images lie in one folder a class
     Differs: the same records for every model, the classes in the files' own proportions: nothing is fitted on a
              model's members
-    Limits:  files that were made from the target's members can leak what they show, and shadow models do not
-             see how: to measure that, generate for each model (with another generator)
+    Limits:  files that were made from the target's members can leak them, and shadow models do not show how much:
+             to measure that, generate for each model (with another generator)
     """
 
     name: ClassVar[str] = "files"
@@ -46,14 +46,14 @@ class Files(Generator):
 
     @cached_property
     def records(self) -> Dataset:
-        """What the files hold, read once: the records that are used are those that the key describes."""
+        """The content of the files, read once, so that the used records are those that the key describes."""
         path = Path(self.path).expanduser()
         raw = read_path(path, FORMATS.names() if self.format is None else [self.format], self.label)
         y, classes = encode(raw.labels, raw.classes)
         return Dataset(path.name, raw.take(np.arange(len(y))), y, classes, {}, str(path))
 
     def describe(self) -> dict[str, Any]:
-        """Also what the files hold, so that other files are another generator."""
+        """As of every generator, with a digest of the files, so that other files are another generator."""
         return {**super().describe(), "content": self.records.fingerprint}
 
     def check(self, shape: tuple[int, ...], classes: Sequence[str]) -> None:
@@ -83,7 +83,7 @@ class Files(Generator):
         return sample
 
     def _places(self, classes: Sequence[str]) -> list[int]:
-        """Which class of the files is each of the data set's. Raises InputError unless they are the same."""
+        """The class of the files for each class of the data set. Raises InputError unless they are the same."""
         found = self.records.classes
         numbers = tuple(map(str, range(len(classes))))
         if set(found) not in (set(classes), set(numbers)):

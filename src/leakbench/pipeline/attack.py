@@ -1,4 +1,4 @@
-"""Attack every defence of a study: each case once, by whichever process comes to it first."""
+"""Attacks on every defence of a study: each case once, by the first process that claims it."""
 
 import itertools
 import time
@@ -26,10 +26,10 @@ from .study import Study
 
 @dataclass(frozen=True, eq=False)
 class Attacks:
-    """The attacks of a study on its trials, the undefended one first.
+    """The attacks of a study on its defended models, the undefended ones first.
 
-    An item is a defence with what its attackers take it for; what is found about it is an entry of the store. The
-    scores and statistics of an item are dropped when it is done: memory does not grow with the number of defences.
+    An item is a defence with the defences that its attackers assume. Its findings are an entry of the store. The scores
+    and statistics of an item are freed when it is done, so memory does not grow with the number of defences.
     """
 
     study: Study
@@ -37,30 +37,32 @@ class Attacks:
     names: Names
     store: Store
     workers: Workers
-    _undefended: Models = field(init=False, repr=False)  # shared by all: its statistics are computed once
+    _undefended: Models = field(
+        init=False, repr=False
+    )  # shared by all items: its statistics are computed once
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_undefended", self.all_defended[0].adversary_view())
 
     @property
     def items(self) -> list[tuple[str, list[str]]]:
-        """See `taken_for`."""
+        """Each defence with the defences that its attackers assume; see `assumed_defences`."""
         labels = [defended.defence.label for defended in self.all_defended]
-        return taken_for(self.study, labels, len(self._undefended.members))
+        return assumed_defences(self.study, labels, len(self._undefended.members))
 
     @property
     def steps(self) -> int:
-        """How often the workers advance: once for each attack on each case."""
+        """The number of steps of progress: one for each attack on each case."""
         return len(self.study.attacks) * sum(len(others) for _, others in self.items)
 
     @property
     def left(self) -> int:
-        """How many cases the store holds no findings about."""
+        """The number of cases without findings in the store."""
         pairs = zip(self.items, self._specs, strict=True)
         return sum(len(others) for (_, others), s in pairs if not self.store.has("findings", s))
 
     def estimate(self) -> str:
-        """One line: how many cases are left to attack, and how long that takes, from a sample of the work."""
+        """One line with the number of cases that are left, and their duration, measured on a sample of the work."""
         label = self.all_defended[0].defence.label
         left, case = self.left, self._case(label, label)
         with threadpool_limits(1):
@@ -71,7 +73,7 @@ class Attacks:
 
     @property
     def _specs(self) -> list[dict[str, Any]]:
-        """What determines the findings about each item."""
+        """The spec of the findings of each item."""
         s = self.study
         return [spec(self._cases(*i), s.attacks, s.metrics, self.names, self._seed) for i in self.items]
 
@@ -106,7 +108,7 @@ class Attacks:
         return adaptive, non_adaptive
 
     def _attacked(self, label: str, others: list[str]) -> list[Findings]:
-        """Attack a defence as one who knows it does, and as one who ignores it, or takes it for another."""
+        """Attack a defence as an adaptive attacker, and as one that assumes no defence or another one."""
         began = time.perf_counter()
         score = CachedScorer(self.store)
         attacked = [
@@ -118,7 +120,7 @@ class Attacks:
         found = [findings(each, self.names, self._seed, self.study.metrics) for each in attacked]
         if label == others[0] == UNDEFENDED:
             require_rows(attacked[0], found[0])
-        event("attacked", defence=label, taken_for=others, seconds=round(time.perf_counter() - began, 2))
+        event("attacked", defence=label, assumed=others, seconds=round(time.perf_counter() - began, 2))
         return found
 
     def _cases(self, label: str, others: list[str]) -> list[Case]:
@@ -143,8 +145,8 @@ class Attacks:
         return self.study.file.seed
 
 
-def taken_for(study: Study, labels: list[str], n_models: int) -> list[tuple[str, list[str]]]:
-    """Each defence with what its attackers take it for: first itself, and none if one ignores it; then others."""
+def assumed_defences(study: Study, labels: list[str], n_models: int) -> list[tuple[str, list[str]]]:
+    """Each defence with the defences that its attackers assume: itself, and none if non-adaptive; then others."""
     if n_models == 1:
         return [(label, [label]) for label in labels]
     crossed = list(itertools.permutations((label for label in study.file.cross if label in labels), 2))

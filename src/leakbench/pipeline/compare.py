@@ -1,4 +1,4 @@
-"""Which defences are worth comparing with each other: at the same accuracy, and with their generator's twin."""
+"""The pairs of defences to compare: at the same accuracy, and with the twin whose generator is public."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -13,10 +13,10 @@ TOLERANCE = 0.01  # of accuracy by which a match may fall short
 
 
 def matched_in_accuracy(all_defended: Sequence[DefendedModels], frontier: Sequence[str]) -> dict[str, str]:
-    """For each defence outside the frontier the first in it that is as accurate within TOLERANCE, or else the nearest.
+    """For each defence outside the frontier, the first in it that is as accurate within TOLERANCE, or else the nearest.
 
-    The frontier goes from what trains least to what trains most, so this is the cheapest way to that accuracy.
-    Leakage has no say in the choice.
+    The frontier is ordered from the least to the most training, so this is the cheapest way to that accuracy. The
+    choice does not depend on leakage.
     """
     accuracy = {defended.defence.label: float(np.mean(defended.test_correct)) for defended in all_defended}
     found = {}
@@ -40,10 +40,10 @@ def public_twins(all_defended: Sequence[DefendedModels]) -> dict[str, str]:
 
 
 def origin_of_leakage(rows: Sequence[Row], twin: Sequence[Row]) -> list[Row]:
-    """How much of a defence's AUC came by way of its generator, and how much stayed in the weights.
+    """The part of a defence's AUC that is due to its generator, and the part that is due to the weights.
 
-    `rows` are its paired differences from the twin, whose generator never saw a member: what the twin leaks
-    (AUC - 1/2, from the `twin`'s own rows), its weights leak.
+    `rows` are its paired differences from the twin, whose generator never saw a member. So the leakage of the twin
+    (AUC - 1/2, from the `twin`'s own rows) is that of its weights.
     """
     whole = {r.attack: r for r in twin if (r.metric, r.slice, r.target) == ("auc", "all", "all")}
     found = []

@@ -1,4 +1,4 @@
-"""Models whose training diverged are named and left out, so that what is compared stays alike."""
+"""Leaves out models whose training diverged, so that all defences are compared on the same models."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
@@ -14,7 +14,7 @@ MOST = 0.25  # of a defence's models that may diverge before the defence is left
 
 @dataclass(frozen=True, eq=False)
 class Converged:
-    """What goes on after training: the models that are left, the recipes by label of their defence, and flags."""
+    """The models that converged, the recipes by label of their defence, and flags about those that diverged."""
 
     trainer: Trainer
     recipes: Mapping[str, Recipe]
@@ -22,11 +22,11 @@ class Converged:
 
 
 def without_diverged(trainer: Trainer, recipes: Mapping[str, Recipe]) -> Converged:
-    """Leave out what diverged: a defence with more than `MOST` of its models; else the model, from every defence.
+    """Leave out each defence of which more than the share `MOST` of the models diverged, and all other diverged models.
 
-    So every defence is still attacked on the same models, and paired differences stay paired. Where that would leave
-    nothing to attack, the defences that lost most are left out first. Raises LeakbenchError, with the seeds, if no
-    undefended model is left to attack.
+    So every defence is attacked on the same models, and paired differences stay paired. If no target would be left, the
+    defences with the most diverged models are left out first. Raises LeakbenchError, with the seeds, if no undefended
+    model is left to attack.
     """
     models = len(trainer.split.members)
     lost = {label: trainer.diverged(recipe) for label, recipe in recipes.items()}
@@ -50,5 +50,5 @@ def without_diverged(trainer: Trainer, recipes: Mapping[str, Recipe]) -> Converg
 
 
 def _gone(lost: Mapping[str, Mapping[int, str]], hopeless: Collection[str]) -> set[int]:
-    """The models that some defence lost which stays in the study."""
+    """The models that diverged under any defence that stays in the study."""
     return {m for label, why in lost.items() if label not in hopeless for m in why}

@@ -1,8 +1,7 @@
-"""What a run would do, before it does it: what the store holds, what is to be made, how long and how much it takes.
+"""Dry runs: the work of a run that is done and that is left, with its time, memory and disk space.
 
-Times and sizes come from samples of the work itself, run here and now: two short epochs of every recipe, answers to
-some records, every attack on two targets with made-up answers (`attack_cost`). They grow with the records, and with the
-number of models or of cases.
+Times and sizes are measured on samples of the work: two short epochs of every recipe, queries with some records, every
+attack on two targets with random outputs (`attack_cost`). They are scaled to all records, models and cases.
 """
 
 import time
@@ -31,7 +30,7 @@ from ..train.query import predict_logits, predicted_classes
 from ..train.recipe import Generate, Recipe, Stage, Train
 from ..train.recipe.waves import waves
 from ..train.run_stages import train_group
-from .attack import taken_for
+from .attack import assumed_defences
 from .autotune_processes import fastest_processes
 from .perturbed_views import unqueried
 from .query import Querier
@@ -42,7 +41,7 @@ from .train import Trainer
 
 EPOCHS, BATCHES = 2, 4  # of a sample of training
 QUERIED = 1024  # records in a sample of queries
-PERTURBED = 128  # records in a sample of perturbed views, of which there are many
+PERTURBED = 128  # records in a sample of perturbed views: the views are many
 ATTACKED, FEW = (
     64_000,
     200,
@@ -51,22 +50,26 @@ ATTACKED, FEW = (
 
 @dataclass(frozen=True)
 class Work:
-    """One kind of work: how many pieces there are, how many are left, and what these take; None: not measured."""
+    """One kind of work: its number of pieces, those left, and their cost; None: not measured."""
 
     what: str
     pieces: int
     left: int
     seconds: float | None = 0.0
-    disk: float = 0.0  # bytes that stay
-    memory: float = 0.0  # bytes at the height
+    disk: float = 0.0  # bytes on disk
+    memory: float = 0.0  # bytes at the peak
 
 
 def forecast(study: Study, store: str | Path, dataset: Dataset | None = None) -> list[Work]:
-    """The work of a study in its order. The store is only read: nothing is put there, set aside or removed.
+    """The work of a study, in its order. The store is read and not changed.
 
-    A `dataset` is the study's own, read before.
+    Args:
+        study: The study.
+        store: The folder or URL of the store.
+        dataset: The data set of the study, if it has been read already.
 
-    Raises InputError for what `run` would refuse before it trains.
+    Raises:
+        InputError: `run` would refuse the study before it trains.
     """
     trainer = open_trainer(study, store, dataset, dry=True)
     querier, recipes = Querier(trainer), checked_recipes(study, trainer.dataset)
@@ -78,7 +81,7 @@ def forecast(study: Study, store: str | Path, dataset: Dataset | None = None) ->
     processes = fastest_processes(trainer, list(labels))
     with threads(max(1, cores() // processes)):
         for recipe in (recipe for wave in waves(list(labels)) for recipe in wave):
-            what = ", ".join(labels.get(recipe, ["what several begin with"]))
+            what = ", ".join(labels.get(recipe, ["shared first stages"]))
             work, samples[recipe] = _training(trainer, recipe, list(samples), processes)
             found.append(replace(work, what=f"training: {what}"))
     queries = [_queries(querier, recipe, study.query, samples[recipe]) for recipe in labels]
@@ -99,23 +102,23 @@ def forecast(study: Study, store: str | Path, dataset: Dataset | None = None) ->
 
 
 def _releases(querier: Querier, defence: DefenceChain, recipe: Recipe, query: Query, queried: bool) -> Work:
-    """The released answers of a defence; how long they take is not measured."""
+    """The released outputs of a defence; their time is not measured."""
     models = len(querier.trainer.split.members)
     left = models
     if queried:
         left = unreleased(querier, defence, recipe, querier.logits(recipe, query, NullProgress()))
-    return Work(f"released answers: {defence.label}", models, left, None if left else 0.0)
+    return Work(f"released outputs: {defence.label}", models, left, None if left else 0.0)
 
 
 def _not_attacked(study: Study, trainer: Trainer, recipes: Mapping[str, Recipe]) -> int:
-    """How many cases are left to attack, of models that are all there."""
-    left = train_all(trainer, recipes, NullProgress())
-    all_defended = query_models(study, Querier(left.trainer), left.recipes, NullProgress())
-    return prepare_attacks(study, all_defended, left.trainer, NullProgress()).left
+    """The number of cases that are left to attack, once all models exist."""
+    converged = train_all(trainer, recipes, NullProgress())
+    all_defended = query_models(study, Querier(converged.trainer), converged.recipes, NullProgress())
+    return prepare_attacks(study, all_defended, converged.trainer, NullProgress()).left
 
 
 def _training(trainer: Trainer, recipe: Recipe, before: list[Recipe], processes: int) -> tuple[Work, Trained]:
-    """The training of a recipe, less the stages that the store holds or that a recipe `before` it ends with."""
+    """The training of a recipe, without the stages that are in the store or end a recipe in `before`."""
     jobs, missing = trainer.jobs(recipe), trainer.missing(recipe)
     shared = [n for n in recipe.kept if recipe.until(n) in before]
     alike = groups(missing or jobs, len(jobs))[0]
@@ -134,7 +137,7 @@ def _training(trainer: Trainer, recipe: Recipe, before: list[Recipe], processes:
 
 
 def _seconds(stage: Stage, log: dict[str, Any], growth: float) -> float:
-    """What a stage takes of one model, from the log of its sample with `growth` times fewer members."""
+    """The seconds of a stage for one model, from the log of its sample with `growth` times fewer members."""
     on_members = stage.on != "public" if isinstance(stage, Train) else isinstance(stage, Generate)
     longer = stage.epochs / min(EPOCHS, stage.epochs) if isinstance(stage, Train) else 1.0
     return float(log["seconds"]) * longer * (growth if on_members else 1.0)
@@ -145,13 +148,13 @@ def _bytes(arrays: dict[str, np.ndarray]) -> int:
 
 
 def _traces(recipe: Recipe, members: int) -> int:
-    """Two bytes for each member and epoch of the last stage that notes them."""
+    """The bytes of the loss traces: two for each member and epoch of the last stage that records them."""
     traced = [stage for stage in recipe.training if stage.traced]
     return 2 * traced[-1].epochs * members if traced else 0
 
 
 def _queries(querier: Querier, recipe: Recipe, query: Query, sample: Trained) -> Work:
-    """The answers of a recipe's models to all records, from those of a sample to some."""
+    """The queries of a recipe's models, measured on a sample of the records."""
     jobs, data, rows = querier.trainer.jobs(recipe), querier.trainer.dataset, querier.rows
     left = sum(not querier.has(job, query) for job in jobs)
     few = rows[:QUERIED]
@@ -180,7 +183,7 @@ def _perturbed(
     samples: Mapping[Recipe, Trained],
     queried: bool,
 ) -> Work:
-    """The classes predicted in perturbed views, from those of a sample of records; defences may share them."""
+    """The predictions in perturbed views, measured on a sample of the records. Defences may share them."""
     alike = {(recipes[d.label], d.label if d.changes_labels else ""): d for d in study.defences}
     data, rows, query = querier.trainer.dataset, querier.trainer.split.records, study.query
     each = []
@@ -198,11 +201,11 @@ def _perturbed(
 
 
 def _attacks(study: Study, trainer: Trainer, processes: int) -> Work:
-    """Every attack on every defence with all its numbers, from cases of answers that are drawn at random."""
+    """Every attack on every defence with its metrics, measured on cases with random outputs."""
     split, seed = trainer.split, study.file.seed
-    pairs = taken_for(study, [d.label for d in study.defences], len(split.members))
+    pairs = assumed_defences(study, [d.label for d in study.defences], len(split.members))
     cases, records = sum(len(others) for _, others in pairs), len(split.records)
-    # to follow memory triples the time of those that are trained, which need no more of it than others
+    # tracing memory triples the time of trained attacks, which need no more memory than others
     untrained = {k: a for k, a in study.attacks.items() if not isinstance(a, TrainedAttack)} or study.attacks
     case = _alike(study, trainer)
     sampled = min(records, max(FEW, ATTACKED // len(split.targets)))
@@ -213,15 +216,15 @@ def _attacks(study: Study, trainer: Trainer, processes: int) -> Work:
 
     with threads(1):
         one = attack_cost(case, study.attacks, study.metrics, seed).seconds
-        height = _height_of(work) * records / sampled
+        peak = _peak_of(work) * records / sampled
     together = min(cores(), len(pairs))
-    each = height * len(study.attacks) / len(untrained)
+    each = peak * len(study.attacks) / len(untrained)
     memory = processes * trainer.dataset.x.nbytes + 2 * together * each  # two cases in each thread
     return Work("attacks", cases, cases, cases * one / together, 0.0, memory)
 
 
 def _alike(study: Study, trainer: Trainer) -> Case:
-    """A case with the members of the study's models, and arrays of the shape of its predictions, without numbers."""
+    """A case with the membership of the study, and zeros in the shape of its outputs."""
     split, query = trainer.split, study.query
     models, views, classes = len(split.members), len(query.shown), len(trainer.dataset.classes)
     names = (*query.shown, *(each.name for each in query.perturbations for _ in range(each.draws)))
@@ -248,12 +251,12 @@ def _alike(study: Study, trainer: Trainer) -> Case:
 
 
 def _shaped(*shape: int, dtype: type[np.generic] = np.float32) -> PerModel:
-    """An array of which nobody asks for the numbers."""
+    """An array of zeros of which only the shape matters."""
     return PerModel(shape, lambda m: np.zeros(shape[1:], dtype), np.dtype(dtype))
 
 
-def _height_of(work: Callable[[], None]) -> int:
-    """The most bytes that are allocated at once."""
+def _peak_of(work: Callable[[], None]) -> int:
+    """The peak of the bytes that are allocated."""
     tracemalloc.start()
     try:
         work()

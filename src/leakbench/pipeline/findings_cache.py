@@ -1,4 +1,4 @@
-"""Findings as entries of the store: what was attacked and measured once is read again, by whichever process."""
+"""Findings as entries of the store: each case is attacked and measured once, by any process."""
 
 import hashlib
 import json
@@ -21,10 +21,10 @@ from ..metrics import Metric
 from ..metrics.statistics.differences import Compared, PairedSample
 from ..metrics.statistics.intervals import Limits
 
-CODE = hashlib.sha256(  # of this library's source, as it was imported
-    b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.rglob("*.py")))
+CODE = hashlib.sha256(  # of the source of this library, all of it, as it was imported
+    b"".join(path.read_bytes() for path in sorted(Path(__file__).parents[1].rglob("*.py")))
 ).hexdigest()
-TOLD = {
+PLAIN = {
     "rows": Row,
     "curves": Curve,
     "flags": Flag,
@@ -40,9 +40,9 @@ def spec(
     names: Names,
     seed: int,
 ) -> dict[str, Any]:
-    """What determines the findings of cases that are measured together.
+    """The spec of the findings of cases that are measured together.
 
-    The code is part of it: after an upgrade, of this library or of those that it computes with, all is measured anew.
+    The code is part of it: after an upgrade of this library or of its dependencies, all findings are computed again.
     """
     return {
         "cases": [
@@ -77,7 +77,7 @@ def packed(every: Sequence[Findings]) -> Made:
     """The files of an entry that holds findings."""
     files: dict[str, Payload] = {}
     for n, found in enumerate(every):
-        plain: dict[str, Any] = {name: [asdict(x) for x in getattr(found, name)] for name in TOLD}
+        plain: dict[str, Any] = {name: [asdict(x) for x in getattr(found, name)] for name in PLAIN}
         plain["notes"] = found.notes
         plain["exposures"] = [_about_exposure(exposure) for exposure in found.exposures]
         best = found.comparable.best.items()
@@ -103,7 +103,7 @@ def packed(every: Sequence[Findings]) -> Made:
 
 
 def unpacked(entry: Entry) -> list[Findings]:
-    """The findings that an entry holds. Raises what it will where they are not what `packed` writes."""
+    """The findings in an entry. Raises some exception if they are not as `packed` writes them."""
     if entry.meta["findings"] != len(entry.spec["cases"]):
         raise ValueError("there must be findings about each case")
     return [_unpacked(entry, n) for n in range(len(entry.spec["cases"]))]
@@ -112,7 +112,7 @@ def unpacked(entry: Entry) -> list[Findings]:
 def _unpacked(entry: Entry, n: int) -> Findings:
     plain = entry.plain(f"{n}.json")
     arrays = entry.tensors(f"{n}.safetensors")
-    told = {name: checked(list[kind], plain[name]) for name, kind in TOLD.items()}  # type: ignore[valid-type]
+    lists = {name: checked(list[kind], plain[name]) for name, kind in PLAIN.items()}  # type: ignore[valid-type]
     about = [*plain["attacks"], *plain["best"]]
     samples = [_paired_sample(each, arrays, i) for i, each in enumerate(about)]
     own, rest = samples[: len(plain["attacks"])], samples[len(plain["attacks"]) :]
@@ -132,7 +132,7 @@ def _unpacked(entry: Entry, n: int) -> Findings:
         if len({*counts, *([] if each.label is None else [len(each.label)])}) != 1:
             raise ValueError("an exposure must have one number of records")
     notes = checked(list[str], plain["notes"])
-    return Findings(**told, notes=notes, exposures=exposures, comparable=comparable)
+    return Findings(**lists, notes=notes, exposures=exposures, comparable=comparable)
 
 
 def checked(kind: Any, plain: object) -> Any:

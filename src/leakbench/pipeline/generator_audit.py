@@ -1,4 +1,4 @@
-"""A look at the synthetic records of a study: what they alone give away, whether they are copies or all alike."""
+"""The audit of generators: how much synthetic records leak, whether they are copies, whether they are all alike."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -22,13 +22,13 @@ from ..train.recipe import Generate
 from .defended_models import DefendedModels
 from .train import Trainer
 
-MODELS = 4  # whose generators are looked at: each takes seconds
+MODELS = 4  # models whose generators are audited: each takes seconds
 SHOWN = 20  # samples in the report
 
 
 @dataclass(frozen=True, eq=False)
 class Generated:
-    """What was found about the synthetic records of all defences."""
+    """The results of the generators of all defences."""
 
     rows: list[Row] = field(default_factory=list)
     flags: list[Flag] = field(default_factory=list)
@@ -36,33 +36,33 @@ class Generated:
     generators: dict[str, Plugin] = field(default_factory=dict)
 
 
-def look_at_generators(
+def audit_generators(
     all_defended: Sequence[DefendedModels], trainer: Trainer, progress: Progress
 ) -> Generated:
-    """Measure the generator of each defence that has one. Defences with the same generator share the look."""
-    looks: dict[Generate, Look] = {}
+    """Audit the generator of each defence that has one. Defences with the same generator share the audit."""
+    audits: dict[Generate, GeneratorAudit] = {}
     found = Generated()
     stages = [(t, n) for t in all_defended for n, s in enumerate(t.recipe.stages) if isinstance(s, Generate)]
     progress.stage("generators", len(stages))
     for defended, number in stages:
         stage = defended.recipe.stages[number]
         assert isinstance(stage, Generate)
-        if stage not in looks:
-            looks[stage] = Look.at(defended, number, trainer)
-        look, label = looks[stage], defended.defence.label
-        found.rows.extend(replace(row, defence=label) for row in look.rows)
-        found.flags.extend(replace(flag, defence=label) for flag in look.flags)
-        found.samples.extend(replace(sample, defence=label) for sample in look.samples)
+        if stage not in audits:
+            audits[stage] = GeneratorAudit.of(defended, number, trainer)
+        audit, label = audits[stage], defended.defence.label
+        found.rows.extend(replace(row, defence=label) for row in audit.rows)
+        found.flags.extend(replace(flag, defence=label) for flag in audit.flags)
+        found.samples.extend(replace(sample, defence=label) for sample in audit.samples)
         found.generators[stage.generator.name] = stage.generator
         progress.advance()
     return found
 
 
 @dataclass(frozen=True, eq=False)
-class Look:
+class GeneratorAudit:
     """The synthetic records of up to MODELS targets, beside the candidate records.
 
-    What is found is under the label of the defence in `defended`, and the same for others with the same generator.
+    Results carry the label of the defence in `defended`. They are the same for others with the same generator.
     """
 
     defended: DefendedModels
@@ -71,8 +71,8 @@ class Look:
     made: list[Synthetic]  # [targets]
 
     @classmethod
-    def at(cls, defended: DefendedModels, number: int, trainer: Trainer) -> "Look":
-        """Read the records that stage `number` of a trial's recipe made."""
+    def of(cls, defended: DefendedModels, number: int, trainer: Trainer) -> "GeneratorAudit":
+        """The audit of the records that stage `number` of the recipe makes."""
         stage, jobs = defended.recipe.stages[number], trainer.jobs(defended.recipe)
         assert isinstance(stage, Generate)
         targets = defended.split.targets[: MODELS if stage.depends_on_members else 1]
@@ -80,7 +80,7 @@ class Look:
 
     @property
     def generator(self) -> Generator:
-        """What made the records."""
+        """The generator of the records."""
         return self.stage.generator
 
     def fitted_on(self, m: int) -> Indices:
@@ -91,18 +91,18 @@ class Look:
 
     @cached_property
     def rows(self) -> list[Row]:
-        """How well membership is told from the synthetic records alone; nothing where they know no members."""
+        """Attacks that see the synthetic records only; none if the records do not depend on members."""
         return list(self._attacked()) if self.stage.depends_on_members else []
 
     @cached_property
     def flags(self) -> list[Flag]:
-        """Whether the generator copies, or makes one record over and over; one model is enough to warn."""
+        """Flags of a generator that copies records, or makes one record repeatedly; one model is enough to warn."""
         raised = (self._raised(m, made) for m, made in zip(self.targets, self.made, strict=True))
         return next((flags for flags in raised if flags), [])
 
     @cached_property
     def samples(self) -> list[SyntheticSample]:
-        """Some records of the first target, the first of each class and then the next, with their nearest ones."""
+        """Some synthetic records of the first target, classes in turn, with the nearest real records."""
         return list(self._samples())
 
     @property
@@ -141,7 +141,7 @@ class Look:
         outside, own = self.defended.split.population(self.defended.dataset), self.fitted_on(m)
         alike = [names[c] for c in collapsed(made.x, made.y, x[own], y[own])]
         raised = list(collapse_flags(self._label, alike))
-        if self.stage.fitted_on == "members":  # a copy of a public record gives no member away
+        if self.stage.fitted_on == "members":  # a copy of a public record leaks no member
             copies = copied(made.x, x[own], x[outside if outside.size else own])
             raised += copying_flags(self._label, *copies, self.rows)
         return raised
@@ -163,7 +163,7 @@ class Look:
         split, targets = self.defended.split, list(self.targets)
         model, record = np.nonzero(split.audited[targets] & self.defended.average)
         ranks = np.stack([mid_quantile(row, row) for row in scores])
-        half = np.arange(len(split.records)) % 2 == 0  # where advantage's threshold is chosen
+        half = np.arange(len(split.records)) % 2 == 0  # on which the threshold of advantage is chosen
         return Sample(
             ranks[model, record], split.members[targets][model, record], model, record, half[record]
         )

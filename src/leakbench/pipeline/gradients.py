@@ -1,4 +1,4 @@
-"""Gradient norms of the candidate records, for white-box attacks: made once for each model, and kept in the store."""
+"""Gradient norms of the candidate records, for white-box attacks: computed once per model, and stored."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,14 +20,14 @@ FILE = "log_norms.npy"
 
 @dataclass(frozen=True, eq=False)
 class Gradients:
-    """The logarithm of the gradient norm of every candidate record in M models, as `log_gradient_norms` says."""
+    """The logarithm of the gradient norm of every candidate record in M models, as `log_gradient_norms` computes it."""
 
     log_norms: PerModel  # [M, K, N], K = 1 without those in the last layer
     entries: Sequence[Entry]  # [M]
 
 
 def query_gradients(querier: Querier, recipe: Recipe, stored: StoredLogits, progress: Progress) -> Gradients:
-    """The gradient norms of a recipe's models. No output transform has a part in them: the parameters are read."""
+    """The gradient norms of a recipe's models. They depend on the parameters, not on output transforms."""
     data, records = querier.trainer.dataset, querier.trainer.split.records
     specs = [{"model": entry.path.name, "rows": fingerprint(records)} for entry in stored.entries]
 

@@ -1,4 +1,4 @@
-"""How large the models of a defence are, and what pruning took from them; and the epsilon that DP-SGD spent."""
+"""The size of the models of a defence, before and after pruning, and the epsilon of DP-SGD."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -25,7 +25,7 @@ class Footprints:
     _measured: dict[Recipe, list[Sizes]] = field(default_factory=dict, repr=False)
 
     def of(self, defended: DefendedModels) -> list[Sizes]:
-        """The sizes of the models of a trial [M]."""
+        """The sizes of the models of a defence [M]."""
         if defended.recipe not in self._measured:
             self._measured[defended.recipe] = [
                 self._size(defended, m) for m in range(len(defended.stored.entries))
@@ -33,16 +33,16 @@ class Footprints:
         return self._measured[defended.recipe]
 
     def rows(self, defended: DefendedModels, baseline: DefendedModels) -> Iterator[Row]:
-        """Parameters, multiply-adds, bytes and the share of weights that pruning took, and DP's epsilon."""
+        """Parameters, multiply-adds, bytes, the share of pruned weights, and the epsilon of DP-SGD."""
         label, found, before = defended.defence.label, self.of(defended), self.of(baseline)
         yield _over_models("parameters", label, [s.parameters for s in found])
         yield _over_models("nonzero_parameters", label, [s.nonzero for s in found])
         yield _over_models("multiply_adds", label, [s.multiply_adds for s in found])
         yield _over_models("bytes_on_disk", label, [s.bytes for s in found], "B")
-        gone = [1.0 - _left(s) / max(_weights(s), _weights(b)) for s, b in zip(found, before, strict=True)]
-        yield _over_models("sparsity", label, gone)
+        removed = [1.0 - _left(s) / max(_weights(s), _weights(b)) for s, b in zip(found, before, strict=True)]
+        yield _over_models("sparsity", label, removed)
         fewest = int(defended.split.sizes.min())
-        loss = spent(defended.recipe, fewest)  # fewer members, larger shares: the largest epsilon
+        loss = spent(defended.recipe, fewest)  # the fewest members have the largest epsilon
         if loss is not None:
             about: dict[str, Any] = {"delta": loss.delta, "accountant": loss.accountant}
             if np.isfinite(loss.epsilon):
@@ -50,7 +50,7 @@ class Footprints:
             yield Row("epsilon", loss.epsilon, defence=label, detail=about)
 
     def layers(self, defended: DefendedModels, baseline: DefendedModels) -> Iterator[LayerSize]:
-        """Weights and zeros of each layer, means over the models; nothing where no weight went."""
+        """Weights and zeros of each layer, means over the models; none if no weight was removed."""
         found, before = self.of(defended), self.of(baseline)
         if [s.layers for s in found] == [s.layers for s in before] or _left(found[0]) >= _weights(before[0]):
             return

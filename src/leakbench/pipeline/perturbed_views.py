@@ -1,4 +1,4 @@
-"""Classes predicted in perturbed views, as they are released: made once for each model, and kept in the store."""
+"""Released predictions in perturbed views: computed once per model, and stored."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -25,7 +25,7 @@ FILE = "predicted.npy"
 
 @dataclass(frozen=True, eq=False)
 class Perturbed:
-    """What M models predict in K perturbed views of the candidate records."""
+    """The classes that M models predict in K perturbed views of the candidate records."""
 
     predicted: PerModel  # [M, K, N]
     views: tuple[str, ...]  # [K] names
@@ -40,7 +40,7 @@ def query_perturbed(
     query: Query,
     progress: Progress,
 ) -> Perturbed | None:
-    """The predicted classes that a defence releases; None where nothing is perturbed.
+    """The predicted classes that a defence releases; None without perturbed views.
 
     An output transform that keeps the largest class is not computed: defences of one recipe share these entries.
     """
@@ -70,7 +70,7 @@ def query_perturbed(
 def unqueried(
     querier: Querier, defence: DefenceChain, recipe: Recipe, stored: StoredLogits, query: Query
 ) -> int:
-    """Of how many models the store lacks the predicted classes."""
+    """The number of models without predicted classes in the store."""
     specs = _specs(querier, defence, recipe, stored, query.perturbations)
     return sum(not querier.trainer.store.has("predictions", spec) for spec in specs)
 
@@ -82,7 +82,7 @@ def _specs(
     stored: StoredLogits,
     perturbations: Sequence[Perturbation],
 ) -> list[dict[str, object]]:
-    """What determines each model's predicted classes: also its defender, where the output transform moves them."""
+    """The spec of the predicted classes of each model, with its defender if the output transform changes them."""
     changes = [part.describe() for part in defence.parts] if defence.changes_labels else []
     return [
         {

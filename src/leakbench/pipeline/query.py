@@ -1,4 +1,4 @@
-"""Query trained models: their logits on the candidate records and the test part, kept in the store."""
+"""Queries trained models: their logits on the candidate records and the test part, stored."""
 
 import hashlib
 from collections.abc import Callable, Sequence
@@ -26,12 +26,12 @@ from .train import WEIGHTS, Trainer
 
 @dataclass(frozen=True, eq=False)
 class StoredLogits:
-    """The logits of the models of one recipe, read when they are needed, and their entries in the store."""
+    """The logits of the models of one recipe, read on demand, and their entries in the store."""
 
     logits: PerModel  # [M, V, N, C]
     noisy: PerModel | None  # [M, K, N, C], first view
     noise_scale: float
-    entries: Sequence[Entry]  # [M] models, with what each cost
+    entries: Sequence[Entry]  # [M] models, with the cost of each
     signals: Sequence[Entry]  # [M] logits
     views: tuple[str, ...]  # [V] names
 
@@ -94,7 +94,7 @@ class Querier:
             return predictor(*about, **self.settings)
 
         return Defender(
-            self.trainer.seed_of("owner", m),
+            self.trainer.seed_of("owner", m),  # this word keeps the seed, and so the outputs, as they are
             predict,
             members=lambda: records(job.members),
             public=lambda: records(data.parts.get("public", np.empty(0, np.int64))),

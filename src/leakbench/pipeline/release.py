@@ -1,4 +1,4 @@
-"""Answers as they are released where that needs the model's owner, or long: made once, and kept in the store."""
+"""Released outputs of defences whose transform needs the defender or is slow: computed once, and stored."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -20,7 +20,7 @@ RELEASED, ADVERSARY_VIEW = "released.npy", "adversary_view.npy"
 
 @dataclass(frozen=True, eq=False)
 class Released:
-    """What M models release, and what an attacker who knows the defence makes of it."""
+    """The outputs that M models release, and those that an adaptive attacker recovers from them."""
 
     released: StoredLogits
     adversary_view: StoredLogits
@@ -29,7 +29,7 @@ class Released:
 def release(
     querier: Querier, defence: DefenceChain, recipe: Recipe, stored: StoredLogits, progress: Progress
 ) -> Released:
-    """The released answers of every model of a recipe, each with its own owner."""
+    """The released outputs of every model of a recipe, each with its own defender."""
     defenders = _defenders(querier, recipe, stored)
     specs = _specs(defence, defenders, stored)
 
@@ -59,7 +59,7 @@ def release(
 
 
 def unreleased(querier: Querier, defence: DefenceChain, recipe: Recipe, stored: StoredLogits) -> int:
-    """How many models' released answers the store lacks."""
+    """The number of models without released outputs in the store."""
     specs = _specs(defence, _defenders(querier, recipe, stored), stored)
     return sum(not querier.trainer.store.has("released", spec) for spec in specs)
 
@@ -71,7 +71,7 @@ def _defenders(querier: Querier, recipe: Recipe, stored: StoredLogits) -> list[D
 def _specs(
     defence: DefenceChain, defenders: Sequence[Defender], stored: StoredLogits
 ) -> list[dict[str, Any]]:
-    """What determines each model's released answers."""
+    """The spec of the released outputs of each model."""
     parts = [part.describe() for part in defence.parts]
     return [
         {"signals": signals.path.name, "defence": parts, "seed": defender.seed}
@@ -80,7 +80,7 @@ def _specs(
 
 
 def _replaced(stored: StoredLogits, load: Callable[[int], Numbers]) -> StoredLogits:
-    """Answers whose model m gives `load(m)` [V + K, N, C]: to the views, then to the noisy copies."""
+    """The stored logits with those of model m replaced by `load(m)` [V + K, N, C]: views, then noisy copies."""
     views, kind = stored.logits.shape[1], np.dtype(np.float64)
     logits = PerModel(stored.logits.shape, lambda m: load(m)[:views], kind)
     noisy = None if stored.noisy is None else PerModel(stored.noisy.shape, lambda m: load(m)[views:], kind)
@@ -88,7 +88,7 @@ def _replaced(stored: StoredLogits, load: Callable[[int], Numbers]) -> StoredLog
 
 
 def _released(defence: DefenceChain, defender: Defender, stored: StoredLogits, m: int) -> dict[str, Payload]:
-    """The answers of model m to all views and noisy copies at once, in float64: not a tie is added."""
+    """The released outputs of model m on all views and noisy copies at once, in float64, which adds no ties."""
     logits = stored.logits[m].astype(np.float64)
     if stored.noisy is not None:
         logits = np.concatenate([logits, stored.noisy[m].astype(np.float64)])

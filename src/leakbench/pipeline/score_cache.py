@@ -1,4 +1,4 @@
-"""Scores of attackers that have to be trained, kept in the store: a study that runs again pays for them once."""
+"""Stored scores of trained attacks: a study that runs again trains none of them again."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from ..signals.types import Models
 
 @dataclass(frozen=True, eq=False)
 class CachedScorer:
-    """`score_targets` with a memory. Attacks that are computed in moments are computed again."""
+    """`score_targets` with a cache for trained attacks. Other attacks are fast, and are computed again."""
 
     store: Store
 
@@ -26,14 +26,14 @@ class CachedScorer:
         reference: Models | None = None,
     ) -> Scores:
         """As `score_targets`."""
-        known = models.identity, models.identity if reference is None else reference.identity
-        if not attack.trained or None in known:
+        identities = models.identity, models.identity if reference is None else reference.identity
+        if not attack.trained or None in identities:
             return score_targets(attack, models, targets, seed, reference)
         spec = {
             "scoring": SCORING_VERSION,
             "attack": attack.describe(),
-            "models": known[0],
-            "shadows": known[1],
+            "models": identities[0],
+            "shadows": identities[1],
             "targets": list(map(int, targets)),
             "seed": seed,
         }

@@ -1,4 +1,4 @@
-"""The steps of a run, in their order: train, query, release, measure the outputs, attack, compare."""
+"""The steps of a run, in order: train, query, release, measure the outputs, attack, compare."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -28,7 +28,7 @@ from .attack import Attacks
 from .compare import matched_in_accuracy, origin_of_leakage, public_twins
 from .defended_models import DefendedModels
 from .diverged import Converged, without_diverged
-from .generator_audit import look_at_generators
+from .generator_audit import audit_generators
 from .gradients import query_gradients
 from .model_size import Footprints
 from .perturbed_views import Perturbed, query_perturbed
@@ -42,9 +42,13 @@ from .utility import accuracy_difference, cost, utility
 def open_trainer(
     study: Study, store: str | Path, dataset: Dataset | None = None, dry: bool = False
 ) -> Trainer:
-    """The data of a study, its split, and the store. A `dataset` is the study's own, read before.
+    """The trainer of a study.
 
-    With `dry` the store is only read.
+    Args:
+        study: The study.
+        store: The folder or URL of the store.
+        dataset: The data set of the study, if it has been read already.
+        dry: The store is read and not changed.
     """
     dataset, seed = dataset or study.load_data(), study.file.seed
     split = replace(study.design.split(dataset, seed), always=dataset.twins)
@@ -53,7 +57,7 @@ def open_trainer(
 
 
 def checked_recipes(study: Study, dataset: Dataset) -> dict[str, Recipe]:
-    """The recipes by label of their defence, when nothing is left that would be refused after hours of training."""
+    """The recipes by label of their defence. Raises every error of the study that can be found before training."""
     recipes = {defence.label: defence.recipe(study.recipe) for defence in study.defences}
     for view in parse_views(study.query.shown):
         view(dataset.x[:1])  # tables have no mirror images
@@ -182,15 +186,15 @@ def measure_outputs(
         return found
 
     predicted = workers.map(released, all_defended)
-    made = look_at_generators(all_defended, trainer, progress)
+    audited = audit_generators(all_defended, trainer, progress)
     rows += [row for each in predicted for row in each.rows]
     return StudyMeasures(
-        [*rows, *made.rows],
-        [*made.flags, *privacy_flags(rows)],
-        made.samples,
+        [*rows, *audited.rows],
+        [*audited.flags, *privacy_flags(rows)],
+        audited.samples,
         [layer for defended in all_defended for layer in sizes.layers(defended, all_defended[0])],
         [each for found in predicted for each in found.distributions],
-        made.generators,
+        audited.generators,
     )
 
 

@@ -87,13 +87,13 @@ class StudyFile:
     metrics: str | tuple[str | dict[str, Any], ...] = "standard"
     query: Query = field(default_factory=Query)
     frontier: tuple[str, ...] = ()  # labels, least trained first: the others are compared at their accuracy
-    non_adaptive: bool = True  # also attack as one who ignores the defence
+    non_adaptive: bool = True  # whether a non-adaptive attacker attacks too
     delta: float = DELTA  # of the lower bounds on epsilon
     guesses: tuple[float, float] | None = (
         None  # shares of the records with the highest and lowest scores; None: chosen
     )
     cross: tuple[str, ...] = ()  # labels of defences whose models serve as shadow models for each other
-    engine: Engine = field(default_factory=Engine)  # what trains and answers
+    engine: Engine = field(default_factory=Engine)  # the device and the precision
     group_size: int | None = None  # models trained at once; None: measured. It changes nothing but speed
 
     def __post_init__(self) -> None:

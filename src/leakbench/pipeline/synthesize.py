@@ -27,23 +27,23 @@ from ..metrics.base import Estimate
 from ..signals.types import Array
 
 COLUMNS = 8  # samples of a class in the picture
-MARK, HEAD = "leakbench", 512  # what our files say in their metadata, and the bytes in which they do
+MARK, HEAD = "leakbench", 512  # the mark in the metadata of our files, and the bytes in which it stands
 OUT = ("synthetic.npz", "samples.png")
 
 
 @dataclass(frozen=True, eq=False)
 class Made:
-    """Synthetic records of a data set, and what they give away of the pool that they were made from."""
+    """Synthetic records of a data set, and how much they leak about the pool that they were made from."""
 
     dataset: Dataset
     synthetic: Synthetic
     copies: Copies
-    auc: dict[str, Estimate]  # by attack, of the pool's records against the test part's
+    auc: dict[str, Estimate]  # by attack: the pool's records against the test part's
     collapsed: list[str]  # classes whose records are all alike
     notes: list[str]  # what was left out, and why
 
     def summary(self) -> dict[str, str]:
-        """What was measured, in words."""
+        """The results, as text by title."""
         share, outside = self.copies
         return {
             "records": f"{len(self.synthetic.y)} of {len(self.dataset.classes)} classes",
@@ -56,8 +56,8 @@ class Made:
     def save(self, folder: str | os.PathLike[str]) -> Path:
         """Write synthetic.npz (x, y, classes) and, of images, samples.png; returns the path of synthetic.npz.
 
-        Both say in their metadata that leakbench wrote them, and of which records; samples of other records do not
-        stay. Raises InputError rather than replace a file that does not.
+        The metadata of both has a mark of leakbench and a digest of the records. A samples.png of other records is
+        removed. Raises InputError if a file without the mark would be replaced.
         """
         folder, records = Path(folder), self._npz()
         mark = f"{MARK} {hashlib.sha256(records).hexdigest()[:32]}"
@@ -128,11 +128,21 @@ def synthesize(
     progress: Progress | None = None,
     allow_imports: bool = False,
 ) -> Made:
-    """Fit a generator on the pool of a data set, make `records` (default: as many as the pool has), and measure.
+    """Fit a generator on the pool of a data set, make synthetic records, and measure how much they leak.
 
-    Members are the pool's records, non-members the test part's; DOMIAS's reference is the dev part, without which
-    it is left out. Raises InputError for data, a generator or parameters that are not right, and for a generator that
-    imports code outside the registered methods, unless `allow_imports`.
+    Members are the records of the pool, non-members those of the test part. The reference of DOMIAS is the dev part;
+    without one DOMIAS is left out.
+
+    Args:
+        data: The name of a data set, a path, or a table as in a study.
+        generator: The name of a generator, or a table with its parameters.
+        records: The number of records to make. Default: as many as the pool has.
+        seed: The seed of the generator.
+        progress: Receives the progress. Default: nothing is shown.
+        allow_imports: Whether a generator may import code outside the registered methods.
+
+    Raises:
+        InputError: The data, the generator or a parameter is not right, or code would be imported without permission.
     """
     if records is not None and records < 1:
         raise InputError(
@@ -166,7 +176,7 @@ def _part(dataset: Dataset, name: str) -> tuple[NDArray[np.float32], NDArray[np.
 
 
 def _auc(scores: Array, members: NDArray[np.bool_]) -> Estimate:
-    """With one target, every record is there once."""
+    """The AUC of the scores [n]: one target, every record once."""
     n = len(scores)
     one, unused = np.zeros(n, np.intp), np.zeros(n, np.bool_)
     return Auc().estimate(Sample(scores, members, one, np.arange(n), unused))

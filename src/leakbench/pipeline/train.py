@@ -1,4 +1,4 @@
-"""Trained models, each made once: found in the store, or trained and put there."""
+"""Trains models, each once: a model is read from the store, or trained and stored."""
 
 import math
 from collections.abc import Sequence
@@ -37,15 +37,15 @@ class Trainer:
     split: Split
     seed: int
     store: Store
-    group_size: int | None = None  # models trained at once; None: a short measurement tells
+    group_size: int | None = None  # models trained at once; None: the fastest measured number
     engine: Engine = field(default_factory=Engine)
-    _found: dict[str, Entry] = field(default_factory=dict, repr=False)  # verified once a run, by key
+    _found: dict[str, Entry] = field(default_factory=dict, repr=False)  # by key: verified once per run
     _group_sizes: dict[Recipe, int] = field(
         default_factory=dict, repr=False
-    )  # measured, by how a model begins
+    )  # by first training stage: the fastest measured size
     _shared: dict[str, Synthetic] = field(
         default_factory=dict, repr=False
-    )  # by key: what does not depend on members
+    )  # by key: records that do not depend on members
     _jobs: dict[Recipe, tuple[Job, ...]] = field(default_factory=dict, init=False, repr=False)
     _keys: dict[Job, str] = field(default_factory=dict, init=False, repr=False)
 
@@ -69,7 +69,7 @@ class Trainer:
         return derive(self.seed, what, self.split.number(m))
 
     def spec(self, job: Job) -> dict[str, Any]:
-        """What determines a model: the content of its key."""
+        """The spec of a model: the content of its key."""
         return job.describe(self.dataset.fingerprint)
 
     def key(self, job: Job) -> str:
@@ -83,14 +83,14 @@ class Trainer:
         return [job for job in self.jobs(recipe) if self._model(job) is None]
 
     def folders(self, jobs: Sequence[Job]) -> list[Path]:
-        """Where the store keeps, or will keep, the models of these jobs."""
+        """The folders of the models of these jobs in the store, whether they exist or not."""
         return [self.store.folder("models", self.spec(job)) for job in jobs]
 
     def train(self, recipes: Sequence[Recipe]) -> None:
-        """Train the models that the store does not hold, one process or several on the same store.
+        """Train the models that the store does not hold. Several processes may share the work on one store.
 
-        Each is kept after every stage that trains, so that no stage is run twice: not after a stop, and not for
-        another recipe that begins with the same stages. What another process has claimed is waited for.
+        A model is stored after every stage that trains, so that no stage runs twice: neither after an interruption nor
+        for another recipe that begins with the same stages. Models that another process has claimed are waited for.
         """
         for wave in waves([recipe for recipe in dict.fromkeys(recipes) if self.missing(recipe)]):
             self._train_wave(wave)
@@ -101,7 +101,7 @@ class Trainer:
         until_done(lambda: next(filter(None, map(self._train_some, kinds)), 0), lambda: not any(kinds))
 
     def _train_some(self, left: list[Job]) -> int:
-        """Train some of the jobs, which are alike, and drop from `left` those that are done; how many it trained."""
+        """Train some of the jobs, which are alike, and drop the finished ones from `left`. Returns their number."""
         with ExitStack() as claims:
             mine = self._claimed(left, claims)
             begun: dict[int, list[Job]] = {}
@@ -114,9 +114,9 @@ class Trainer:
         return len(mine)
 
     def _claimed(self, left: Sequence[Job], claims: ExitStack) -> list[Job]:
-        """A group of the jobs that nobody else makes or has made, until `claims` end.
+        """A group of jobs that no other process makes or has made, claimed until `claims` end.
 
-        All processes take the first that are free: what lies behind the first of a group is free, most likely.
+        Every process takes the first free jobs. The jobs after the first one of a group are most likely free too.
         """
         mine: list[Job] = []
         size = len(left)
@@ -134,7 +134,7 @@ class Trainer:
         return mine
 
     def at_once(self, jobs: Sequence[Job]) -> int:
-        """How many of these jobs, which are alike, are trained at once: what the study says, or a measurement."""
+        """How many of these jobs, which are alike, are trained at once: as the study says, or as measured."""
         if self.group_size is not None:
             return min(self.group_size, models_at_once(self.dataset, jobs[0]))
         kind = jobs[0].recipe.until(jobs[0].recipe.kept[0])
@@ -143,20 +143,20 @@ class Trainer:
         return self._group_sizes[kind]
 
     def models(self, recipe: Recipe) -> list[Entry]:
-        """The models of a recipe, trained where the store has none."""
+        """The models of a recipe, trained if the store does not hold them."""
         self.train([recipe])
         found = [self._model(job) for job in self.jobs(recipe)]
         assert None not in found
         return [entry for entry in found if entry is not None]
 
     def diverged(self, recipe: Recipe) -> dict[int, str]:
-        """Which models of a recipe diverged in their training, with their seed and what is not finite any more."""
+        """The models of a recipe that diverged, with their seed and the quantity that is not finite."""
         found = zip(self.jobs(recipe), self.models(recipe), strict=True)
         lost = {m: (job.seed, diverged(entry.meta["stages"])) for m, (job, entry) in enumerate(found)}
         return {m: f"seed {seed}: {why}" for m, (seed, why) in lost.items() if why}
 
     def synthetic(self, job: Job, number: int) -> Synthetic:
-        """The synthetic records of a stage of a job; made once for all recipes that make the same."""
+        """The synthetic records of a stage of a job, made once for all recipes with the same stage."""
         stage = job.recipe.stages[number]
         assert isinstance(stage, Generate)
         own = {"members": job.describe("")["members"], "seed": job.seed}
@@ -206,11 +206,11 @@ class Trainer:
         return self._found.get(key)
 
     def stages_done(self, job: Job) -> int:
-        """How many of the job's stages the store holds the model of."""
+        """The number of the job's first stages after which the store holds the model."""
         return next((n + 1 for n in reversed(job.recipe.kept) if self._model(job.until(n)) is not None), 0)
 
     def _begun(self, job: Job) -> Trained | None:
-        """What the store holds of a job that is not finished."""
+        """The stored model of the first stages of a job that is not finished."""
         stages = self.stages_done(job)
         if not stages:
             return None
@@ -222,7 +222,7 @@ class Trainer:
 
 
 class StageLog(BaseModel, strict=True, extra="allow"):
-    """What is read of the log of a stage; see `Trained`."""
+    """The fields of the log of a stage that are read; see `Trained`."""
 
     stage: str
     seconds: float
@@ -246,8 +246,9 @@ def check_model(job: Job, entry: Entry) -> None:
 
 
 def share(left: int, most: int, processes: int) -> int:
-    """How many of the models that are `left` a process is to train next: at most `most`, and fewer towards the end, so
-    that the processes of a machine end together.
+    """How many of the models that are `left` a process trains next.
+
+    At most `most`, and fewer towards the end, so that the processes of a machine end at the same time.
 
     >>> [share(left, 16, 2) for left in (64, 48, 8, 4, 1)]
     [16, 12, 4, 2, 1]

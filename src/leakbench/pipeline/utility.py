@@ -1,4 +1,4 @@
-"""What a defence does to utility, and what it costs."""
+"""The utility and the cost of a defence."""
 
 from collections.abc import Iterator
 
@@ -20,11 +20,11 @@ LATENCY_REPEATS = 30
 
 
 def utility(defended: DefendedModels) -> Iterator[Row]:
-    """How good the T targets' answers to the test part are, and how much better those to their members.
+    """The accuracy and calibration of the T targets on the test part, and the generalisation gap.
 
-    Shadow models are left out: in the design `single` they trained on parts of the test part. So are canaries, of
-    which the test part has none. Intervals treat models and records as clusters: the same test records judge every
-    model.
+    Shadow models are left out, because in the design `single` they trained on parts of the test part. Canaries are left
+    out, because the test part has none. Intervals treat models and records as clusters, because every model is tested
+    on the same records.
     """
     label, targets, right = defended.defence.label, list(defended.split.targets), defended.test_correct
     yield rate("accuracy", label, right, np.ones_like(right))
@@ -60,7 +60,7 @@ def _quality(defended: DefendedModels, right: Bools) -> Iterator[Row]:
 
 
 def _label_changes(defended: DefendedModels) -> Row:
-    """The share of the answers to the test part whose class the output map changes."""
+    """The share of predictions on the test part that the output transform changes."""
     if not defended.defence.changes_output:
         return Row("label_changes", 0.0, 0.0, 0.0, defence=defended.defence.label)
     n = len(defended.split.records)
@@ -74,7 +74,7 @@ def _label_changes(defended: DefendedModels) -> Row:
 
 
 def cost(defended: DefendedModels, baseline: DefendedModels, dataset: Dataset) -> Iterator[Row]:
-    """What making a model costs, in seconds and in further records, and what an answer costs, output map included."""
+    """The cost of training in seconds and in further records, and the latency, output transform included."""
     label, own, base = defended.defence.label, _train_seconds(defended), _train_seconds(baseline)
     how = {"seconds": "epochs run x median time of an epoch, with the interval of that median"}
     yield Row("train_seconds", *own, defence=label, unit="s", detail=how)
@@ -86,10 +86,10 @@ def cost(defended: DefendedModels, baseline: DefendedModels, dataset: Dataset) -
 
 
 def _extra_data(defended: DefendedModels) -> Row:
-    """Records beside its members that made a model, over its members; a mean over the models.
+    """The ratio of further records to members, a mean over the models.
 
-    They are those that its generators made, the public part where a stage or the output map uses it, and the dev
-    records where training stops by them or an adversary compares with them.
+    Further records are those that generators made, the public part if a stage or the output transform uses it, and the
+    dev records if early stopping or an adversary uses them.
     """
     split, recipe = defended.split, defended.recipe
     extra = np.zeros(len(split.sizes))  # [M]
@@ -108,10 +108,10 @@ def _extra_data(defended: DefendedModels) -> Row:
 def _latency(
     defended: DefendedModels, baseline: DefendedModels, dataset: Dataset, size: int
 ) -> Iterator[Row]:
-    """The time of an answer to `size` records, and its ratio to that of no defence, asked in turns with it.
+    """The latency of a query with `size` records, and its ratio to that of no defence.
 
-    Each ratio is of two calls next to each other, so that what slows the machine slows both. The ratio is the
-    median of these, its 95 % limits are order statistics.
+    Both are called in turns, and each ratio is of two adjacent calls, so that other load slows both. The ratio is the
+    median of these; its 95 % limits are order statistics.
     """
     label = defended.defence.label
     pair = [_latency_call(each, dataset, size) for each in (defended, baseline)]
@@ -126,7 +126,7 @@ def _latency(
 
 
 def _latency_call(defended: DefendedModels, dataset: Dataset, size: int) -> Call:
-    """Asks a trial's first model about `size` records, each time that it is called."""
+    """A function that queries the first model of a defence with `size` records."""
     weights = defended.stored.entries[0].tensors("weights.safetensors")
     architecture, classes = defended.recipe.architecture, len(dataset.classes)
     return latency_call(dataset.x, classes, architecture, weights, size, defended.output)

@@ -1,4 +1,4 @@
-"""Adversarial regularisation: the model is trained against a network that tells its members from others."""
+"""Adversarial regularisation: the model is trained against a network that separates its members from others."""
 
 import itertools
 
@@ -20,18 +20,18 @@ class MembershipDiscriminator(nn.Module):
     def __init__(self, classes: int) -> None:
         super().__init__()
         self.classes = classes
-        self.answers = _layers(classes, 1024, 512, 64)
+        self.probabilities = _layers(classes, 1024, 512, 64)
         self.labels = _layers(classes, 512, 64)
         self.both = nn.Sequential(_layers(128, 256, 64), nn.Linear(64, 1))
 
     def forward(self, probabilities: Tensor, y: Tensor) -> Tensor:
         """The logit of "member"."""
         labels = one_hot(y, self.classes).to(probabilities.dtype)
-        return self.both(torch.cat([self.answers(probabilities), self.labels(labels)], dim=1))[:, 0]
+        return self.both(torch.cat([self.probabilities(probabilities), self.labels(labels)], dim=1))[:, 0]
 
 
 def gain(members: Tensor, others: Tensor) -> Tensor:
-    """What the adversary maximises, from its logits: (mean log h on members + mean log(1 - h) on others) / 2."""
+    """The adversary's objective, from its logits: (mean log h on members + mean log(1 - h) on others) / 2."""
     return 0.5 * (logsigmoid(members).mean() + logsigmoid(-others).mean())
 
 
@@ -62,7 +62,7 @@ class AdversarialLearner(Learner):
         return super().step(order)
 
     def loss(self, logits: Tensor, targets: Tensor, labels: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Cross-entropy (or the stage's loss) and what the adversary makes of these members."""
+        """Cross-entropy (or the loss of the stage) plus the adversary's gain on these members."""
         fooled = logsigmoid(self.adversary(logits.softmax(dim=1), targets)).mean()
         loss, each = super().loss(logits, targets, labels)
         return loss + self.rule.weight * 0.5 * fooled, each
@@ -83,7 +83,7 @@ class AdversarialLearner(Learner):
 
 
 def inferred_classes(model: Model, material: StageData) -> int:
-    """C, from an answer."""
+    """The number of classes C, from one prediction."""
     with torch.no_grad():
         training = model.network.training
         width = model.network.eval()(material.records(material.rows[0][:1])).shape[1]

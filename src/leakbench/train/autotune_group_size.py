@@ -1,4 +1,4 @@
-"""Short samples of training, which tell how long the work takes and how many models are best trained at once."""
+"""Measures, on short samples of training, the time of the work and the fastest number of models at once."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -11,8 +11,8 @@ from .recipe import Train
 from .run_stages import models_at_once, train_group
 
 BATCHES = 4  # of the one epoch that is timed
-REPEATS, LONG_ENOUGH = 5, 0.03  # samples of a size; seconds after which there is no further one
-WORTH = 1.05  # how much slower than the fastest a smaller group may be: small ones are shared out more evenly
+REPEATS, LONG_ENOUGH = 5, 0.03  # samples of one size at most; seconds after which there is no further one
+WORTH = 1.05  # slowdown at which a smaller group is still taken: small groups are shared more evenly
 
 
 def shortened(jobs: Sequence[Job], batches: int, epochs: int) -> list[Job]:
@@ -33,14 +33,14 @@ def beginnings(jobs: Sequence[Job]) -> list[Job]:
 
 
 def seconds_each(dataset: Dataset, jobs: Sequence[Job]) -> float:
-    """How long one of the jobs trains, if all are trained at once; without what it takes to begin."""
+    """The training time per job, if all are trained at once; without the time to start."""
     return float(train_group(dataset, jobs)[0].log[-1]["seconds"])
 
 
 def fastest_group(dataset: Dataset, jobs: Sequence[Job]) -> int:
-    """How many of the jobs, which are alike, to train at once: the fastest for each, or fewer if nearly as fast.
+    """How many of the jobs, which are alike, to train at once: the fastest number, or fewer if nearly as fast.
 
-    Sizes are powers of two, tried from 1 up until two in a row are slower. Which is taken changes no number, only time.
+    Sizes are powers of two, measured from 1 up until two in a row are slower. The size does not change any result.
     """
     most = min(models_at_once(dataset, jobs[0]), len(jobs))
     if most == 1:
@@ -57,7 +57,7 @@ def fastest_group(dataset: Dataset, jobs: Sequence[Job]) -> int:
 
 
 def _fastest(dataset: Dataset, jobs: Sequence[Job]) -> float:
-    """How long one of the jobs trains, the shortest of a few times: one where all together are long enough."""
+    """The training time per job, the shortest of up to REPEATS samples."""
     times: list[float] = []
     while len(times) < REPEATS and sum(times) * len(jobs) < LONG_ENOUGH:
         times.append(seconds_each(dataset, jobs))
@@ -65,5 +65,5 @@ def _fastest(dataset: Dataset, jobs: Sequence[Job]) -> float:
 
 
 def _spread(rows: Indices, size: int) -> Indices:
-    """At most `size` of the rows, evenly spread: of sorted records not one class alone."""
+    """At most `size` of the rows, evenly spread, so that sorted records are not of one class only."""
     return rows if len(rows) <= size else rows[np.linspace(0, len(rows) - 1, size).astype(np.int64)]

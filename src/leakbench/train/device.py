@@ -1,4 +1,4 @@
-"""An engine's device: torch set up for it, and data that lies on it."""
+"""The device of an engine: the settings of torch for it, and data on it."""
 
 import os
 import weakref
@@ -20,7 +20,7 @@ _RESIDENT: dict[tuple[int, torch.device], Tensor] = {}  # by the array's id
 
 
 def device_of(engine: Engine) -> torch.device:
-    """The device. Raises InputError where this machine has none of the kind."""
+    """The device. Raises InputError if this machine has none of the kind."""
     if engine.device == "cuda" and not torch.cuda.is_available():
         raise InputError(
             f'device "cuda" needs a GPU that torch {torch.__version__} can use, found none; '
@@ -35,11 +35,11 @@ def room(device: torch.device) -> float:
 
 
 def resident(x: NDArray[np.generic], dtype: type[np.generic], device: torch.device) -> Tensor:
-    """The array as a tensor of this type, which is never to be written to: on the device if there is room for it.
+    """The array as a read-only tensor of this type, on the device if there is room for it, else in memory.
 
-    It is sent there once, and stays as long as the array does. Where there is no room it stays in memory.
+    It is sent to the device once, and stays there as long as the array exists.
     """
-    here = torch.from_numpy(np.require(x, dtype, ["C", "W"]))  # torch warns of an array that is not writable
+    here = torch.from_numpy(np.require(x, dtype, ["C", "W"]))  # torch warns if an array is not writable
     if device.type == "cpu":
         return here
     key = (id(x), device)
@@ -53,7 +53,7 @@ def resident(x: NDArray[np.generic], dtype: type[np.generic], device: torch.devi
 
 @contextmanager
 def at_work(engine: Engine, training: bool = True) -> Iterator[torch.device]:
-    """Inside, torch works as the engine says, and yields its device; afterwards all is as it was.
+    """Apply the engine's settings of torch while the block runs; yields the device.
 
     On a CPU training has one thread, because the rounding of a sum depends on the number of threads.
     """
@@ -96,10 +96,10 @@ def _gpu(engine: Engine) -> Iterator[None]:
 
 
 def autocast(engine: Engine, device: torch.device) -> AbstractContextManager[None]:
-    """Inside, the products and convolutions of a network that trains are of the engine's precision."""
+    """Run the products and convolutions of a network in training in the engine's precision."""
     return torch.autocast(device.type, torch.bfloat16) if engine.precision == "bfloat16" else nullcontext()
 
 
 def compiled(network: nn.Module, engine: Engine) -> nn.Module:
-    """The network as the engine calls it in training, on batches of one size; it shares its parameters."""
+    """The network as training calls it on full batches: compiled, if the engine says so. It shares parameters."""
     return torch.compile(network, dynamic=False) if engine.compiled else network

@@ -21,7 +21,7 @@ from .recipe import Architecture
 from .recipe.engine import Engine
 from .tensors import Normaliser
 
-AT_ONCE = 2**24  # numbers in the gradients of the records that are computed together
+AT_ONCE = 2**24  # numbers in the gradients that are computed at once
 SMALLEST = float(np.finfo(np.float64).tiny)  # squared norm: of a gradient that is 0
 
 
@@ -52,7 +52,7 @@ def log_gradient_norms(
     with at_work(engine, training=False) as device:
         network = loaded(architecture, x.shape[1:], classes, weights).to(
             device, memory_format=torch.contiguous_format
-        )  # vmap knows no other
+        )  # vmap supports no other
         network.requires_grad_(True)
         normalise = Normaliser(mean, std, device)
         for start in range(0, len(rows), BATCHES[engine.device]):
@@ -66,7 +66,7 @@ def _of_batch(network: Network, records: Tensor, y: NDArray[np.int64]) -> NDArra
     handed_on: list[tuple[nn.Linear, Tensor, Tensor]] = []
 
     def note(layer: nn.Linear, read: tuple[Tensor, ...], output: Tensor) -> Tensor:
-        kept, copy = read[0].detach().clone(), output.clone()  # what follows may overwrite them
+        kept, copy = read[0].detach().clone(), output.clone()  # later layers may overwrite them
         calls.setdefault(layer, []).append((kept, output))
         handed_on.append((layer, kept, copy))
         return copy

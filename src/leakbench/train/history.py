@@ -1,4 +1,4 @@
-"""A model's losses over the epochs of a stage: whether it diverged, whether it improved, when it is done."""
+"""The losses of a model over the epochs of a stage: whether it diverged, improved, or is done."""
 
 import math
 
@@ -16,13 +16,13 @@ class History:
         self.train_losses: list[float] = []
         self.dev_losses: list[float] = []
         self.seconds: list[float] = []
-        self.diverged: str | None = None  # what is no longer finite, since when
+        self.diverged: str | None = None  # the quantity that is not finite, and since when
         self._traces: list[np.ndarray] = []
 
     def add(
         self, train_loss: float, dev_loss: float | None, seconds: float, trace: np.ndarray | None = None
     ) -> None:
-        """Note an epoch, this model's share of its time, and what each record cost (see `traces`)."""
+        """Add an epoch: its losses, this model's share of its time, and the loss of each record (see `traces`)."""
         self.train_losses.append(train_loss)
         self.seconds.append(seconds)
         if dev_loss is not None:
@@ -33,7 +33,7 @@ class History:
             self.diverged = f"its loss is not finite after epoch {len(self.train_losses)}"
 
     def end(self, network: Module) -> None:
-        """Look at the weights after the last epoch: a step may have been too far though no loss tells."""
+        """Check the weights after the last epoch: the last step may have diverged without a loss that shows it."""
         if not (self.diverged or all(p.isfinite().all() for p in network.parameters())):
             self.diverged = "its weights are not finite"
 
@@ -52,7 +52,7 @@ class History:
 
     @property
     def traces(self) -> np.ndarray | None:
-        """The cross-entropy of each record in each epoch [epochs, n], in nats, if the stage notes it."""
+        """The cross-entropy of each record in each epoch [epochs, n], in nats, if the stage records it."""
         return np.stack(self._traces) if self._traces else None
 
     @property

@@ -38,13 +38,13 @@ class Learner:
         self.penalised = [parameters[name] for name in model.weight_names()] if stage.l1 else []
 
     def begin(self, epoch: int) -> None:
-        """Set what changes from epoch to epoch."""
+        """Set the learning rate and the records of an epoch."""
         self.epoch, self.costs = epoch, blank(self.stage, 1, self.n, self.material.device)
         for group in self.optimiser.param_groups:
             group["lr"] = self.stage.optimiser.lr * self.stage.schedule.scale(epoch, self.stage.epochs)
 
     def trace(self) -> np.ndarray | None:
-        """What each record cost in the epoch [n], if the stage notes it."""
+        """The loss of each record in the epoch [n], if the stage records it."""
         return None if self.costs is None else self.costs[0].cpu().numpy()
 
     def batches(self) -> Iterable[Tensor]:
@@ -56,7 +56,7 @@ class Learner:
     def step(self, order: Tensor) -> Tensor:
         """One step on the records number `order`; the loss before it, a number on the device."""
         mixing = mixup([self.draws], len(order), self.stage)
-        logits, labels = self.answers(order, mixing), self.material.labels(0, order)
+        logits, labels = self.logits(order, mixing), self.material.labels(0, order)
         targets = labels if self.material.soft is None else self.material.soft[0][order]
         if mixing:
             targets = mixed_targets(targets[None], logits[None], mixing)[0]
@@ -70,7 +70,7 @@ class Learner:
         self.optimiser.step()
         return loss.detach()
 
-    def answers(self, order: Tensor, mixing: Mixing | None = None) -> Tensor:
+    def logits(self, order: Tensor, mixing: Mixing | None = None) -> Tensor:
         """Logits [B, C] on the records number `order`, augmented."""
         records = taken(self.material.x, self.material.rows[0][order])
         if self.stage.augment.moves:
@@ -83,7 +83,7 @@ class Learner:
 
     def forward(self, records: Tensor) -> Tensor:
         """Logits [B, C] in training, in float32; dropout of our own networks comes from the model's own stream."""
-        whole = len(records) == self.stage.batch_size  # what is compiled is for batches of one size
+        whole = len(records) == self.stage.batch_size  # the network is compiled for batches of one size
         network = self.called if whole else self.network
         dropout = self.model.job.recipe.architecture.dropout
         widths = getattr(self.network, "dropped", None)
@@ -94,19 +94,21 @@ class Learner:
             return network(records, *kept).float()
 
     def loss(self, logits: Tensor, targets: Tensor, labels: Tensor) -> tuple[Tensor, Tensor | None]:
-        """What the stage minimises on one batch, and what each record costs [1, B]; see `objective`."""
+        """The objective of the stage on one batch, and the loss of each record [1, B]; see `objective`."""
         loss, each = objective(self.stage, logits[None], targets[None], labels[None], self.epoch)
         return loss[0] + self.stage.l1 * sum(p.abs().sum() for p in self.penalised), each
 
     def finish(self) -> None:
-        """What is to be undone on the network after the last step."""
+        """Undo changes of the network after the last step."""
 
 
 def objective(
     stage: Train, logits: Tensor, targets: Tensor, labels: Tensor, epoch: int = 0
 ) -> tuple[Tensor, Tensor | None]:
-    """The loss of each model [K] on logits [K, B, C], and the cross-entropies on the labels [K, B] if the stage notes
-    them, which are computed once where the loss is their mean. A student is compared at the teacher's temperature.
+    """The loss of each model [K] on logits [K, B, C], and the cross-entropies on labels [K, B] if they are recorded.
+
+    Both are computed at once where the loss is the mean cross-entropy. A student is compared at the teacher's
+    temperature.
     """
     loss = stage.loss.at(epoch)
     if _smoothed(loss, targets, labels) == 0:
@@ -122,7 +124,7 @@ def objective(
 def loss_and_gradient(
     stage: Train, logits: Tensor, targets: Tensor, labels: Tensor, epoch: int
 ) -> tuple[Tensor, Tensor, Tensor | None]:
-    """The objective's losses [K], their slope in the logits [K, B, C], and the cross-entropies [K, B] if noted."""
+    """The losses [K], their gradient in the logits [K, B, C], and the cross-entropies [K, B] if recorded."""
     smoothing = _smoothed(stage.loss.at(epoch), targets, labels)
     if smoothing is not None:
         costs, slope, each = label_cross_entropies(logits, labels, smoothing)
@@ -134,7 +136,7 @@ def loss_and_gradient(
 
 
 def _smoothed(loss: Loss, targets: Tensor, labels: Tensor) -> float | None:
-    """How much the labels are smoothed, if the loss is the mean cross-entropy on them and nothing else."""
+    """The label smoothing, if the loss is the mean cross-entropy on labels; else None."""
     return loss.smoothed if targets.ndim == labels.ndim else None
 
 

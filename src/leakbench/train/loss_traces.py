@@ -1,4 +1,4 @@
-"""What every record costs in every epoch, from the logits that a step computes anyway."""
+"""The loss of every record in every epoch, from the logits that a training step computes anyway."""
 
 import torch
 from torch import Tensor
@@ -7,10 +7,10 @@ from .recipe import Train
 
 
 def blank(stage: Train, K: int, n: int, device: torch.device) -> Tensor | None:
-    """Where an epoch notes what the n records of K models cost, NaN so far; None where the stage does not."""
+    """An array of NaN for the losses of the n records of K models in an epoch; None if the stage has no traces."""
     return torch.full((K, n), torch.nan, device=device) if stage.traced else None
 
 
 def note(costs: Tensor, numbers: Tensor, each: Tensor) -> None:
-    """Put what each record of a batch costs [K, B] in the places `numbers` [K, B] of `costs`."""
+    """Write the losses of a batch [K, B] to the places `numbers` [K, B] of `costs`."""
     costs.scatter_(1, numbers, each)

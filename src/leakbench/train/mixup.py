@@ -1,4 +1,4 @@
-"""Mixup: the records of a batch, and what is to be learned from them, mixed with those of the same batch."""
+"""Mixup: the records of a batch and their targets, mixed with others of the same batch."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ Mixing = tuple[Tensor, Tensor]  # the share [K] that each record keeps of its ow
 
 
 def mixup(draws: Sequence[ModelStreams], batch: int, stage: Train) -> Mixing | None:
-    """How each model's batch is mixed, from its own stream; None where the stage mixes nothing."""
+    """The mixing of each model's batch, from its own stream; None without mixup."""
     if not stage.augment.mixup:
         return None
     shares, partners = zip(*(own.mixup(batch, stage.augment.mixup) for own in draws), strict=True)
@@ -28,7 +28,7 @@ def mixed(values: Tensor, shares: Tensor, partners: Tensor) -> Tensor:
 
 
 def mixed_targets(targets: Tensor, logits: Tensor, mixing: Mixing) -> Tensor:
-    """The distributions [K, B, C] that mixed records are to be learned as, from targets as a loss takes them."""
+    """The target distributions [K, B, C] of mixed records, from targets as a loss takes them."""
     if targets.ndim < logits.ndim:
         targets = one_hot(targets, logits.shape[-1]).to(logits.dtype)
     return mixed(targets, *mixing)

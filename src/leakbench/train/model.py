@@ -1,4 +1,4 @@
-"""A model under way: its network, what pruning holds at zero, its synthetic records, its log."""
+"""A model in training: its network, pruning masks, synthetic records and log."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,24 +19,24 @@ BATCH = 1024  # records that a network infers at once
 
 @dataclass(eq=False)
 class Model:
-    """What stages change, one after the other, on the job's device. Models never share a parameter."""
+    """The state that stages change in sequence, on the job's device. Models never share a parameter."""
 
     job: Job
     network: Network
     masks: dict[str, Tensor] = field(default_factory=dict)  # by parameter; False: held at zero
-    log: list[dict[str, Any]] = field(default_factory=list)  # one entry a stage that is done
+    log: list[dict[str, Any]] = field(default_factory=list)  # one entry per finished stage
     synthetic: Synthetic | None = None
     traces: np.ndarray | None = None  # as in `Trained`
 
     @property
     def seed(self) -> int:
-        """Where everything random in the model comes from."""
+        """The seed of everything random in the model."""
         return self.job.seed
 
     def weight_names(self) -> list[str]:
-        """The weights that an L1 penalty is on: those of masked layers, or else all matrices and filters.
+        """The weights with an L1 penalty: those of masked layers, or else all matrices and filters.
 
-        Weights that are frozen have none.
+        Frozen weights have none.
         """
         trained = {name: p for name, p in self.network.named_parameters() if p.requires_grad}
         return (
@@ -46,14 +46,14 @@ class Model:
         )
 
     def trained(self) -> Trained:
-        """A copy of what the model is now."""
+        """A copy of the current state."""
         weights = {name: value.cpu().numpy().copy() for name, value in self.network.state_dict().items()}
         masks = {name: mask.cpu().numpy() for name, mask in self.masks.items()}
         return Trained(weights, masks, list(self.log), self.traces)
 
 
 def new_network(dataset: Dataset, job: Job, *names: object) -> Network:
-    """A freshly initialised network for a job; `names` tell its stream from those of others of the same seed."""
+    """A freshly initialised network for a job; `names` separate its stream from others of the same seed."""
     seed = derive(job.seed, *names, "init")
     network = unset(job.recipe.architecture, dataset.x.shape[1:], len(dataset.classes), seed)
     return laid_out(initialised(network, torch.Generator().manual_seed(seed))).to(device_of(job.engine))
@@ -65,7 +65,7 @@ def start(dataset: Dataset, job: Job) -> Model:
 
 
 def resume(dataset: Dataset, job: Job, done: Trained) -> Model:
-    """A model after the stages that `done.log` tells of."""
+    """A model after the stages in `done.log`."""
     network = loaded(job.recipe.architecture, dataset.x.shape[1:], len(dataset.classes), done.weights)
     device = device_of(job.engine)
     masks = {name: torch.tensor(mask, device=device) for name, mask in done.masks.items()}
@@ -74,7 +74,7 @@ def resume(dataset: Dataset, job: Job, done: Trained) -> Model:
 
 @torch.no_grad()
 def inferred(network: Network, records: Tensor) -> Tensor:
-    """The logits [n, C] of normalised records on the network's device, as the released model answers."""
+    """The logits [n, C] of normalised records on the network's device, in inference mode."""
     training = network.training
     network.eval()
     logits = torch.cat([network(part) for part in records.split(BATCH)])

@@ -34,7 +34,7 @@ PROMISED = (
     0.3,
     0.5,
 )  # deltas of a promise
-VACUOUS = 50.0  # an epsilon beyond which no bound says anything
+VACUOUS = 50.0  # the epsilon above which bounds are vacuous
 EPSILON_ERROR = 0.01  # of the PRV accountant, Opacus' own default
 History = list[tuple[float, float, int]]  # (noise, share of the members in a batch, steps) of each stage
 
@@ -66,19 +66,17 @@ class PrivateLearner(Learner):
             )
 
     def batches(self) -> list[Tensor]:
-        """As many batches as an epoch has; each holds each record with the same probability."""
+        """The batches of an epoch; each holds each record with the same probability."""
         drawn = (self.draws.poisson(self.n, self.share) for _ in range(batches_an_epoch(self.n, self.stage)))
         return [order for order in drawn if len(order)]  # none is empty but with probability exp(-batch_size)
 
     def step(self, order: Tensor) -> Tensor:
         """One step on the clipped and noisy gradient."""
         targets, labels = self.material.targets(0, order)[None], self.material.labels(0, order)[None]
-        (loss,), _ = objective(self.stage, self.answers(order)[None], targets, labels, self.epoch)
+        (loss,), _ = objective(self.stage, self.logits(order)[None], targets, labels, self.epoch)
         self.noisy.zero_grad()
         with warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore"
-            )  # torch warns of the hooks by which Opacus sees each record's gradient
+            warnings.simplefilter("ignore")  # torch warns about the hooks of Opacus for per-record gradients
             loss.backward()
         self.noisy.pre_step()
         with torch.no_grad():
@@ -90,7 +88,7 @@ class PrivateLearner(Learner):
         return loss.detach()
 
     def finish(self) -> None:
-        """Take Opacus' hooks off the network."""
+        """Remove the hooks of Opacus from the network."""
         self._per_record.to_standard_module()
 
 
@@ -102,7 +100,7 @@ def _opacus() -> ModuleType:
 
 
 def refuse_batchnorm(network: nn.Module) -> None:
-    """Raise InputError for a network in which the records of a batch are mixed."""
+    """Raise InputError for a network with BatchNorm, in which the records of a batch are mixed."""
     if any(isinstance(layer, nn.modules.batchnorm._BatchNorm) for layer in network.modules()):
         raise InputError(
             'DP-SGD needs a network without BatchNorm, which mixes the records of a batch; set norm = "group" '
@@ -116,7 +114,7 @@ def batches_an_epoch(n: int, stage: Train) -> int:
 
 
 class Spent(NamedTuple):
-    """A privacy loss, and the accountant that found it."""
+    """A privacy loss, and the accountant that computed it."""
 
     epsilon: float
     delta: float
@@ -124,11 +122,11 @@ class Spent(NamedTuple):
 
 
 def spent(recipe: Recipe, members: int) -> Spent | None:
-    """What Opacus' accountant says that the stages on `members` members spend, at their largest delta.
+    """The privacy loss of the stages on `members` members, by Opacus' accountant, at their largest delta.
 
-    None for a recipe without DP-SGD; infinite where a stage, a generator or a head saw members without it, or
-    without noise. The PRV accountant, which is tight, is asked where epsilon is below VACUOUS; above, its grid
-    outgrows the memory, and the RDP accountant's larger bound stands.
+    None for a recipe without DP-SGD; infinite if a stage, a generator or a head uses members without it, or without
+    noise. The PRV accountant, which is tight, is used where epsilon is below VACUOUS. Above that its grid does not fit
+    into memory, and the larger bound of the RDP accountant is used.
     """
     private = [s for s in recipe.training if s.on == "members" and s.privacy]
     if not private:
@@ -164,7 +162,7 @@ def _rdp_epsilons(history: History, deltas: Sequence[float]) -> list[float]:
     """The epsilon of Opacus' RDP accountant at each delta; the Renyi divergences are computed once."""
     rdp, orders = _opacus().accountants.analysis.rdp, _opacus().accountants.RDPAccountant.DEFAULT_ALPHAS
     with warnings.catch_warnings(), np.errstate(divide="ignore"):  # log(1 - share) of a batch of all records
-        warnings.simplefilter("ignore")  # the best order may be the largest that is tried
+        warnings.simplefilter("ignore")  # the best order may be the largest one
         spent_by_order = sum(
             rdp.compute_rdp(q=share, noise_multiplier=noise, steps=steps, orders=orders)
             for noise, share, steps in history

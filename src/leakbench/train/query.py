@@ -1,4 +1,4 @@
-"""Ask trained models: logits on records in views and on noisy copies, and how long an answer takes."""
+"""Queries of trained models: logits on records in views and on noisy copies, and their latency."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -24,8 +24,8 @@ Weights = Mapping[str, np.ndarray]
 Call = Callable[[], object]
 CPU = Engine()
 Release = Callable[[int, NDArray[np.float64]], NDArray[np.float64]]
-BATCHES = {"cpu": 1024, "cuda": 4096}  # records that are asked about at once
-DRAWN = 1024  # records for which a perturbation is drawn; those that are so many rows apart share their draw
+BATCHES = {"cpu": 1024, "cuda": 4096}  # records per batch of queries
+DRAWN = 1024  # records per draw of a perturbation; records that are this many rows apart share their draw
 
 
 @torch.no_grad()
@@ -43,9 +43,23 @@ def predict_logits(
 ) -> NDArray[np.float32]:
     """Logits of one model [V, N, C], or of K models [K, V, N, C], on the records x[rows] in `views`.
 
-    C is `classes`. A view is made once for all models, then normalised by `mean` and `std` of each channel. With a card
-    in the `engine` records lie there, and views are made there. Raises InputError for weights of another architecture,
-    for views that do not exist, and for other views than `identity` on tables.
+    A view is made once for all models. With a GPU in the `engine`, records lie and views are made on it.
+
+    Args:
+        x: All records [n, ...].
+        classes: The number of classes C.
+        architecture: The architecture of the models.
+        weights: The weights of one model by name, or of each of K models.
+        rows: The rows of x to query with [N].
+        views: The names of the views [V].
+        batch: Records per batch. Default: BATCHES.
+        mean: The mean of each channel or column, subtracted before the network. Empty: none.
+        std: The standard deviation of each, by which the network's input is divided.
+        engine: The device and the precision.
+
+    Raises:
+        InputError: The weights are of another architecture, a view does not exist, or a view other than `identity` is
+            used on tables.
     """
     several = [weights] if isinstance(weights, Mapping) else list(weights)
     if not several:
@@ -156,8 +170,8 @@ def predicted_classes(
 ) -> NDArray[np.unsignedinteger[Any]]:
     """The class that one model predicts in each draw of each perturbation of the records x[rows] [K, N].
 
-    Draws come from `seed` alone: every model is queried on the same perturbed records. `release(k, logits)` maps the
-    logits [1, N, C] of view k to what is released. Raises InputError for flips without a feature that is 0 or 1 in
+    Draws depend on `seed` alone: every model is queried with the same perturbed records. `release(k, logits)` is the
+    output transform of the logits [1, N, C] of view k. Raises InputError for flips without a feature that is 0 or 1 in
     all of `rows`.
     """
     size = min(DRAWN, len(rows))
@@ -189,7 +203,7 @@ def predicted_classes(
 def _drawn(
     each: Perturbation, shape: tuple[int, ...], random: torch.Generator, binary: Tensor | None
 ) -> Tensor:
-    """Noise to add, or 1 where a feature is flipped."""
+    """The noise to add, or 1 where a feature is flipped."""
     if binary is None or each.kind == "noise":
         return each.size * torch.randn(shape, generator=random)
     return (torch.rand(shape, generator=random) < each.size) * binary
@@ -198,7 +212,7 @@ def _drawn(
 def binary_features(x: NDArray[np.float32], rows: Indices) -> Tensor:
     """1 for each feature of a table that is 0 or 1 in all of the rows, else 0 [D].
 
-    Raises InputError for images, and where there is no such feature.
+    Raises InputError for images, and if there is no such feature.
     """
     if x.ndim != 2:
         raise InputError(f"flips need a table, got records of shape {list(x.shape[1:])}; use noise")
@@ -233,10 +247,10 @@ def latency_call(
 def interleaved(
     calls: Sequence[Call], repeats: int, warm_up: int = 2, limit: float = 5.0
 ) -> NDArray[np.float64]:
-    """Seconds of each call [K, repeats], made in turns: each round calls all of them, every other one in reverse.
+    """The seconds of each call [K, repeats], made in turns: each round calls all of them, every other one in reverse.
 
-    The first `warm_up` rounds, in which memory is allocated, are not counted. After `limit` seconds, and three
-    rounds that count, there are no more of them.
+    The first `warm_up` rounds, in which memory is allocated, are not counted. Rounds end early after `limit` seconds,
+    if at least three have been counted.
     """
     rounds: list[NDArray[np.float64]] = []
     while len(rounds) < warm_up + repeats and (len(rounds) < warm_up + 3 or np.sum(rounds) < limit):

@@ -1,7 +1,7 @@
-"""Everything random in one stage of one model: the order of records, dropout masks, augmentation.
+"""The random streams of one stage of one model: the order of records, dropout masks, augmentation.
 
-Each has its own stream, derived from the model's seed, and is drawn batch by batch in the same sizes whether
-the model is trained alone or in a group: that is why grouping changes nothing beyond floating point.
+Each stream is derived from the seed of the model, and is drawn batch by batch in the same sizes, whether the model is
+trained alone or in a group. Therefore grouping changes results only by floating-point rounding.
 """
 
 from functools import cached_property
@@ -21,8 +21,8 @@ def generator(seed: int, *names: object, device: torch.device | str = "cpu") -> 
 class ModelStreams:
     """The streams of stage number `stage` of the model with `seed`.
 
-    They are drawn on the processor, so that a seed means the same on every device, and handed over on `device`; noise
-    of the size of the weights is drawn there.
+    Numbers are drawn on the CPU and moved to `device`, so that a seed gives the same numbers on every device. Noise of
+    the size of the weights is drawn on `device`.
     """
 
     def __init__(self, seed: int, stage: int, device: torch.device | str = "cpu") -> None:
@@ -35,7 +35,7 @@ class ModelStreams:
 
     @cached_property
     def noise(self) -> torch.Generator:
-        """Where noise of the size of the weights comes from."""
+        """The stream of noise of the size of the weights."""
         return generator(self._seed, self._stage, "noise", device=self._device)
 
     def order(self, n: int) -> Tensor:
@@ -43,7 +43,7 @@ class ModelStreams:
         return torch.randperm(n, generator=self._order).to(self._device)
 
     def poisson(self, n: int, share: float) -> Tensor:
-        """Those of 0 .. n - 1 that a batch holds if each is in it with probability `share`."""
+        """A Poisson batch: each of 0 .. n - 1 is in it with probability `share`."""
         return torch.nonzero(torch.rand(n, generator=self._order) < share)[:, 0].to(self._device)
 
     def reference(self, n: int, batch: int) -> Tensor:
@@ -51,11 +51,11 @@ class ModelStreams:
         return torch.randint(n, (batch,), generator=self._reference).to(self._device)
 
     def uniform(self, batch: int, units: int) -> Tensor:
-        """What decides on dropout, uniform [B, units]: a unit is kept where it reaches the dropout rate."""
+        """Uniform numbers [B, units] for dropout: a unit is kept where its number is at least the dropout rate."""
         return torch.rand(batch, units, generator=self._dropout).to(self._device)
 
     def mixup(self, batch: int, a: float) -> tuple[float, Tensor]:
-        """The share of its own that each record of a batch keeps, and who the rest comes from: [B]."""
+        """The share of its own that each record of a batch keeps, and its partners [B]."""
         partners = torch.from_numpy(self._mixup.permutation(batch))
         return self._mixup.beta(a, a), partners.to(self._device)
 

@@ -1,4 +1,4 @@
-"""From jobs to trained models, stage by stage; as many at once as pays."""
+"""Trains the models of jobs, stage by stage, the fastest number of them at once."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -29,10 +29,10 @@ from .steps.pruning import prune
 from .tensors import Normaliser, tensors
 
 Progress = Callable[[float], None]
-Keep = Callable[[Job, int, Trained], object]  # is handed each model after each stage
+Keep = Callable[[Job, int, Trained], object]  # receives each model after each stage
 Make = Callable[[Job, int], Synthetic]  # the synthetic records of a job's stage
 MOST, MOST_ON_A_GPU = 64, 1024  # models in one stack, on a CPU and on a GPU
-STACK_BYTES = 64_000_000  # of weights in a stack at the most, which has gradients and momentum beside them
+STACK_BYTES = 64_000_000  # the most bytes of weights in a stack, which also has gradients and momentum
 
 
 def train_group(
@@ -43,11 +43,20 @@ def train_group(
     keep: Keep | None = None,
     make: Make | None = None,
 ) -> list[Trained]:
-    """Train the jobs' models, as many at once as pays; they share recipe and counts (see `groups`).
+    """Train the models of the jobs, which share recipe and counts (see `groups`), many at once.
 
-    `done` is what there is of each after the same number of stages, None for nothing yet. `progress` is called
-    with the fraction of the group that is done, `keep` with each model after each stage. A model that diverges goes
-    through no further stage, see `Trained.diverged`. Raises InputError if the jobs differ or do not fit the data.
+    A model that diverges goes through no further stage, see `Trained.diverged`.
+
+    Args:
+        dataset: The data set of the jobs.
+        jobs: The jobs.
+        progress: Is called with the fraction of the group that is done.
+        done: The state of each model after the same number of stages; None: not begun.
+        keep: Is called with each model after each stage.
+        make: Returns the synthetic records of a stage of a job. Default: they are made here.
+
+    Raises:
+        InputError: The jobs differ, or do not fit the data.
     """
     check_group(jobs)
     report = progress or (lambda fraction: None)
@@ -82,9 +91,9 @@ def synthetic(dataset: Dataset, job: Job, number: int) -> Synthetic:
 
 
 def rehearse(dataset: Dataset, recipe: Recipe) -> None:
-    """Raise InputError for what a stage would refuse after hours of training: its layers, generator, records.
+    """Raise the errors that a stage would raise after hours of training: about layers, generators, records.
 
-    Raises ModuleNotFoundError for an optional package that a stage needs and that is not installed.
+    Raises InputError, and ModuleNotFoundError if a stage needs an optional package that is not installed.
     """
     shape, classes = dataset.x.shape[1:], dataset.classes
     network = unset(recipe.architecture, shape, len(classes))
@@ -106,7 +115,7 @@ def rehearse(dataset: Dataset, recipe: Recipe) -> None:
 def _run_stages(
     dataset: Dataset, models: list[Model], report: Progress, keep: Keep | None, make: Make
 ) -> None:
-    """Run what is left of the recipe."""
+    """Run the remaining stages of the recipe."""
     stages = models[0].job.recipe.stages
     total = sum(stage.epochs for stage in stages if isinstance(stage, Train))
     first = len(models[0].log)
@@ -117,7 +126,7 @@ def _run_stages(
             model.synthetic = make(model.job, last)
     for number, stage in enumerate(stages[first:], first):
         for model in models:
-            laid_out(model.network)  # as a model is that is read from the store
+            laid_out(model.network)  # as in a model that is read from the store
         going = [model for model in models if not diverged(model.log)]
         for model in (model for model in models if model not in going):
             model.log.append({"stage": stage.stage, "seconds": 0.0})
@@ -145,12 +154,14 @@ def _uses_synthetic(stages: Sequence[object]) -> bool:
 
 
 def _train(dataset: Dataset, models: list[Model], number: int, report: Callable[[float], None]) -> None:
-    """A stage that trains: all models at once where they can be stacked."""
+    """Run a training stage: all models at once if they can be stacked."""
     stage = models[0].job.recipe.stages[number]
     assert isinstance(stage, Train)
     shape = dataset.x.shape[1:]
     begun = {model: _beginning(dataset, model, number) for model in models}
-    stack = stackable(list(begun.values()), stage, shape)  # also of one model: the same to the last bit
+    stack = stackable(
+        list(begun.values()), stage, shape
+    )  # also for one model, so that it is the same bit for bit
     together = [models] if stack else [[model] for model in models]
     for i, part in enumerate(together):
 
@@ -180,12 +191,12 @@ def _beginning(dataset: Dataset, model: Model, number: int) -> Network:
 def _train_ensembles(
     dataset: Dataset, models: list[Model], number: int, report: Callable[[float], None]
 ) -> None:
-    """A stage that trains an ensemble in place of each model's network: the networks of all models at once."""
+    """Run an ensemble stage: train the networks of all models at once."""
     stage = models[0].job.recipe.stages[number]
     jobs = [network_jobs(model.job) for model in models]
     every = [job for own in jobs for job in own]
     trained: dict[Job, Trained] = {}
-    for batch in groups(every, len(every)):  # networks that train on equally many records
+    for batch in groups(every, len(every)):  # networks with equally many records
 
         def partly(fraction: float, over: int = len(trained), size: int = len(batch)) -> None:
             report(stage.epochs * (over + fraction * size) / len(every))
@@ -210,14 +221,14 @@ def _joint_log(logs: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _freeze(models: Sequence[Model], frozen: bool) -> None:
-    """Keep the bodies of networks with a surrogate head as they are, or let them train."""
+    """Freeze the bodies of networks with a surrogate head, or let them train."""
     for model in models:
         if isinstance(model.network, Headed):
             model.network.body.requires_grad_(not frozen)
 
 
 def _step(dataset: Dataset, model: Model, number: int, make: Make) -> None:
-    """A stage that does not train, such as pruning, making synthetic records or putting a head on."""
+    """Run a stage that does not train, such as pruning, synthetic records or a surrogate head."""
     stage = model.job.recipe.stages[number]
     started = time.perf_counter()
     if isinstance(stage, Prune):
@@ -241,7 +252,7 @@ def _step(dataset: Dataset, model: Model, number: int, make: Make) -> None:
 
 
 def _put_head(dataset: Dataset, model: Model, stage: Head, number: int) -> None:
-    """Put a head on the network, and fit it to the network's answers on the model's members."""
+    """Put a head on the network, and fit it to the network's logits on the members of the model."""
     headed = with_head(model.network, len(dataset.classes), stage, derive(model.seed, number))
     headed.to(device_of(model.job.engine))
     if stage.depends_on_members:
@@ -254,14 +265,14 @@ def _put_head(dataset: Dataset, model: Model, stage: Head, number: int) -> None:
 
 
 def _joined(model: Model, masks: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The masks of a pruning and of those before it, whose layers may have lost channels to it."""
+    """The masks of a pruning and of earlier ones, whose layers may have lost channels."""
     weights = dict(model.network.named_parameters())
     before = {name: weights[name].detach() != 0 for name in model.masks}
     return before | {name: mask & before.get(name, torch.ones_like(mask)) for name, mask in masks.items()}
 
 
 def models_at_once(dataset: Dataset, job: Job) -> int:
-    """How many models can be stacked. The networks of an ensemble are stacked too, so of these fewer models, or one."""
+    """The number of models in one stack. The networks of an ensemble count separately."""
     model = start(dataset, job)
     if not stackable([model.network], job.recipe.training[0], dataset.x.shape[1:]):
         return 1
@@ -274,7 +285,7 @@ def models_at_once(dataset: Dataset, job: Job) -> int:
 
 
 def _bytes_in_training(dataset: Dataset, model: Model) -> int:
-    """What a model takes in a stack: weights, gradients, two moments; and a batch, its activations twice."""
+    """The bytes of a model in a stack: weights, gradients, two moments; and a batch with its activations twice."""
     weights = sum(p.numel() for p in model.network.parameters())
     batch = max(stage.batch_size for stage in model.job.recipe.training)
     units = dataset.x[0].size + sum(p.shape[0] for p in model.network.parameters() if p.ndim == 1)

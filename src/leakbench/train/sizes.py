@@ -1,4 +1,4 @@
-"""How large a network is, and what an answer of it costs."""
+"""The size of a network, and its multiply-adds per prediction."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -52,7 +52,7 @@ def sizes(network: nn.Module, shape: tuple[int, ...]) -> Sizes:
 
 
 class _Flops(TorchDispatchMode):
-    """As torch's FlopCounterMode, which counts by module and for that imports torch's compiler for two seconds."""
+    """Counts flops as torch's FlopCounterMode, whose import of torch's compiler takes two seconds."""
 
     def __init__(self) -> None:
         super().__init__()

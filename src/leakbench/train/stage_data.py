@@ -1,4 +1,4 @@
-"""What a stage trains on: records, their targets, and which of them each model sees."""
+"""The data of a training stage: records, their targets, and the rows of each model."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,9 +16,9 @@ from .tensors import Normaliser, tensors
 
 @dataclass(frozen=True, eq=False)
 class StageData:
-    """The records of a stage for K models, and their dev records. Nothing is copied that need not be.
+    """The records of a stage for K models, and their dev records, without needless copies.
 
-    All lies on the models' device, but x and dev_x may stay in memory where a card has no room for them.
+    All tensors are on the models' device, except x and dev_x if a GPU has no room for them.
     """
 
     x: Tensor  # [n_all, ...]

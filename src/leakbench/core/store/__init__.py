@@ -1,4 +1,4 @@
-"""What was computed once, under the key of what it was computed from: in a folder, or under a URL."""
+"""A store of computed entries by content key, in a folder or under a URL."""
 
 from .entry import Entry, Payload, expected, remedy
 from .folder import Made, Store, until_done

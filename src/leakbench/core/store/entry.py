@@ -1,7 +1,7 @@
 """An entry: a folder with its files and `job.json`, which has a digest of each; written once, verified at reading.
 
-safetensors, npy and JSON only: reading executes nothing. An entry may come from anybody: its list of files cannot lead
-out of its folder, and what is no regular file, or not of the format of its name, is damaged.
+Files are safetensors, npy or JSON: reading them executes nothing. An entry may come from anybody: its list of files
+cannot lead out of its folder. A file that is not regular, or not of the format of its name, is damaged.
 """
 
 import errno
@@ -35,10 +35,9 @@ Payload = bytes | np.ndarray[Any, Any] | Mapping[str, np.ndarray[Any, Any]]
 
 @dataclass(frozen=True)
 class Entry:
-    """A verified entry: its folder, the spec that it was computed from, what was noted about it, and its files.
+    """A verified entry: its folder, the spec that it was computed from, its metadata, and its files.
 
-    Only those files were verified: anything else in the folder is not read. A file that is not among them is a
-    FileNotFoundError.
+    Only these files were verified. Other files in the folder are not read, and raise FileNotFoundError.
     """
 
     path: Path
@@ -58,7 +57,7 @@ class Entry:
         return tensors
 
     def plain(self, name: str) -> Any:
-        """What a .json file holds."""
+        """The content of a .json file."""
         return parse_json(read_regular(self._place(name)))
 
     def _place(self, name: str) -> Path:
@@ -104,7 +103,7 @@ def verified(path: Path) -> Entry:
 
 
 def _job(path: Path) -> dict[str, Any]:
-    """What job.json says. Raises DamagedError unless it is as `written` wrote it."""
+    """The content of job.json. Raises DamagedError unless it is as `written` wrote it."""
     try:
         content = read_regular(path)
         job: dict[str, Any] = parse_json(content)
@@ -122,7 +121,7 @@ def _job(path: Path) -> dict[str, Any]:
 
 
 def _check_format(path: Path) -> None:
-    """Raise DamagedError for a file that is not of the format of its name: whoever wrote it can digest it too."""
+    """Raise DamagedError for a file that is not of the format of its name. A right digest does not prove the format."""
     try:
         if path.suffix == ".npy":
             _mapped(path)
@@ -168,7 +167,7 @@ def _job_text(spec: Mapping[str, Any], meta: Mapping[str, Any], files: Mapping[s
 
 
 class _Digesting:
-    """A file that digests what it is given to write. numpy, given the file itself, overlooks a full disk."""
+    """A file that computes the digest of its content. numpy, given the file itself, does not notice a full disk."""
 
     def __init__(self, file: BinaryIO) -> None:
         self.file, self.digest = file, hashlib.sha256()
@@ -179,7 +178,7 @@ class _Digesting:
 
 
 def _write(path: Path, payload: Payload) -> str:
-    """Write a file through to the disk and return the SHA-256 of what was to be written."""
+    """Write a file through to the disk and return the SHA-256 of its content."""
     with path.open("xb") as file:
         sink = _Digesting(file)
         if isinstance(payload, np.ndarray):
@@ -223,5 +222,5 @@ def sync(folder: Path) -> None:
 
 
 def remedy(path: Path) -> str:
-    """What to do about an entry that is not as it must be."""
+    """The remedy for a damaged entry."""
     return f"remove it with `rm -r {shlex.quote(str(path))}` and run again"

@@ -1,8 +1,8 @@
-"""The store: what was computed once, models, answers and findings, under the key of what it was computed from.
+"""The store of models, logits and findings, each under the key of the spec that it was computed from.
 
 An entry is a folder `<root>/<kind>/<key>/`, see `entry`. Entries are written elsewhere and renamed, so they are visible
-whole or not at all. Each hit is verified; what is damaged is set aside in `<root>/damaged/`, to be made again. Nothing
-is written or removed outside the store, nor in a folder that is none (see `owned`).
+whole or not at all. Each hit is verified. A damaged entry is moved to `<root>/damaged/` and made again. Nothing is
+written or removed outside the store, nor in a folder that is no store (see `owned`).
 """
 
 import json
@@ -24,14 +24,14 @@ from .locks import acquired, sweep, temporary_name
 from .owned import STORE, check_owned, inside, new_identity
 
 WHY = "why.txt"  # of an entry that was set aside
-FIRST_PAUSE, LONGEST_PAUSE = 0.05, 5.0  # seconds until it is looked again whether others are done
+FIRST_PAUSE, LONGEST_PAUSE = 0.05, 5.0  # seconds between checks whether others are done
 
 Made = tuple[Mapping[str, Payload], Mapping[str, Any]]  # files and meta of an entry
-Check = Callable[[Entry], object]  # raises whatever it will on an entry that does not hold what it should
+Check = Callable[[Entry], object]  # raises any exception on an entry with wrong content
 
 
 def as_it_is(entry: Entry) -> None:
-    """For an entry of which more is not known."""
+    """Accept any entry."""
 
 
 def _one_by_one(one: Callable[[int], None], numbers: Sequence[int]) -> None:
@@ -42,9 +42,9 @@ def _one_by_one(one: Callable[[int], None], numbers: Sequence[int]) -> None:
 class Store:
     """A folder of entries. Several processes may use it at once, and claim what they are about to make.
 
-    Raises StoreError if the folder cannot be made or written to, or holds something that is no store. Opening removes
-    what killed runs left over. Of a store that is opened `dry` nothing is changed, nor is one made: what is damaged
-    there counts as missing.
+    Opening a store removes the temporary files of killed runs. A store that is opened `dry` is not changed, and none is
+    made: a damaged entry counts as missing. Raises StoreError if the folder cannot be made or written to, or holds
+    something that is no store.
     """
 
     def __init__(self, root: str | Path, dry: bool = False) -> None:
@@ -59,10 +59,10 @@ class Store:
             raise _unwritable(self.root, error) from None
 
     def get(self, kind: str, spec: Mapping[str, Any], check: Check = as_it_is) -> Entry | None:
-        """The entry that was computed from `spec`, or None; a damaged one is set aside and named in `damaged`.
+        """The entry that was computed from `spec`, or None. A damaged entry is set aside and named in `damaged`.
 
-        One on which `check` raises is damaged too: its digests are right, and its content is not what leakbench writes.
-        Raises StoreError if it cannot be read, or belongs to another spec: what differs, and how to remove it.
+        An entry on which `check` raises is damaged too: its digests are right, but leakbench writes other content.
+        Raises StoreError if the entry cannot be read, or belongs to another spec.
         """
         path = self.folder(kind, spec)
         entry = self._whole(path, check)
@@ -82,7 +82,7 @@ class Store:
         meta: Mapping[str, Any],
         check: Check = as_it_is,
     ) -> Entry:
-        """Write an entry; if another process was first, theirs stays and is returned.
+        """Write an entry. If another process was first, its entry stays and is returned.
 
         `files` are arrays (name.npy), dicts of arrays (name.safetensors) or bytes of either format or JSON.
         Raises StoreError if it cannot be written (nothing stays behind), TypeError for other files.
@@ -114,10 +114,10 @@ class Store:
         return entry
 
     def _publish(self, entry: Entry) -> None:
-        """Send a new entry to where other machines read it; a folder is there already."""
+        """Send a new entry to where other machines read it. A folder needs nothing."""
 
     def _whole(self, path: Path, check: Check) -> Entry | None:
-        """The entry at `path`; None where there is none, or a damaged one, which is set aside."""
+        """The entry at `path`; None if it is missing or damaged. A damaged one is set aside."""
         if not os.path.lexists(path):
             return None
         try:
@@ -125,7 +125,7 @@ class Store:
         except DamagedError:
             if self.dry:
                 return None
-            # perhaps another process has found that too, and is about to make it again
+            # another process may have found the damage too, and may be making the entry again
         name = f"{path.parent.name}-{path.name}"
         with self._locked(f"damaged-{name}", wait=True):
             try:
@@ -136,7 +136,7 @@ class Store:
                 return None
 
     def _set_aside(self, path: Path, aside: Path, why: str) -> None:
-        """Move what is in the place of an entry; into a new folder where it is none that can take the file WHY."""
+        """Move a damaged entry to `aside`; into a new folder there if it cannot hold the file WHY."""
         try:
             aside.parent.mkdir(exist_ok=True)
             if is_folder(path) and not is_folder(path / WHY):
@@ -156,30 +156,30 @@ class Store:
 
     @property
     def damaged(self) -> list[str]:
-        """What was found damaged since the store was opened, by whichever process, and where that is now."""
+        """One line on each entry that was found damaged since the store was opened, by any process."""
         found = [path / WHY for path in self._aside() if path.name not in self._damaged_before]
         return [read_regular(why).decode(errors="replace") for why in found if why.exists()]
 
     @property
     def place(self) -> str:
-        """What another process on this machine opens the same store by."""
+        """The path by which another process on this machine opens the same store."""
         return str(self.root.resolve())
 
     def has(self, kind: str, spec: Mapping[str, Any]) -> bool:
-        """Whether there is an entry of `spec`; it is verified where the store is opened `dry`, else when it is read."""
+        """Whether there is an entry of `spec`. It is verified here if the store is `dry`, else when it is read."""
         return self.get(kind, spec) is not None if self.dry else self._is_there(self.folder(kind, spec))
 
     def _is_there(self, path: Path) -> bool:
         return is_folder(path)
 
     def folder(self, kind: str, spec: Mapping[str, Any]) -> Path:
-        """Where the entry of `spec` is, if there is one. Raises StoreError where that would not be in the store."""
+        """The folder of the entry of `spec`. Raises StoreError if that is outside the store."""
         return inside(self.root, kind) / content_key(spec)
 
     def claim(self, kind: str, spec: Mapping[str, Any], wait: bool = False) -> AbstractContextManager[bool]:
-        """Whether this thread alone is to make an entry, until the block ends or its process dies.
+        """A claim on an entry, until the block ends or its process dies: only one thread makes the entry.
 
-        False where another has claimed it, unless it is to `wait` for that one's end.
+        Yields False if another thread holds the claim and `wait` is off.
         """
         self._require_writing()
         return self._locked(f"{kind}-{content_key(spec)}", wait)
@@ -199,9 +199,9 @@ class Store:
     def once(
         self, kind: str, spec: Mapping[str, Any], make: Callable[[], Made], check: Check = as_it_is
     ) -> Entry:
-        """The entry of `spec`; made and put where there is none, by one process while others wait for it.
+        """The entry of `spec`. If there is none, one process makes it while others wait.
 
-        Raises StoreError as `get` and `put` do, as `shared` does.
+        Raises StoreError as `get` and `put` do.
         """
         entry = self.get(kind, spec, check)
         if entry is None:
@@ -214,13 +214,13 @@ class Store:
         kind: str,
         specs: Sequence[Mapping[str, Any]],
         make: Callable[[int], Made],
-        there: Callable[[int, Entry], None],
+        done: Callable[[int, Entry], None],
         over: Callable[[Callable[[int], None], Sequence[int]], None] = _one_by_one,
         check: Check = as_it_is,
     ) -> list[Entry]:
-        """The entry of every spec; of those that are not there, each process makes what no other has claimed.
+        """The entries of all specs. Each process makes the missing ones that no other has claimed.
 
-        `there` is called with the number of each spec and its entry as soon as that is there. `over(one, numbers)`
+        `done` is called with the number of each spec and its entry as soon as the entry exists. `over(one, numbers)`
         calls `one` on each of the numbers; it may do so in threads.
         """
         found: dict[int, Entry] = {}
@@ -234,7 +234,7 @@ class Store:
                         entry = self.put(kind, specs[i], *make(i), check)
             if entry is not None:
                 found[i] = entry
-                there(i, entry)
+                done(i, entry)
 
         def work() -> int:
             before = len(found)
@@ -256,7 +256,7 @@ class Store:
             yield entry
 
     def _identified(self) -> str:
-        """What tells this store from others, for processes that must be sure to see the same one."""
+        """The identity of this store, by which processes make sure that they use the same one."""
         found = check_owned(self.root)
         if self.dry:
             return found or ""
@@ -268,7 +268,7 @@ class Store:
                     if not path.exists():
                         (folder / STORE).write_bytes(new_identity())
                         (folder / STORE).rename(path)
-                    (self._locks / "store").unlink(missing_ok=True)  # needed no more, by nobody
+                    (self._locks / "store").unlink(missing_ok=True)  # no process needs it any more
                 found = check_owned(self.root)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
@@ -288,9 +288,9 @@ class Store:
 
 
 def until_done(work: Callable[[], int], done: Callable[[], bool]) -> None:
-    """Repeat `work`, which tells how much it did. While it finds all that is left claimed by others, it rests.
+    """Repeat `work`, which returns how much it did, until `done`. Pause while all that is left is claimed by others.
 
-    It rests a tenth of the time that it has waited, so that it notices late by no more than that.
+    The pause is a tenth of the time waited so far, so the end is noticed at most that much late.
     """
     since = time.monotonic()
     while not done():
@@ -302,7 +302,7 @@ def until_done(work: Callable[[], int], done: Callable[[], bool]) -> None:
 
 
 def _rename(folder: Path, path: Path) -> None:
-    """Make `folder` visible as `path`, unless another process did so first: then theirs stays."""
+    """Rename `folder` to `path`, unless another process was first: then its entry stays."""
     try:
         folder.rename(path)
     except OSError:
@@ -315,7 +315,7 @@ def _checked(path: Path, check: Check) -> Entry:
     entry = verified(path)
     try:
         check(entry)
-    except Exception as error:  # it reads what somebody else may have written
+    except Exception as error:  # anybody may have written the entry
         raise DamagedError(
             f"{path} does not hold what leakbench writes there: {type(error).__name__}: {error}"
         ) from None

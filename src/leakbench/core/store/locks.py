@@ -1,4 +1,4 @@
-"""Who makes what: locks on files, which end with their process, and what dead processes left over."""
+"""File locks, which end with their process, and the removal of files that dead processes left."""
 
 import os
 import platform
@@ -15,7 +15,7 @@ from ..regular_files import is_folder
 if TYPE_CHECKING:
     from filelock import FileLock
 
-DAY = 86_400.0  # seconds after which a temporary folder of another machine is taken for left over
+DAY = 86_400.0  # seconds after which a temporary folder of another machine is removed
 TEMPORARY = re.compile(r"(.+)_([0-9]+)_[0-9a-f]{16}")  # the machine, the process
 LOCK = re.compile(r"store|(damaged-)?[a-z]+-[0-9a-f]{32}")
 
@@ -26,7 +26,7 @@ def temporary_name() -> str:
 
 
 def acquired(path: Path, wait: bool) -> "FileLock | None":
-    """The lock at `path`; None where another has it, unless it is to be waited for. It ends with its process."""
+    """The lock at `path`; None if another process holds it and `wait` is off. It ends with its process."""
     from filelock import FileLock, Timeout
 
     lock = FileLock(path)
@@ -38,20 +38,20 @@ def acquired(path: Path, wait: bool) -> "FileLock | None":
 
 
 def sweep(temporary: Path, locks: Path) -> None:
-    """Remove the temporary folders of dead processes of this machine, those older than a day, and locks of nobody.
+    """Remove temporary folders of dead processes of this machine, those older than a day, and locks that nobody holds.
 
-    What has another name than ours, is a link, or is a lock with something in it, stays.
+    Links, files with other names, and locks with content are not removed.
     """
     for folder in temporary.iterdir():
-        owner = TEMPORARY.fullmatch(folder.name)
-        if owner and is_folder(folder) and (_dead(owner[1], owner[2]) or _age(folder) > DAY):
+        maker = TEMPORARY.fullmatch(folder.name)
+        if maker and is_folder(folder) and (_dead(maker[1], maker[2]) or _age(folder) > DAY):
             shutil.rmtree(folder, ignore_errors=True)
     for path in locks.iterdir():
         if not LOCK.fullmatch(path.name) or not _is_empty(path):
             continue
         lock = acquired(path, wait=False)
         if lock is not None:
-            path.unlink(missing_ok=True)  # who waits for it sees that it is gone, and makes it anew
+            path.unlink(missing_ok=True)  # a waiting process sees that it is gone, and makes a new one
             lock.release()
 
 
@@ -73,7 +73,7 @@ def _age(path: Path) -> float:
 
 
 def _dead(node: str, pid: str) -> bool:
-    """Whether a process was one of this machine, and is no more."""
+    """Whether a process of this machine has ended."""
     if node != platform.node():
         return False
     try:

@@ -1,4 +1,4 @@
-"""A store under a URL, such as s3://bucket/study, with a copy in a folder of this machine of what was needed here."""
+"""A store under a URL, such as s3://bucket/study, with copies of the used entries in a folder of this machine."""
 
 import hashlib
 import json
@@ -20,16 +20,17 @@ from .entry import JOB, NAME, Entry
 from .folder import Check, Store
 from .owned import STORE, foreign_to_a_store, identity, new_identity
 
-LEASE = 60.0  # seconds that a claim lasts unless it is renewed, so those that a lost machine's work waits
+LEASE = 60.0  # seconds that a claim lasts without renewal: the delay after a machine is lost
 
 
 class ObjectStore(Store):
-    """Entries in whatever fsspec has a file system for; those that were made or asked for here are in `cache` too.
+    """A store on any file system of fsspec. Entries that were made or read here are also in `cache`.
 
-    Objects have no locks. Who is about to make an entry writes so into an object, and renews it; what is not renewed
-    for LEASE seconds is free again. Two machines that look in the same instant, or whose clocks are apart by more than
-    that, may make the same entry twice; it is the same entry. Raises StoreError if the objects cannot be read or
-    written, InputError for a URL that nothing is there to open, ModuleNotFoundError for one of S3 without s3fs.
+    Objects have no locks. A process that is about to make an entry writes a claim into an object, and renews it. A
+    claim that is not renewed for LEASE seconds is free again. Two machines that claim in the same instant, or whose
+    clocks differ by more than that, may make the same entry twice; both make the same content. Raises StoreError if
+    the objects cannot be read or written, InputError for a URL without a file system, ModuleNotFoundError for S3
+    without s3fs.
     """
 
     def __init__(self, url: str, cache: Path, dry: bool = False) -> None:
@@ -39,7 +40,7 @@ class ObjectStore(Store):
 
     @property
     def place(self) -> str:
-        """What another process opens the same store by."""
+        """The URL by which another process opens the same store."""
         return self.url
 
     def _is_there(self, path: Path) -> bool:
@@ -52,7 +53,7 @@ class ObjectStore(Store):
 
     @contextmanager
     def claim(self, kind: str, spec: Mapping[str, Any], wait: bool = False) -> Iterator[bool]:
-        """Whether this thread alone, of all machines, is to make an entry."""
+        """A claim on an entry, over all machines; see `Store.claim`."""
         with super().claim(kind, spec, wait) as first_here:
             if not first_here:
                 yield False
@@ -61,9 +62,9 @@ class ObjectStore(Store):
                 yield mine
 
     def _whole(self, path: Path, check: Check) -> Entry | None:
-        """The entry at `path`, fetched where it is not here; a damaged one is set aside and fetched again.
+        """The entry at `path`, fetched if it is not here. A damaged one is set aside and fetched again.
 
-        One that is damaged under the URL too is taken back there, or everybody would fetch it until it is made again.
+        An entry that is damaged under the URL too is withdrawn there, so that no machine fetches it.
         """
         entry = super()._whole(path, check)
         if entry is None and self._fetched(path):
@@ -73,7 +74,7 @@ class ObjectStore(Store):
         return entry
 
     def _fetched(self, path: Path) -> bool:
-        """Copy an entry here; False where there is none."""
+        """Copy an entry here; False if there is none."""
         if not self._request(lambda: self._files.exists(self._remote(path, JOB))):
             return False
         folder = self._make_folder()
@@ -89,14 +90,14 @@ class ObjectStore(Store):
         return True
 
     def _copied(self, path: Path, folder: Path) -> bool:
-        """Copy what can be a file of an entry: under a URL a name may be any text."""
+        """Copy the files whose names an entry can have: under a URL a name may be any text."""
         try:
             for file in self._files.ls(self._remote(path), detail=False):
                 name = file.rpartition("/")[2]
                 if name == JOB or NAME.fullmatch(name):
                     self._files.get_file(file, str(folder / name))
         except FileNotFoundError:
-            return False  # another machine has just taken it back
+            return False  # another machine has just withdrawn it
         return True
 
     def _send(self, path: Path, names: Sequence[str]) -> None:
@@ -104,17 +105,19 @@ class ObjectStore(Store):
             self._files.put_file(str(path / name), self._remote(path, name))
 
     def _created(self, path: str, data: bytes, again: bool = True) -> bool:
-        """Write an object; False where there is one already."""
+        """Write an object; False if there is one already."""
         try:
             self._files.pipe_file(path, data, mode="create")
         except FileExistsError:
             return False
         except OSError:
             if self._files.exists(path):
-                return False  # which some services say in words of their own
+                return False  # some services report that with errors of their own
             if not again:
                 raise
-            return self._created(path, data, again=False)  # S3 asks for that where it was being removed
+            return self._created(
+                path, data, again=False
+            )  # S3 requires a retry while the object is being removed
         return True
 
     def _remove(self, path: str) -> None:
@@ -123,8 +126,8 @@ class ObjectStore(Store):
 
     @contextmanager
     def _leased(self, claim: str, wait: bool) -> Iterator[bool]:
-        owner, over = secrets.token_hex(8), Event()
-        while not self._request(lambda: self._taken(claim, owner)):
+        holder, over = secrets.token_hex(8), Event()
+        while not self._request(lambda: self._taken(claim, holder)):
             if not wait:
                 yield False
                 return
@@ -133,15 +136,15 @@ class ObjectStore(Store):
         def renew() -> None:
             while not over.wait(LEASE / 3):
                 try:
-                    if self._holds(claim, owner):
-                        self._files.pipe_file(claim, _lease(owner))
+                    if self._holds(claim, holder):
+                        self._files.pipe_file(claim, _lease(holder))
                 except (
                     Exception
-                ) as error:  # it may succeed next time; at worst another makes the same entry too
+                ) as error:  # a later renewal may succeed; at worst another machine makes the same entry too
                     event("claim not renewed", WARNING, claim=claim, said=str(error))
 
         def give_back() -> None:
-            if self._holds(claim, owner):
+            if self._holds(claim, holder):
                 self._remove(claim)
 
         renewing = Thread(target=renew, daemon=True)
@@ -153,25 +156,25 @@ class ObjectStore(Store):
             renewing.join()
             self._request(give_back)
 
-    def _taken(self, claim: str, owner: str) -> bool:
-        """Whether a claim is this owner's now: nobody had it, or who had it is gone."""
-        if self._created(claim, _lease(owner)):
+    def _taken(self, claim: str, holder: str) -> bool:
+        """Whether this holder has the claim now: it was free, or its last holder did not renew it."""
+        if self._created(claim, _lease(holder)):
             return True
         held = self._held(claim)
         if not held:
-            return False  # it has just been given up; look again
+            return False  # it has just been released; try again
         until = held.get("until")
         if isinstance(until, int | float) and 0 < until - time.time() < 2 * LEASE:
             return False
-        self._files.pipe_file(claim, _lease(owner))
-        return self._holds(claim, owner)
+        self._files.pipe_file(claim, _lease(holder))
+        return self._holds(claim, holder)
 
-    def _holds(self, claim: str, owner: str) -> bool:
-        """Whether a claim is still this owner's: while a machine sleeps, another takes over what it had claimed."""
-        return bool(self._held(claim).get("owner") == owner)
+    def _holds(self, claim: str, holder: str) -> bool:
+        """Whether this holder still has the claim. Another machine takes over the claims of one that sleeps."""
+        return bool(self._held(claim).get("holder") == holder)
 
     def _held(self, claim: str) -> dict[str, Any]:
-        """Who has a claim, and until when; empty where nobody has. What is no claim of ours was somebody's, once."""
+        """The holder of a claim, and its end; empty if the claim is free. Other content counts as an expired claim."""
         content = self._content(claim)
         if content is None:
             return {}
@@ -182,7 +185,7 @@ class ObjectStore(Store):
         return held if held and isinstance(held, dict) else {"until": 0}
 
     def _content(self, path: str) -> bytes | None:
-        """What an object holds; None where there is none."""
+        """The content of an object; None if there is none."""
         try:
             content: bytes = self._files.cat_file(path)
         except FileNotFoundError:
@@ -190,7 +193,7 @@ class ObjectStore(Store):
         return content
 
     def _identified(self) -> str:
-        """As in a folder, but of what is under the URL. The folder of the copies has one of its own."""
+        """The identity of the store under the URL. The folder of the copies has one of its own."""
         super()._identified()
         path = f"{self._base}/{STORE}"
         content = self._request(lambda: self._content(path))
@@ -208,7 +211,7 @@ class ObjectStore(Store):
         return identity(content or b"", self.url)
 
     def _names(self) -> list[str]:
-        """What lies under the URL."""
+        """The names under the URL."""
         try:
             paths = [path.rstrip("/") for path in self._files.ls(self._base, detail=False)]
         except FileNotFoundError:
@@ -260,5 +263,5 @@ def _opened(url: str) -> tuple[Any, str]:
     return files, base.rstrip("/")
 
 
-def _lease(owner: str) -> bytes:
-    return json.dumps({"owner": owner, "until": time.time() + LEASE}).encode()
+def _lease(holder: str) -> bytes:
+    return json.dumps({"holder": holder, "until": time.time() + LEASE}).encode()

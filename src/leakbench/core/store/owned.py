@@ -1,4 +1,4 @@
-"""Whose place it is: a store is opened where nothing is yet, or where a store is already, and nowhere else."""
+"""Checks that a store is opened only in an empty place or in one that is a store already."""
 
 import json
 import os
@@ -14,7 +14,7 @@ from .locks import LOCK, TEMPORARY
 
 STORE = "store.json"
 KIND, KEY = re.compile(r"[a-z]+"), re.compile(r"[0-9a-f]{32}")
-OTHERS = {  # the folders of a store beside those of the kinds, and what each holds
+OTHERS = {  # the folders of a store beside those of the kinds, with the names in each
     "tmp": TEMPORARY,
     "locks": LOCK,
     "damaged": re.compile(r"[a-z]+-[0-9a-f]{32}-[0-9a-f]{8}"),
@@ -22,11 +22,11 @@ OTHERS = {  # the folders of a store beside those of the kinds, and what each ho
 
 
 def check_owned(root: Path) -> str | None:
-    """The identity of the store in a folder; None where there is none yet. Nothing is changed.
+    """The identity of the store in a folder; None if there is none yet. Nothing is changed.
 
-    A store of before there was a store.json is known by holding nothing but what a store holds. Raises StoreError for
-    any other folder with something in it, for a store of another schema, and for one with a link that leads out of it;
-    OSError where the folder cannot be read.
+    A folder without a store.json is a store if it holds only what a store holds. Raises StoreError for any other folder
+    that is not empty, for a store of another schema, and for a link that leads out of the store; OSError if the folder
+    cannot be read.
     """
     if not root.exists():
         return None
@@ -54,10 +54,10 @@ def inside(root: Path, name: str) -> Path:
 
 
 def identity(content: bytes, place: str) -> str:
-    """The identity in the store.json of a place. Raises StoreError unless this version of leakbench writes such."""
+    """The identity in a store.json. Raises StoreError unless it has the schema of this version of leakbench."""
     try:
-        told: Any = parse_json(content)
-        schema, found = told["schema"], told["identity"]
+        record: Any = parse_json(content)
+        schema, found = record["schema"], record["identity"]
     except (ValueError, KeyError, TypeError):
         raise _no_identity(place) from None
     if schema == SCHEMA and isinstance(found, str):
@@ -91,6 +91,6 @@ def foreign_to_a_store(place: str, name: str) -> StoreError:
 
 
 def _is_own(path: Path) -> bool:
-    """Whether a folder in a store can be this one: it has the name of one, and holds nothing but what that holds."""
+    """Whether a folder can be part of a store: its name is that of one, and so are the names in it."""
     held = OTHERS.get(path.name, KEY if KIND.fullmatch(path.name) else None)
     return held is not None and is_folder(path) and all(map(held.fullmatch, os.listdir(path)))

@@ -1,1 +1,1 @@
-"""Saved outputs of a model: read, checked and arranged as signals."""
+"""Reads and checks the saved outputs of a model, and arranges them as signals."""

@@ -1,4 +1,4 @@
-"""From arrays under the names of the contract to `Models`: the targets first, then their shadow models."""
+"""Builds `Models` from the arrays of an audit file: the targets first, then their shadow models."""
 
 import math
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ from .names import KINDS, listed, require_least
 from .other_records import alike, has_other_records, of_shadows
 
 Arrays = Mapping[str, NDArray[Any]]
-ASKED = 3  # models of either side from which the resolution is read
+SAMPLED = 3  # models of either side from which the resolution is read
 Resolutions = dict[str, Resolution]
 Outputs = dict[str, ByModel]  # by the fields of Signals: logits [M, V, N, C], losses and scores [M, V, N]
 
@@ -46,16 +46,16 @@ def _on_common_records(arrays: Arrays) -> tuple[Models, tuple[int, ...]]:
     require_least(arrays, arrays)
     letters = "MN" if arrays["members"].ndim == 2 else "N"
     targets = _target_members(arrays, letters)
-    own = _answers(arrays, "", letters, {"M": len(targets), "N": targets.shape[1]})
+    own = _outputs(arrays, "", letters, {"M": len(targets), "N": targets.shape[1]})
     shadows = _shadow_members(arrays, targets.shape[1])
     members = np.concatenate([targets, shadows])
-    answers = _with_shadows(own, arrays, "shadow_", "SN", shadows.shape)
-    resolutions = _resolutions(answers, len(targets))
+    outputs = _with_shadows(own, arrays, "shadow_", "SN", shadows.shape)
+    resolutions = _resolutions(outputs, len(targets))
     views = view_names(arrays.get("views"), next(iter(own.values())).shape[1])
     labels = _labels(arrays, "labels", members.shape[1], own)
     sides = {"": (letters, targets), "shadow_": ("SN", shadows)}
     models = Models(
-        _signals(answers, labels, resolutions, views, _gradients(arrays, sides)),
+        _signals(outputs, labels, resolutions, views, _gradients(arrays, sides)),
         members,
         np.ones_like(members),
         _population(arrays, letters.replace("N", "Z"), own, len(shadows), resolutions, views),
@@ -64,7 +64,7 @@ def _on_common_records(arrays: Arrays) -> tuple[Models, tuple[int, ...]]:
 
 
 def kinds(arrays: Arrays, prefix: str = "") -> list[str]:
-    """The kinds of answers that are used; probabilities give way to logits."""
+    """The kinds of outputs that are used. Logits replace probabilities."""
     given = [kind for kind in KINDS if prefix + kind in arrays]
     return [kind for kind in given if kind != "probs" or "logits" not in given]
 
@@ -80,7 +80,7 @@ def _target_members(arrays: Arrays, letters: str) -> Bools:
 
 
 def _check_orientation(arrays: Arrays, members: Bools) -> None:
-    """Blame the members, not every other array, where it is they that are transposed."""
+    """Raise InputError if the membership is transposed, before other arrays are checked against it."""
     if members.shape[1] == 1:
         raise InputError(f"members must be [N records], got {members.shape}; flatten it: members.ravel()")
     swapped = [
@@ -107,7 +107,9 @@ def _shadow_members(arrays: Arrays, n: int) -> Bools:
     members = check.members("shadow_members", arrays["shadow_members"], "SN")
     if members.shape[1] != n:
         repair = (
-            "transpose it: shadow_members.T" if len(members) == n else "ask all models on the same records"
+            "transpose it: shadow_members.T"
+            if len(members) == n
+            else "query all models with the same records"
         )
         raise InputError(
             f"shadow_members must be [S shadow models, N records] with N = {n} as in members, "
@@ -116,10 +118,10 @@ def _shadow_members(arrays: Arrays, n: int) -> Bools:
     return members
 
 
-def _answers(
+def _outputs(
     arrays: Arrays, prefix: str, letters: str, sizes: dict[str, int], like: Outputs | None = None
 ) -> Outputs:
-    """The checked answers whose names begin with `prefix`, with the views and classes of `like`."""
+    """The checked outputs whose names begin with `prefix`, with the views and classes of `like`."""
     found: Outputs = {}
     for kind in kinds(arrays, prefix):
         name, field = prefix + kind, "logits" if kind == "probs" else kind
@@ -130,32 +132,32 @@ def _answers(
     return found
 
 
-def _lengths(answers: ByModel | None) -> dict[str, int]:
-    """The lengths that other answers of the same models must share: V, and C if there is one."""
-    return {} if answers is None else dict(zip("VC", answers.shape[1::2], strict=False))
+def _lengths(outputs: ByModel | None) -> dict[str, int]:
+    """The lengths that other outputs of the same models must have: V, and C if there is one."""
+    return {} if outputs is None else dict(zip("VC", outputs.shape[1::2], strict=False))
 
 
 def _with_shadows(own: Outputs, arrays: Arrays, prefix: str, letters: str, shape: tuple[int, ...]) -> Outputs:
-    """The targets' answers followed by those of the S = shape[0] shadow models."""
+    """The targets' outputs followed by those of the S = shape[0] shadow models."""
     if shape[0] == 0:
         return own
     _check_kinds(arrays, prefix.removeprefix("shadow_"), prefix)
-    theirs = _answers(arrays, prefix, letters, dict(zip(letters, shape, strict=True)), own)
+    theirs = _outputs(arrays, prefix, letters, dict(zip(letters, shape, strict=True)), own)
     return {kind: joined(array, theirs[kind]) for kind, array in own.items()}
 
 
 def _check_kinds(arrays: Arrays, prefix: str, other: str) -> None:
-    """Raise InputError unless the answers under both prefixes are of the same kinds."""
+    """Raise InputError unless the outputs under both prefixes are of the same kinds."""
     want, got = kinds(arrays, prefix), kinds(arrays, other)
     if want != got:
         raise InputError(
-            f"{other}* must hold the same kinds of answers as {prefix + '*' if prefix else 'the target'}, "
+            f"{other}* must hold the same kinds of outputs as {prefix + '*' if prefix else 'the target'}, "
             f"{', '.join(want)}, got {', '.join(got) or 'none'}; give both or neither"
         )
 
 
-def _labels(arrays: Arrays, name: str, n: int, answers: Outputs) -> Labels | None:
-    n_classes = answers["logits"].shape[3] if "logits" in answers else None
+def _labels(arrays: Arrays, name: str, n: int, outputs: Outputs) -> Labels | None:
+    n_classes = outputs["logits"].shape[3] if "logits" in outputs else None
     return check.labels(name, arrays[name], n, n_classes) if name in arrays else None
 
 
@@ -171,16 +173,16 @@ def _population(
     if not any("population_" in name for name in arrays):
         return None
     n_targets = len(next(iter(targets.values())))
-    own = _answers(arrays, "population_", letters, {"M": n_targets}, targets)
+    own = _outputs(arrays, "population_", letters, {"M": n_targets}, targets)
     if not own:
         raise InputError(f"a population needs logits, probs or losses of the target, got {listed(arrays)}")
     n = next(iter(own.values())).shape[2]
-    answers = _with_shadows(own, arrays, "shadow_population_", "SZ", (n_shadows, n))
-    labels = _labels(arrays, "population_labels", n, answers)
+    outputs = _with_shadows(own, arrays, "shadow_population_", "SZ", (n_shadows, n))
+    labels = _labels(arrays, "population_labels", n, outputs)
     if "labels" in arrays and labels is None and "logits" in own:
         raise InputError(f"a population needs population_labels [{n}], as the records have labels, got none")
     nobody = np.zeros((n_targets + n_shadows, n), dtype=bool)
-    return Models(_signals(answers, labels, resolutions, views), nobody, ~nobody)
+    return Models(_signals(outputs, labels, resolutions, views), nobody, ~nobody)
 
 
 def _gradients(arrays: Arrays, sides: Mapping[str, tuple[str, Bools]]) -> Numbers | None:
@@ -208,27 +210,27 @@ def _gradients(arrays: Arrays, sides: Mapping[str, tuple[str, Bools]]) -> Number
 
 
 def _signals(
-    answers: Outputs,
+    outputs: Outputs,
     labels: Labels | None,
     resolutions: Resolutions,
     views: tuple[str, ...],
     gradients: Numbers | None = None,
 ) -> Signals:
-    predicted = predicted_when_perturbed(answers["logits"], views) if "logits" in answers else None
-    own = {kind: without_perturbed(array, views) for kind, array in answers.items()} if views else answers
+    predicted = predicted_when_perturbed(outputs["logits"], views) if "logits" in outputs else None
+    own = {kind: without_perturbed(array, views) for kind, array in outputs.items()} if views else outputs
     signals = Signals(
         labels, own.get("logits"), own.get("losses"), own.get("scores"), resolutions=resolutions
     )
     return replace(signals, predicted=predicted, gradients=gradients, views=in_order(views))
 
 
-def _resolutions(answers: Outputs, n_targets: int) -> Resolutions:
-    """By kind of answers, that of the targets or of the shadow models, whichever is coarser: all are read alike."""
+def _resolutions(outputs: Outputs, n_targets: int) -> Resolutions:
+    """The resolution by kind of outputs: the coarser one of targets and shadow models, applied to both."""
     of = {"logits": of_logits, "losses": of_losses}
-    sides = [range(n_targets), range(n_targets, len(next(iter(answers.values()))))]
+    sides = [range(n_targets), range(n_targets, len(next(iter(outputs.values()))))]
     return {
-        kind: max(typical([of[kind](_spread(array, m)) for m in side[:ASKED]]) for side in sides if side)
-        for kind, array in answers.items()
+        kind: max(typical([of[kind](_spread(array, m)) for m in side[:SAMPLED]]) for side in sides if side)
+        for kind, array in outputs.items()
         if kind in of
     }
 

@@ -1,4 +1,4 @@
-"""Whether values are what they must be. A failure is one clear line: what, how many, where, what to do."""
+"""Checks of values. An error is one line: what is wrong, how many values, where, and what to do."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -27,7 +27,7 @@ AGAIN = "compute them again in single or double precision, in which nothing over
 
 
 def text(name: str, array: NDArray[Any]) -> None:
-    """Raise InputError for a name that cannot be printed, or text that UTF-8 cannot write."""
+    """Raise InputError for a name that cannot be printed, or text that UTF-8 cannot encode."""
     if not name.isprintable():
         raise InputError(f"the name of a group must be printable text, got {name[:100]!r}")
     if array.dtype.kind == "U" and array.size:
@@ -103,12 +103,12 @@ def _refuse_huge(name: str, array: ByModel, remedy: str) -> None:
 
 
 def _blocks(array: ByModel) -> Iterator[tuple[int, slice, Numbers]]:
-    """The array in blocks of records, as the mask of everything could be gigabytes: model, records, [V, n(, C)]."""
+    """The array in blocks of records, because a mask of all could take gigabytes: model, records, [V, n(, C)]."""
     return ((m, records, part) for m in range(len(array)) for records, part in in_blocks(array, m))
 
 
 def _changed(array: ByModel, change: Callable[[Numbers], Numbers], kind: DTypeLike) -> ByModel:
-    """The array with every record changed; what is read a model at a time is changed when it is read."""
+    """The array with every record changed. Arrays that are read one model at a time are changed on reading."""
     if isinstance(array, PerModel):
         return PerModel(
             array.shape,
@@ -136,7 +136,7 @@ def _without_zeros(z: Numbers) -> Numbers:
 
 
 def place(index: tuple[Any, ...], shape: tuple[int, ...]) -> str:
-    """Where `index` [m, v, n(, c)] is, in words; axes of length one that are no record are left out.
+    """The place `index` [m, v, n(, c)] in words, without axes of length one except the record.
 
     >>> place((0, 0, 17, 2), (1, 1, 100, 10))
     'record 17, class 2'
@@ -149,7 +149,7 @@ def log_probabilities(name: str, probs: ByModel) -> ByModel:
     """Logits from probabilities [M, V, N, C]: their logarithm, floored at log 1e-30.
 
     Raises InputError for a probability that is negative, NaN or infinite, or a row that does not sum to one within
-    `SUM_TOLERANCE`, or within half a step a class where probabilities are rounded.
+    `SUM_TOLERANCE`, or within half a rounding step per class.
     """
     _refuse_not_finite(name, probs, AGAIN)
     _refuse_negative(
@@ -273,7 +273,7 @@ def members(name: str, array: NDArray[Any], letters: str) -> Bools:
 
 
 def _to_members(name: str, array: NDArray[Any]) -> str:
-    """How membership comes from -1 and 1, or from the numbers of the member records."""
+    """The remedy for membership given as -1 and 1, or as the numbers of the member records."""
     distinct = np.unique(array)
     if distinct.tolist() == [-1, 1]:
         return f"; save {name} > 0"
@@ -317,7 +317,7 @@ def labels(name: str, array: NDArray[Any], n: int, n_classes: int | None) -> Lab
 
 
 def _to_labels(name: str, array: NDArray[Any], n: int) -> str:
-    """How one label a record comes from what is given, if that is plain."""
+    """The remedy for labels of another shape, if it is evident."""
     if array.size == n:
         return f"; flatten it: {name}.ravel()"
     if array.ndim == 2 and len(array) == n and array.dtype.kind in "biuf":

@@ -1,4 +1,4 @@
-"""The containers of an audit file: npz, npy files in a folder, CSV, parquet. Nothing is ever executed."""
+"""The containers of an audit file: npz, npy files in a folder, CSV, parquet. Reading executes nothing."""
 
 import stat
 import zipfile
@@ -25,7 +25,7 @@ METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # those that NumPy writes
 
 
 class Loaded(NamedTuple):
-    """Arrays under the names of the contract, and what was left out."""
+    """Arrays by their names in the audit file, and notes on arrays that were left out."""
 
     arrays: Arrays
     notes: list[str]
@@ -74,7 +74,7 @@ def _check_head(path: Path, suffix: str) -> None:
 
 
 def _head(path: Path) -> bytes | None:
-    """How a file begins; None where it is no regular file, as to open a pipe may wait for ever."""
+    """The first bytes of a file; None if it is no regular file, because opening a pipe may block."""
     if not stat.S_ISREG(path.stat().st_mode):
         return None
     with path.open("rb") as file:
@@ -83,7 +83,7 @@ def _head(path: Path) -> bytes | None:
 
 @contextmanager
 def _readable(path: Path, name: str) -> Iterator[None]:
-    """What NumPy and zipfile raise on a damaged file, as one line. They raise many kinds, some by accident."""
+    """Turn the exceptions of NumPy and zipfile on a damaged file, of many types, into one InputError."""
     try:
         yield
     except InputError:
@@ -148,7 +148,7 @@ def _npy(path: Path) -> NDArray[Any]:
 
 
 def _choose(names: Iterable[str], where: str) -> tuple[dict[str, str], list[str]]:
-    """The arrays worth reading, TF Privacy's if they are there, else ours; and a note on the others."""
+    """The names of the arrays to read, TF Privacy's if there are any, else ours; and a note on the others."""
     theirs = peers.tf_privacy_names(names)
     if not theirs:
         found, notes = recognise(names, where)

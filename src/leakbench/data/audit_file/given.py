@@ -1,4 +1,4 @@
-"""Arrays that Python callers pass: lists, tensors, columns of a table."""
+"""Converts the arrays of Python callers: lists, tensors, columns of a table."""
 
 import warnings
 from typing import Any

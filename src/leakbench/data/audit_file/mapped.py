@@ -1,4 +1,4 @@
-"""Arrays in files that may be larger than memory: read a model at a time, and let go again."""
+"""Arrays in files that may be larger than memory: read one model at a time, then released."""
 
 import mmap
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ PART = 2**24  # bytes
 
 
 def by_model(array: NDArray[Any], kind: DTypeLike) -> ByModel:
-    """An array [M, ...] in a floating type; one in a mapped file stays there, and is read a model at a time."""
+    """An array [M, ...] in a floating type; one in a mapped file stays there, and is read one model at a time."""
     file = _file(array)
     if file is None:
         return array.astype(kind, copy=False)
@@ -28,7 +28,7 @@ def by_model(array: NDArray[Any], kind: DTypeLike) -> ByModel:
 
 
 def joined(first: ByModel, second: ByModel) -> ByModel:
-    """The models of both, one after the other."""
+    """The models of both arrays, concatenated."""
     if isinstance(first, np.ndarray) and isinstance(second, np.ndarray):
         return np.concatenate([first, second])
     n = len(first)
@@ -45,7 +45,7 @@ def joined(first: ByModel, second: ByModel) -> ByModel:
 
 
 def parts(array: NDArray[Any]) -> Iterator[NDArray[Any]]:
-    """The array in parts of some megabytes along its first axis, each of which is let go before the next is read."""
+    """The array in parts of some megabytes along its first axis, each of which is released before the next is read."""
     file = _file(array)
     rows = max(1, PART * len(array) // max(array.nbytes, 1)) if array.ndim else 1
     for first in range(0, len(array), rows) if array.ndim else ():
@@ -57,13 +57,13 @@ def parts(array: NDArray[Any]) -> Iterator[NDArray[Any]]:
 
 
 def let_go(file: mmap.mmap) -> None:
-    """Of a mapped file nothing needs to stay in memory."""
+    """Release the memory of a mapped file."""
     if hasattr(mmap, "MADV_DONTNEED"):  # not on Windows
         file.madvise(mmap.MADV_DONTNEED)
 
 
 def _file(array: NDArray[Any]) -> mmap.mmap | None:
-    """The file that an array, or what it is a view of, is mapped from, if nobody can have written into it."""
+    """The file that an array, or its base, is mapped from, if the mapping is read-only."""
     base: Any = array
     read_only = False
     while isinstance(base, np.ndarray):

@@ -1,4 +1,4 @@
-"""Labels that are given as text, from the names of the classes to their numbers."""
+"""Turns labels that are text into the numbers of their classes."""
 
 from collections.abc import Mapping
 from typing import Any

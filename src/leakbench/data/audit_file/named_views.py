@@ -1,4 +1,4 @@
-"""The names of the views in an audit file: of perturbed views label-only attacks read the predicted class, alone."""
+"""The names of the views in an audit file. Label-only attacks use the predicted classes of perturbed views."""
 
 from typing import Any
 
@@ -17,8 +17,8 @@ Places = NDArray[np.intp]
 def view_names(array: NDArray[Any] | None, n_views: int) -> tuple[str, ...]:
     """The checked names [V] of the views; none if they are not given.
 
-    Raises InputError unless there is one text a view, those of perturbations have a size and no number of draws, and
-    one view is not perturbed.
+    Raises InputError unless there is one text per view, perturbations have a size and no number of draws, and one view
+    is not perturbed.
     """
     if array is None:
         return ()
@@ -55,7 +55,7 @@ def without_perturbed(array: ByModel, names: tuple[str, ...]) -> ByModel:
 
 
 def predicted_when_perturbed(logits: ByModel, names: tuple[str, ...]) -> ByModel | None:
-    """The class predicted in each perturbed view [M, K, N]; None where there is none."""
+    """The class predicted in each perturbed view [M, K, N]; None if there is none."""
     perturbed = np.flatnonzero([is_perturbation(name) for name in names])
     if not perturbed.size:
         return None

@@ -8,7 +8,7 @@ from ...core.errors import InputError
 
 SCHEMA = "leakbench-audit/1"
 TEXTS = ("group", "canary")  # begin the names of arrays of text
-KINDS = ("logits", "probs", "losses", "scores")  # the answers of a model, most telling first
+KINDS = ("logits", "probs", "losses", "scores")  # the outputs of a model, the most informative first
 NAMES = frozenset(
     [prefix + kind for prefix in ("", "shadow_") for kind in KINDS]
     + [
@@ -38,7 +38,7 @@ _SINGULAR = re.compile(r"(?:^|(?<=_))(logit|prob|loss|score|member|label|group|f
 
 
 def canonical(name: str) -> str | None:
-    """The name of the contract that `name` stands for; None if there is none.
+    """The name in the audit file that `name` stands for; None if there is none.
 
     >>> canonical("shadow_loss"), canonical("group_site"), canonical("weather")
     ('shadow_losses', 'group_site', None)
@@ -50,7 +50,7 @@ def canonical(name: str) -> str | None:
 
 
 def listed(names: Iterable[str], most: int = 200) -> str:
-    """The names in order, in at most about so many printable characters.
+    """The names in order, cut off after about so many printable characters.
 
     >>> listed(["probs", "logits"]), listed([])
     ('logits, probs', 'nothing')
@@ -72,9 +72,9 @@ def require_least(found: Iterable[str], names: Collection[str]) -> None:
 
 
 def recognise(names: Iterable[str], where: str) -> tuple[dict[str, str], list[str]]:
-    """The given names by their name in the contract, and a note on those that are left out.
+    """The given names by their name in the audit file, and a note on those that are left out.
 
-    Raises InputError for a name that looks like a slip of one of ours, or for one given twice.
+    Raises InputError for a name that is close to one of ours, or for one given twice.
     """
     found: dict[str, str] = {}
     strangers = []

@@ -1,7 +1,7 @@
-"""npy files of unknown origin: the header is bounded, and what it declares is held against the bytes that are there.
+"""npy files of unknown origin: the header is bounded, and its declared size is compared with the file.
 
-Reading raises whatever NumPy raises on a damaged header, a ValueError for a header that lies, and PythonObjectsError
-for pickles, of which nothing is read.
+Reading raises the exceptions of NumPy on a damaged header, ValueError for a wrong declared size, and PythonObjectsError
+for pickles, which are not read.
 """
 
 import math
@@ -22,7 +22,7 @@ class PythonObjectsError(ValueError):
 
 
 class Layout(NamedTuple):
-    """What the bytes after a header are."""
+    """The type, shape and order of the bytes after a header."""
 
     shape: tuple[int, ...]
     order: str  # "C" or "F"

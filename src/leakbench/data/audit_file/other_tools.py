@@ -1,7 +1,7 @@
-"""Arrays that other tools saved, under the names of our audit file.
+"""Reads the arrays of other tools under the names of our audit file.
 
 LiRA (Carlini et al. 2022, and its ports): a folder of experiments; every model becomes a target once.
-Each experiment holds `keep.npy` [N] and its model's answers on all records: `logits/*.npy` or `logits.npy`
+Each experiment holds `keep.npy` [N] and its model's outputs on all records: `logits/*.npy` or `logits.npy`
 ([N, C], [N, V, C] or [N, 1, V, C]), or the log-odds `scores/*.npy` or `scores.npy` ([N] or [N, V]).
 `y_train.npy` or another file of labels lies beside the experiments.
 
@@ -36,7 +36,7 @@ def read_lira(path: Path, experiments: list[Path], read: Read) -> tuple[Arrays, 
     """All models of a LiRA study as `logits` [M, V, N, C], or as `losses` [M, V, N] from scores.
 
     Logits or scores: what more experiments hold; where as many hold both, the logits if there are labels, since
-    without them only the scores tell of the label. A score phi = log p - log(1 - p) determines the loss,
+    without them only the scores depend on the label. A score phi = log p - log(1 - p) determines the loss,
     log(1 + exp -phi). Raises InputError if the models do not describe the same records.
     """
     labels, notes = _labels_beside(path)
@@ -50,7 +50,7 @@ def read_lira(path: Path, experiments: list[Path], read: Read) -> tuple[Arrays, 
     for other in others:
         if outputs[other].shape != outputs[first].shape:
             shapes = f"{first.name} has {outputs[first].shape}, {other.name} has {outputs[other].shape}"
-            raise InputError(f"{path}: all models must answer the same views and records, but {shapes}")
+            raise InputError(f"{path}: all models must have the same views and records, but {shapes}")
     n = outputs[first].shape[1]
     stacked = np.stack(list(outputs.values()))
     arrays: Arrays = {"members": np.stack([_keep(e, n, read) for e in outputs])}
@@ -93,7 +93,7 @@ def _chosen(kind: str, by_kind: dict[str, dict[Path, list[Path]]], experiments: 
 
 
 def _epochs(kind: str, files: dict[Path, list[Path]]) -> list[str]:
-    """Which of several epochs was read."""
+    """A note on which of several epochs was read."""
     last = {found[-1].name for found in files.values()}
     if len(last) > 1:
         return [f"the last {kind} are not those of one epoch: {listed(last)}"]
@@ -110,7 +110,7 @@ def _keep_files(folder: Path) -> list[Path]:
 
 
 def _keep(experiment: Path, n: int, read: Read) -> NDArray[Any]:
-    """Membership of the first n records; the authors, too, cut it to the records that were asked."""
+    """Membership of the first n records; the authors, too, cut it to the queried records."""
     file, *more = _keep_files(experiment)
     if more:
         raise InputError(

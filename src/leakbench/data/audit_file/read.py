@@ -29,7 +29,7 @@ MOST_FEATURES = 1000  # columns; the blind baseline looks at each
 
 @dataclass(frozen=True, eq=False)
 class AuditInput:
-    """What an audit starts from: every model's answers, the models under attack, and groups of records."""
+    """The input of an audit: the outputs of every model, the models under attack, and groups of records."""
 
     models: Models
     targets: tuple[int, ...]  # every model given with `members`; those given as shadow_* are never attacked
@@ -38,9 +38,9 @@ class AuditInput:
     class_names: tuple[str, ...] | None
     fingerprint: str  # SHA-256 over the arrays given: 32 hex digits
     source: str  # the path, or "arrays"
-    kind: str  # the most telling answers given: "logits", "probs", "losses" or "scores"
-    notes: tuple[str, ...] = ()  # what was given and not used
-    features: NDArray[Any] | None = None  # [N, D] what else is known of the records: numbers or text
+    kind: str  # the most informative outputs given: "logits", "probs", "losses" or "scores"
+    notes: tuple[str, ...] = ()  # arrays that were given and not used
+    features: NDArray[Any] | None = None  # [N, D] further features of the records: numbers or text
     canaries: NDArray[np.str_] | None = (
         None  # [N] the kind of canary of each record, empty for an average one
     )
@@ -61,7 +61,7 @@ def read(path: str | Path) -> AuditInput:
 def from_arrays(**arrays: Any) -> AuditInput:
     """The same from arrays in memory, under the names of the audit file; None counts as absent.
 
-    Raises InputError, also for a name that the contract does not know.
+    Raises InputError, also for an unknown name.
 
     >>> given = from_arrays(losses=[0.1, 0.2, 0.9, 1.2], members=[1, 1, 0, 0])
     >>> given.models.members.shape, given.targets, given.kind
@@ -111,7 +111,7 @@ def _groups(arrays: Arrays, n: int) -> dict[str, NDArray[np.str_]]:
         if not name.startswith("group"):
             continue
         if array.shape != (n,):
-            raise InputError(f"{name} must be one group a record, [{n}], got shape {array.shape}")
+            raise InputError(f"{name} must be one group per record, [{n}], got shape {array.shape}")
         if array.dtype.kind not in "biuU":
             raise InputError(f"{name} must be text or integers, got dtype {array.dtype}; use astype(str)")
         several = np.unique(array).size
@@ -124,12 +124,12 @@ def _groups(arrays: Arrays, n: int) -> dict[str, NDArray[np.str_]]:
 
 
 def _features(arrays: Arrays, n: int) -> NDArray[Any] | None:
-    """What is known of the records beside labels and groups [N, D], numbers or text; NaN where a number is missing."""
+    """Features of the records beside labels and groups [N, D], numbers or text; NaN where a number is missing."""
     array = arrays.get("features")
     if array is None:
         return None
     if array.ndim not in (1, 2) or len(array) != n or 0 in array.shape:
-        raise InputError(f"features must be one row a record, [{n}, D], got shape {array.shape}")
+        raise InputError(f"features must be one row per record, [{n}, D], got shape {array.shape}")
     if array.size > MOST_FEATURES * n:
         raise InputError(
             f"features must have at most {MOST_FEATURES} columns, got {array.shape[1]}; leave some out"

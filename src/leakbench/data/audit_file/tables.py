@@ -1,4 +1,4 @@
-"""Audit files as tables: one row a record; `logits_0`, `logits_1`, ... are the classes of one array.
+"""Audit files as tables: one row per record; `logits_0`, `logits_1`, ... are the classes of one array.
 
 For shadow models the first number is the model: `shadow_losses_3`, `shadow_members_3`, `shadow_logits_3_0`.
 """
@@ -43,10 +43,10 @@ def read_csv(path: Path) -> tuple[Arrays, list[str]]:
     header, separator = _header(content, path)
     places, notes = _places(header, path)
     kinds = {c: pa.string() if _is_text(n) else pa.float64() for n, by in places.items() for c in by.values()}
-    told = {
+    types = {
         c: kind for c, kind in kinds.items() if not c.startswith("feature")
     }  # those of features are inferred
-    convert = pacsv.ConvertOptions(include_columns=list(kinds), column_types=told, null_values=[""])
+    convert = pacsv.ConvertOptions(include_columns=list(kinds), column_types=types, null_values=[""])
     parse = pacsv.ParseOptions(delimiter=separator)
     try:
         table = pacsv.read_csv(pa.BufferReader(content), convert_options=convert, parse_options=parse)
@@ -80,7 +80,7 @@ def read_parquet(path: Path) -> tuple[Arrays, list[str]]:
 
 @contextmanager
 def _parquet_errors(path: Path) -> Iterator[None]:
-    """What Arrow raises on a damaged file, as one line. It raises many kinds, some by accident."""
+    """Turn the exceptions of Arrow on a damaged file, of many types, into one InputError."""
     try:
         yield
     except InputError:
@@ -113,7 +113,7 @@ def _check_type(kind: Any, column: str, path: Path) -> None:
 def refuse_bomb(
     path: Path, size: int, times: int = MOST_EXPANSION, remedy: str = "save a folder of .npy files instead"
 ) -> None:
-    """Raise InputError where a file expands to so many `size` bytes that it may be meant to fill the memory."""
+    """Raise InputError if a file expands to so many bytes `size` that it may be an attack on the memory."""
     if size > times * path.stat().st_size + ALWAYS_ROOM:
         raise InputError(
             f"{path} expands to more than {times} times its size and {ALWAYS_ROOM >> 20} MB; {remedy}"
@@ -121,12 +121,12 @@ def refuse_bomb(
 
 
 def first_line(error: Exception) -> str:
-    """What an exception says, or what it is called."""
+    """The first line of the message of an exception, or else its name."""
     return (str(error).splitlines() or [type(error).__name__])[0][:300]
 
 
 def unpacked(path: Path) -> bytes:
-    """The content of a gzip file, which may be no more than `refuse_bomb` allows."""
+    """The content of a gzip file, within the limit of `refuse_bomb`."""
     most = MOST_EXPANSION * path.stat().st_size + ALWAYS_ROOM
     try:
         with gzip.open(path) as file:
@@ -142,7 +142,7 @@ def _is_text(name: str) -> bool:
 
 
 def _header(content: bytes, path: Path) -> tuple[list[str], str]:
-    """The names of the columns, and what separates them."""
+    """The names of the columns, and their separator."""
     try:
         with _lines(content) as file:
             first = file.readline(LONGEST_HEADER)
@@ -164,7 +164,7 @@ def _lines(content: bytes, errors: str = "strict") -> io.TextIOWrapper:
 
 
 def _places(columns: Sequence[str], path: Path) -> tuple[dict[str, dict[Index, str]], list[str]]:
-    """For each array of the contract its columns by their numbers: {"logits": {(0,): "logits_0", ...}}."""
+    """For each array of the audit file its columns by their numbers: {"logits": {(0,): "logits_0", ...}}."""
     twice = [column for column, times in Counter(columns).items() if times > 1]
     if twice:
         raise InputError(f"{path}: the column {min(twice)[:100]!r} is there twice; keep one of them")
@@ -180,7 +180,7 @@ def _places(columns: Sequence[str], path: Path) -> tuple[dict[str, dict[Index, s
     for name, by_index in places.items():
         if name.startswith(("population", "shadow_population")):
             raise InputError(
-                f"{path}: a table has one row a record, so {name} needs an npz or a folder of npy files"
+                f"{path}: a table has one row per record, so {name} needs an npz or a folder of npy files"
             )
         _complete(name, by_index, path)
     return places, notes

@@ -1,4 +1,4 @@
-"""What a kind of canary is: candidate records made so that a model memorises them, if it memorises any."""
+"""The interface of canaries: candidate records that a model memorises if it memorises any."""
 
 from dataclasses import dataclass
 from typing import ClassVar, Literal
@@ -20,7 +20,7 @@ class Canaries:
 
 
 class CanaryKind(Plugin):
-    """Turns some candidate records into canaries. The design decides, as of every record, who trains on them."""
+    """Turns some candidate records into canaries. As for every record, the design chooses their models."""
 
     of: ClassVar[tuple[Literal["images", "tables"], ...]] = (
         "images",

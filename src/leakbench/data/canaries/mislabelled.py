@@ -9,7 +9,7 @@ from .base import Canaries, CanaryKind, wrong_labels
 
 @dataclass(frozen=True)
 class Mislabelled(CanaryKind):
-    """Real records with a wrong label, which a model can only know by heart.
+    """Real records with a wrong label, which a model can only memorise.
 
     Formula: x stays; y is uniform over the other classes
     Source:  Aerni et al. 2024, arXiv 2404.17399, against HAMP, RelaxLoss and distillation

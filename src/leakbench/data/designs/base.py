@@ -1,4 +1,4 @@
-"""Which model trains on which records, and for which records of a model membership is a fair question."""
+"""Designs: the members of each model, and the records on which a model is attacked."""
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ MOST_MODELS = 100_000
 class Split:
     """The membership of M models on N records of a data set."""
 
-    records: Indices  # [N] the records at stake, as rows of the data set
+    records: Indices  # [N] the candidate records, as rows of the data set
     members: Bools  # [M, N] model m trains on record n
     audited: Bools  # [M, N] where the record counts as a member or a non-member of model m (not a dev record)
     dev: tuple[Indices, ...]  # [M] rows of the data set for model m's early stopping
@@ -26,10 +26,10 @@ class Split:
     numbers: tuple[int, ...] = ()  # [M] of the models in the whole design, where some were left out
     always: Indices = field(
         default_factory=lambda: np.empty(0, np.int64)
-    )  # rows that every model trains on beside
+    )  # further rows that every model trains on
 
     def trained_on(self, m: int) -> Indices:
-        """Rows of the data set that model m trains on: its members, then those that every model has."""
+        """Rows of the data set that model m trains on: its members, then those that all models share."""
         return np.concatenate([self.records[self.members[m]], self.always])
 
     @property
@@ -39,12 +39,12 @@ class Split:
         return sizes
 
     def number(self, m: int) -> int:
-        """The number of model m in the whole design, by which it is known: its seed comes from it."""
+        """The number of model m in the whole design, from which its seed is derived."""
         return self.numbers[m] if self.numbers else m
 
     def without(self, lost: Collection[int]) -> "Split":
-        """The same without some models. The partner of one in a complementary pair is no target any more: targets
-        stay in whole pairs, of which one half may choose what the other measures."""
+        """The same without some models. Their partners in complementary pairs are no targets any more: targets stay in
+        whole pairs, of which one half may choose what the other measures."""
         kept = [m for m in range(len(self.members)) if m not in lost]
         alone = {j for j in kept for m in lost if self._complementary(j, m)}
         return Split(
@@ -58,15 +58,15 @@ class Split:
         )
 
     def _complementary(self, j: int, m: int) -> bool:
-        asked = self.audited[j] & self.audited[m]
-        return bool(asked.any() and (self.members[j] != self.members[m])[asked].all())
+        both = self.audited[j] & self.audited[m]
+        return bool(both.any() and (self.members[j] != self.members[m])[both].all())
 
     def population(self, dataset: Dataset) -> Indices:
-        """Rows of the data set's test part that are not at stake: no model may train on them."""
+        """Rows of the data set's test part that are no candidate records: no model may train on them."""
         return np.setdiff1d(dataset.parts["test"], self.records)
 
     def check(self, dataset: Dataset) -> "Split":
-        """Itself. Raises InputError if a model has no members, no non-members, or none of some class."""
+        """This split. Raises InputError if a model has no members, no non-members, or none of some class."""
         y = dataset.y[self.records]
         for m, (members, audited) in enumerate(zip(self.members, self.audited, strict=True)):
             inside, outside = int((members & audited).sum()), int((~members & audited).sum())
@@ -89,7 +89,7 @@ class Design(Plugin):
     """Decides, from the data and a seed alone, which model trains on which records."""
 
     def split(self, dataset: Dataset, seed: int) -> Split:
-        """The membership of every model. Raises InputError where the data is too small for the design."""
+        """The membership of every model. Raises InputError if the data is too small for the design."""
         raise NotImplementedError
 
 

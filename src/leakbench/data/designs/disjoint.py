@@ -11,7 +11,7 @@ from .base import MOST_MODELS, Design, Split
 
 @dataclass(frozen=True)
 class Disjoint(Design):
-    """Victim and attacker own half of the pool each; a half is cut 45/10/45 into members, dev, non-members.
+    """Victim and attacker have half of the pool each. A half is split 45/10/45 into members, dev, non-members.
 
     Model 0 is the victim's, and the only target. Each shadow model cuts the attacker's half anew, at random.
     Members and non-members are equally many. For a model, a record of the other half is neither.

@@ -13,13 +13,13 @@ from .base import MOST_MODELS, Design, Split, complementary
 class Single(Design):
     """One model on a given split: the pool are its members, the test part its non-members.
 
-    Shadow models, if any, train on complementary random halves of pool and test part together: if they left
-    the test part alone, the mere fact that a shadow model saw a record would tell that it is a member.
+    Shadow models, if any, train on complementary random halves of pool and test part together: if they did
+    not train on the test part, a record that a shadow model has seen would be a member of the target.
 
     Shapes: pool + test [N] -> members [1 + S, N]; audited everywhere; model 0 is the target
     Source: TensorFlow Privacy, membership_inference_attack, which takes one model's train and test sets
-    Limits: the test part is at stake, so no population is left. If the split is not random (by date, by
-        source), attacks read more than membership.
+    Limits: the test part holds candidate records, so there is no population. If the split is not random (by date,
+        by source), attacks detect more than membership.
     """
 
     name: ClassVar[str] = "single"

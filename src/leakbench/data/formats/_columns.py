@@ -1,4 +1,4 @@
-"""From the cells of one column of a table to numbers, to categories, or to labels; what is neither is refused."""
+"""Turns the cells of one column of a table into numbers, categories or labels. Other cells are refused."""
 
 import re
 from collections.abc import Sequence
@@ -239,9 +239,11 @@ class Cells:
 
     def _absent(self, count: int, place: int, cell: str | None, remedy: str = "") -> InputError:
         shown = "" if cell is None else f", such as {cell!r}" if cell else ", such as an empty cell"
-        told = remedy or f"fill it, leave the record out, or say missing = {[*self.missing, cell]} to impute"
+        advice = (
+            remedy or f"fill it, leave the record out, or say missing = {[*self.missing, cell]} to impute"
+        )
         return self._error(
-            f"must have a number or text in every row, got {count} without{shown} in record {place}", told
+            f"must have a number or text in every row, got {count} without{shown} in record {place}", advice
         )
 
     def _error(self, problem: str, remedy: str) -> InputError:

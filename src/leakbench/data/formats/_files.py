@@ -1,4 +1,4 @@
-"""Opening files: one that is not what its name says gets one clear error, which says what it is instead."""
+"""Opens files. The error for a file of another type than its name says what it is instead."""
 
 import os
 import struct
@@ -47,7 +47,7 @@ BAD_CONTENT = (
 
 
 def describe_content(head: bytes) -> str:
-    """What content that begins with `head` looks like."""
+    """The type of content that begins with `head`."""
     for magic, what in MAGIC:
         if head.startswith(magic):
             return what
@@ -61,7 +61,7 @@ def describe_content(head: bytes) -> str:
 
 
 def describe_file(path: Path) -> str:
-    """What the file looks like, whatever its name."""
+    """The type of a file by its content."""
     if path.is_dir():
         return "a folder"
     with path.open("rb") as file:

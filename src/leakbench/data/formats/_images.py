@@ -74,7 +74,7 @@ def _content(file: Path) -> bytes:
 
 @contextmanager
 def _silent() -> Iterator[None]:
-    """What Pillow warns of is an error here, or harmless."""
+    """Turn the warnings of Pillow into errors, or ignore harmless ones."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield

@@ -68,7 +68,7 @@ class Arrays(Format):
 
 
 def _open(path: Path) -> dict[str, Reader]:
-    """What reads each array, by its name in lower case; arrays of Python objects are refused."""
+    """Functions that read each array, by its name in lower case. Arrays of Python objects are refused."""
     if path.is_dir():
         return {file.stem.lower(): partial(_mapped, file) for file in sorted(path.glob("*.npy"))}
     with reading(path, NPZ), zipfile.ZipFile(path) as archive:
@@ -142,5 +142,5 @@ def _records(x: NDArray[Any], path: Path) -> NDArray[Any]:
 def _floats(x: NDArray[Any]) -> Floats:
     if x.ndim == 4 and x.dtype.kind in "iu":
         return scale(x.astype(np.uint8))
-    with np.errstate(over="ignore"):  # what is infinite then is refused with the data set
+    with np.errstate(over="ignore"):  # infinite values are refused with the data set
         return np.ascontiguousarray(x, dtype=np.float32)

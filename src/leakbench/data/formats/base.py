@@ -1,4 +1,4 @@
-"""What a reader gives: labels at once, records when asked for, so that a subset costs what a subset costs."""
+"""The interface of readers. Labels are read at once, records on demand, so that a subset is cheap."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ class Raw:
     numeric: Bools | None = (
         None  # [D] features of a table that are quantities, NaN where missing; else none is
     )
-    notes: tuple[str, ...] = ()  # what was left out, or read in another way than it may seem
+    notes: tuple[str, ...] = ()  # what was left out, or may be read in an unexpected way
 
     def __post_init__(self) -> None:
         if not len(self.labels):
@@ -44,7 +44,7 @@ class Format(Plugin):
         raise NotImplementedError
 
     def read(self, path: Path, label: str | None = None) -> Raw:
-        """What `path` holds. Raises InputError if it is not what it should be."""
+        """The content of `path`. Raises InputError if it is not of this format."""
         raise NotImplementedError
 
 

@@ -1,7 +1,7 @@
 """CIFAR-10 and CIFAR-100 in the "python version", read without executing anything.
 
-A pickle is a program that may call any function. This reader lets it name an array, its dtype and how they
-are put together, and gives it harmless stand-ins even for those: numpy's own unpickling never runs.
+A pickle is a program that may call any function. This reader allows only arrays, dtypes and their constructors, and
+replaces even those by harmless stand-ins: numpy's own unpickling never runs.
 """
 
 import io
@@ -167,7 +167,7 @@ class _Reader(pickle.Unpickler):
 def load_plain(file: IO[bytes], name: str) -> dict[str, Any]:
     """The dict in a pickle, with text keys, made of dict, list, tuple, bytes, str, int and arrays of ints.
 
-    Raises InputError that names the first other thing that the pickle asks for; nothing of it is executed.
+    Raises InputError that names the first other object in the pickle. Nothing is executed.
     """
     try:
         pickled = file.read()

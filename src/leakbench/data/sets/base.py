@@ -1,4 +1,4 @@
-"""What a known data set is: a name, where it is published, and the formats in which people have its files."""
+"""The interface of known data sets: a name, the published files, and the formats that are read."""
 
 import os
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from ..formats import FORMATS, Raw, read_path
 
 @dataclass(frozen=True)
 class File:
-    """A published file, and how it is recognised."""
+    """A published file with its checksum."""
 
     name: str
     size: int = 0  # bytes
@@ -21,7 +21,7 @@ class File:
 
 
 class KnownSet(Plugin):
-    """A data set that is asked for by name and lies in a folder of that name."""
+    """A data set that is used by name and lies in a folder of that name."""
 
     formats: ClassVar[tuple[str, ...]] = ()
     home: ClassVar[str] = ""  # the address in front of its files' names
@@ -33,7 +33,7 @@ class KnownSet(Plugin):
     resize: ClassVar[int | None] = None  # what the field resizes its images to
 
     def read(self, root: Path | None, label: str | None) -> Raw:
-        """What lies in the folder `root`/name. Raises InputError that says where it looked and what to do."""
+        """What lies in the folder `root`/name. Raises InputError with the searched places and the remedy."""
         place = self._place(root)
         raw = read_path(place, self._fitting(place), label)
         if raw.classes is None and self.classes is not None and label is None:
@@ -46,8 +46,8 @@ class KnownSet(Plugin):
         return folder.is_dir() and bool(cls._fitting(folder))
 
     @classmethod
-    def by_hand(cls, folder: str) -> str:
-        """What to put where, for those who have no network or no checksum."""
+    def instructions(cls, folder: str) -> str:
+        """How to download the files manually."""
         names = ", ".join(file.name for file in cls.files)
         return f"put {names} (from {cls.home}) into {folder}"
 
@@ -76,7 +76,7 @@ class KnownSet(Plugin):
         folder = Path("LEAKBENCH_DATA" if root is None else root) / self.name
         return InputError(
             f"data set {self.name!r} must lie in a folder of that name ({' or '.join(self.formats)}), looked in "
-            f"{looked}; {offer}{self.by_hand(str(folder))}, and set LEAKBENCH_DATA, or root, to the folder around it"
+            f"{looked}; {offer}{self.instructions(str(folder))}, and set LEAKBENCH_DATA, or root, to the folder above"
         )
 
 

@@ -1,4 +1,4 @@
-"""The cross-entropy on labels with its slope, in half the passes that autograd would make of it."""
+"""The cross-entropy on labels with its gradient, in half the passes over memory that autograd needs."""
 
 import torch
 from torch import Tensor
@@ -39,6 +39,6 @@ class LabelCrossEntropies(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: FunctionCtx, gradient: Tensor) -> tuple[Tensor, None, None]:
-        """Of the logits [K, B, C]."""
+        """The gradient in the logits [K, B, C]."""
         (slope,) = ctx.saved_tensors
         return slope * gradient[..., None], None, None

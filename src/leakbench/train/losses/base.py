@@ -1,4 +1,4 @@
-"""What a loss is: how far the answers of models are from their targets."""
+"""The interface of losses: the distance of the logits of models from their targets."""
 
 from typing import TYPE_CHECKING, ClassVar
 
@@ -9,13 +9,13 @@ if TYPE_CHECKING:
 
 
 class Loss(Plugin):
-    """One number a model, from its answers on a batch. Nothing may flow between models."""
+    """A loss: one number per model, from its logits on a batch. Models must not affect each other."""
 
-    per_record: ClassVar[bool] = True  # a mean over records, none of which enters another's part
+    per_record: ClassVar[bool] = True  # whether it is a mean over records of which each has its own term
 
     @property
     def smoothed(self) -> float | None:
-        """How much labels are smoothed, if it is the mean cross-entropy on them and nothing else; else None."""
+        """The label smoothing, if the loss is the mean cross-entropy on labels; else None."""
         return None
 
     def __call__(self, logits: "Tensor", targets: "Tensor") -> "Tensor":
@@ -23,7 +23,7 @@ class Loss(Plugin):
         raise NotImplementedError
 
     def at(self, epoch: int) -> "Loss":
-        """The loss of an epoch, 0 the first of its stage. Default: the same in all."""
+        """The loss in an epoch of its stage, counted from 0. Default: the same in all."""
         return self
 
 
@@ -39,6 +39,6 @@ def cross_entropies(logits: "Tensor", targets: "Tensor", smoothing: float = 0.0)
 
 
 def entropies(logits: "Tensor") -> "Tensor":
-    """The entropy of each answer softmax(z) [K, B], in nats."""
+    """The entropy of softmax(z) of each record [K, B], in nats."""
     log_p = logits.log_softmax(dim=-1)
     return -(log_p.exp() * log_p).sum(dim=-1)

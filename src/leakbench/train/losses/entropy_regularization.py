@@ -14,7 +14,7 @@ WEIGHTS: dict[str, float] = {"penalty": 0.1, "inverse": 2.0}  # the authors'
 
 @dataclass(frozen=True)
 class EntropyRegularizedLoss(Loss):
-    r"""Cross-entropy, and a reward for answers of high entropy H.
+    r"""Cross-entropy with a reward for a high entropy H of the output.
 
     Formula: penalty: CE - weight H;  inverse: CE + weight / (1 + H);  H = -sum_c p_c log p_c, p = softmax(z), in
              nats;  mean over the batch

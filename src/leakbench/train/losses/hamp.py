@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class HampLoss(Loss):
-    r"""Labels of high entropy instead of hard ones, and a reward for answers of high entropy.
+    r"""Soft labels of high entropy in place of hard ones, and a reward for outputs of high entropy.
 
     Formula: KL(q || f) - alpha C H(f),  q = top on the label and (1 - top) / (C - 1) on each other class, with
              H(q) = gamma log C;  H in nats;  mean over the batch
     Source:  Chen, Pattabiraman 2024, section IV, arXiv 2307.01610; github.com/DependableSystemsLab/MIA_defense_HAMP
-    Differs: the authors' code takes the mean of the KL over the classes too, and so trains on KL / C - alpha H: ours
-             is that times C, so that their alpha means the same and the recipe's learning rate stays. Their `top` is
+    Differs: the authors' code takes the mean of the KL over the classes too, which is KL / C - alpha H. Ours is that
+             times C, so that their alpha has the same meaning and the recipe's learning rate stays. Their `top` is
              the first of 1, .99, .98, ... whose entropy is enough; ours is exact
     """
 

@@ -9,11 +9,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class MeanSquaredError(Loss):
-    r"""The squared distance of the raw answers, which no softmax has touched, from the one-hot label.
+    r"""The squared distance of the logits, without a softmax, from the one-hot label.
 
     Formula: l = (1 / C) sum_c (z_c - q_c)^2,  q = onehot(y), or the target distribution;  mean over the batch
     Source:  Hui, Belkin 2021, arXiv 2006.07322 (there with weights that are 1 by default)
-    Limits:  the best answer is P(y | x) itself, between 0 and 1: released as logits, it is far flatter
+    Limits:  the optimal logits are P(y | x) itself, between 0 and 1: their softmax is far flatter
     """
 
     name: ClassVar[str] = "mse"

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PpbLoss(Loss):
-    r"""Cross-entropy, and a pull of all answers towards one shape: their probabilities, sorted, look alike.
+    r"""Cross-entropy with a penalty on differences between the sorted probabilities of two records.
 
     Formula: CE + weight KL(p_2 || p_1),  p_i = softmax(sort(z)) of the i-th half of the batch, record by record;
              KL(p || q) = sum_c p_c (log p_c - log q_c), mean over the pairs; of an odd batch the last is left out

@@ -26,7 +26,7 @@ class RelaxLoss(Loss):
 
     name: ClassVar[str] = "relaxloss"
     source: ClassVar[str] = "Chen, Yu, Fritz 2022, arXiv 2207.05801"
-    per_record: ClassVar[bool] = False  # what is done with a record depends on the mean of its batch
+    per_record: ClassVar[bool] = False  # the term of a record depends on the mean of its batch
 
     alpha: float = 1.0
     upper: float = 1.0
@@ -48,7 +48,7 @@ class RelaxLoss(Loss):
 
 @dataclass(frozen=True)
 class _Odd(Loss):
-    """What RelaxLoss minimises in its odd epochs."""
+    """The objective of RelaxLoss in its odd epochs."""
 
     per_record: ClassVar[bool] = False
 

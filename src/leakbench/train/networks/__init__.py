@@ -1,1 +1,1 @@
-"""The networks: one file a kind, all of them records [B, ...] -> logits [B, C]."""
+"""The networks, from records [B, ...] to logits [B, C]: one file per kind."""

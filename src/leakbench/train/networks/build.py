@@ -1,7 +1,7 @@
-"""From an architecture by name to the network, as a plain module, and from stored weights to the same.
+"""Builds networks from an architecture, and from stored weights.
 
-Every network is called with records [B, ...] and gives logits [B, C]. Those with an attribute `dropped` take
-dropout masks as a second argument; the others are ordinary modules, with modes for training and inference.
+A network takes records [B, ...] and returns logits [B, C]. A network with an attribute `dropped` takes dropout masks as
+a second argument; others are ordinary modules, with modes for training and inference.
 """
 
 import math
@@ -47,9 +47,9 @@ BUILDERS: dict[str, Builder] = {
 
 
 def unset(architecture: Architecture, shape: tuple[int, ...], classes: int, seed: int = 0) -> Network:
-    """The network for records of `shape`, its weights to be set; `seed` decides what a factory draws.
+    """The network for records of `shape`, with weights that are still to be set; `seed` is that of a factory.
 
-    Raises InputError where the architecture has no answer for such records: tables, or images too small.
+    Raises InputError if the architecture does not fit the records: tables, or images that are too small.
     """
     if len(shape) != 3 and architecture.name not in ("mlp", "column_fc", "custom"):
         raise InputError(
@@ -72,32 +72,32 @@ def unset(architecture: Architecture, shape: tuple[int, ...], classes: int, seed
                 "change the factory" if architecture.factory else "take larger images or another architecture"
             )
             raise InputError(
-                f"architecture {architecture.factory or architecture.name!r} must answer 2 records of shape "
-                f"{list(shape)} with logits [2, {classes}], got {problem}; {remedy}"
+                f"architecture {architecture.factory or architecture.name!r} must take 2 records of shape "
+                f"{list(shape)} and return logits [2, {classes}], got {problem}; {remedy}"
             )
     return network
 
 
 @torch.no_grad()
 def _problem(network: Network, shape: tuple[int, ...], classes: int) -> str | None:
-    """What is wrong with the network's answer to two records; None if nothing is."""
+    """The problem of the network with two records; None if there is none."""
     training = network.training
     network.eval()
     try:
-        answer = network(torch.zeros(2, *shape))
+        logits = network(torch.zeros(2, *shape))
     except Exception as error:  # a factory's network may raise anything
         return f"{type(error).__name__}: {error}".splitlines()[0]
     network.train(training)
-    if not isinstance(answer, Tensor):
-        return type(answer).__name__
-    return None if answer.shape == (2, classes) else str(list(answer.shape))
+    if not isinstance(logits, Tensor):
+        return type(logits).__name__
+    return None if logits.shape == (2, classes) else str(list(logits.shape))
 
 
 @torch.no_grad()
 def initialised(network: Network, generator: torch.Generator) -> Network:
     """Draw weights and biases from U(-b, b), b = 1 / sqrt(fan in): torch's default, from the given stream.
 
-    Normalising layers start at scale 1 and shift 0. A network from a factory stays as that made it, since it
+    Normalising layers start at scale 1 and shift 0. A network from a factory is not changed, because it
     may have been trained before.
     """
     if getattr(network, "from_factory", False):
@@ -113,9 +113,9 @@ def initialised(network: Network, generator: torch.Generator) -> Network:
 
 
 def laid_out(network: Network) -> Network:
-    """The network with its filters as CPUs and GPUs convolve fastest: channels last in memory.
+    """The network with its filters in the fastest memory layout: channels last.
 
-    A factory's network is left as it is: it may look at its records in a way that depends on their layout.
+    A factory's network is not changed, because it may depend on the layout of its records.
     """
     made = any(
         getattr(part, "from_factory", False) for part in network.modules()
@@ -126,10 +126,10 @@ def laid_out(network: Network) -> Network:
 def loaded(
     architecture: Architecture, shape: tuple[int, ...], classes: int, weights: Mapping[str, np.ndarray]
 ) -> Network:
-    """The network with stored weights, in inference mode; channels may have been removed, a head put on.
+    """The network with stored weights, in inference mode. Pruned channels and a surrogate head follow from them.
 
-    The names of the weights tell whether they are an ensemble's, or those of a network with its Monte Carlo masks.
-    Raises InputError where the weights are not those of this architecture on such records and classes.
+    The names of the weights show whether they are those of an ensemble, or of a network with Monte Carlo masks.
+    Raises InputError if the weights are not those of this architecture on such records and classes.
     """
 
     def single(own: Mapping[str, np.ndarray]) -> Network:

@@ -7,9 +7,9 @@ from ...core.user_code import imported
 
 
 def custom(factory: str, shape: tuple[int, ...], classes: int) -> nn.Module:
-    """What `factory` returns for records of `shape`, as it is: `initialised` leaves its weights alone.
+    """The network that `factory` returns for records of `shape`; `initialised` does not change its weights.
 
-    Raises InputError where it cannot be found or called, or returns no module.
+    Raises InputError if it cannot be found or called, or returns no module.
     """
     build = imported(factory, "the factory")
     try:

@@ -9,7 +9,7 @@ LINEAR, SQUARE = "surrogate.linear.weight", "surrogate.square.weight"
 
 
 class SurrogateHead(nn.Module):
-    """W1 z + b, and with degree 2 also W2 z^2, of logits z [B, C] -> [B, C]; its weights are to be set."""
+    """W1 z + b, with degree 2 also W2 z^2, of logits z [B, C] -> [B, C]. The weights are still to be set."""
 
     def __init__(self, classes: int, degree: int) -> None:
         super().__init__()
@@ -17,7 +17,7 @@ class SurrogateHead(nn.Module):
         self.square = skip_init(nn.Linear, classes, classes, bias=False) if degree == 2 else None
 
     def forward(self, z: Tensor) -> Tensor:
-        """What takes the logits' place [B, C]."""
+        """The logits of the head [B, C]."""
         linear = self.linear(z)
         return linear if self.square is None else linear + self.square(z * z)
 
@@ -25,7 +25,7 @@ class SurrogateHead(nn.Module):
 class Headed(nn.Module):
     """A network, the `body`, whose logits [B, C] go through a surrogate head.
 
-    While the body is frozen (its parameters need no gradient) it answers as in inference, in training too.
+    A frozen body (its parameters need no gradient) stays in inference mode, in training too.
     """
 
     def __init__(self, body: nn.Module, surrogate: SurrogateHead) -> None:
@@ -34,24 +34,24 @@ class Headed(nn.Module):
 
     @property
     def frozen(self) -> bool:
-        """Whether the body stays as it is."""
+        """Whether the body is frozen."""
         return not any(p.requires_grad for p in self.body.parameters())
 
     @property
     def dropped(self) -> tuple[int, ...]:
-        """How many units of the body each dropout mask covers. AttributeError where the body takes no masks."""
+        """The number of units of the body under each dropout mask. AttributeError if the body takes no masks."""
         widths: tuple[int, ...] = self.body.dropped
         return () if self.frozen else widths
 
     def train(self, mode: bool = True) -> "Headed":
-        """Training or inference; a frozen body is left at inference."""
+        """Set the mode; a frozen body stays in inference mode."""
         super().train(mode)
         if self.frozen:
             self.body.eval()
         return self
 
     def forward(self, x: Tensor, masks: tuple[Tensor, ...] | None = None) -> Tensor:
-        """The head's answers [B, C]; `masks` are the body's."""
+        """The logits of the head [B, C]; `masks` are for the body."""
         return self.surrogate(self.body(x, masks) if masks else self.body(x))
 
 

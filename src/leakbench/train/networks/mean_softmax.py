@@ -1,6 +1,6 @@
-"""Models that answer with the mean of several softmaxes: many networks, or one with many dropout masks.
+"""Networks whose output is a mean of softmaxes: of many networks, or of one with many dropout masks.
 
-Both answer with the logarithm of the mean: log-probabilities, which stand in place of logits.
+The output is the logarithm of the mean: log-probabilities in place of logits.
 """
 
 import math
@@ -16,7 +16,7 @@ NETWORK = re.compile(r"networks\.(\d+)\.(.+)")  # an ensemble's names in its `st
 
 
 class EnsembleNetwork(nn.Module):
-    """K networks that answer together."""
+    """An ensemble of K networks."""
 
     def __init__(self, networks: Sequence[nn.Module]) -> None:
         super().__init__()
@@ -28,7 +28,7 @@ class EnsembleNetwork(nn.Module):
 
 
 class MonteCarloNetwork(nn.Module):
-    """A network that answers in P passes; `kept` [P, units] says which units each pass keeps."""
+    """A network with P passes per prediction; `kept` [P, units] are the units that each pass keeps."""
 
     def __init__(self, network: nn.Module, kept: Tensor, dropout: float) -> None:
         super().__init__()
@@ -38,8 +38,8 @@ class MonteCarloNetwork(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Records [B, ...] -> log-probabilities [B, C]."""
         passes = self.kept / (1.0 - self.dropout)
-        answers = [self.network(x, one.split(self.network.dropped)) for one in passes]
-        return log_mean(torch.stack(answers).log_softmax(dim=2))
+        logits = [self.network(x, one.split(self.network.dropped)) for one in passes]
+        return log_mean(torch.stack(logits).log_softmax(dim=2))
 
 
 def log_mean(log_p: Tensor) -> Tensor:
@@ -48,7 +48,7 @@ def log_mean(log_p: Tensor) -> Tensor:
 
 
 def parts_of_ensemble(weights: Weights) -> list[dict[str, np.ndarray]]:
-    """The weights of each network of an ensemble; none where they are not an ensemble's."""
+    """The weights of each network of an ensemble; none if they are of another network."""
     found = {name: NETWORK.fullmatch(name) for name in weights}
     parts: dict[int, dict[str, np.ndarray]] = {}
     for name, match in found.items():
@@ -59,7 +59,7 @@ def parts_of_ensemble(weights: Weights) -> list[dict[str, np.ndarray]]:
 
 
 def parts_of_monte_carlo(weights: Weights) -> tuple[dict[str, np.ndarray], np.ndarray] | None:
-    """The network's own weights and the kept units of each pass; None where there are none."""
+    """The network's own weights and the kept units of each pass; None if there are none."""
     if "kept" not in weights:
         return None
     return {n.removeprefix("network."): v for n, v in weights.items() if n != "kept"}, weights["kept"]

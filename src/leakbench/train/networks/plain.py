@@ -1,7 +1,7 @@
 """The small networks, which can also be trained stacked.
 
-Their `forward` takes dropout masks instead of drawing them: they come from the model's own stream
-(`draws.py`), so that a model trained alone and in a group drops the same units. Without masks it infers.
+Their `forward` takes dropout masks instead of drawing them. The masks come from the model's own stream
+(`random_streams.py`), so that a model drops the same units alone and in a group. Without masks there is no dropout.
 """
 
 import itertools
@@ -22,7 +22,7 @@ class MLP(nn.Module):
 
     @property
     def dropped(self) -> tuple[int, ...]:
-        """How many units each dropout mask covers."""
+        """The number of units under each dropout mask."""
         return tuple(layer.out_features for layer in self.layers[:-1])
 
     def forward(self, x: Tensor, masks: tuple[Tensor, ...] | None = None) -> Tensor:
@@ -48,7 +48,7 @@ class CNN(nn.Module):
 
     @property
     def dropped(self) -> tuple[int, ...]:
-        """How many units the dropout mask covers."""
+        """The number of units under the dropout mask."""
         return (self.last.in_features,)
 
     def forward(self, x: Tensor, masks: tuple[Tensor, ...] | None = None) -> Tensor:
@@ -63,5 +63,5 @@ class CNN(nn.Module):
 
 
 def _channels_last(gradient: Tensor) -> Tensor:
-    """The gradient in the layout of what it is of; ReLU's gradient is slow over two layouts at once."""
+    """The gradient in the layout of its tensor: the gradient of ReLU is slow with two layouts."""
     return gradient.contiguous(memory_format=torch.channels_last)

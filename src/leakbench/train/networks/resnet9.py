@@ -18,7 +18,7 @@ class Residual(nn.Module):
 
 
 class GlobalMax(nn.Module):
-    """The largest of each channel; unlike torch's adaptive pooling it has a deterministic gradient on cards."""
+    """The maximum of each channel. Its gradient is deterministic on GPUs, unlike that of adaptive pooling."""
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, c, h, w] -> [B, c]."""

@@ -1,4 +1,4 @@
-"""How a model is made, as plain data: an architecture and stages in order (no torch here)."""
+"""The recipe of a model as plain data: an architecture and stages in order (no torch here)."""
 
 from .architecture import ARCHITECTURES, TORCHVISION, Architecture
 from .recipe import Recipe

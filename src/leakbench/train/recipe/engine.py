@@ -1,4 +1,4 @@
-"""What models are trained and asked on, and how exactly it reckons, as plain data (no torch here)."""
+"""The device and the precision of training and queries, as plain data (no torch here)."""
 
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
@@ -6,19 +6,23 @@ from typing import Any, Literal
 from ...core.checks import known
 from ...core.errors import InputError
 
-ENGINE_VERSION = 5  # raised by hand when the same job gives other weights
+ENGINE_VERSION = 5  # raise it when the same job gives other weights
 
 
 @dataclass(frozen=True)
 class Engine:
-    """`device`: the processor, or "cuda", the first graphics card that this process sees.
+    """The device and the precision of training and queries.
 
-    `precision` is that of products and convolutions on a card. "tf32" rounds their factors to 11 bits; "bfloat16"
-    trains under autocast (8 bits, while weights, losses and normalising layers keep all) and answers in tf32. Small
-    networks, which are stacked, train in float32 or tf32; the others can be `compiled` by torch, which takes a minute
-    and then serves all models of an architecture. `deterministic`: the same bits in each run on the same card, by
-    slower kernels; on a processor they always are. Raises InputError for a name that is not known, and for "tf32" on a
-    processor.
+    Args:
+        device: "cpu", or "cuda": the first GPU that this process sees.
+        precision: Of products and convolutions on a GPU. "tf32" rounds factors to 11 bits. "bfloat16" trains under
+            autocast (8 bits; weights, losses and normalising layers stay in float32) and queries in tf32. Small
+            networks, which are stacked, train in float32 or tf32.
+        compiled: Whether torch compiles networks that are not stacked. It takes a minute per architecture.
+        deterministic: Whether runs on the same GPU are equal bit for bit, with slower kernels. On a CPU they are.
+
+    Raises:
+        InputError: A name is unknown, or the precision is "tf32" on a CPU.
     """
 
     device: Literal["cpu", "cuda"] = "cpu"

@@ -12,8 +12,8 @@ from .stages import Distill, Ensemble, Generate, Head, MonteCarlo, Stage, Train,
 class Recipe:
     """How a model is made: its architecture and its stages, in order.
 
-    Raises InputError unless a stage trains, and where a stage uses synthetic records that no stage before it
-    makes, a model that is not there yet, or a single network where there are several.
+    Raises InputError if no stage trains, or if a stage needs synthetic records, a trained model, a surrogate head or a
+    single network that the stages before it do not give.
     """
 
     architecture: Architecture = field(default_factory=Architecture)
@@ -45,7 +45,7 @@ class Recipe:
             trained |= isinstance(stage, Train)
 
     def _check_networks(self, number: int) -> None:
-        """Raise InputError where stage `number` cannot work on the model of the stages before."""
+        """Raise InputError if stage `number` does not fit the model of the stages before."""
         stage = self.stages[number]
         before = [s for s in self.stages[:number] if not isinstance(s, Generate)]
         if (
@@ -55,12 +55,12 @@ class Recipe:
         ):
             raise InputError(
                 f"stage {number} ({stage.stage}) needs a single network, but the {before[-1].stage} stage before "
-                "answers with several; put it before that stage, or a `distill` stage between them"
+                "has several; put it before that stage, or a `distill` stage between them"
             )
         if before and isinstance(stage, Ensemble):
             raise InputError(
                 f"stage {number} (ensemble) starts with fresh networks, so that the {before[-1].stage} stage "
-                "before would be for nothing; leave that one out"
+                "before would have no effect; leave that one out"
             )
         if isinstance(stage, MonteCarlo) and not (before and self.architecture.dropout):
             raise InputError(
@@ -75,7 +75,7 @@ class Recipe:
 
     @property
     def passes(self) -> int:
-        """How often a network sees the members while a model is made: what training it costs, roughly."""
+        """The number of passes over the records while a model is trained: roughly its cost."""
         return sum(stage.epochs * stage.networks for stage in self.training)
 
     @property
@@ -98,12 +98,12 @@ class Recipe:
         )
 
     def until(self, number: int) -> "Recipe":
-        """The recipe that ends with stage `number`. Raises InputError where no stage up to there trains."""
+        """The recipe that ends with stage `number`. Raises InputError if no stage up to there trains."""
         return Recipe(self.architecture, self.stages[: number + 1])
 
     @property
     def kept(self) -> list[int]:
-        """The stages after which a model is worth keeping: those that train, and the last."""
+        """The stages after which a model is stored: those that train, and the last."""
         return [n for n, s in enumerate(self.stages) if isinstance(s, Train) or n == len(self.stages) - 1]
 
     def describe(self) -> dict[str, Any]:

@@ -38,7 +38,7 @@ class Schedule:
         within("factor", self.factor, 0.0, include_low=False)
 
     def scale(self, epoch: int, epochs: int) -> float:
-        """What the learning rate is multiplied with in `epoch` = 0 .. epochs - 1.
+        """The factor of the learning rate in `epoch` = 0 .. epochs - 1.
 
         >>> [Schedule("steps").scale(epoch, 4) for epoch in range(4)] == [1.0, 1.0, 0.1, 0.1 * 0.1]
         True
@@ -52,7 +52,7 @@ class Schedule:
 
 @dataclass(frozen=True)
 class Augment:
-    """What is done to a batch: random shifts and flips of images, and mixup.
+    """The augmentation of a batch: random shifts and flips of images, and mixup.
 
     Shifts are by up to `shift` pixels (edges padded with zeros), flips are horizontal. `mixup` a > 0 replaces
     each record and its target by share * own + (1 - share) * those of another of the batch; share is drawn for
@@ -75,10 +75,10 @@ class Augment:
 
 @dataclass(frozen=True)
 class Adversary:
-    """A network trained beside the model to tell members from reference records, which the model must fool.
+    """A network that learns to separate members from reference records, and that the model is trained to fool.
 
-    `weight` is the authors' lambda; before each step of the model the adversary takes `steps` of its own, on a
-    batch of members and one of `reference` records.
+    `weight` is the authors' lambda. Before each step of the model the adversary takes `steps` of its own, on a batch of
+    members and one of `reference` records.
     """
 
     weight: float = 3.0

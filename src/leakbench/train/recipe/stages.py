@@ -18,15 +18,15 @@ GeneratorField = Annotated[Generator, PlainValidator(GENERATORS.parse)]
 
 Source = Literal[
     "members", "synthetic", "public"
-]  # the records of a stage: own, made by `generate`, or public
+]  # the records of a stage: the members, those of `generate`, or the public part
 
 
 @dataclass(frozen=True)
 class Train:
     """One stage of training on the records `on`, from the weights of the stage before.
 
-    `l1` times a sum of absolute weights is added to the loss: of the weights left in the layers that
-    `l1_unstructured` has pruned or, where it has pruned none, of all weight matrices and filters.
+    `l1` times the sum of absolute weights is added to the loss. The sum is over the remaining weights of the layers
+    that `l1_unstructured` has pruned, or, if it has pruned none, over all weight matrices and filters.
     """
 
     stage: Literal["train"] = "train"
@@ -37,7 +37,9 @@ class Train:
     schedule: Schedule = field(default_factory=Schedule)
     loss: LossField = field(default_factory=CrossEntropy)
     augment: Augment = field(default_factory=Augment)
-    patience: int | None = None  # stop when the dev loss has not improved for so many epochs; keep the best
+    patience: int | None = (
+        None  # epochs without a better dev loss before training stops; the best weights stay
+    )
     l1: float = 0.0
     adversary: Adversary | None = None
     privacy: Privacy | None = None
@@ -64,12 +66,12 @@ class Train:
 
     @property
     def networks(self) -> int:
-        """How many networks the stage trains for one model."""
+        """The number of networks that the stage trains for one model."""
         return 1
 
     @property
     def traced(self) -> bool:
-        """Whether what each member costs is noted in each epoch: every one must be in it once, and unmixed."""
+        """Whether the loss of each member is recorded in each epoch: each member is in it once, and unmixed."""
         return self.on == "members" and not self.privacy and not self.augment.mixup
 
     def describe(self) -> dict[str, Any]:
@@ -79,7 +81,7 @@ class Train:
 
 @dataclass(frozen=True)
 class Finetune(Train):
-    """Training that goes on after pruning; the defaults are those of SynthShield's authors."""
+    """Further training after pruning. The defaults are those of SynthShield's authors."""
 
     stage: Literal["finetune"] = "finetune"  # type: ignore[assignment]
     epochs: int = 20
@@ -90,9 +92,9 @@ class Finetune(Train):
 
 @dataclass(frozen=True)
 class Ensemble(Train):
-    """`size` networks in place of one, each trained from scratch; their answer is the mean of their softmax.
+    """`size` networks in place of one, each trained from scratch. The output is the mean of their softmax.
 
-    Each record is left out by `leaves_out` of the networks, which train on nearly equal numbers of records.
+    Each record is left out by `leaves_out` of the networks. All networks train on nearly equal numbers of records.
     """
 
     stage: Literal["ensemble"] = "ensemble"  # type: ignore[assignment]
@@ -101,7 +103,7 @@ class Ensemble(Train):
 
     @property
     def networks(self) -> int:
-        """All of the ensemble."""
+        """The size of the ensemble."""
         return self.size
 
     def __post_init__(self) -> None:
@@ -119,18 +121,18 @@ class Ensemble(Train):
 
     @property
     def training(self) -> Train:
-        """How each network is trained."""
+        """The training of each network."""
         return Train(**{f.name: getattr(self, f.name) for f in fields(Train) if f.name != "stage"})
 
 
 @dataclass(frozen=True)
 class Distill(Train):
-    """A new network, freshly initialised, taught by the model of the stage before: the teacher.
+    """A freshly initialised network (the student) that learns the outputs of the model before this stage (the teacher).
 
-    Its targets are softmax(teacher / temperature), compared with softmax(student / temperature), times
-    temperature squared (Hinton et al. 2015). Only the share `keep_fraction` of the records is used, those on which the
-    teacher's answer has the lowest entropy. Where an ensemble teaches its own members, only the networks answer
-    about a record that have left it out, if any have.
+    The loss compares softmax(student / temperature) with softmax(teacher / temperature), times temperature squared
+    (Hinton et al. 2015). Only the share `keep_fraction` of the records is used, those with the lowest entropy of the
+    teacher's output. If an ensemble teaches its own members, the target of a record comes from the networks that left
+    it out, if there are any.
     """
 
     stage: Literal["distill"] = "distill"  # type: ignore[assignment]
@@ -147,7 +149,7 @@ class Distill(Train):
 
     @property
     def traced(self) -> bool:
-        """As of any stage, if the student sees all members."""
+        """As for `Train`, if the student sees all members."""
         return super().traced and self.keep_fraction == 1
 
 
@@ -156,14 +158,13 @@ Pruner = Literal["l1_unstructured", "l1_structured", "l2_structured", "slim"]
 
 @dataclass(frozen=True)
 class Prune:
-    """Take away the weights that matter least.
+    """Remove the least important weights or channels.
 
-    `l1_unstructured` zeroes the smallest weights and holds them at zero in the stages that follow; `sparsity`
-    is their share of all weights of the pruned layers. The others remove whole channels: those whose filters
-    have the smallest L1 or L2 norm, or (`slim`) the smallest |scale| in the BatchNorm behind; `sparsity` is the
-    share of the channels there are, and the outputs of the last layer are never removed. `scope` ranks
-    weights or channels over the whole network, or in each layer. `layers` "auto" are the convolutions, or the
-    linear layers where there is no convolution.
+    `l1_unstructured` zeroes the smallest weights and holds them at zero in the stages that follow. `sparsity` is their
+    share of all weights of the pruned layers. The other pruners remove whole channels: those whose filters have the
+    smallest L1 or L2 norm, or (`slim`) the smallest |scale| in the BatchNorm that follows. `sparsity` is their share of
+    the channels; the outputs of the last layer are never removed. `scope` ranks weights or channels over the whole
+    network, or in each layer. `layers` "auto" are the convolutions, or the linear layers if there is no convolution.
     """
 
     stage: Literal["prune"] = "prune"
@@ -184,10 +185,10 @@ class Prune:
 
 @dataclass(frozen=True)
 class MonteCarlo:
-    """Answer with the mean softmax of `passes` passes through the network with dropout on.
+    """The output is the mean softmax of `passes` passes through the network with dropout on.
 
-    Each pass drops units of its own, at the architecture's rate, the same for every record: drawn once, kept
-    with the weights.
+    Each pass drops units of its own, at the architecture's rate, the same units for every record. They are drawn once,
+    and stored with the weights.
     """
 
     stage: Literal["monte_carlo"] = "monte_carlo"
@@ -203,10 +204,10 @@ class MonteCarlo:
 
 @dataclass(frozen=True)
 class Generate:
-    """Make synthetic records, which the stages that follow can train on; the model is left as it is.
+    """Make synthetic records, on which the stages that follow can train. The model does not change.
 
-    The generator is fitted on the model's own members, or on the public part, and makes the classes in the
-    proportions that they have there. It makes `size` times as many records as the model has members.
+    The generator is fitted on the model's own members, or on the public part, and keeps the proportions of the classes
+    there. It makes `size` times as many records as the model has members.
     """
 
     stage: Literal["generate"] = "generate"
@@ -224,7 +225,7 @@ class Generate:
 
     @property
     def depends_on_members(self) -> bool:
-        """Whether what is made depends on the model's members; else all models share the same records."""
+        """Whether the records depend on the model's members; else all models share the same records."""
         return self.fitted_on == "members" and self.generator.fitted
 
     def describe(self) -> dict[str, Any]:
@@ -234,11 +235,11 @@ class Generate:
 
 @dataclass(frozen=True)
 class Head:
-    """Put a surrogate head in the place of the softmax: W1 z + b of the logits z, with `degree` 2 also W2 z^2.
+    """Replace the softmax by a surrogate head: W1 z + b of the logits z, with `degree` 2 also W2 z^2.
 
-    It is fitted to the model's own answers on its members: to the "logits" themselves (least squares), to the
-    "predicted" or the "true" labels (cross-entropy, and `l2` / 2 times the squared weights of standardised features).
-    "later" leaves it as linear layers are initialised, for a `train_head` stage. A network has one head at most.
+    `fit` names the targets on the members: the "logits" themselves (least squares), or the "predicted" or the "true"
+    labels (cross-entropy, plus `l2` / 2 times the squared weights of standardised features). "later" leaves the head as
+    it is initialised, for a `train_head` stage. A network has one head at most.
     """
 
     stage: Literal["head"] = "head"
@@ -255,7 +256,7 @@ class Head:
 
     @property
     def depends_on_members(self) -> bool:
-        """Whether what is fitted depends on the model's members."""
+        """Whether the head is fitted on the model's members."""
         return self.fit != "later"
 
     def describe(self) -> dict[str, Any]:
@@ -265,13 +266,13 @@ class Head:
 
 @dataclass(frozen=True)
 class TrainHead(Train):
-    """Training of the surrogate head alone: the body is frozen, and answers as in inference."""
+    """Training of the surrogate head alone: the body is frozen and in inference mode."""
 
     stage: Literal["train_head"] = "train_head"  # type: ignore[assignment]
 
 
 def _stage_of(value: Any) -> str:
-    """Which kind of stage a table, or a stage, is; a table that does not say is one of training."""
+    """The kind of a stage or of its table. A table without one is a `train` stage."""
     return str(value.get("stage", "train") if isinstance(value, Mapping) else getattr(value, "stage", None))
 
 

@@ -1,4 +1,4 @@
-"""In which order recipes are trained so that nothing is trained twice."""
+"""The order in which recipes are trained, so that no stage is trained twice."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -7,9 +7,9 @@ from .recipe import Recipe
 
 
 def waves(recipes: Sequence[Recipe]) -> list[list[Recipe]]:
-    """The recipes, and the beginnings that two or more of them share, in waves: each needs only those before it.
+    """The recipes, and the beginnings that two or more of them share, in waves: each needs only earlier waves.
 
-    What stands in one wave can be trained at once, on as many processes as there are.
+    The recipes of one wave can be trained at the same time.
     """
     distinct = list(dict.fromkeys(recipes))
     beginnings = {recipe: [recipe.until(n) for n in recipe.kept] for recipe in distinct}

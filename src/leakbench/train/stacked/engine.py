@@ -28,8 +28,7 @@ from .optimisers import StackedOptimiser
 from .products import Gradient, value
 from .stack import Stack
 
-# Measured on CPUs, where a stack of CNNs pays on small images only:
-LARGEST_STACKED_IMAGE = 144  # pixels that CNNs are stacked for; on larger images the loop is faster
+LARGEST_STACKED_IMAGE = 144  # pixels up to which a stack of CNNs is faster than the loop, measured on CPUs
 DEV_BATCH = 1024
 
 
@@ -50,7 +49,7 @@ def train_stack(
 ) -> list[History]:
     """Train the models in place by stage `number` of their recipe; `report` is called with the epochs done.
 
-    A model that diverges takes nothing with it; its history says so.
+    A model that diverges does not affect the others; its history says so.
     """
     run = _Stage(models, material, number)
     with at_work(models[0].job.engine), torch.no_grad():
@@ -63,10 +62,10 @@ def train_stack(
 
 
 class _Batch(NamedTuple):
-    """What L models see in one step."""
+    """The records of L models in one step."""
 
-    numbers: Tensor  # [L, B] of each model's own records
-    rows: Tensor  # [L, B] where these are in the material
+    numbers: Tensor  # [L, B] among each model's own records
+    rows: Tensor  # [L, B] their rows in the stage data
     labels: Tensor  # [L, B]
 
 
@@ -92,7 +91,7 @@ class _Stage:
         self.penalised = models[0].weight_names() if self.stage.l1 else []
 
     def epoch(self, epoch: int) -> None:
-        """Train the live models for an epoch, note their losses, take out those past their patience."""
+        """Train the live models for an epoch, record their losses, and remove those that are done."""
         started = time.perf_counter()
         lr = self.stage.optimiser.lr * self.stage.schedule.scale(epoch, self.stage.epochs)
         n = len(self.material.rows[0])
@@ -109,7 +108,7 @@ class _Stage:
         self._take_out()
 
     def finish(self) -> None:
-        """Hand the last weights over; a stage with patience handed over each model's best already."""
+        """Write the last weights to the networks. A stage with patience has written the best ones already."""
         if not self.stage.patience:
             self._hand_over(range(len(self.live)))
         for model, history in zip(self.models, self.histories, strict=True):
@@ -140,7 +139,7 @@ class _Stage:
         return loss
 
     def _move(self, name: str, gradient: Gradient) -> None:
-        """Move a leaf against its gradient; what is masked stays."""
+        """Move a leaf against its gradient; masked weights stay."""
         leaf = self.stack.leaves[name]
         if name in self.penalised:
             gradient = value(gradient, leaf).add_(leaf.sign(), alpha=self.stage.l1)
@@ -149,7 +148,7 @@ class _Stage:
         self.optimiser.move(name, leaf, gradient)
 
     def _taught(self, numbers: Tensor) -> Tensor:
-        """What the live models' teachers say [L, B, C] of their records `numbers` [L, B]."""
+        """The teachers' outputs [L, B, C] for the live models' records `numbers` [L, B]."""
         return torch.stack([self.material.soft[k][own] for k, own in zip(self.live, numbers, strict=True)])
 
     def _sizes(self, name: str) -> Tensor:
@@ -187,7 +186,7 @@ class _Stage:
         return (total / dev.shape[1]).tolist()
 
     def _take_out(self) -> None:
-        """Hand over the weights that are the best so far, and go on without the models that are done or diverged."""
+        """Write the weights that are the best so far, and remove the models that are done or diverged."""
         if self.stage.patience:
             self._hand_over(i for i, k in enumerate(self.live) if self.histories[k].improved)
         going = [i for i, k in enumerate(self.live) if not self.histories[k].exhausted]

@@ -1,7 +1,8 @@
 """The layers of K networks at once, forward and backward.
 
-Written out: autograd's bookkeeping takes longer than a small network's products, and would keep from an optimiser that
-a weight's gradient is a product, which can be added to the momentum as it is multiplied (see `products`).
+The backward passes are written out, because autograd's bookkeeping takes longer than the products of a small network.
+It would also hide from the optimiser that the gradient of a weight is a product, which can be added to the momentum as
+it is multiplied (see `products`).
 """
 
 import math
@@ -33,11 +34,11 @@ class Layer:
         return [name for name in self.leaves if name.startswith(f"{self.name}.")] if self.name else []
 
     def forward(self, x: Tensor) -> Tensor:
-        """Answers [K, B, ...] to x [K, B, ...]."""
+        """Outputs [K, B, ...] from inputs x [K, B, ...]."""
         raise NotImplementedError
 
     def backward(self, gradient: Tensor, move: ApplyGradient, onward: bool) -> Tensor | None:
-        """Hand over the gradients of its leaves, given that of its answers; that of x, if `onward`."""
+        """Pass the gradients of its leaves to `move`, given that of its outputs. Returns that of x if `onward`."""
         raise NotImplementedError
 
 
@@ -97,7 +98,7 @@ class Convolution(Layer):
         return out.unflatten(1, (B, -1)).transpose(2, 3).unflatten(3, size).contiguous()
 
     def backward(self, gradient: Tensor, move: ApplyGradient, onward: bool) -> Tensor | None:
-        """As of a linear layer; each pixel's is the sum over the patches that it is in."""
+        """As for a linear layer; the gradient of a pixel is the sum over the patches that it is in."""
         patches, (K, B, c, h, w) = self.kept
         gradient = gradient.flatten(3).transpose(2, 3).flatten(1, 2)  # [K, B * h' * w', out]
         before = None
@@ -121,7 +122,7 @@ class ReLU(Layer):
         return self.kept
 
     def backward(self, gradient: Tensor, move: ApplyGradient, onward: bool) -> Tensor | None:
-        """dx = g where the answer is above 0."""
+        """dx = g where the output is above 0."""
         return torch.ops.aten.threshold_backward(gradient, self.kept, 0.0)
 
 

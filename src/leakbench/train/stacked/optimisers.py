@@ -1,7 +1,7 @@
 """SGD with momentum and Adam on stacked parameters: torch's update rules, each weight by itself.
 
-Written out, for these are K optimisers whose models can leave one by one, and preparing `torch.optim` takes
-longer than training a group of small models. The plain loop uses it, and tests hold the two together.
+The rules are written out, because models can leave a stack one by one, and because the setup of `torch.optim` takes
+longer than training a group of small models. The plain loop uses `torch.optim`, and tests compare the two.
 """
 
 import math

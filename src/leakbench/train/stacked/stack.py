@@ -36,7 +36,7 @@ class Stack:
         return {name: leaf[k] for name, leaf in self.leaves.items()}
 
     def forward(self, x: Tensor, masks: tuple[Tensor, ...] | None = None) -> Tensor:
-        """Answers [K, B, C] to records [K, B, ...]; masks [K, B, width] as in the module."""
+        """Logits [K, B, C] of records [K, B, ...]; masks [K, B, width] as in the module."""
         left = iter(masks or ())
         for layer in self.layers:
             if isinstance(layer, Dropout):
@@ -45,13 +45,13 @@ class Stack:
         return x
 
     def backward(self, gradient: Tensor, move: ApplyGradient) -> None:
-        """Hand the gradient of every trained leaf to `move`, given that of the last answers [K, B, C]."""
+        """Pass the gradient of every trained leaf to `move`, given that of the logits [K, B, C]."""
         for i in reversed(range(self._first, len(self.layers))):
             before = self.layers[i].backward(gradient, move, onward=i > self._first)
             if before is not None:
                 gradient = before
         for layer in self.layers:
-            layer.kept = None  # a batch's memory is free for the next
+            layer.kept = None  # frees the memory of the batch
 
 
 def _layers(network: Network, leaves: dict[str, Tensor]) -> list[Layer]:

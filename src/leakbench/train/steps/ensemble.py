@@ -1,4 +1,4 @@
-"""Which records each network of an ensemble leaves out, and the jobs that train its networks."""
+"""The records that each network of an ensemble leaves out, and the jobs that train its networks."""
 
 from dataclasses import replace
 
@@ -15,11 +15,11 @@ from ..recipe import Ensemble, Recipe
 
 
 def left_out(job: Job) -> NDArray[np.bool_]:
-    """Which of the job's n members each of its ensemble's K networks leaves out [n, K].
+    """Whether each of the K networks of the job's ensemble leaves out each of the n members [n, K].
 
-    In a random order the members come in blocks of K; in each block member i is left out by the networks number
-    i .. i + leaves_out - 1 of a circle that is dealt anew. So every member is left out equally often, and over a
-    full block every network leaves out equally many.
+    The members come in blocks of K in a random order. In each block, member i is left out by the networks number
+    i .. i + leaves_out - 1 of a newly drawn circle. So every member is left out equally often, and in a full block
+    every network leaves out equally many.
     """
     number, stage = _ensemble(job)
     n, K, rng = len(job.members), stage.size, stream(job.seed, number, "left out")
@@ -31,7 +31,7 @@ def left_out(job: Job) -> NDArray[np.bool_]:
 
 
 def network_jobs(job: Job) -> list[Job]:
-    """One job for each network of a job's ensemble: plain training of the members that it does not leave out."""
+    """One job for each network of a job's ensemble: training on the members that it does not leave out."""
     number, stage = _ensemble(job)
     recipe = Recipe(job.recipe.architecture, (stage.training,))
     return [
@@ -41,10 +41,10 @@ def network_jobs(job: Job) -> list[Job]:
 
 
 def member_logits(model: Model, records: Tensor) -> Tensor:
-    """What the model answers [n, C] about its own members' normalised `records`, in their order.
+    """The logits [n, C] of the model on the normalised `records` of its own members, in their order.
 
-    Of an ensemble only those networks that have left a record out answer about it, if there are any (Split-AI,
-    Tang et al. 2022, section 4.2).
+    For an ensemble, those of a record come from the networks that left it out, if there are any (Split-AI, Tang et al.
+    2022, section 4.2).
     """
     network = model.network
     if not isinstance(network, EnsembleNetwork) or not (out := torch.from_numpy(left_out(model.job))).any():
@@ -56,5 +56,5 @@ def member_logits(model: Model, records: Tensor) -> Tensor:
 
 
 def _ensemble(job: Job) -> tuple[int, Ensemble]:
-    """The number of the job's ensemble stage, and the stage; a recipe has one at most."""
+    """The number of the job's ensemble stage, and the stage; a recipe has at most one."""
     return next((n, stage) for n, stage in enumerate(job.recipe.stages) if isinstance(stage, Ensemble))

@@ -1,4 +1,4 @@
-"""Surrogate heads: put on a trained network, and fitted to what it answered on the model's members."""
+"""Surrogate heads: put on a trained network, and fitted to its logits on the members of the model."""
 
 from collections.abc import Callable
 
@@ -23,7 +23,7 @@ Labels = NDArray[np.int64]
 def with_head(network: nn.Module, classes: int, stage: Head, seed: int) -> Headed:
     """`network` under a new head, drawn from `seed` as linear layers are.
 
-    Raises InputError where the network has a head already.
+    Raises InputError if the network has a head already.
     """
     if isinstance(network, Headed):
         raise InputError(
@@ -35,7 +35,7 @@ def with_head(network: nn.Module, classes: int, stage: Head, seed: int) -> Heade
 
 @torch.no_grad()
 def fit_head(head: SurrogateHead, stage: Head, z: Floats, y: Labels) -> None:
-    """Set the weights of `head` by what the network answered, z [n, C], and the labels y [n]."""
+    """Fit the weights of `head` to the logits z [n, C] of the network and the labels y [n]."""
     fitted = _solution(stage, z, y).T  # [C, degree C + 1]
     classes = z.shape[1]
     head.linear.weight.copy_(torch.from_numpy(fitted[:, :classes].copy()))

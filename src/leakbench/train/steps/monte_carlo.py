@@ -9,7 +9,7 @@ from ..recipe import MonteCarlo
 
 
 def monte_carlo(model: Model, stage: MonteCarlo, number: int) -> MonteCarloNetwork:
-    """The model's network, answering in passes whose masks are drawn here, each from a stream of its own."""
+    """The network with Monte Carlo passes, whose masks are drawn here, each from a stream of its own."""
     dropout, units = model.job.recipe.architecture.dropout, sum(model.network.dropped)
     streams = [generator(model.seed, number, "pass", p) for p in range(stage.passes)]
     kept = torch.stack([torch.rand(units, generator=stream) >= dropout for stream in streams])

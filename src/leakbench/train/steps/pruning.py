@@ -1,4 +1,4 @@
-"""Pruning: take away the weights, or the channels, that matter least."""
+"""Pruning: removes the least important weights or channels."""
 
 import torch
 from torch import Tensor, nn
@@ -16,8 +16,8 @@ KINDS = {"conv": (nn.Conv2d,), "linear": (nn.Linear,), "all": (nn.Conv2d, nn.Lin
 def prune(network: nn.Module, stage: Prune, shape: tuple[int, ...]) -> dict[str, Tensor]:
     """Prune `network`, which takes records of `shape`, in place, and return masks by parameter name.
 
-    A mask is False where a weight is to be held at zero; there is none where whole channels were removed.
-    Raises InputError where the network has none of the layers, no BatchNorm for `slim`, or a surrogate head.
+    A mask is False where a weight is held at zero; removed channels have no mask.
+    Raises InputError if the network has none of the layers, no BatchNorm for `slim`, or a surrogate head.
     """
     if isinstance(network, Headed):
         raise InputError(
@@ -50,9 +50,9 @@ def _kinds(network: nn.Module, layers: str) -> tuple[type[nn.Module], ...]:
 
 @torch.no_grad()
 def _zero_weights(network: nn.Module, stage: Prune, kinds: tuple[type[nn.Module], ...]) -> dict[str, Tensor]:
-    """Zero the round(sparsity * n) smallest of n weights; those that are zero already are among them."""
-    owners = {id(layer.weight) for layer in network.modules() if isinstance(layer, kinds)}
-    weights = {name: p for name, p in network.named_parameters() if id(p) in owners}
+    """Zero the round(sparsity * n) smallest of n weights, those that are zero already included."""
+    pruned = {id(layer.weight) for layer in network.modules() if isinstance(layer, kinds)}
+    weights = {name: p for name, p in network.named_parameters() if id(p) in pruned}
     scopes = [weights] if stage.scope == "global" else [{name: p} for name, p in weights.items()]
     masks = {name: mask for scope in scopes for name, mask in _kept(scope, stage.sparsity).items()}
     for name, mask in masks.items():

@@ -1,5 +1,6 @@
 """A study that runs again trains no attacker again, and reads the same numbers."""
 
+import hashlib
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
@@ -9,10 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+import leakbench
 from leakbench.attacks.logistic_regression import LogisticRegression
 from leakbench.core.results import PER_RECORD
 from leakbench.core.store import open_store
 from leakbench.evaluation.scoring import score_targets
+from leakbench.pipeline.findings_cache import CODE
 from leakbench.pipeline.run import run
 from leakbench.pipeline.score_cache import CachedScorer
 from leakbench.pipeline.study import Study
@@ -69,14 +72,12 @@ def test_no_attacker_is_trained_twice(first: tuple[Path, list[Any]], store: Path
     assert fits == []
 
 
-def test_what_was_found_is_read_again_to_the_last_bit(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_findings_are_read_again_bit_for_bit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     table = TABLE | {"defences": TABLE["defences"][:2]}
-    first, asked = run(Study.of(table), tmp_path), []
-    monkeypatch.setattr("leakbench.pipeline.attack.attack_all", lambda *about: asked.append(about))
+    first, attacked = run(Study.of(table), tmp_path), []
+    monkeypatch.setattr("leakbench.pipeline.attack.attack_all", lambda *about: attacked.append(about))
     again = run(Study.of(table), tmp_path)
-    assert asked == []
+    assert attacked == []
     for what in ("curves", "flags", "records", "notes"):
         assert getattr(again, what) == getattr(first, what) and (what == "notes" or getattr(first, what))
     timed = ("train_", "latency_")
@@ -94,6 +95,11 @@ def test_what_was_found_is_read_again_to_the_last_bit(
     assert [r for r in mended.rows if not r.metric.startswith(timed)] == kept[0]
     (about_damage,) = (note for note in mended.notes if note not in first.notes)
     assert str(damaged) in about_damage
+
+
+def test_findings_depend_on_the_source_of_the_whole_library() -> None:
+    sources = sorted(Path(leakbench.__file__).parent.rglob("*.py"))
+    assert hashlib.sha256(b"".join(map(Path.read_bytes, sources))).hexdigest() == CODE
 
 
 CHANGES = [
