@@ -167,7 +167,7 @@ def test_nothing_known_of_the_records_leaves_no_row() -> None:
 @pytest.mark.parametrize(
     ("features", "message"),
     [
-        (np.zeros((3, 2)), r"features must be one row a record, \[2000, D\], got shape \(3, 2\)"),
+        (np.zeros((3, 2)), r"features must be one row per record, \[2000, D\], got shape \(3, 2\)"),
         (np.full(2000, np.inf), "features must not be infinite"),
         (np.zeros((2000, 1001), np.float32), "features must have at most 1000 columns, got 1001"),
         (np.zeros(2000, complex), "features"),

@@ -141,4 +141,4 @@ def test_no_cluster_is_one_clear_line(tmp_path: Path, capsys: pytest.CaptureFixt
     folders = ["--store", str(tmp_path / "store"), "--out", str(tmp_path / "out")]
     code = main(["run", str(study), *folders, "--executor", "ray", "--address", f"{HOST}:{_free_port()}"])
     (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error")]
-    assert code == 2 and "no Ray cluster answers" in line
+    assert code == 2 and "there is no Ray cluster" in line

@@ -243,7 +243,7 @@ def test_a_bucket_that_cannot_be_used_is_one_clear_line(
     (line,) = done.stderr.splitlines()
     assert done.returncode == 2 and line.startswith(f"error: the store {store} cannot be used: ")
     assert says in line and line.endswith(
-        "; check its URL, your credentials for it, and that its service answers"
+        "; check its URL, your credentials for it, and that the service can be reached"
     )
 
 

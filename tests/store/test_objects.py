@@ -271,7 +271,7 @@ def test_a_run_and_a_worker_with_caches_of_their_own_share_a_study(url: str, tmp
         (
             "file:///proc/version/x",
             StoreError,
-            "; check its URL, your credentials for it, and that its service",
+            "; check its URL, your credentials for it, and that the service",
         ),
     ],
 )

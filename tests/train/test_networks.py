@@ -156,7 +156,7 @@ def test_records_that_do_not_fit_are_refused():
     ):
         unset(Architecture("resnet18"), (20,), 10)
     with pytest.raises(
-        InputError, match=r"'resnet9' must answer 2 records of shape \[3, 4, 4\].*take larger images"
+        InputError, match=r"'resnet9' must take 2 records of shape \[3, 4, 4\].*take larger images"
     ):
         unset(Architecture("resnet9"), (3, 4, 4), 10)
 
