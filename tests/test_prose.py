@@ -41,15 +41,10 @@ PATTERN = re.compile(
     "|".join(rf"\b(?:{pattern})\b" for pattern in GLOSSARY).replace(" ", r"(?: +|[ \t]*\n[ \t#/*]*(?=\S))")
 )
 ALLOWED = {  # file, word: why it is right there
+    ("src/leakbench/core/provenance.py", "processor"): "the name of Python's function",
+    ("src/leakbench/pipeline/query.py", "owner"): "part of a seed: another word changes the random outputs",
 }
-HELD = (
-    *(
-        f"src/leakbench/{part}"
-        for part in ("attacks", "cli", "evaluation", "generators", "metrics", "report", "signals")
-    ),
-    "README.md",
-    "CONTRIBUTING.md",
-)
+HELD = ("src/leakbench", "README.md", "CONTRIBUTING.md")
 SUFFIXES = {".py", ".md", ".toml", ".html", ".js", ".css"}
 
 

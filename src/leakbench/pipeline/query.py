@@ -94,7 +94,7 @@ class Querier:
             return predictor(*about, **self.settings)
 
         return Defender(
-            self.trainer.seed_of("owner", m),  # this word keeps the seed, and so the outputs, as they are
+            self.trainer.seed_of("owner", m),
             predict,
             members=lambda: records(job.members),
             public=lambda: records(data.parts.get("public", np.empty(0, np.int64))),
