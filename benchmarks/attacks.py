@@ -1,4 +1,4 @@
-"""Attacks against the loops and matrices that other tools use, on the same arrays, answers compared.
+"""Attacks against the loops and matrices that other tools use, on the same arrays, results compared.
 
 Statistics are computed beforehand for both sides. All of it runs in one thread, in CPU seconds.
 """

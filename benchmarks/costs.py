@@ -32,7 +32,7 @@ NAMES = (
 
 
 def lines() -> Iterator[str]:
-    """A row an attack."""
+    """One row per attack."""
     yield "| attack | a target, CPU s, median of 5 (least to largest) |"
     yield "|---|---|"
     models = world(np.random.default_rng(0))

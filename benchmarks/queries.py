@@ -1,4 +1,4 @@
-"""Answers of many models against asking them one after the other from a DataLoader, 64 records at a time."""
+"""Outputs of many models against queries one after the other from a DataLoader, 64 records at a time."""
 
 from collections.abc import Iterator
 

@@ -76,17 +76,17 @@ def write(folder: Path, models: int, records: int) -> float:
     np.save(folder / "members.npy", members)
     np.save(folder / "shadow_members.npy", np.concatenate([half, ~half]))
     hard = rng.exponential(size=records).astype(np.float32)
-    np.save(folder / "losses.npy", answers(rng, hard, members))
+    np.save(folder / "losses.npy", outputs(rng, hard, members))
     losses = np.lib.format.open_memmap(
         folder / "shadow_losses.npy", "w+", np.float32, (models, VIEWS, records)
     )
     for m in range(models):
-        losses[m] = answers(rng, hard, half[m] if m < models // 2 else ~half[m - models // 2])
+        losses[m] = outputs(rng, hard, half[m] if m < models // 2 else ~half[m - models // 2])
     losses.flush()
     return losses.nbytes / 2**20
 
 
-def answers(rng: np.random.Generator, hard: np.ndarray, members: np.ndarray) -> np.ndarray:
+def outputs(rng: np.random.Generator, hard: np.ndarray, members: np.ndarray) -> np.ndarray:
     """Losses [V, N] that are lower for members."""
     return (hard * rng.exponential(np.where(members, 0.7, 1.0), size=(VIEWS, hard.size))).astype(np.float32)
 

@@ -1,8 +1,8 @@
 """What the stages of SynthShield cost beyond their arithmetic, and a sensitivity beyond plain queries.
 
 The other way is the bare work: a ratio of 1 means that nothing is added. A pipeline is train, prune, fine-tune on
-synthetic records that are at hand; the bare work is its two trainings, L1 penalty included. Ten noisy answers a record
-are SAMIA's; the bare work is one plain answer.
+synthetic records that are at hand; the bare work is its two trainings, L1 penalty included. SAMIA makes
+ten noisy queries per record; the bare work is one plain query.
 """
 
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ FINETUNE = {"epochs": 10, "batch_size": 128, "optimiser": Optimiser(lr=1e-3), "l
 
 
 def ratios() -> Iterator[Ratio]:
-    """Pipelines and noisy answers on two data sets."""
+    """Pipelines and noisy queries on two data sets."""
     for name, architecture in (("digits", Architecture("cnn")), ("location30", Architecture("column_fc"))):
         dataset = load(name)
         yield pipeline(dataset, architecture)
@@ -70,4 +70,4 @@ def sensitivity(dataset, architecture) -> Ratio:
         lambda: predict_logits(*about, **normal),
         REPEATS,
     )
-    return Ratio(PART, f"{dataset.name} {architecture.name}: 10 noisy answers / 1 answer", *times)
+    return Ratio(PART, f"{dataset.name} {architecture.name}: 10 noisy queries / 1 query", *times)

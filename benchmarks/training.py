@@ -115,8 +115,8 @@ def accuracy(study: Study, weights: list[dict[str, np.ndarray]]) -> float:
     with tempfile.TemporaryDirectory() as folder:
         data = open_trainer(study, folder).dataset
     test, about = data.parts["test"], (data.x, len(data.classes), study.recipe.architecture)
-    answers = [predict_logits(*about, each, test, mean=data.mean, std=data.std)[0] for each in weights]
-    return float(np.mean([(z.argmax(axis=1) == data.y[test]).mean() for z in answers]))
+    outputs = [predict_logits(*about, each, test, mean=data.mean, std=data.std)[0] for each in weights]
+    return float(np.mean([(z.argmax(axis=1) == data.y[test]).mean() for z in outputs]))
 
 
 def told(numbers: set[int] | list[int]) -> str:

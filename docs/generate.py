@@ -163,12 +163,12 @@ def pages() -> dict[str, str]:
         )
         + statistics(),
         "defences.md": page(
-            "Defences", "Shadow models go through the same defence, its output map included.", DEFENCES
+            "Defences", "Shadow models go through the same defence, its output transform included.", DEFENCES
         ),
         "generators.md": page(
             "Generators",
             "Fitted on real records, they make new ones of each class: for a defence that trains on those, and for "
-            "`leakbench synthesize`, which also measures what they give away.",
+            "`leakbench synthesize`, which also measures how much they leak.",
             GENERATORS,
         ),
         "metrics.md": page(

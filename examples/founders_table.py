@@ -189,8 +189,8 @@ def _read(results: Results, attack: str) -> tuple[Row, Row]:
 
 
 def short(value: float) -> str:
-    """A fraction with three digits and no leading zero."""
-    return f"{value:.3f}".replace("0.", ".", 1)
+    """A fraction with three digits."""
+    return f"{value:.3f}"
 
 
 def span(values: list[float]) -> str:
@@ -221,7 +221,7 @@ def summary(worlds: list[World]) -> list[tuple[str, str, str]]:
 
 def _hits(rows: Sequence[Row], truth: float) -> str:
     hits = sum(r.lo <= truth <= r.hi for r in rows)
-    return f", {hits} of {len(rows)} intervals hold {truth:.1g}".replace("0.", ".")
+    return f", {hits} of {len(rows)} intervals hold {truth:.1g}"
 
 
 def picture(worlds: list[World]) -> str:

@@ -1,4 +1,4 @@
-"""Train a small Keras network on noisy handwritten digits, save what it answered, and audit it.
+"""Train a small Keras network on noisy handwritten digits, save its outputs, and audit it.
 
 The same as pytorch_audit.py but for `train` and `save`. The tests run that one, and only compile this one.
 

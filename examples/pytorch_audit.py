@@ -1,4 +1,4 @@
-"""Train a small PyTorch network on noisy handwritten digits, save what it answered, and audit it.
+"""Train a small PyTorch network on noisy handwritten digits, save its outputs, and audit it.
 
 The arrays are those of TF Privacy's `AttackInputData`; `leakbench audit digits-outputs --out digits-report` reads the
 same folder. It takes the place of TF Privacy's report: threshold and trained attacks on all records, by class, by

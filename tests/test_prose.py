@@ -19,7 +19,7 @@ GLOSSARY = {  # what not to write, as an expression over words in lower case: wh
     r"cards?|processors?": "GPU, CPU",
     r"at stake": "candidate records",
     r"ask(s|ed|ing)?": "query, queried; a user requests",
-    r"reads? (about )?(0?\.\d|(as|at) chance)": "has AUC 0.6; is at chance level",
+    r"reads? (about )?(0?\.\d+|(as|at) chance)": "has AUC 0.6; is at chance level",
     r"foretells?|foretold|foretelling": "predicts, predicted",
     r"output maps?|(may|can) be mapped": "output transform",
     r"who (knows?|ignores?)|(knows|knowing|ignores|ignoring) (the|a|his|this|no) defence": "(non-)adaptive attacker",
@@ -44,7 +44,7 @@ ALLOWED = {  # file, word: why it is right there
     ("src/leakbench/core/provenance.py", "processor"): "the name of Python's function",
     ("src/leakbench/pipeline/query.py", "owner"): "part of a seed: another word changes the random outputs",
 }
-HELD = ("src/leakbench", "README.md", "CONTRIBUTING.md")
+HELD = ("src", "docs", "studies", "examples", "benchmarks", "README.md", "CONTRIBUTING.md")
 SUFFIXES = {".py", ".md", ".toml", ".html", ".js", ".css"}
 
 

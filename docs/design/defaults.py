@@ -29,7 +29,7 @@ METRICS_SHOWN = ("auc", {"name": "tpr", "fpr": 0.01}, {"name": "tpr", "fpr": 0.0
 
 
 def first(models: Models, m: int) -> Models:
-    """The first m models, in whole pairs, and what they answered on the population."""
+    """The first m models, in whole pairs, and their outputs on the population."""
     logits = models.signals.logits
     assert isinstance(logits, PerModel)
     cut = replace(models.signals, logits=PerModel((m, *logits.shape[1:]), logits.load, logits.dtype))

@@ -26,14 +26,14 @@ COSTS = ("train_cost_ratio", "extra_data_ratio", "latency_ratio_batch_1", "laten
 def section(results: Results, name: str) -> str:
     """Title, provenance, picture, and the tables."""
     parts = [f"## {results.title}", provenance_line(results)]
-    parts += [f"![Mean entropy of the answers, and AUC, by defence]({name}.svg)"]
+    parts += [f"![Mean entropy of the outputs, and AUC, by defence]({name}.svg)"]
     tables = [effect(results), attackers(results), slices(results), outputs(results), costs(results)]
     tables += [matched(results), correlations(results)]
     titles = (
         "Utility and effect",
-        "AUC by attack, of who knows the defence",
+        "AUC by attack, adaptive",
         "Slices",
-        "The answers",
+        "The released outputs",
         "Cost",
     )
     titles += ("At the same accuracy", "What goes with leakage, over all defences")
@@ -43,11 +43,11 @@ def section(results: Results, name: str) -> str:
 
 
 def effect(results: Results) -> list[str]:
-    """One line a defence: the strongest attacks, and what is gained on the strongest on no defence."""
+    """One line per defence: the strongest attacks, and the change from no defence."""
     view = View(results)
     low = view.low_tpr or "tpr@fpr=0.01"
     out = head("defence", "accuracy", "calibration error", "labels changed", "strongest: AUC",
-               f"strongest: {low}", "AUC if it ignores the defence", "AUC, change on no defence")  # fmt: skip
+               f"strongest: {low}", "non-adaptive AUC", "AUC, change on no defence")  # fmt: skip
     for defence in view.defences:
         about = _about(defence)
         cells = [results.find(metric=m, **about) for m in ("accuracy", "calibration_error", "label_changes")]
@@ -60,7 +60,7 @@ def effect(results: Results) -> list[str]:
 
 
 def attackers(results: Results) -> list[str]:
-    """One line a defence, one column an attack."""
+    """One line per defence, one column per attack."""
     return _by_defence(
         results,
         [
@@ -97,7 +97,7 @@ def costs(results: Results) -> list[str]:
 
 
 def together(every: Sequence[Results]) -> list[str]:
-    """One line a predictor, one column a study: Spearman's rho with LiRA's AUC; a star: better than mean entropy."""
+    """One line per predictor, one column per study: Spearman's rho with LiRA's AUC; *: better than mean entropy."""
     prefix, suffix = "rank_correlation[", ",auc]"
     found = [{r.metric: r for r in results.rows if r.metric.startswith(prefix)} for results in every]
     out = head("predictor", *(results.title.partition(" on ")[2] for results in every))
@@ -120,7 +120,7 @@ def correlations(results: Results) -> list[str]:
 
 
 def draw(results: Results, path: Path) -> None:
-    """One line a defence, in the order of its mean entropy: that, and the AUC of who knows it and who ignores it."""
+    """Mean entropy and the adaptive and non-adaptive AUC, one line per defence, in the order of mean entropy."""
     about = {"slice": "all", "target": "all"}
     entropy = {r.defence: r for r in results.find(metric="entropy_mean", **about)}
     defences = sorted(entropy, key=lambda defence: entropy[defence].value)
@@ -132,11 +132,11 @@ def draw(results: Results, path: Path) -> None:
     fig = Figure(figsize=(9.5, 1.2 + 0.2 * len(defences)), layout="constrained")
     left, right = fig.subplots(1, 2, sharey=True, width_ratios=(1, 2))
     _dots(left, defences, entropy, fmt="oC0")
-    _dots(right, defences, ignores, -0.15, fmt="DC1", label="an attacker who ignores the defence")
-    _dots(right, defences, knows, 0.15, fmt="oC0", label="an attacker who knows the defence")
+    _dots(right, defences, ignores, -0.15, fmt="DC1", label="non-adaptive attacker")
+    _dots(right, defences, knows, 0.15, fmt="oC0", label="adaptive attacker")
     right.axvline(0.5, color="0.8", lw=0.8, label="chance")
     right.axvline(knows["none"].value, color="0.4", lw=0.8, ls="--", label="no defence")
-    left.set(xlabel="mean entropy of the answers, nats", ylim=(-1, len(defences)))
+    left.set(xlabel="mean entropy of the outputs, nats", ylim=(-1, len(defences)))
     left.set_yticks(range(len(defences)), defences, fontsize=8)
     right.set(xlabel="AUC of the strongest attack")
     fig.legend(*right.get_legend_handles_labels(), frameon=False, loc="outside lower center", ncols=4)

@@ -39,7 +39,7 @@ def cell(rows: list[Row]) -> str:
 
 
 def matched(results: Results) -> list[str]:
-    """One line a defence: the baseline at its accuracy, and the paired differences."""
+    """One line per defence: the baseline at its accuracy, and the paired differences."""
     out = head("defence", "as accurate", "accuracy, change", "under", "AUC, change", "TPR, change", "verdict")
     for c in comparisons(View(results)):
         changes = (cell([row] if row else []) for row in (c.accuracy, c.auc, c.tpr))

@@ -1,4 +1,4 @@
-"""How many numbers of two reports are the same to the last bit: `python docs/results/same.py OUT OTHER`."""
+"""How many numbers of two reports are the same bit for bit: `python docs/results/same.py OUT OTHER`."""
 
 import sys
 from pathlib import Path

@@ -26,10 +26,10 @@ def section(results: Results, picture: str) -> str:
 
 
 def defences(results: Results) -> list[str]:
-    """One line a defence: utility, the strongest adaptive attack, who ignores the defence, what it costs."""
+    """One line per defence: utility, the strongest adaptive and non-adaptive attack, cost."""
     view = View(results)
     low = view.low_tpr or "tpr@fpr=0.01"
-    out = head("defence", "accuracy", "strongest: AUC", f"strongest: {low}", "AUC if it ignores the defence",
+    out = head("defence", "accuracy", "strongest: AUC", f"strongest: {low}", "non-adaptive AUC",
                 "weights taken", "epsilon", "training cost")  # fmt: skip
     for defence in view.defences:
         about = {"defence": defence, "slice": "all", "target": "all"}
@@ -52,7 +52,7 @@ def origins(results: Results) -> list[str]:
 
 
 def generators(results: Results) -> list[str]:
-    """What the synthetic records alone give away."""
+    """Leakage of the synthetic records alone."""
     out = head("defence", "attack on the synthetic records", "AUC")
     for row in results.find(slice="generator", metric="auc"):
         out.append(line(row.defence, row.attack, cell([row])))
