@@ -172,7 +172,11 @@ def pages() -> dict[str, str]:
             GENERATORS,
         ),
         "metrics.md": page(
-            "Metrics", "Every metric comes with an interval; coverage.md shows that they hold.", METRICS
+            "Metrics",
+            "Every metric comes with an interval; coverage.md shows that they hold.\n\nStudies and audits measure a fixed list of metrics, so that reports can be compared. `metrics` chooses "
+            'others: `metrics = ["standard", { name = "tpr", fpr = 0.02 }]` in a study file, `metrics=[...]` or '
+            "`--metrics` in an audit. `chance` in the results is the value without leakage.",
+            METRICS,
         ),
         "data.md": page(
             "Data sets", "A data set is one name or one path in a study's `[data]` table.", DATASETS
