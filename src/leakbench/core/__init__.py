@@ -1,1 +1,1 @@
-"""What every part may import and what imports none of them: errors, seeds, results as plain data, the store."""
+"""The parts that all others may import, and that import no other: errors, seeds, results as plain data, the store."""

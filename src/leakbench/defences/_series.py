@@ -119,7 +119,7 @@ def _envelope(u: Array, knot: Bools) -> Array:
 
 
 def _second_derivatives(t: Array, v: Array, count: NDArray[np.intp]) -> Array:
-    """Of natural splines through (t, v) [B, K], of which the first `count` are knots: a tridiagonal system each."""
+    """Second derivatives of natural splines through the first `count` of (t, v) [B, K], by tridiagonal systems."""
     step = np.diff(t, axis=1)
     slope = np.diff(v, axis=1) / step
     bend, above = np.zeros_like(v), np.zeros_like(v)

@@ -14,8 +14,8 @@ class Bootstrap(Generator):
     Formula: a record of class c is drawn with replacement from those x_i with y_i = c
     Shapes:  records [n, ...] -> [m, ...]
     Source:  Efron 1979, Bootstrap methods, Annals of Statistics 7(1)
-    Limits:  no defence: a model trained on these records has trained on members. Of m draws from m records it
-             never draws about 37 %.
+    Limits:  no defence: a model trained on these records has trained on members. In m draws from m records
+             about 37 % of the records are never drawn.
     """
 
     name: ClassVar[str] = "bootstrap"

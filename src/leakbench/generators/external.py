@@ -22,8 +22,8 @@ class External(Generator):
     Formula: for each class c: model_c = Class(**options), fitted on x[y == c];  a new x ~ model_c
     Shapes:  table of one class [n, D], a float64 array -> [m, D]
     Source:  the installed package; the interface is scikit-learn's and CTGAN's
-    Differs: a `fit` that takes `discrete_columns` gets the columns that hold only 0 and 1. Of a tuple that
-             `sample` returns, the first part is taken. A class that needs a DataFrame must be wrapped in one
+    Differs: a `fit` that takes `discrete_columns` gets the columns that hold only 0 and 1. The first part
+             of a tuple that `sample` returns is taken. A class that needs a DataFrame must be wrapped in one
              that makes it.
     Limits:  the same seed gives the same records only where the object has `set_random_state` (CTGAN) or
              `random_state` (scikit-learn); licences differ: CTGAN's is the Business Source License

@@ -38,11 +38,12 @@ PERTURBATIONS = (
 class Query:
     """How the models are queried: the views of each record, and how many noisy copies of it.
 
-    Views that are perturbations (`noise:0.4x24`, `flips:0.1x24`) serve label-only attacks alone: of them the predicted
-    class is kept. Of the other views the logits are kept, and every attack reads them; without one it is the identity.
-
-    From the noisy copies (normal, of sd `noise_scale` in the network's input) comes the sensitivity that SAMIA
-    reads; 10 are its authors'.
+    Args:
+        views: The names of the views. Perturbations (`noise:0.4x24`, `flips:0.1x24`) serve label-only attacks only: the
+            predicted classes are stored. For other views the logits are stored, and every attack uses them; without one
+            it is the identity.
+        noise: The number of noisy copies of each record, for the sensitivity that SAMIA uses; its authors take 10.
+        noise_scale: The standard deviation of the normal noise of these copies, in the input of the network.
     """
 
     views: tuple[str, ...] = ("identity",)
@@ -206,12 +207,12 @@ class Study:
 
     @cached_property
     def metrics(self) -> tuple[Metric, ...]:
-        """What is measured of every attack."""
+        """The metrics of every attack."""
         return make_metrics(self.file.metrics, standard(self.file.delta, self.file.guesses))
 
     @property
     def notes(self) -> list[str]:
-        """What a reader must know of what was left out of the study."""
+        """Notes on attacks that the study leaves out."""
         maskable = [d.label for d in self.defences if d.may_mask]
         if not maskable or any(LABEL_CORRECT in attack.needs for attack in self.attacks.values()):
             return []

@@ -107,7 +107,7 @@ class Trained:
 
 
 def diverged(log: Sequence[dict[str, Any]]) -> str | None:
-    """What is no longer finite of a model with this log, since when; None if all is."""
+    """The quantity that is not finite in a model with this log, and since when; None if all are finite."""
     return next((stage["diverged"] for stage in log if "diverged" in stage), None)
 
 

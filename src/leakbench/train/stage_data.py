@@ -47,7 +47,7 @@ class StageData:
         return self.normalise(taken(self.dev_x, rows))
 
     def targets(self, k: int, order: Tensor) -> Tensor:
-        """What model k is to learn for its records number `order` [B]: labels [B] or distributions [B, C]."""
+        """The targets of model k for its records number `order` [B]: labels [B] or distributions [B, C]."""
         return self.labels(k, order) if self.soft is None else self.soft[k][order]
 
     def labels(self, k: int, order: Tensor) -> Tensor:

@@ -33,7 +33,7 @@ class KnownSet(Plugin):
     resize: ClassVar[int | None] = None  # what the field resizes its images to
 
     def read(self, root: Path | None, label: str | None) -> Raw:
-        """What lies in the folder `root`/name. Raises InputError with the searched places and the remedy."""
+        """The content of the folder `root`/name. Raises InputError with the searched places and the remedy."""
         place = self._place(root)
         raw = read_path(place, self._fitting(place), label)
         if raw.classes is None and self.classes is not None and label is None:

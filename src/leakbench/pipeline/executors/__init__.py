@@ -1,1 +1,1 @@
-"""Who else works on a run."""
+"""Executors, which start workers for a run."""

@@ -10,7 +10,7 @@ def label_cross_entropies(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """l = log sum_c exp(z_c) - sum_c q_c z_c [K, B], in nats;  dl / dz = softmax(z) - q [K, B, C];  l of q = onehot(y).
 
-    Of logits z [K, B, C] and labels y [K, B];  q = (1 - smoothing) onehot(y) + smoothing / C.
+    Shapes: logits z [K, B, C], labels y [K, B];  q = (1 - smoothing) onehot(y) + smoothing / C.
     """
     below = logits - logits.amax(dim=-1, keepdim=True)
     own = below.gather(-1, labels[..., None])[..., 0]

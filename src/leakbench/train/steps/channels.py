@@ -63,7 +63,7 @@ def remove_channels(
 
 
 def _traced(network: nn.Module, shape: tuple[int, ...]) -> "DependencyGraph":
-    """What depends on what; the outputs, times one, are a node of their own."""
+    """The dependencies between layers; the outputs, times one, are a node of their own."""
     from torch_pruning import DependencyGraph
 
     records = torch.zeros(2, *shape)
@@ -102,7 +102,7 @@ def _traceable(network: nn.Module) -> Iterator[None]:
 def _bundles(
     graph: "DependencyGraph", network: nn.Module, pruner: str, kinds: tuple[type[nn.Module], ...]
 ) -> Iterator[Bundle]:
-    """What can be removed. The network's own outputs cannot; nor, for slim, channels that no BatchNorm reads."""
+    """The removable units: not the network's own outputs, nor, for slim, channels that no BatchNorm reads."""
     from torch_pruning.ops import OPTYPE
 
     names = {module: name for name, module in network.named_modules()}
