@@ -42,7 +42,7 @@ def page(title: str, lead: str, registry: Registry) -> str:
     for cls, names in classes.items():
         parts.append(f"\n## {', '.join(f'`{name}`' for name in names)}\n\n{docstring(cls.doc())}")
         if defaults := {n: _defaults(registry, n) for n in names if _has_defaults(registry, n)}:
-            parts.append(_parameters(defaults))
+            parts.append(_parameters(cls, defaults))
     return "".join(parts)
 
 
@@ -58,11 +58,20 @@ def _defaults(registry: Registry, name: str) -> dict:
     return {key: value for key, value in registry.make(name).spec().items() if key != "name"}
 
 
-def _parameters(defaults: dict[str, dict]) -> str:
+def _parameters(cls: type, defaults: dict[str, dict]) -> str:
+    """Defaults and meanings; a parameter that a class inherits, or only changes the default of, keeps its meaning."""
     names = list(defaults)
-    header = f"| parameter | {' | '.join(f'`{n}`' for n in names)} |\n|---|{'---|' * len(names)}\n"
-    keys = defaults[names[0]]
-    rows = [f"| `{key}` | {' | '.join(f'`{defaults[n][key]!r}`' for n in names)} |\n" for key in keys]
+    header = (
+        f"| parameter | {' | '.join(f'`{n}`' for n in names)} | meaning |\n|---|{'---|' * (len(names) + 1)}\n"
+    )
+    kinds = [
+        kind for kind in cls.__mro__ if "__annotations__" in vars(kind) and kind.__module__ != "builtins"
+    ]
+    meanings = {name: meaning for kind in kinds[::-1] for name, _, meaning in fields(kind) if meaning}
+    rows = [
+        f"| `{key}` | {' | '.join(f'`{defaults[n][key]!r}`' for n in names)} | {meanings.get(key, '')} |\n"
+        for key in defaults[names[0]]
+    ]
     return "\n" + header + "".join(rows)
 
 

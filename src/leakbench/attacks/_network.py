@@ -26,13 +26,13 @@ class NetworkAttack(TrainedAttack):
 
     imports: ClassVar[str | None] = "torch"
     in_folds: ClassVar[bool] = True
-    epochs: int = 100
-    batch_size: int = 128
-    lr: float = 1e-3
-    momentum: float = 0.9
-    weight_decay: float = 5e-4
-    dropout: float = 0.2
-    max_examples: int | None = None
+    epochs: int = 100  # passes over the data
+    batch_size: int = 128  # examples per batch
+    lr: float = 1e-3  # learning rate
+    momentum: float = 0.9  # SGD's momentum
+    weight_decay: float = 5e-4  # squared penalty of the weights
+    dropout: float = 0.2  # share of units that are dropped
+    max_examples: int | None = None  # examples that fit the network, balanced; None: all
 
     def __post_init__(self) -> None:
         least = {

@@ -23,7 +23,7 @@ class AttackP(Attack):
     source: ClassVar[str] = "Ye et al. 2022, arXiv 2111.09679"
     version: ClassVar[int] = 3
     population: ClassVar[bool] = True
-    statistic: Literal["loss", "logodds", "hinge"] = "loss"
+    statistic: Literal["loss", "logodds", "hinge"] = "loss"  # the statistic that is compared
 
     @property
     def needs(self) -> tuple[str, ...]:

@@ -24,8 +24,8 @@ class Base(Attack):
     source: ClassVar[str] = "Lassila et al. 2025"
     version: ClassVar[int] = 3
     variants: ClassVar[dict[str, dict[str, Any]]] = {"base_offline": {"online": False}}
-    online: bool = True
-    offline_scale: float = 0.33
+    online: bool = True  # whether IN models are used; without: the offline form
+    offline_scale: float = 0.33  # a, the weight of the log mean in the offline form
 
     def __post_init__(self) -> None:
         if not 0 <= self.offline_scale <= 1:

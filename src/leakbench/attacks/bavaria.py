@@ -33,8 +33,8 @@ class Bavaria(InOutAttack):
     source: ClassVar[str] = "BaVarIA, arXiv 2603.11799"
     least_out: ClassVar[int] = 2
     prior_models: float = 8.0  # the prior of the variance weighs as much as so many shadow models
-    neighbours: int = 60
-    statistic: Literal["logodds", "hinge"] = "logodds"
+    neighbours: int = 60  # records of the class with the nearest mean OUT phi
+    statistic: Literal["logodds", "hinge"] = "logodds"  # the statistic that is compared
 
     def __post_init__(self) -> None:
         if not 0 < self.prior_models < np.inf or self.neighbours < 2:

@@ -22,7 +22,7 @@ class Calibration(Attack):
     name: ClassVar[str] = "calibration"
     source: ClassVar[str] = "Watson et al. 2022, arXiv 2111.08440"
     version: ClassVar[int] = 3
-    statistic: Literal["logodds", "hinge", "loss"] = "logodds"
+    statistic: Literal["logodds", "hinge", "loss"] = "logodds"  # the statistic that is compared
 
     @property
     def needs(self) -> tuple[str, ...]:

@@ -28,7 +28,9 @@ class GradientNorm(Attack):
         "gradient_norm_last": {"statistic": "log_last_gradient_norm"}
     }
     access: ClassVar[Access] = "white_box"
-    statistic: Literal["log_gradient_norm", "log_last_gradient_norm"] = "log_gradient_norm"
+    statistic: Literal["log_gradient_norm", "log_last_gradient_norm"] = (
+        "log_gradient_norm"  # the statistic of the gradient
+    )
 
     @property
     def needs(self) -> tuple[str, ...]:

@@ -27,7 +27,7 @@ class Knn(LearnedAttack):
     version: ClassVar[int] = 4
     imports: ClassVar[str | None] = "sklearn.neighbors"
     max_examples: int = 2000
-    neighbours: int = 25
+    neighbours: int = 25  # k, examples that vote
 
     def classifier(self, seed: int) -> Any:
         """All neighbours weigh the same. Among 2,000 examples every distance is sooner computed than searched."""

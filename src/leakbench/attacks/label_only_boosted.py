@@ -32,9 +32,9 @@ class LabelOnlyBoosted(PseudoTargetAttack):
     )
     access: ClassVar[Access] = "labels"
     max_examples: int = 200_000
-    iterations: int = 120
-    learning_rate: float = 0.06
-    leaves: int = 15
+    iterations: int = 120  # boosting iterations
+    learning_rate: float = 0.06  # shrinkage of each tree
+    leaves: int = 15  # largest number of leaves of a tree
     leaf: int = 100  # examples that a leaf must hold
 
     def __post_init__(self) -> None:

@@ -33,7 +33,7 @@ class LabelOnlyLogistic(InOutAttack):
     source: ClassVar[str] = "Aerni et al. 2024, arXiv 2404.17399"
     access: ClassVar[Access] = "labels"
     least_out: ClassVar[int] = 2
-    penalty: float = 1.0
+    penalty: float = 1.0  # C of scikit-learn: the inverse strength of the squared penalty
 
     def __post_init__(self) -> None:
         if not 0 < self.penalty < np.inf:

@@ -43,9 +43,9 @@ class Lira(Attack):
     version: ClassVar[int] = 5
     variants: ClassVar[dict[str, dict[str, Any]]] = {"lira_offline": {"online": False}}
     least_out: ClassVar[int] = 2
-    online: bool = True
-    variance: Literal["auto", "example", "global", "shrunken"] = "shrunken"
-    statistic: Literal["logodds", "hinge"] = "logodds"
+    online: bool = True  # whether IN models are used; without: the one-sided offline form
+    variance: Literal["auto", "example", "global", "shrunken"] = "shrunken"  # how v is estimated; see Formula
+    statistic: Literal["logodds", "hinge"] = "logodds"  # the statistic phi
     prior_models: float = 8.0  # the prior of "shrunken" weighs as much as so many shadow models
 
     def __post_init__(self) -> None:

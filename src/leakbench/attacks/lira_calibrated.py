@@ -34,8 +34,8 @@ class LiraCalibrated(InOutAttack):
     source: ClassVar[str] = "Carlini et al. 2022, arXiv 2112.03570; arXiv 2605.25819"
     p_values: ClassVar[bool] = True
     least_out: ClassVar[int] = 2
-    statistic: Literal["logodds", "hinge"] = "logodds"
-    prior_models: float = 8.0
+    statistic: Literal["logodds", "hinge"] = "logodds"  # the statistic phi
+    prior_models: float = 8.0  # k, shadow models that the prior of the variance counts as
 
     def __post_init__(self) -> None:
         _ = self._lira  # raises for a prior that is none

@@ -23,7 +23,7 @@ class Mast(InOutAttack):
     name: ClassVar[str] = "mast"
     source: ClassVar[str] = "Sablayrolles et al. 2019, arXiv 1908.11229"
     version: ClassVar[int] = 3
-    statistic: Literal["loss", "logodds", "hinge"] = "loss"
+    statistic: Literal["loss", "logodds", "hinge"] = "loss"  # the statistic that is compared
 
     @property
     def needs(self) -> tuple[str, ...]:

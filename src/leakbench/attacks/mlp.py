@@ -23,9 +23,9 @@ class Mlp(LearnedAttack):
     version: ClassVar[int] = 3
     imports: ClassVar[str | None] = "sklearn.neural_network"
     max_examples: int = 2000
-    hidden: tuple[int, ...] = (64,)
-    alpha: float = 1e-3
-    epochs: int = 40
+    hidden: tuple[int, ...] = (64,)  # units of each hidden layer
+    alpha: float = 1e-3  # strength of the squared penalty
+    epochs: int = 40  # passes over the data
 
     def classifier(self, seed: int) -> Any:
         """Adam, an epoch at a time."""

@@ -32,7 +32,7 @@ class Nn(NetworkAttack):
         "nn_top3": {"inputs": "top3"},
         "nn_cls": {"inputs": "posteriors+class"},
     }
-    inputs: Literal["posteriors", "top3", "posteriors+class"] = "posteriors"
+    inputs: Literal["posteriors", "top3", "posteriors+class"] = "posteriors"  # the features h of the network
 
     @property
     def needs(self) -> tuple[str, ...]:

@@ -28,7 +28,9 @@ class PerClass(TrainedAttack):
         "entropy_per_class": {"statistic": "entropy"},
         "modified_entropy_per_class": {"statistic": "modified_entropy"},
     }
-    statistic: Literal["confidence", "entropy", "modified_entropy"] = "confidence"
+    statistic: Literal["confidence", "entropy", "modified_entropy"] = (
+        "confidence"  # the statistic t that is compared with the threshold
+    )
 
     @property
     def needs(self) -> tuple[str, ...]:

@@ -33,9 +33,9 @@ class Pmia(Attack):
     name: ClassVar[str] = "pmia"
     source: ClassVar[str] = "PMIA, arXiv 2507.21412"
     least_out: ClassVar[int] = 2
-    proxies: Literal["all", "class", "nearest"] = "nearest"
-    neighbours: int = 30
-    prior_models: float = 8.0
+    proxies: Literal["all", "class", "nearest"] = "nearest"  # the records that stand in for x as members
+    neighbours: int = 30  # proxies of each record, with "nearest"
+    prior_models: float = 8.0  # k, shadow models that the prior of the variance counts as
 
     def __post_init__(self) -> None:
         Lira(prior_models=self.prior_models)  # raises if it is none

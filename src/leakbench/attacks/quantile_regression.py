@@ -30,9 +30,9 @@ class QuantileRegression(NonMemberAttack):
 
     name: ClassVar[str] = "quantile_regression"
     source: ClassVar[str] = "Bertran et al. 2023, arXiv 2307.03694"
-    statistic: Literal["logodds", "hinge", "loss"] = "logodds"
-    quantile: float | None = None
-    trees: int = 100
+    statistic: Literal["logodds", "hinge", "loss"] = "logodds"  # the statistic phi
+    quantile: float | None = None  # a non-member quantile as threshold; None: the normal score
+    trees: int = 100  # trees of the forest
     leaf: int = 5  # non-members that a leaf must hold
 
     def __post_init__(self) -> None:

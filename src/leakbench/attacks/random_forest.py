@@ -23,7 +23,7 @@ class RandomForest(LearnedAttack):
     version: ClassVar[int] = 3
     imports: ClassVar[str | None] = "sklearn.ensemble"
     max_examples: int = 2000
-    trees: int = 50
+    trees: int = 50  # trees of the forest
     leaf: int = 20  # examples that a leaf must hold
 
     def classifier(self, seed: int) -> Any:

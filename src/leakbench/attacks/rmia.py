@@ -30,9 +30,9 @@ class Rmia(Attack):
     source: ClassVar[str] = "Zarifzadeh et al. 2024, arXiv 2312.03262"
     version: ClassVar[int] = 3
     variants: ClassVar[dict[str, dict[str, Any]]] = {"rmia_offline": {"online": False, "gamma": 1.5}}
-    online: bool = True
-    gamma: float = 1.0
-    offline_a: float = 0.3
+    online: bool = True  # whether IN models are used; without: the offline form
+    gamma: float = 1.0  # likelihood ratio above which x beats a population record
+    offline_a: float = 0.3  # a, which corrects the OUT mean in the offline form
 
     def __post_init__(self) -> None:
         if not 0 < self.gamma < np.inf:

@@ -42,10 +42,10 @@ class Stacked(InOutAttack):
     source: ClassVar[str] = "leakbench; stacking: Wolpert 1992, doi 10.1016/S0893-6080(05)80023-1"
     imports: ClassVar[str | None] = "sklearn.ensemble"
     trained: ClassVar[bool] = True
-    max_examples: int = 100_000
+    max_examples: int = 100_000  # examples that fit the trees, balanced
     prior_models: float = 8.0  # as LiRA's
-    trees: int = 75
-    learning_rate: float = 0.1
+    trees: int = 75  # boosted trees
+    learning_rate: float = 0.1  # shrinkage of each tree
     leaves: int = 15  # of a tree
     leaf: int = 30  # examples that a leaf must hold
 

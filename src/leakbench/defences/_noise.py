@@ -22,7 +22,7 @@ class Noise(Defence):
     version: ClassVar[int] = 2
     cached_per_model: ClassVar[bool] = True
 
-    scale: float = 0.1
+    scale: float = 0.1  # scale of the noise, in probability
     memoised: bool = True  # whether the noise of a record is the same in every query
     queries: int = 10  # queries per record whose outputs an attacker averages, unless `memoised`
 

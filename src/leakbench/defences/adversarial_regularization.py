@@ -22,11 +22,11 @@ class AdversarialRegularization(Defence):
     name: ClassVar[str] = "adversarial_regularization"
     source: ClassVar[str] = "Nasr et al. 2018, arXiv 1807.05852"
 
-    weight: float = 3.0
-    steps: int = 1
-    lr: float = 1e-3
-    reference: Literal["public", "dev"] = "dev"
-    stages: Which = "all"
+    weight: float = 3.0  # weight of the adversary in the loss
+    steps: int = 1  # updates of the adversary per update of the model
+    lr: float = 1e-3  # the adversary's learning rate
+    reference: Literal["public", "dev"] = "dev"  # non-members that the adversary sees
+    stages: Which = "all"  # the stages that it changes: all that train, or the last
 
     def recipe(self, base: Recipe) -> Recipe:
         rule = Adversary(self.weight, self.steps, self.lr, self.reference)

@@ -24,11 +24,11 @@ class ConvexConcave(Defence):
     name: ClassVar[str] = "convex_concave"
     source: ClassVar[str] = "Liu et al. 2024, arXiv 2402.05453"
 
-    form: Literal["ccel", "ccql", "focal_ccel"] = "ccel"
-    alpha: float = 0.5
-    beta: float = 0.05
+    form: Literal["ccel", "ccql", "focal_ccel"] = "ccel"  # the convex and the concave part
+    alpha: float = 0.5  # weight of the convex part
+    beta: float = 0.05  # scale of the loss
     gamma: float = 1.0  # focal_ccel only
-    stages: Which = "all"
+    stages: Which = "all"  # the stages that it changes: all that train, or the last
 
     def recipe(self, base: Recipe) -> Recipe:
         settings = {"form": self.form, "alpha": self.alpha, "beta": self.beta, "gamma": self.gamma}

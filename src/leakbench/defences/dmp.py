@@ -21,11 +21,13 @@ class Dmp(Defence):
     name: ClassVar[str] = "dmp"
     source: ClassVar[str] = "Shejwalkar, Houmansadr 2021, arXiv 1906.06589"
 
-    generator: GeneratorField = field(default_factory=lambda: GENERATORS.make("image_vae"))
-    fitted_on: Literal["members", "public"] = "members"
-    size: float = 1.0
-    temperature: float = 1.0
-    keep_fraction: float = 1.0
+    generator: GeneratorField = field(
+        default_factory=lambda: GENERATORS.make("image_vae")
+    )  # makes the synthetic records
+    fitted_on: Literal["members", "public"] = "members"  # records that the generator is fitted on
+    size: float = 1.0  # synthetic records per member
+    temperature: float = 1.0  # T of the distillation
+    keep_fraction: float = 1.0  # share of the synthetic records kept, lowest entropy first
 
     def recipe(self, base: Recipe) -> Recipe:
         generate = Generate(generator=self.generator, fitted_on=self.fitted_on, size=self.size)

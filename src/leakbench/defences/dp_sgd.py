@@ -23,13 +23,13 @@ class DpSgd(Defence):
     source: ClassVar[str] = "Abadi et al. 2016, arXiv 1607.00133"
     canary = "out_of_distribution"  # Aerni et al. 2024, figure 1
 
-    noise: float = 1.0
-    clip: float = 1.0
-    delta: float = 1e-5
+    noise: float = 1.0  # the noise's standard deviation, in units of `clip`
+    clip: float = 1.0  # largest norm of a record's gradient
+    delta: float = 1e-5  # the delta of the guarantee
     lr: float | None = None  # None: the recipe's, and so for the two below
-    batch_size: int | None = None
-    epochs: int | None = None
-    stages: Which = "all"
+    batch_size: int | None = None  # expected records per batch; None: the recipe's
+    epochs: int | None = None  # passes over the members; None: the recipe's
+    stages: Which = "all"  # the stages that it changes: all that train, or the last
 
     def recipe(self, base: Recipe) -> Recipe:
         changes: dict[str, Any] = {"privacy": Privacy(self.noise, self.clip, self.delta)}

@@ -20,7 +20,7 @@ class Dropout(Defence):
     name: ClassVar[str] = "dropout"
     source: ClassVar[str] = "Salem et al. 2019, arXiv 1806.01246"
 
-    rate: float = 0.5
+    rate: float = 0.5  # share of units that are dropped
 
     def __post_init__(self) -> None:
         within("rate", self.rate, 0.0, 1.0)

@@ -20,7 +20,7 @@ class EarlyStopping(Defence):
     name: ClassVar[str] = "early_stopping"
     source: ClassVar[str] = "Song and Mittal 2021, arXiv 2003.10595"
 
-    patience: int = 3
+    patience: int = 3  # epochs without improvement before training ends
 
     def __post_init__(self) -> None:
         if self.patience < 1:

@@ -20,7 +20,7 @@ class Ensemble(Defence):
     name: ClassVar[str] = "ensemble"
     source: ClassVar[str] = "Rezaei, Shafiq, Liu 2023, arXiv 2105.05381"
 
-    size: int = 5
+    size: int = 5  # networks
 
     def __post_init__(self) -> None:
         within("size", self.size, 1)

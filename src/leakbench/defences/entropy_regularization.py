@@ -24,9 +24,9 @@ class EntropyRegularization(Defence):
     name: ClassVar[str] = "entropy_regularization"
     source: ClassVar[str] = "Pereyra et al. 2017, arXiv 1701.06548"
 
-    form: Literal["penalty", "inverse"] = "penalty"
+    form: Literal["penalty", "inverse"] = "penalty"  # how the entropy enters the loss
     weight: float | None = None  # None: .1 (penalty), 2 (inverse)
-    stages: Which = "all"
+    stages: Which = "all"  # the stages that it changes: all that train, or the last
 
     def recipe(self, base: Recipe) -> Recipe:
         loss = LOSSES.make({"name": "entropy_regularization", "form": self.form, "weight": self.weight})

@@ -19,7 +19,7 @@ class FewerEpochs(Defence):
     name: ClassVar[str] = "fewer_epochs"
     source: ClassVar[str] = "Song and Mittal 2021, arXiv 2003.10595"
 
-    epochs: int = 5
+    epochs: int = 5  # epochs to train
 
     def __post_init__(self) -> None:
         if self.epochs < 1:

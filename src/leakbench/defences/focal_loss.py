@@ -20,8 +20,8 @@ class FocalLoss(Defence):
     name: ClassVar[str] = "focal_loss"
     source: ClassVar[str] = "Lin et al. 2017, arXiv 1708.02002"
 
-    gamma: float = 2.0
-    stages: Which = "all"
+    gamma: float = 2.0  # exponent: how little confident records count
+    stages: Which = "all"  # the stages that it changes: all that train, or the last
 
     def recipe(self, base: Recipe) -> Recipe:
         loss = LOSSES.make({"name": "focal", "gamma": self.gamma})

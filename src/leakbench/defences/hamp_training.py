@@ -22,9 +22,9 @@ class HampTraining(Defence):
     name: ClassVar[str] = "hamp_training"
     source: ClassVar[str] = "Chen, Pattabiraman 2024, arXiv 2307.01610"
 
-    gamma: float = 0.95
-    alpha: float = 0.001
-    stages: Which = "all"
+    gamma: float = 0.95  # entropy of the labels, as a share of log C
+    alpha: float = 0.001  # weight of the entropy reward
+    stages: Which = "all"  # the stages that it changes: all that train, or the last
 
     def recipe(self, base: Recipe) -> Recipe:
         loss = LOSSES.make({"name": "hamp", "gamma": self.gamma, "alpha": self.alpha})

@@ -25,8 +25,8 @@ class KnowledgeDistillation(Defence):
     source: ClassVar[str] = "Hinton, Vinyals, Dean 2015, arXiv 1503.02531"
     variants: ClassVar[dict[str, dict[str, Any]]] = {"repeated_distillation": {"generations": 3}}
 
-    temperature: float = 4.0
-    generations: int = 1
+    temperature: float = 4.0  # T, which softens both outputs
+    generations: int = 1  # times that a student is distilled
 
     def __post_init__(self) -> None:
         within("generations", self.generations, 1)

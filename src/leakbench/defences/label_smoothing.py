@@ -21,7 +21,7 @@ class LabelSmoothing(Defence):
     name: ClassVar[str] = "label_smoothing"
     source: ClassVar[str] = "Szegedy et al. 2016, arXiv 1512.00567"
 
-    smoothing: float = 0.1
+    smoothing: float = 0.1  # share of the label that is spread over all classes
 
     def __post_init__(self) -> None:
         if not 0 <= self.smoothing < 1:

@@ -23,8 +23,8 @@ class LogitClipping(Defence):
     source: ClassVar[str] = "Wei et al. 2023, arXiv 2212.04055"
     changes_output: ClassVar[bool] = True
 
-    tau: float = 5.0
-    p: float = 2.0
+    tau: float = 5.0  # largest norm of the logits
+    p: float = 2.0  # order of the norm
 
     def __post_init__(self) -> None:
         if not (self.tau > 0 and self.p >= 1):

@@ -23,7 +23,7 @@ class LogitNormalisation(Defence):
     source: ClassVar[str] = "Wei et al. 2022, arXiv 2205.09310"
     changes_output: ClassVar[bool] = True
 
-    scale: float = 25.0
+    scale: float = 25.0  # norm of the released logits
 
     def __post_init__(self) -> None:
         if not (self.scale > 0 and np.isfinite(self.scale)):

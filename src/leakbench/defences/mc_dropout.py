@@ -21,8 +21,8 @@ class McDropout(Defence):
     name: ClassVar[str] = "mc_dropout"
     source: ClassVar[str] = "Gal, Ghahramani 2016, arXiv 1506.02142"
 
-    rate: float = 0.5
-    passes: int = 20
+    rate: float = 0.5  # share of units that are dropped
+    passes: int = 20  # passes with masks of their own that are averaged
 
     def __post_init__(self) -> None:
         within("rate", self.rate, 0.0, 1.0, include_low=False)

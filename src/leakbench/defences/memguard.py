@@ -35,7 +35,7 @@ class MemGuard(Defence):
 
     epsilon: float = 1.0  # the largest expected L1 distance of an output
     epochs: int = 400  # of the defender's classifier
-    lr: float = 1e-3
+    lr: float = 1e-3  # learning rate of the defender's classifier
     steps: int = 300  # for each c3
 
     def __post_init__(self) -> None:

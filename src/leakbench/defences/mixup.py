@@ -21,8 +21,8 @@ class Mixup(Defence):
     name: ClassVar[str] = "mixup"
     source: ClassVar[str] = "Zhang et al. 2018, arXiv 1710.09412"
 
-    alpha: float = 1.0
-    stages: Which = "all"
+    alpha: float = 1.0  # parameter of the Beta distribution of shares
+    stages: Which = "all"  # the stages that it changes: all that train, or the last
 
     def recipe(self, base: Recipe) -> Recipe:
         return edit_stages(base, self.stages, augment=lambda old: replace(old, mixup=self.alpha))

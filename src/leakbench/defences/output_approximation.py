@@ -43,7 +43,7 @@ class OutputApproximation(Defence):
     changes_output: ClassVar[bool] = True
     cached_per_model: ClassVar[bool] = True
 
-    kind: Kind = "dmd"
+    kind: Kind = "dmd"  # the approximation
     rank: int = 2  # dmd, koopman, random_fourier
     degree: int = 6  # polynomial
     gamma: float = 0.6  # random_fourier

@@ -20,8 +20,8 @@ class Ppb(Defence):
     name: ClassVar[str] = "ppb"
     source: ClassVar[str] = "Yuan, Zhang 2022, arXiv 2202.03335"
 
-    weight: float = 4.0
-    stages: Which = "all"
+    weight: float = 4.0  # weight of the posterior balancing in the loss
+    stages: Which = "all"  # the stages that it changes: all that train, or the last
 
     def recipe(self, base: Recipe) -> Recipe:
         loss = LOSSES.make({"name": "ppb", "weight": self.weight})

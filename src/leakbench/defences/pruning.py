@@ -21,13 +21,13 @@ class Pruning(Defence):
     name: ClassVar[str] = "pruning"
     source: ClassVar[str] = "Yuan, Zhang 2022, arXiv 2202.03335"
 
-    pruner: Pruner = "l1_unstructured"
-    sparsity: float = 0.6
-    scope: Literal["global", "layer"] = "global"
-    layers: Literal["auto", "conv", "linear", "all"] = "auto"
-    rounds: int = 1
-    epochs: int | None = None
-    l1: float = 0.0
+    pruner: Pruner = "l1_unstructured"  # which weights or channels are pruned
+    sparsity: float = 0.6  # share of the weights that is pruned
+    scope: Literal["global", "layer"] = "global"  # rank over all layers, or within each
+    layers: Literal["auto", "conv", "linear", "all"] = "auto"  # layers that are pruned
+    rounds: int = 1  # times that pruning and fine-tuning alternate
+    epochs: int | None = None  # epochs of fine-tuning in all; None: half of the last stage's
+    l1: float = 0.0  # L1 penalty of the weights while fine-tuning
 
     def __post_init__(self) -> None:
         if self.rounds < 1:

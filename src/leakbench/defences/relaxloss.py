@@ -24,10 +24,10 @@ class RelaxLoss(Defence):
     name: ClassVar[str] = "relaxloss"
     source: ClassVar[str] = "Chen, Yu, Fritz 2022, arXiv 2207.05801"
 
-    alpha: float = 1.0
-    upper: float = 1.0
-    flattened: Literal["wrong", "all"] = "wrong"
-    stages: Which = "all"
+    alpha: float = 1.0  # the level of the loss, nats
+    upper: float = 1.0  # largest probability of the flattened label
+    flattened: Literal["wrong", "all"] = "wrong"  # records whose label is flattened
+    stages: Which = "all"  # the stages that it changes: all that train, or the last
 
     def recipe(self, base: Recipe) -> Recipe:
         settings = {"alpha": self.alpha, "upper": self.upper, "flattened": self.flattened}

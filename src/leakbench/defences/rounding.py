@@ -24,7 +24,7 @@ class Rounding(Defence):
     source: ClassVar[str] = "Shokri et al. 2017, arXiv 1610.05820"
     changes_output: ClassVar[bool] = True
 
-    decimals: int = 2
+    decimals: int = 2  # decimals that are kept
 
     def __post_init__(self) -> None:
         if not 1 <= self.decimals <= 12:

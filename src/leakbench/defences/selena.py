@@ -26,8 +26,8 @@ class Selena(Defence):
     source: ClassVar[str] = "Tang et al. 2022, arXiv 2110.08324"
     canary = "near_duplicate"  # Aerni et al. 2024, section on SELENA
 
-    size: int = 25
-    leaves_out: int = 10
+    size: int = 25  # networks of the ensemble
+    leaves_out: int = 10  # networks that each member is left out of
 
     def __post_init__(self) -> None:
         if not 1 <= self.leaves_out < self.size:

@@ -50,14 +50,14 @@ class SurrogateHead(Defence):
     name: ClassVar[str] = "surrogate_head"
     source: ClassVar[str] = "github.com/dianujer/entropy_driven_MIA_defenses"
 
-    degree: Literal[1, 2] = 1
-    fit: Literal["in_place", "logits", "predicted", "true"] = "in_place"
-    loss: Literal["cross_entropy", "mse"] = "cross_entropy"
-    finetune: Literal["none", "cross_entropy", "mse"] = "none"
-    epochs: int = 20
-    lr: float = 1e-3
-    finetune_lr: float = 1e-5
-    l2: float = 1.0
+    degree: Literal[1, 2] = 1  # degree of the head in the logits
+    fit: Literal["in_place", "logits", "predicted", "true"] = "in_place"  # the target of its fit
+    loss: Literal["cross_entropy", "mse"] = "cross_entropy"  # the loss of the head
+    finetune: Literal["none", "cross_entropy", "mse"] = "none"  # loss that then trains the body
+    epochs: int = 20  # epochs of the head and of fine-tuning
+    lr: float = 1e-3  # the head's learning rate
+    finetune_lr: float = 1e-5  # the body's learning rate
+    l2: float = 1.0  # squared penalty of the head
 
     def __post_init__(self) -> None:
         for what, value, known in (

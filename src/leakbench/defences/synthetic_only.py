@@ -19,9 +19,11 @@ class SyntheticOnly(Defence):
     name: ClassVar[str] = "synthetic_only"
     source: ClassVar[str] = "Zhao, Zhang 2025, arXiv 2502.12976"
 
-    generator: GeneratorField = field(default_factory=lambda: GENERATORS.make("image_vae"))
-    fitted_on: Literal["members", "public"] = "members"
-    size: float = 1.0
+    generator: GeneratorField = field(
+        default_factory=lambda: GENERATORS.make("image_vae")
+    )  # makes the synthetic records
+    fitted_on: Literal["members", "public"] = "members"  # records that the generator is fitted on
+    size: float = 1.0  # synthetic records per member
 
     def recipe(self, base: Recipe) -> Recipe:
         generate = Generate(generator=self.generator, fitted_on=self.fitted_on, size=self.size)

@@ -24,18 +24,20 @@ class SynthShield(Defence):
     name: ClassVar[str] = "synthshield"
     source: ClassVar[str] = "SynthShield, github.com/lycogno/mia-icpr"
 
-    sparsity: float = 0.6
-    pruner: Pruner = "l1_unstructured"
-    scope: Literal["global", "layer"] = "global"
-    layers: Literal["auto", "conv", "linear", "all"] = "auto"
-    generator: GeneratorField = field(default_factory=lambda: GENERATORS.make("image_vae"))
-    fitted_on: Literal["members", "public"] = "members"
-    size: float = 1.0
-    epochs: int = 20
-    batch_size: int = 256
-    lr: float = 1e-3
-    l1: float = 1e-4
-    augment: Augment = field(default_factory=Augment)
+    sparsity: float = 0.6  # share of the weights that is pruned
+    pruner: Pruner = "l1_unstructured"  # which weights or channels are pruned
+    scope: Literal["global", "layer"] = "global"  # rank over all layers, or within each
+    layers: Literal["auto", "conv", "linear", "all"] = "auto"  # layers that are pruned
+    generator: GeneratorField = field(
+        default_factory=lambda: GENERATORS.make("image_vae")
+    )  # makes the synthetic records
+    fitted_on: Literal["members", "public"] = "members"  # records that the generator is fitted on
+    size: float = 1.0  # synthetic records per member
+    epochs: int = 20  # epochs of fine-tuning
+    batch_size: int = 256  # records per batch
+    lr: float = 1e-3  # learning rate
+    l1: float = 1e-4  # L1 penalty of the surviving weights
+    augment: Augment = field(default_factory=Augment)  # augmentation while fine-tuning
 
     def recipe(self, base: Recipe) -> Recipe:
         prune = Prune(pruner=self.pruner, sparsity=self.sparsity, scope=self.scope, layers=self.layers)

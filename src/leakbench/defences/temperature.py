@@ -21,7 +21,7 @@ class Temperature(Defence):
     changes_output: ClassVar[bool] = True
     monotone: ClassVar[bool] = True
 
-    temperature: float = 5.0
+    temperature: float = 5.0  # T, which divides the logits
 
     def __post_init__(self) -> None:
         if not self.temperature > 0:

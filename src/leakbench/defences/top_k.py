@@ -24,7 +24,7 @@ class TopK(Defence):
     source: ClassVar[str] = "Shokri et al. 2017, arXiv 1610.05820"
     changes_output: ClassVar[bool] = True
 
-    k: int = 3
+    k: int = 3  # classes whose probability is released
 
     def __post_init__(self) -> None:
         if self.k < 1:

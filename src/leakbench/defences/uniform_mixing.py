@@ -26,7 +26,7 @@ class UniformMixing(Defence):
     changes_output: ClassVar[bool] = True
     monotone: ClassVar[bool] = True
 
-    weight: float = 0.5
+    weight: float = 0.5  # share of the uniform distribution
 
     def __post_init__(self) -> None:
         if not 0 <= self.weight < 1:

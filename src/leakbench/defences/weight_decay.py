@@ -19,7 +19,7 @@ class WeightDecay(Defence):
     name: ClassVar[str] = "weight_decay"
     source: ClassVar[str] = "Shokri et al. 2017, arXiv 1610.05820"
 
-    weight_decay: float = 5e-3
+    weight_decay: float = 5e-3  # squared penalty of the weights
 
     def __post_init__(self) -> None:
         if self.weight_decay < 0:

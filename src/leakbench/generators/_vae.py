@@ -12,9 +12,9 @@ class Vae(Generator):
 
     latent: int = 16  # numbers z
     hidden: int = 256  # units in each of two hidden layers
-    epochs: int = 30
-    batch_size: int = 64
-    lr: float = 3e-3
+    epochs: int = 30  # passes over the data
+    batch_size: int = 64  # records per batch
+    lr: float = 3e-3  # learning rate
     beta: float = 1.0  # weight of the divergence
 
     def __post_init__(self) -> None:

@@ -34,7 +34,7 @@ class ChowLiu(Generator):
     name: ClassVar[str] = "chow_liu"
     source: ClassVar[str] = "Chow and Liu 1968, IEEE Transactions on Information Theory 14(3)"
     images: ClassVar[bool] = False
-    pseudo_count: float = 1.0
+    pseudo_count: float = 1.0  # counts added to each cell
 
     def __post_init__(self) -> None:
         if not 0 <= self.pseudo_count < np.inf:

@@ -38,13 +38,13 @@ class Diffusion(Generator):
     source: ClassVar[str] = "Ho et al. 2020, arXiv 2006.11239; Song et al. 2021, arXiv 2010.02502"
     tables: ClassVar[bool] = False
     package: ClassVar[str | None] = "diffusers"
-    epochs: int = 200
-    batch_size: int = 128
-    lr: float = 5e-4
-    steps: int = 50
-    guidance: float = 0.5
+    epochs: int = 200  # passes over the data
+    batch_size: int = 128  # records per batch
+    lr: float = 5e-4  # learning rate
+    steps: int = 50  # denoising steps of a sample
+    guidance: float = 0.5  # weight of classifier-free guidance
     channels: tuple[int, ...] = (64, 128, 128)  # of each resolution, from the image's own to the lowest
-    dropout_label: float = 0.1
+    dropout_label: float = 0.1  # share of records trained without their label
 
     def __post_init__(self) -> None:
         sizes = ("epochs", "batch_size", "lr", "steps", "channels")

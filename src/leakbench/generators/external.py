@@ -32,8 +32,8 @@ class External(Generator):
     name: ClassVar[str] = "external"
     source: ClassVar[str] = "the package that `factory` names"
     images: ClassVar[bool] = False
-    factory: str = field(metadata=NAMES_CODE)
-    options: dict[str, Any] | str = "{}"
+    factory: str = field(metadata=NAMES_CODE)  # "module:Class" of the generator
+    options: dict[str, Any] | str = "{}"  # its arguments
 
     def __post_init__(self) -> None:
         if not all(self.factory.partition(":")):

@@ -34,7 +34,7 @@ class Files(Generator):
     source: ClassVar[str] = "the files under `path`"
     version: ClassVar[int] = 2
     fitted: ClassVar[bool] = False
-    path: str = ""
+    path: str = ""  # file of synthetic records
     format: str | None = None  # how to read `path`; None: found out from its name and layout
     label: str | None = None  # the column (or array) of labels, where there are several
 

@@ -31,7 +31,7 @@ class GaussianCopula(Generator):
     name: ClassVar[str] = "gaussian_copula"
     source: ClassVar[str] = "Patki, Wedge, Veeramachaneni 2016, The Synthetic Data Vault, DSAA"
     images: ClassVar[bool] = False
-    shrinkage: float = 0.1
+    shrinkage: float = 0.1  # weight of the identity in the correlation
 
     def __post_init__(self) -> None:
         if not 0 < self.shrinkage <= 1:

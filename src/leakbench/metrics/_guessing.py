@@ -47,9 +47,9 @@ class GuessingMetric(Metric):
     reported, which fails no more often than stated however they depend on each other (Markov).
     """
 
-    delta: float = 1e-5
-    strategy: Literal["split", "multi_split", "bonferroni"] = "split"
-    guesses: tuple[float, float] | None = None
+    delta: float = 1e-5  # the delta of differential privacy
+    strategy: Literal["split", "multi_split", "bonferroni"] = "split"  # how the numbers of guesses are chosen
+    guesses: tuple[float, float] | None = None  # shares guessed IN and OUT; None: by `strategy`
     splits: int = 100  # of "multi_split"
 
     def __post_init__(self) -> None:

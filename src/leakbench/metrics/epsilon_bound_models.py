@@ -27,7 +27,7 @@ class ManyModelsEpsilonBound(Metric):
 
     name: ClassVar[str] = "epsilon_bound_models"
     source: ClassVar[str] = "Kairouz, Oh and Viswanath 2015, arXiv 1311.0776"
-    delta: float = 1e-5
+    delta: float = 1e-5  # the delta of differential privacy
 
     def __post_init__(self) -> None:
         if not 0 <= self.delta < 1:

@@ -24,7 +24,7 @@ class Listed(Metric):
 
     name: ClassVar[str] = "listed"
     source: ClassVar[str] = "Benjamini and Hochberg 1995"
-    fdr: float = 0.05
+    fdr: float = 0.05  # largest share of errors in the list
 
     def __post_init__(self) -> None:
         if not 0 < self.fdr < 1:

@@ -23,8 +23,8 @@ class Precision(Metric):
 
     name: ClassVar[str] = "precision"
     source: ClassVar[str] = "Jayaraman et al. 2021, arXiv 2005.10881"
-    fpr: float = 0.01
-    prior: float | None = None
+    fpr: float = 0.01  # largest false-positive rate
+    prior: float | None = None  # share of members among the candidates; None: in these data
 
     def __post_init__(self) -> None:
         if self.prior is not None and not 0 < self.prior < 1:

@@ -29,7 +29,7 @@ class Stability(Metric):
 
     name: ClassVar[str] = "stability"
     source: ClassVar[str] = "Wang et al. 2025, arXiv 2506.13972"
-    fpr: float = 0.01
+    fpr: float = 0.01  # largest false-positive rate
 
     def __post_init__(self) -> None:
         TprAtFpr(self.fpr)  # raises if fpr is not one

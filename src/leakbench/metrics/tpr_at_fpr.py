@@ -24,7 +24,7 @@ class TprAtFpr(Metric):
 
     name: ClassVar[str] = "tpr"
     source: ClassVar[str] = "Carlini et al. 2022, arXiv 2112.03570"
-    fpr: float = 0.001
+    fpr: float = 0.001  # largest false-positive rate
 
     def __post_init__(self) -> None:
         if not 0 <= self.fpr < 1:

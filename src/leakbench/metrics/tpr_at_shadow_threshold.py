@@ -24,7 +24,7 @@ class TprAtShadowThreshold(Metric):
 
     name: ClassVar[str] = "tpr_at_shadow_threshold"
     source: ClassVar[str] = "PoPETs 2026, arXiv 2603.07567"
-    fpr: float = 0.001
+    fpr: float = 0.001  # false-positive rate of the shadow models' threshold
 
     def __post_init__(self) -> None:
         if not 0 < self.fpr < 1:

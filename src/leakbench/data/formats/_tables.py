@@ -34,11 +34,11 @@ class TableOptions:
         drop: Columns that are left out.
     """
 
-    missing: str | tuple[str, ...] = ()
-    decimal: str = "."
-    delimiter: str = ","
-    categorical: tuple[str, ...] = ()
-    drop: tuple[str, ...] = ()
+    missing: str | tuple[str, ...] = ()  # texts that mean a missing value
+    decimal: str = "."  # decimal sign
+    delimiter: str = ","  # column separator
+    categorical: tuple[str, ...] = ()  # columns to treat as categories
+    drop: tuple[str, ...] = ()  # columns to leave out
 
     def __post_init__(self) -> None:
         object.__setattr__(
