@@ -182,7 +182,8 @@ def pages() -> dict[str, str]:
         ),
         "metrics.md": page(
             "Metrics",
-            "Every metric comes with an interval; coverage.md shows that they hold.\n\nStudies and audits measure a fixed list of metrics, so that reports can be compared. `metrics` chooses "
+            "Every metric comes with an interval; coverage.md shows that they hold.\n\n"
+            "Studies and audits measure a fixed list of metrics, so that reports can be compared. `metrics` chooses "
             'others: `metrics = ["standard", { name = "tpr", fpr = 0.02 }]` in a study file, `metrics=[...]` or '
             "`--metrics` in an audit. `chance` in the results is the value without leakage.",
             METRICS,
