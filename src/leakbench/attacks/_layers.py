@@ -38,13 +38,13 @@ class EncoderLayer(nn.Module):
         """Attention, then two linear layers, each added to what went in."""
         x = self.after_attention(x + self.dropout(self._attention(x)))
         wide = self.dropout(nn.functional.gelu(self.widened(x)))
-        return self.after_forward(x + self.dropout(self.narrowed(wide)))
+        return self.after_forward(x + self.dropout(self.narrowed(wide)))  # type: ignore[no-any-return]
 
     def _attention(self, x: Tensor) -> Tensor:
         split = self.queries_keys_values(x).unflatten(2, (3, self.heads, -1))
         q, k, v = split.permute(2, 0, 3, 1, 4)  # each [B, heads, T, W / heads]
         attended = self.dropout((q @ k.mT / q.shape[-1] ** 0.5).softmax(dim=-1)) @ v
-        return self.mixed(attended.transpose(1, 2).flatten(2))
+        return self.mixed(attended.transpose(1, 2).flatten(2))  # type: ignore[no-any-return]
 
 
 @torch.no_grad()

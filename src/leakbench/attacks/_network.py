@@ -98,7 +98,7 @@ class NetworkAttack(TrainedAttack):
         for _ in range(self.epochs):
             for rows in _batches(len(y), self.batch_size, generator):
                 optimiser.zero_grad()
-                cross_entropy(network(x[rows]), y[rows]).backward()
+                cross_entropy(network(x[rows]), y[rows]).backward()  # type: ignore[no-untyped-call]
                 optimiser.step()
             schedule.step()
         network.eval()
@@ -108,7 +108,7 @@ def _batches(n: int, size: int, generator: "Generator") -> Iterator["Tensor"]:
     """0 .. n - 1 in a random order, in batches; a lone record at the end, which has no variance, is left out."""
     import torch
 
-    return (rows for rows in torch.randperm(n, generator=generator).split(size) if len(rows) > 1)
+    return (rows for rows in torch.split(torch.randperm(n, generator=generator), size) if len(rows) > 1)
 
 
 def _tensor(features: Array) -> Any:

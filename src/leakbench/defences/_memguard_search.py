@@ -40,7 +40,7 @@ def fit_guard(
     guard = _network(f.shape[1], random)
     optimiser = torch.optim.Adam(guard.parameters(), lr=lr)
     for _ in range(epochs):
-        for rows in torch.randperm(len(f), generator=random).split(BATCH):
+        for rows in torch.split(torch.randperm(len(f), generator=random), BATCH):
             optimiser.zero_grad()
             loss = binary_cross_entropy_with_logits(guard(f[rows]), is_member[rows], share[rows])
             loss.backward()  # type: ignore[no-untyped-call]
@@ -64,7 +64,7 @@ def least_noise(guard: Guard, logits: NDArray[np.float64], steps: int) -> Noisy:
     The search has the precision of the classifier.
     """
     given = torch.from_numpy(logits.copy()).to(next(guard.parameters()).dtype)
-    found = torch.cat([_search(guard, z, steps) for z in given.split(ROWS)])
+    found = torch.cat([_search(guard, z, steps) for z in torch.split(given, ROWS)])
     before, after = ((torch.sigmoid(h(guard, z)) - 0.5).abs().double().numpy() for z in (given, found))
     moved = (found != given).any(dim=1).numpy()
     moved &= found.numpy().argmax(axis=1) == logits.argmax(

@@ -54,11 +54,11 @@ def fit_vae(
         parameters = [*encoder.parameters(), *decoder.parameters(), prior]
         optimiser = torch.optim.Adam(parameters, vae.lr)
         for _ in range(vae.epochs):
-            for rows in torch.randperm(len(x)).split(vae.batch_size):
+            for rows in torch.split(torch.randperm(len(x)), vae.batch_size):
                 q, p = encoder(torch.cat([x[rows], given[rows]], 1)), given[rows] @ prior  # [B, 2 latent]
                 output = decoder(torch.cat([_normal(q), given[rows]], 1))
                 optimiser.zero_grad()
-                (reconstruction(output, x[rows]) + vae.beta * _kl(q, p)).mean().backward()
+                (reconstruction(output, x[rows]) + vae.beta * _kl(q, p)).mean().backward()  # type: ignore[no-untyped-call]
                 optimiser.step()
     if not all(p.isfinite().all() for p in parameters):
         raise InputError(f"the VAE diverged: its weights are not finite; take an lr below {vae.lr:g}")
@@ -67,7 +67,7 @@ def fit_vae(
         given = _one_hot(labels, classes)
         with torch.no_grad(), seeded(rng):
             inputs = torch.cat([_normal(given @ prior), given], 1)
-            outputs = [decoder(part).cpu() for part in inputs.split(CHUNK)]
+            outputs = [decoder(part).cpu() for part in torch.split(inputs, CHUNK)]
         return np.asarray(torch.cat(outputs))  # [m, outputs]
 
     return sample

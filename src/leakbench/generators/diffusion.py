@@ -73,7 +73,7 @@ class Diffusion(Generator):
         def sample(labels: Labels, rng: np.random.Generator) -> Records:
             with torch.no_grad(), seeded(rng):
                 noise = torch.randn(len(labels), *images.shape[1:])
-                chunks = zip(noise.split(CHUNK), torch.tensor(labels).split(CHUNK), strict=True)
+                chunks = zip(torch.split(noise, CHUNK), torch.split(torch.tensor(labels), CHUNK), strict=True)
                 made = [
                     self._denoised(network, z.to(device()), y.to(device()), len(classes)).cpu()
                     for z, y in chunks
@@ -109,13 +109,13 @@ class Diffusion(Generator):
         updates = self.epochs * math.ceil(len(x) / self.batch_size)
         schedule = torch.optim.lr_scheduler.LinearLR(optimiser, 1.0, 0.0, updates)
         for _ in range(self.epochs):
-            for rows in torch.randperm(len(x)).split(self.batch_size):
+            for rows in torch.split(torch.randperm(len(x)), self.batch_size):
                 t, noise = torch.randint(LEVELS, (len(rows),)), torch.randn(len(rows), *x.shape[1:])
                 given = y[rows].masked_fill(torch.rand(len(rows)) < self.dropout_label, classes)
                 noisy = noising.add_noise(x[rows], noise, t)
                 found = network(noisy.to(place), t.to(place), given.to(place)).sample
                 optimiser.zero_grad()
-                torch.nn.functional.mse_loss(found, noise.to(place)).backward()
+                torch.nn.functional.mse_loss(found, noise.to(place)).backward()  # type: ignore[no-untyped-call]
                 optimiser.step()
                 schedule.step()
 

@@ -43,7 +43,7 @@ class TabularVae(Vae):
         rows = torch.tensor(np.hstack([x[:, bits], (x[:, ~bits] - mean) / sd]))
 
         def negative_log_likelihood(out: "Tensor", rows: "Tensor") -> "Tensor":
-            logits, mu, log_sd = out.split([n_bits, n_reals, n_reals], dim=1)
+            logits, mu, log_sd = torch.split(out, [n_bits, n_reals, n_reals], dim=1)
             log_sd = log_sd.clamp(min=LEAST_LOG_SD)
             surprise = torch.nn.functional.binary_cross_entropy_with_logits(
                 logits, rows[:, :n_bits], reduction="none"

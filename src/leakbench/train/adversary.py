@@ -27,7 +27,7 @@ class MembershipDiscriminator(nn.Module):
     def forward(self, probabilities: Tensor, y: Tensor) -> Tensor:
         """The logit of "member"."""
         labels = one_hot(y, self.classes).to(probabilities.dtype)
-        return self.both(torch.cat([self.probabilities(probabilities), self.labels(labels)], dim=1))[:, 0]
+        return self.both(torch.cat([self.probabilities(probabilities), self.labels(labels)], dim=1))[:, 0]  # type: ignore[no-any-return]
 
 
 def gain(members: Tensor, others: Tensor) -> Tensor:
@@ -45,6 +45,7 @@ class AdversarialLearner(Learner):
         self, model: Model, material: StageData, stage: Train, draws: ModelStreams, number: int
     ) -> None:
         super().__init__(model, material, stage, draws)
+        assert stage.adversary is not None
         self.rule = stage.adversary
         self.reference = material.public if self.rule.reference == "public" else material.dev[0]
         classes = inferred_classes(model, material)
@@ -75,7 +76,7 @@ class AdversarialLearner(Learner):
         h_in = self.adversary(inside.softmax(dim=1), self.material.y[members])
         h_out = self.adversary(outside.softmax(dim=1), self.material.dev_y[reference])
         self.adversary_optimiser.zero_grad()
-        (-gain(h_in, h_out)).backward()
+        (-gain(h_in, h_out)).backward()  # type: ignore[no-untyped-call]
         self.adversary_optimiser.step()
 
     def _draw(self, batch: int) -> Tensor:
@@ -86,7 +87,7 @@ def inferred_classes(model: Model, material: StageData) -> int:
     """The number of classes C, from one prediction."""
     with torch.no_grad():
         training = model.network.training
-        width = model.network.eval()(material.records(material.rows[0][:1])).shape[1]
+        width: int = model.network.eval()(material.records(material.rows[0][:1])).shape[1]
         model.network.train(training)
     return width
 

@@ -2,7 +2,7 @@
 
 import os
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 
 import numpy as np
@@ -100,6 +100,6 @@ def autocast(engine: Engine, device: torch.device) -> AbstractContextManager[Non
     return torch.autocast(device.type, torch.bfloat16) if engine.precision == "bfloat16" else nullcontext()
 
 
-def compiled(network: nn.Module, engine: Engine) -> nn.Module:
+def compiled(network: nn.Module, engine: Engine) -> Callable[..., Tensor]:
     """The network as training calls it on full batches: compiled, if the engine says so. It shares parameters."""
     return torch.compile(network, dynamic=False) if engine.compiled else network

@@ -50,7 +50,7 @@ def log_gradient_norms(
     """
     norms: list[NDArray[np.float64]] = []
     with at_work(engine, training=False) as device:
-        network = loaded(architecture, x.shape[1:], classes, weights).to(
+        network = loaded(architecture, x.shape[1:], classes, weights).to(  # type: ignore[call-overload]
             device, memory_format=torch.contiguous_format
         )  # vmap supports no other
         network.requires_grad_(True)
@@ -126,7 +126,7 @@ def _by_vmap(network: Network, parameters: dict[str, Tensor], records: Tensor, u
     """The squared norm [B] of J^T u in some of the parameters, from each record's whole gradient."""
 
     def squares(record: Tensor, vector: Tensor) -> Tensor:
-        _, pull_back = vjp(lambda p: functional_call(network, p, (record[None],)), parameters)
+        _, pull_back = vjp(lambda p: functional_call(network, p, (record[None],)), parameters)  # type: ignore[misc]
         (gradient,) = pull_back(vector[None])
         return torch.stack([g.double().square().sum() for g in gradient.values()]).sum()
 

@@ -39,7 +39,7 @@ class History:
 
     def log(self, stage: str) -> dict[str, object]:
         """The log of the stage; see `Trained`."""
-        log = {
+        log: dict[str, object] = {
             "stage": stage,
             "seconds": sum(self.seconds),
             "epochs": len(self.train_losses),
@@ -47,7 +47,7 @@ class History:
             "dev_losses": self.dev_losses,
             "epoch_seconds": self.seconds,
         }
-        lost = {"train_loss": None, "dev_losses": [], "diverged": self.diverged}
+        lost: dict[str, object] = {"train_loss": None, "dev_losses": [], "diverged": self.diverged}
         return log | lost if self.diverged else log
 
     @property

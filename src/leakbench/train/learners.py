@@ -35,7 +35,7 @@ def train_one(model: Model, material: StageData, number: int, report: Callable[[
             started = time.perf_counter()
             learner.begin(epoch)
             total = sum(learner.step(order).double() * len(order) for order in learner.batches())
-            train_loss = total.item() / learner.n  # which waits for a GPU once per epoch
+            train_loss = float(total) / learner.n  # which waits for a GPU once per epoch
             dev_loss = _dev_loss(model, material) if stage.patience else None
             history.add(train_loss, dev_loss, time.perf_counter() - started, learner.trace())
             if stage.patience and history.improved:

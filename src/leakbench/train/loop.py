@@ -1,6 +1,6 @@
 """The plain loop: one model, a module, torch's optimiser. The stacked engine must give what this gives."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 import torch
@@ -49,7 +49,7 @@ class Learner:
 
     def batches(self) -> Iterable[Tensor]:
         """The numbers of the records of each batch of an epoch."""
-        batches = self.draws.order(self.n).split(self.stage.batch_size)
+        batches = torch.split(self.draws.order(self.n), self.stage.batch_size)
         alone = len(batches) > 1 and len(batches[-1]) == 1 and not hasattr(self.network, "dropped")
         return batches[:-1] if alone else batches  # BatchNorm has no variance of a single record
 
@@ -62,11 +62,12 @@ class Learner:
             targets = mixed_targets(targets[None], logits[None], mixing)[0]
         loss, each = self.loss(logits, targets, labels)
         if self.costs is not None:
+            assert each is not None
             note(self.costs, order[None], each)
         self.optimiser.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         for parameter, mask in self.masked:
-            parameter.grad.mul_(mask)
+            parameter.grad.mul_(mask)  # type: ignore[union-attr]
         self.optimiser.step()
         return loss.detach()
 
@@ -84,10 +85,10 @@ class Learner:
     def forward(self, records: Tensor) -> Tensor:
         """Logits [B, C] in training, in float32; dropout of our own networks comes from the model's own stream."""
         whole = len(records) == self.stage.batch_size  # the network is compiled for batches of one size
-        network = self.called if whole else self.network
+        network: Callable[..., Tensor] = self.called if whole else self.network
         dropout = self.model.job.recipe.architecture.dropout
         widths = getattr(self.network, "dropped", None)
-        kept = ()
+        kept: tuple[tuple[Tensor, ...], ...] = ()
         if widths is not None and dropout:
             kept = (masks(self.draws.uniform(len(records), sum(widths)), dropout, widths),)
         with autocast(self.engine, records.device):
@@ -115,10 +116,10 @@ def objective(
         each = cross_entropies(logits, labels)
         return each.mean(dim=-1), each.detach()
     with torch.no_grad():
-        each = cross_entropies(logits, labels) if stage.traced else None
+        noted = cross_entropies(logits, labels) if stage.traced else None
     if isinstance(stage, Distill):
-        return stage.temperature**2 * loss(logits / stage.temperature, targets), each
-    return loss(logits, targets), each
+        return stage.temperature**2 * loss(logits / stage.temperature, targets), noted
+    return loss(logits, targets), noted
 
 
 def loss_and_gradient(
@@ -130,9 +131,9 @@ def loss_and_gradient(
         costs, slope, each = label_cross_entropies(logits, labels, smoothing)
         return costs.mean(dim=-1), slope.div_(labels.shape[-1]), each
     with torch.enable_grad():
-        loss, each = objective(stage, logits.requires_grad_(), targets, labels, epoch)
+        loss, noted = objective(stage, logits.requires_grad_(), targets, labels, epoch)
         (slope,) = torch.autograd.grad(loss.sum(), logits)
-    return loss.detach(), slope, each
+    return loss.detach(), slope, noted
 
 
 def _smoothed(loss: Loss, targets: Tensor, labels: Tensor) -> float | None:
@@ -144,11 +145,7 @@ def torch_optimiser(
     optimiser: Optimiser, parameters: list[Tensor], device: torch.device
 ) -> torch.optim.Optimizer:
     """The recipe's optimiser as torch's, a weight in one pass."""
-    common = {
-        "lr": optimiser.lr,
-        "weight_decay": optimiser.weight_decay,
-        "fused": device.type in ("cpu", "cuda"),
-    }
+    lr, decay, fused = optimiser.lr, optimiser.weight_decay, device.type in ("cpu", "cuda")
     if optimiser.name == "adam":
-        return torch.optim.Adam(parameters, **common)
-    return torch.optim.SGD(parameters, momentum=optimiser.momentum, **common)
+        return torch.optim.Adam(parameters, lr, weight_decay=decay, fused=fused)
+    return torch.optim.SGD(parameters, lr, optimiser.momentum, weight_decay=decay, fused=fused)

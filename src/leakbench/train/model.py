@@ -77,6 +77,6 @@ def inferred(network: Network, records: Tensor) -> Tensor:
     """The logits [n, C] of normalised records on the network's device, in inference mode."""
     training = network.training
     network.eval()
-    logits = torch.cat([network(part) for part in records.split(BATCH)])
+    logits = torch.cat([network(part) for part in torch.split(records, BATCH)])
     network.train(training)
     return logits

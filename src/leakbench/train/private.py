@@ -16,6 +16,7 @@ from .loop import Learner, objective
 from .model import Model
 from .random_streams import ModelStreams
 from .recipe import Generate, Head, Recipe, Train
+from .recipe.settings import Privacy
 from .stage_data import StageData
 
 PROMISED = (
@@ -49,6 +50,7 @@ class PrivateLearner(Learner):
     """
 
     def __init__(self, model: Model, material: StageData, stage: Train, draws: ModelStreams) -> None:
+        assert stage.privacy is not None
         refuse_batchnorm(model.network)
         super().__init__(model, material, stage, draws)
         opacus = _opacus()
@@ -73,17 +75,18 @@ class PrivateLearner(Learner):
     def step(self, order: Tensor) -> Tensor:
         """One step on the clipped and noisy gradient."""
         targets, labels = self.material.targets(0, order)[None], self.material.labels(0, order)[None]
-        (loss,), _ = objective(self.stage, self.logits(order)[None], targets, labels, self.epoch)
+        losses, _ = objective(self.stage, self.logits(order)[None], targets, labels, self.epoch)
+        loss = losses[0]
         self.noisy.zero_grad()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch warns about the hooks of Opacus for per-record gradients
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
         self.noisy.pre_step()
         with torch.no_grad():
             for parameter in self.penalised:
-                parameter.grad.add_(parameter.sign(), alpha=self.stage.l1)
+                parameter.grad.add_(parameter.sign(), alpha=self.stage.l1)  # type: ignore[union-attr]
             for parameter, mask in self.masked:
-                parameter.grad.mul_(mask)
+                parameter.grad.mul_(mask)  # type: ignore[union-attr]
         self.optimiser.step()
         return loss.detach()
 
@@ -96,7 +99,7 @@ def _opacus() -> ModuleType:
     """The library, without the handler that importing it adds to the root logger."""
     with root_logger_kept():
         import opacus
-    return opacus
+    return opacus  # type: ignore[no-any-return]
 
 
 def refuse_batchnorm(network: nn.Module) -> None:
@@ -128,33 +131,35 @@ def spent(recipe: Recipe, members: int) -> Spent | None:
     noise. The PRV accountant, which is tight, is used where epsilon is below VACUOUS. Above that its grid does not fit
     into memory, and the larger bound of the RDP accountant is used.
     """
-    private = [s for s in recipe.training if s.on == "members" and s.privacy]
+    private = _private(recipe)
     if not private:
         return None
-    delta = max(s.privacy.delta for s in private)
+    delta = max(privacy.delta for _, privacy in private)
     bare = any(s.on == "members" and not s.privacy for s in recipe.training)
     fitted = any(isinstance(s, Generate | Head) and s.depends_on_members for s in recipe.stages)
-    if bare or fitted or any(not s.privacy.noise for s in private):
+    if bare or fitted or any(not privacy.noise for _, privacy in private):
         return Spent(math.inf, delta, "none")
     history = _history(private, members)
     (bound,) = _rdp_epsilons(history, [delta])
     if bound > VACUOUS:
         return Spent(bound, delta, "rdp")
-    return Spent(*_prv_epsilons(history, [delta]), delta, "prv")
+    return Spent(_prv_epsilons(history, [delta])[0], delta, "prv")
 
 
 def promise(recipe: Recipe, members: int, accountant: str) -> list[tuple[float, float]]:
     """(delta, epsilon) at several deltas of the stages that `spent` accounts for, by the accountant that it names."""
-    private = [s for s in recipe.training if s.on == "members" and s.privacy]
     epsilons = {"rdp": _rdp_epsilons, "prv": _prv_epsilons}[accountant]
-    return list(zip(PROMISED, epsilons(_history(private, members), PROMISED), strict=True))
+    return list(zip(PROMISED, epsilons(_history(_private(recipe), members), PROMISED), strict=True))
 
 
-def _history(private: list[Train], members: int) -> History:
+def _private(recipe: Recipe) -> list[tuple[Train, Privacy]]:
+    return [(s, s.privacy) for s in recipe.training if s.on == "members" and s.privacy]
+
+
+def _history(private: list[tuple[Train, Privacy]], members: int) -> History:
     return [
-        (s.privacy.noise, min(1.0, s.batch_size / members), s.epochs * batches_an_epoch(members, s))
-        for s in private
-        if s.privacy
+        (privacy.noise, min(1.0, s.batch_size / members), s.epochs * batches_an_epoch(members, s))
+        for s, privacy in private
     ]
 
 

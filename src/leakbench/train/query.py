@@ -107,7 +107,7 @@ def predictor(
 
     @torch.no_grad()
     def predict(x: NDArray[np.float32]) -> NDArray[np.float32]:
-        parts = torch.from_numpy(np.require(x, np.float32, ["C", "W"])).split(batch)
+        parts = torch.split(torch.from_numpy(np.require(x, np.float32, ["C", "W"])), batch)
         with at_work(engine, training=False):
             return np.concatenate([network(normalise(part.to(device))).cpu().numpy() for part in parts])
 

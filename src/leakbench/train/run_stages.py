@@ -1,5 +1,6 @@
 """Trains the models of jobs, stage by stage, the fastest number of them at once."""
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -133,7 +134,11 @@ def _run_stages(
         if isinstance(stage, Train):
             train = _train_ensembles if isinstance(stage, Ensemble) else _train
             if going:
-                train(dataset, going, number, lambda epochs, over=over: report((over + epochs) / total))
+
+                def partly(epochs: float, over: int = over) -> None:
+                    report((over + epochs) / total)
+
+                train(dataset, going, number, partly)
             over += stage.epochs
         else:
             for model in going:
@@ -193,6 +198,7 @@ def _train_ensembles(
 ) -> None:
     """Run an ensemble stage: train the networks of all models at once."""
     stage = models[0].job.recipe.stages[number]
+    assert isinstance(stage, Ensemble)
     jobs = [network_jobs(model.job) for model in models]
     every = [job for own in jobs for job in own]
     trained: dict[Job, Trained] = {}
@@ -288,5 +294,7 @@ def _bytes_in_training(dataset: Dataset, model: Model) -> int:
     """The bytes of a model in a stack: weights, gradients, two moments; and a batch with its activations twice."""
     weights = sum(p.numel() for p in model.network.parameters())
     batch = max(stage.batch_size for stage in model.job.recipe.training)
-    units = dataset.x[0].size + sum(p.shape[0] for p in model.network.parameters() if p.ndim == 1)
+    units = math.prod(dataset.x.shape[1:]) + sum(
+        p.shape[0] for p in model.network.parameters() if p.ndim == 1
+    )
     return 4 * (4 * weights + 3 * batch * units)

@@ -51,12 +51,12 @@ def sizes(network: nn.Module, shape: tuple[int, ...]) -> Sizes:
     )
 
 
-class _Flops(TorchDispatchMode):
+class _Flops(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Counts flops as torch's FlopCounterMode, whose import of torch's compiler takes two seconds."""
 
     def __init__(self) -> None:
-        super().__init__()
-        self.total = 0
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.total: int = 0
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
@@ -79,4 +79,4 @@ def _multiply_adds(network: nn.Module, shape: tuple[int, ...]) -> int:
     with _Flops() as counter:
         network.eval()(torch.zeros(1, *shape))
     network.train(training)
-    return counter.total // 2  # it counts a multiplication and an addition as two
+    return counter.total // 2  # type: ignore[no-any-return]  # a multiplication and an addition count as two

@@ -100,7 +100,8 @@ def taken(x: Tensor, rows: Tensor) -> Tensor:
 
 def _synthetic(models: Sequence[Model], device: torch.device) -> tuple[Tensor, Tensor, list[Tensor]]:
     """The models' synthetic records behind each other; models that share theirs share the rows too."""
-    made = [model.synthetic for model in models]
+    made = [model.synthetic for model in models if model.synthetic is not None]
+    assert len(made) == len(models)  # by the `generate` stage that a recipe must have before
     distinct = list({id(s): s for s in made}.values())
     starts, start = {}, 0
     for s in distinct:

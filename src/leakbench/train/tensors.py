@@ -64,4 +64,4 @@ class Normaliser:
 def masks(uniform: Tensor, dropout: float, widths: tuple[int, ...]) -> tuple[Tensor, ...]:
     """Dropout masks [..., width] for each layer: 1 / (1 - dropout) where a unit is kept, else 0."""
     kept = (uniform >= dropout).to(uniform.dtype) / (1.0 - dropout)
-    return kept.split(widths, dim=-1)
+    return torch.split(kept, list(widths), dim=-1)

@@ -40,5 +40,5 @@ class LabelCrossEntropies(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: FunctionCtx, gradient: Tensor) -> tuple[Tensor, None, None]:
         """The gradient in the logits [K, B, C]."""
-        (slope,) = ctx.saved_tensors
+        (slope,) = ctx.saved_tensors  # type: ignore[attr-defined]
         return slope * gradient[..., None], None, None

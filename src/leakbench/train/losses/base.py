@@ -32,7 +32,7 @@ def cross_entropies(logits: "Tensor", targets: "Tensor", smoothing: float = 0.0)
     if targets.ndim < logits.ndim:
         from ._labels import LabelCrossEntropies
 
-        return LabelCrossEntropies.apply(logits, targets, smoothing)
+        return LabelCrossEntropies.apply(logits, targets, smoothing)  # type: ignore[no-untyped-call,no-any-return]
     log_p = logits.log_softmax(dim=-1)
     aimed = (targets * log_p).sum(dim=-1)
     return -((1.0 - smoothing) * aimed + smoothing * log_p.mean(dim=-1))

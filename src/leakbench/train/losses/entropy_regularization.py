@@ -31,11 +31,12 @@ class EntropyRegularizedLoss(Loss):
     def __post_init__(self) -> None:
         if self.form not in get_args(Form):
             raise unknown("form of entropy_regularization", self.form, get_args(Form))
-        if self.weight is None:
-            object.__setattr__(self, "weight", WEIGHTS[self.form])
-        within("weight", self.weight, 0.0)
+        weight = WEIGHTS[self.form] if self.weight is None else self.weight
+        object.__setattr__(self, "weight", weight)
+        within("weight", weight, 0.0)
 
     def __call__(self, logits: "Tensor", targets: "Tensor") -> "Tensor":
+        assert self.weight is not None
         entropy = entropies(logits)
         term = -entropy if self.form == "penalty" else 1.0 / (1.0 + entropy)
         return (cross_entropies(logits, targets) + self.weight * term).mean(dim=-1)

@@ -35,6 +35,11 @@ def _small_images(a: Architecture, shape: tuple[int, ...], classes: int) -> Netw
     return small_image_network(a.name, shape[0], classes)
 
 
+def _custom(a: Architecture, shape: tuple[int, ...], classes: int) -> Network:
+    assert a.factory is not None
+    return custom(a.factory, shape, classes)
+
+
 BUILDERS: dict[str, Builder] = {
     "mlp": _mlp,
     "column_fc": _mlp,
@@ -42,7 +47,7 @@ BUILDERS: dict[str, Builder] = {
     "resnet9": lambda a, shape, classes: resnet9(shape[0], classes),
     "wrn": lambda a, shape, classes: wrn(shape[0], classes, a.depth, a.width),
     **dict.fromkeys(TORCHVISION, _small_images),
-    "custom": lambda a, shape, classes: custom(a.factory, shape, classes),
+    "custom": _custom,
 }
 
 
@@ -120,7 +125,7 @@ def laid_out(network: Network) -> Network:
     made = any(
         getattr(part, "from_factory", False) for part in network.modules()
     )  # in an ensemble, under a head
-    return network if made else network.to(memory_format=torch.channels_last)
+    return network if made else network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
 def loaded(
@@ -141,7 +146,7 @@ def loaded(
         network = EnsembleNetwork([single(own) for own in ensemble])
     elif several and (sampled := parts_of_monte_carlo(weights)):
         own, kept = sampled
-        network = MonteCarloNetwork(single(own), torch.tensor(kept), architecture.dropout)
+        network = MonteCarloNetwork(single(own), torch.tensor(kept), architecture.dropout or 0.0)
     else:
         network = _filled(headed_like(network, classes, weights), shape, classes, weights)
     return laid_out(network).eval().requires_grad_(False)

@@ -21,5 +21,5 @@ def custom(factory: str, shape: tuple[int, ...], classes: int) -> nn.Module:
         ) from error
     if not isinstance(network, nn.Module):
         raise InputError(f"factory {factory!r} must return a torch.nn.Module, got {type(network).__name__}")
-    network.from_factory = True
+    network.from_factory = True  # type: ignore[assignment]
     return network

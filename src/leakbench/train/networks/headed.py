@@ -13,13 +13,13 @@ class SurrogateHead(nn.Module):
 
     def __init__(self, classes: int, degree: int) -> None:
         super().__init__()
-        self.linear = skip_init(nn.Linear, classes, classes)
-        self.square = skip_init(nn.Linear, classes, classes, bias=False) if degree == 2 else None
+        self.linear = skip_init(nn.Linear, classes, classes)  # type: ignore[no-untyped-call]
+        self.square = skip_init(nn.Linear, classes, classes, bias=False) if degree == 2 else None  # type: ignore[no-untyped-call]
 
     def forward(self, z: Tensor) -> Tensor:
         """The logits of the head [B, C]."""
         linear = self.linear(z)
-        return linear if self.square is None else linear + self.square(z * z)
+        return linear if self.square is None else linear + self.square(z * z)  # type: ignore[no-any-return]
 
 
 class Headed(nn.Module):
@@ -40,7 +40,7 @@ class Headed(nn.Module):
     @property
     def dropped(self) -> tuple[int, ...]:
         """The number of units of the body under each dropout mask. AttributeError if the body takes no masks."""
-        widths: tuple[int, ...] = self.body.dropped
+        widths: tuple[int, ...] = self.body.dropped  # type: ignore[assignment]
         return () if self.frozen else widths
 
     def train(self, mode: bool = True) -> "Headed":
@@ -52,7 +52,7 @@ class Headed(nn.Module):
 
     def forward(self, x: Tensor, masks: tuple[Tensor, ...] | None = None) -> Tensor:
         """The logits of the head [B, C]; `masks` are for the body."""
-        return self.surrogate(self.body(x, masks) if masks else self.body(x))
+        return self.surrogate(self.body(x, masks) if masks else self.body(x))  # type: ignore[no-any-return]
 
 
 def body_of(network: nn.Module) -> nn.Module:

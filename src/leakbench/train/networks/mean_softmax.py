@@ -30,6 +30,8 @@ class EnsembleNetwork(nn.Module):
 class MonteCarloNetwork(nn.Module):
     """A network with P passes per prediction; `kept` [P, units] are the units that each pass keeps."""
 
+    kept: Tensor
+
     def __init__(self, network: nn.Module, kept: Tensor, dropout: float) -> None:
         super().__init__()
         self.network, self.dropout = network, dropout
@@ -38,7 +40,8 @@ class MonteCarloNetwork(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Records [B, ...] -> log-probabilities [B, C]."""
         passes = self.kept / (1.0 - self.dropout)
-        logits = [self.network(x, one.split(self.network.dropped)) for one in passes]
+        widths: list[int] = list(self.network.dropped)  # type: ignore[arg-type]
+        logits = [self.network(x, torch.split(one, widths)) for one in passes]
         return log_mean(torch.stack(logits).log_softmax(dim=2))
 
 

@@ -15,7 +15,7 @@ class Groups(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """The normalised records, of the shape of x."""
-        return self.norm(x).clone()
+        return self.norm(x).clone()  # type: ignore[no-any-return]
 
 
 def with_group_norm(network: nn.Module) -> nn.Module:

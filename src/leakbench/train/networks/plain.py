@@ -23,7 +23,7 @@ class MLP(nn.Module):
     @property
     def dropped(self) -> tuple[int, ...]:
         """The number of units under each dropout mask."""
-        return tuple(layer.out_features for layer in self.layers[:-1])
+        return tuple(layer.out_features for layer in self.layers[:-1])  # type: ignore[misc]
 
     def forward(self, x: Tensor, masks: tuple[Tensor, ...] | None = None) -> Tensor:
         """Logits [B, C]; `masks` are one [B, width] for each hidden layer, already divided by 1 - dropout."""
@@ -32,13 +32,13 @@ class MLP(nn.Module):
             x = relu(layer(x))
             if masks is not None:
                 x = x * masks[i]
-        return self.layers[-1](x)
+        return self.layers[-1](x)  # type: ignore[no-any-return]
 
 
 class CNN(nn.Module):
     """Two 3x3 convolutions of stride 2 with ReLU, then a linear layer: [B, c, h, w] -> logits [B, C]."""
 
-    def __init__(self, shape: tuple[int, int, int], channels: tuple[int, int], classes: int) -> None:
+    def __init__(self, shape: tuple[int, ...], channels: tuple[int, int], classes: int) -> None:
         super().__init__()
         c, h, w = shape
         first, second = channels
@@ -55,11 +55,11 @@ class CNN(nn.Module):
         """Logits [B, C]; `masks` is one mask [B, features] on what the linear layer reads."""
         x = relu(self.second(relu(self.first(x))))
         if x.requires_grad and not (x.is_contiguous() or torch.compiler.is_compiling()):
-            x.register_hook(_channels_last)
+            x.register_hook(_channels_last)  # type: ignore[no-untyped-call]
         x = x.flatten(1)
         if masks is not None:
             x = x * masks[0]
-        return self.last(x)
+        return self.last(x)  # type: ignore[no-any-return]
 
 
 def _channels_last(gradient: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ class Residual(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """The sum [B, c, h, w]."""
-        return x + self.layers(x)
+        return x + self.layers(x)  # type: ignore[no-any-return]
 
 
 class GlobalMax(nn.Module):

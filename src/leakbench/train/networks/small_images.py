@@ -1,6 +1,7 @@
 """torchvision's networks, made for 224 x 224 images, with a stem (and for VGG a head) for 32 x 32."""
 
 from collections import OrderedDict
+from collections.abc import Callable
 from types import ModuleType
 
 from torch import nn
@@ -18,7 +19,7 @@ def _models() -> ModuleType:
     prepare_torchvision()
     import torchvision
 
-    return torchvision.models
+    return torchvision.models  # type: ignore[no-any-return]
 
 
 def _stem(channels: int, width: int) -> nn.Conv2d:
@@ -41,27 +42,27 @@ def _resnet(models: ModuleType, name: str, channels: int, classes: int) -> nn.Mo
     network = getattr(models, name)(weights=None, num_classes=classes)
     network.conv1 = _stem(channels, 64)
     network.maxpool = nn.Identity()
-    return network
+    return network  # type: ignore[no-any-return]
 
 
 def _densenet(models: ModuleType, name: str, channels: int, classes: int) -> nn.Module:
     network = getattr(models, name)(weights=None, num_classes=classes)
     network.features.conv0 = _stem(channels, network.features.conv0.out_channels)
     network.features.pool0 = nn.Identity()
-    return network
+    return network  # type: ignore[no-any-return]
 
 
 def _mobilenet(models: ModuleType, name: str, channels: int, classes: int) -> nn.Module:
     network = getattr(models, name)(weights=None, num_classes=classes)
     network.features[0][0] = _stem(channels, 32)
     network.features[2].conv[1][0].stride = (1, 1)  # the first strided stage: 32 x 32 ends at 4 x 4
-    return network
+    return network  # type: ignore[no-any-return]
 
 
 def _googlenet(models: ModuleType, name: str, channels: int, classes: int) -> nn.Module:
     network = getattr(models, name)(weights=None, num_classes=classes, aux_logits=False, init_weights=False)
     network.conv1.conv = _stem(channels, 64)
-    return network
+    return network  # type: ignore[no-any-return]
 
 
 def _inception(models: ModuleType, name: str, channels: int, classes: int) -> nn.Module:
@@ -70,10 +71,10 @@ def _inception(models: ModuleType, name: str, channels: int, classes: int) -> nn
     network.Conv2d_1a_3x3 = models.inception.BasicConv2d(channels, 192, kernel_size=3, padding=1)
     for stage in ("Conv2d_2a_3x3", "Conv2d_2b_3x3", "maxpool1", "Conv2d_3b_1x1", "Conv2d_4a_3x3", "maxpool2"):
         setattr(network, stage, nn.Identity())
-    return network
+    return network  # type: ignore[no-any-return]
 
 
-FAMILIES = {
+FAMILIES: dict[str, Callable[[ModuleType, str, int, int], nn.Module]] = {
     "vgg": _vgg,
     "resnet": _resnet,
     "densenet": _densenet,

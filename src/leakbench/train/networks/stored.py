@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Mapping
 
 import numpy as np
-from torch import nn
+from torch import Tensor, nn
 
 from ...core.errors import InputError
 
@@ -12,7 +12,7 @@ Shape = tuple[int, ...]
 NORMS = nn.BatchNorm1d | nn.BatchNorm2d
 
 
-def shapes(tensors: Mapping[str, object]) -> dict[str, Shape]:
+def shapes(tensors: Mapping[str, Tensor | np.ndarray]) -> dict[str, Shape]:
     """The shape of each array."""
     return {name: tuple(value.shape) for name, value in tensors.items()}
 

@@ -20,7 +20,7 @@ class Block(nn.Module):
         """[B, a, h, w] -> [B, b, h / stride, w / stride]."""
         active = relu(self.norm1(x))
         through = x if self.shortcut is None else self.shortcut(active)
-        return through + self.conv2(relu(self.norm2(self.conv1(active))))
+        return through + self.conv2(relu(self.norm2(self.conv1(active))))  # type: ignore[no-any-return]
 
 
 def wrn(channels: int, classes: int, depth: int, width: int) -> nn.Module:

@@ -41,10 +41,11 @@ class Architecture:
             raise unknown("architecture", self.name, ARCHITECTURES)
         if self.name == "column_fc":
             object.__setattr__(self, "hidden", (256, 128))
-        if self.dropout is None:
-            object.__setattr__(self, "dropout", 0.1 if self.name == "column_fc" else 0.0)
-        within("dropout", self.dropout, 0.0, 1.0)
-        if self.dropout and self.name not in DROPOUT:
+        default = 0.1 if self.name == "column_fc" else 0.0
+        dropout = default if self.dropout is None else self.dropout
+        object.__setattr__(self, "dropout", dropout)
+        within("dropout", dropout, 0.0, 1.0)
+        if dropout and self.name not in DROPOUT:
             raise InputError(
                 f"dropout must go with an architecture that has it ({', '.join(DROPOUT)}), got {self.name!r}; "
                 "leave it out"

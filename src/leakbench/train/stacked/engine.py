@@ -18,8 +18,9 @@ from ..loop import loss_and_gradient
 from ..loss_traces import blank, note
 from ..mixup import Mixing, mixed, mixed_targets, mixup
 from ..model import Model
-from ..networks.build import CNN, MLP, Network
+from ..networks.build import Network
 from ..networks.headed import body_of
+from ..networks.plain import CNN, MLP
 from ..random_streams import ModelStreams
 from ..recipe import Train
 from ..stage_data import StageData, taken
@@ -76,8 +77,9 @@ class _Stage:
     """
 
     def __init__(self, models: Sequence[Model], material: StageData, number: int) -> None:
-        self.models, self.material = models, material
-        self.stage = models[0].job.recipe.stages[number]
+        stage = models[0].job.recipe.stages[number]
+        assert isinstance(stage, Train)
+        self.models, self.material, self.stage = models, material, stage
         self.dropout = models[0].job.recipe.architecture.dropout
         self.dev = torch.stack(material.dev)
         self.draws = [ModelStreams(model.seed, number, material.device) for model in models]
@@ -118,19 +120,21 @@ class _Stage:
         """The batches of an epoch, in which each live model sees its records in an order of its own [L, n]."""
         rows = self.rows.gather(1, order)
         labels = self.material.y[rows]
-        parts = (each.split(self.stage.batch_size, dim=1) for each in (order, rows, labels))
+        parts = (torch.split(each, self.stage.batch_size, dim=1) for each in (order, rows, labels))
         return (_Batch(*batch) for batch in zip(*parts, strict=True))
 
     def _step(self, batch: "_Batch", lr: float, epoch: int, costs: Tensor | None) -> Tensor:
         """One step of each live model; their losses before it [L], each record's in `costs`."""
         B, labels = batch.rows.shape[1], batch.labels
-        targets = labels if self.material.soft is None else self._taught(batch.numbers)
+        soft = self.material.soft
+        targets = labels if soft is None else self._taught(soft, batch.numbers)
         mixing = mixup([self.draws[k] for k in self.live], B, self.stage)
         logits = self.stack.forward(self._records(batch.rows, mixing), self._masks(B))
         if mixing:
             targets = mixed_targets(targets, logits, mixing)
         loss, slope, each = loss_and_gradient(self.stage, logits, targets, labels, epoch)
         if costs is not None:
+            assert each is not None
             note(costs, batch.numbers, each)
         if self.penalised:
             loss = loss + self.stage.l1 * sum(self._sizes(name) for name in self.penalised)
@@ -147,9 +151,9 @@ class _Stage:
             gradient = value(gradient, leaf).mul_(self.masks[name])
         self.optimiser.move(name, leaf, gradient)
 
-    def _taught(self, numbers: Tensor) -> Tensor:
+    def _taught(self, soft: list[Tensor], numbers: Tensor) -> Tensor:
         """The teachers' outputs [L, B, C] for the live models' records `numbers` [L, B]."""
-        return torch.stack([self.material.soft[k][own] for k, own in zip(self.live, numbers, strict=True)])
+        return torch.stack([soft[k][own] for k, own in zip(self.live, numbers, strict=True)])
 
     def _sizes(self, name: str) -> Tensor:
         """The sum of absolute weights [L] of one leaf."""
@@ -177,7 +181,7 @@ class _Stage:
             return [None] * len(self.live)
         dev = self.dev[self.live]  # [L, n_dev]
         total = torch.zeros(len(self.live), dtype=torch.float64, device=dev.device)
-        for rows in dev.split(DEV_BATCH, dim=1):
+        for rows in torch.split(dev, DEV_BATCH, dim=1):
             flat = rows.flatten()
             records = self.material.dev_records(flat)
             logits = self.stack.forward(records.view(*rows.shape, *records.shape[1:])).flatten(0, 1)

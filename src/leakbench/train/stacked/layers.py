@@ -91,11 +91,11 @@ class Convolution(Layer):
         """Images [K, B, c, h, w] -> [K, B, out, h', w']."""
         K, B, _, h, w = x.shape
         patches = unfold(x.flatten(0, 1), stride=STRIDE, **KERNEL)  # [K * B, c * 9, h' * w']
-        patches = patches.unflatten(0, (K, B)).transpose(2, 3).flatten(1, 2)  # [K, B * h' * w', c * 9]
+        patches = patches.view(K, B, *patches.shape[1:]).mT.flatten(1, 2)  # [K, B * h' * w', c * 9]
         self.kept = patches, x.shape
         out = linear(patches, self._weight(), self.leaves[f"{self.name}.bias"])  # [K, B * h' * w', out]
         size = (math.ceil(h / STRIDE), math.ceil(w / STRIDE))
-        return out.unflatten(1, (B, -1)).transpose(2, 3).unflatten(3, size).contiguous()
+        return out.view(K, B, *size, -1).permute(0, 1, 4, 2, 3).contiguous()
 
     def backward(self, gradient: Tensor, move: ApplyGradient, onward: bool) -> Tensor | None:
         """As for a linear layer; the gradient of a pixel is the sum over the patches that it is in."""
@@ -103,8 +103,8 @@ class Convolution(Layer):
         gradient = gradient.flatten(3).transpose(2, 3).flatten(1, 2)  # [K, B * h' * w', out]
         before = None
         if onward:
-            of_patches = torch.bmm(gradient, self._weight()).unflatten(1, (B, -1)).transpose(2, 3)
-            before = fold(of_patches.flatten(0, 1), (h, w), stride=STRIDE, **KERNEL).view(K, B, c, h, w)
+            of_patches = torch.bmm(gradient, self._weight()).view(K * B, -1, c * 9).mT
+            before = fold(of_patches, (h, w), stride=STRIDE, **KERNEL).view(K, B, c, h, w)
         move(f"{self.name}.weight", Product(gradient, patches))
         move(f"{self.name}.bias", gradient.sum(dim=1))
         return before
@@ -119,11 +119,11 @@ class ReLU(Layer):
     def forward(self, x: Tensor) -> Tensor:
         """[K, B, ...] -> [K, B, ...]."""
         self.kept = x.relu_()
-        return self.kept
+        return x
 
     def backward(self, gradient: Tensor, move: ApplyGradient, onward: bool) -> Tensor | None:
         """dx = g where the output is above 0."""
-        return torch.ops.aten.threshold_backward(gradient, self.kept, 0.0)
+        return torch.ops.aten.threshold_backward(gradient, self.kept, 0.0)  # type: ignore[no-any-return]
 
 
 class Flatten(Layer):

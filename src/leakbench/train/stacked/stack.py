@@ -5,8 +5,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from ..networks.build import CNN, MLP, Network
+from ..networks.build import Network
 from ..networks.headed import Headed, body_of
+from ..networks.plain import CNN, MLP
 from .layers import ApplyGradient, Convolution, Dropout, Flatten, Layer, Linear, ReLU, Surrogate
 
 
@@ -14,7 +15,7 @@ class Stack:
     """The parameters of K networks, one leaf [K, ...] for each name of their `state_dict`, and their layers."""
 
     def __init__(self, networks: Sequence[Network]) -> None:
-        self.dropped = networks[0].dropped
+        self.dropped: tuple[int, ...] = networks[0].dropped  # type: ignore[assignment]
         states = [network.state_dict() for network in networks]
         self.leaves = {
             name: torch.stack([state[name] for state in states]).contiguous() for name in states[0]
@@ -57,7 +58,9 @@ class Stack:
 def _layers(network: Network, leaves: dict[str, Tensor]) -> list[Layer]:
     """The layers of such networks, whose weights are among the leaves."""
     headed, body = isinstance(network, Headed), body_of(network)
-    layers = (_mlp if isinstance(body, MLP) else _cnn)(body, leaves, "body." if headed else "")
+    assert isinstance(body, MLP | CNN)
+    prefix = "body." if headed else ""
+    layers = _mlp(body, leaves, prefix) if isinstance(body, MLP) else _cnn(body, leaves, prefix)
     return [*layers, Surrogate(leaves, "surrogate")] if headed else layers
 
 

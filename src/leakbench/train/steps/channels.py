@@ -179,4 +179,4 @@ def _lowest(scores: list[Tensor], share: float) -> list[Tensor]:
     ranked = torch.cat([s.index_fill(0, s.argmax(), torch.inf) for s in scores])
     gone = torch.zeros(len(ranked), dtype=torch.bool)
     gone[ranked.argsort(stable=True)[: min(round(share * len(ranked)), len(ranked) - len(scores))]] = True
-    return [part.nonzero()[:, 0] for part in gone.split([len(s) for s in scores])]
+    return [part.nonzero()[:, 0] for part in torch.split(gone, [len(s) for s in scores])]

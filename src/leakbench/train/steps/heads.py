@@ -30,7 +30,9 @@ def with_head(network: nn.Module, classes: int, stage: Head, seed: int) -> Heade
             "a network must have one surrogate head at most, got a second; "
             "take one `head` stage, or a `distill` stage in between"
         )
-    return Headed(network, initialised(SurrogateHead(classes, stage.degree), generator(seed, "head")))
+    head = SurrogateHead(classes, stage.degree)
+    initialised(head, generator(seed, "head"))
+    return Headed(network, head)
 
 
 @torch.no_grad()

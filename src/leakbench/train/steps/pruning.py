@@ -1,5 +1,7 @@
 """Pruning: removes the least important weights or channels."""
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.prune import L1Unstructured
@@ -60,10 +62,10 @@ def _zero_weights(network: nn.Module, stage: Prune, kinds: tuple[type[nn.Module]
     return masks
 
 
-def _kept(weights: dict[str, Tensor], sparsity: float) -> dict[str, Tensor]:
+def _kept(weights: Mapping[str, Tensor], sparsity: float) -> dict[str, Tensor]:
     """False for the smallest share `sparsity` of all these weights together."""
     together = torch.cat([w.flatten() for w in weights.values()])
     smallest = L1Unstructured(round(sparsity * len(together)))
-    kept = smallest.compute_mask(together, torch.ones_like(together, dtype=torch.bool))
-    parts = kept.split([w.numel() for w in weights.values()])
+    kept = smallest.compute_mask(together, torch.ones_like(together, dtype=torch.bool))  # type: ignore[no-untyped-call]
+    parts = torch.split(kept, [w.numel() for w in weights.values()])
     return {name: part.view_as(w).clone() for (name, w), part in zip(weights.items(), parts, strict=True)}
