@@ -154,6 +154,7 @@ def fails(x: Any, y: Any, seed: int) -> Any:
         (GaussianNB(), X, np.zeros(300), {}, "two classes or more"),
         (GaussianNB(), X, Y, {"models": 5}, "even number"),
         (GaussianNB(), X, Y, {"processes": 0}, "at least 1"),
+        (fails, X, Y, {"groups": Y[:5]}, "groups must be one group"),
         (
             fails,
             X,

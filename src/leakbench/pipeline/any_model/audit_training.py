@@ -99,11 +99,15 @@ def audit_training(
     clock, timed = Clock(), TimedProgress(shown)
     chosen, measured = make_attacks(attacks), make_metrics(metrics, standard(delta))
     training = _training(code, x, y, models, seed)
+    known = {"features": features, **_groups(groups)}
+    from_arrays(
+        losses=np.zeros(len(training.y)), members=training.members[0], **known
+    )  # refused before training
     opened = None if store is None else _opened(store)
     identity, notes = (None, []) if opened is None else _identity(training, version)
     try:
         outputs = train_all(training, _positive(processes), timed, opened, identity)
-        given = from_arrays(**_arrays(training, outputs), features=features, **_groups(groups))
+        given = from_arrays(**_arrays(training, outputs), **known)
         notes = [*notes, *_notes(training, outputs), *given.notes]
         given = replace(given, source=training.learner.title, notes=tuple(notes))
         results = audit_models(given, chosen, measured, seed, title, timed, clock)
