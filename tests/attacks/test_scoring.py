@@ -363,7 +363,7 @@ REASONS = {
     "no noise": (
         lambda w: Models(Signals(w.signals.labels, w.signals.logits), w.members, w.audited),
         ["samia"],
-        "it needs the answers to noisy copies of the records",
+        "it needs outputs for noisy copies of the records",
     ),
     "no scores": (
         lambda w: Models(Signals(w.signals.labels, w.signals.logits), w.members, w.audited),

@@ -376,7 +376,7 @@ def report(
         str, typer.Argument(metavar="DIR", help="A folder with report.json.", show_default=False)
     ],
 ) -> None:
-    """Write report.html again from the report.json in the same folder.
+    """Write report.html again from report.json.
 
     \b
     Example:
@@ -406,10 +406,10 @@ def download(
         typer.Option(metavar="DIR", help="Folder of the data sets; LEAKBENCH_DATA if not given."),
     ] = None,
 ) -> None:
-    """Download the published files of a data set, and verify their checksums.
+    """Download the published files of a data set.
 
-    Existing files are not downloaded again, and damaged downloads are deleted. A file of the same name with other
-    content is renamed to NAME.other-1.
+    Checksums are verified: damaged downloads are deleted, and existing files are not downloaded again. A file of the
+    same name with other content is renamed to NAME.other-1.
 
     \b
     Examples:
@@ -455,7 +455,7 @@ def list_(
 
 @app.command()
 def selfcheck() -> None:
-    """Check attacks and metrics against closed forms, on this machine.
+    """Check attacks and metrics against closed forms.
 
     The exit code is 1 if an attack or a metric misses its known value.
 

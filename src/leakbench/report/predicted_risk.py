@@ -155,7 +155,7 @@ def _certainty(best: Predictor, others: list[Predictor], n: int) -> str:
         return "The interval contains 0, so the correlation is not significant."
     weaker = set(best.spearman.detail.get("weaker", []))
     beaten = [_lower(p.name) for p in others if p.name in weaker]
-    rest = [f"{_lower(p.name)} ({_rho(p.spearman)})" for p in others if p.name not in weaker]
+    rest = [f"{_lower(p.name)}, {_rho(p.spearman)}" for p in others if p.name not in weaker]
     told = [f"It does so significantly more closely than {_and(beaten)}."] if beaten else []
     told += [f"It is not significantly different from {_and(rest)}."] if rest else []
     return " ".join(told)
