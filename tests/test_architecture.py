@@ -211,3 +211,8 @@ def test_import_stays_light(code: str) -> None:
     check = f"{code}; import sys; print([m for m in {heavy} if m in sys.modules])"
     out = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "[]"
+
+
+def test_the_errors_have_a_public_place() -> None:
+    code = "from leakbench.errors import InputError; import leakbench.errors; assert InputError is leakbench.InputError"
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -6,13 +6,17 @@ trains, defends and attacks what a study file describes.
 
 import importlib
 import os
+import sys
 from typing import TYPE_CHECKING, Any
 
+from .core import errors
 from .core.version import __version__
 
 # MKL, which torch multiplies matrices with, otherwise rounds a product by where its factors lie in memory, and so by
 # which other models are trained at once. It reads this when it is first used; what is set already stays.
 os.environ.setdefault("MKL_CBWR", "AUTO,STRICT")
+
+sys.modules[f"{__name__}.errors"] = errors  # the errors that a caller may catch have a public place
 
 if TYPE_CHECKING:
     from .core.errors import InputError
