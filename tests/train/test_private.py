@@ -16,6 +16,7 @@ from leakbench.generators import GENERATORS
 from leakbench.train.job import Job
 from leakbench.train.model import new_network
 from leakbench.train.private import promise, spent
+from leakbench.train.random_streams import ModelStreams
 from leakbench.train.recipe import Architecture, Finetune, Generate, Prune, Recipe, Train
 from leakbench.train.recipe.settings import Optimiser, Privacy
 from leakbench.train.run_stages import train_group
@@ -61,6 +62,21 @@ def test_the_noise_has_the_right_size(digits):
     ].weights
     noise = np.concatenate([(noisy[name] - quiet[name]).ravel() for name in quiet])
     assert noise.std() == pytest.approx(0.5 * 2.0 * 0.7 / N, rel=0.12)  # lr noise clip / batch, 600 weights
+
+
+@pytest.mark.parametrize("name", ["mlp", "cnn"])
+def test_an_empty_batch_takes_a_step_of_noise(digits, name):
+    def empty(seed):
+        draws = ModelStreams(seed, 0)
+        return not any(len(draws.poisson(2, 0.5)) for _ in range(2))
+
+    stage = dataclasses.replace(STAGE, batch_size=1, privacy=Privacy(2.0, clip=0.7))
+    recipe = Recipe(Architecture(name, hidden=(8,)), (stage,))
+    job = Job(recipe, np.arange(2), NONE, seed=next(filter(empty, range(99))))
+    trained, start = train_group(digits, [job])[0], new_network(digits, job).state_dict()
+    moved = np.concatenate([(trained.weights[key] - w.numpy()).ravel() for key, w in start.items()])
+    assert moved.std() == pytest.approx(0.5 * 2.0 * 0.7 * math.sqrt(2), rel=0.12)  # lr noise clip, two steps
+    assert trained.log[0]["train_loss"] == 0.0
 
 
 def test_pruned_weights_stay_zero_under_noise(digits):

@@ -68,12 +68,11 @@ class PrivateLearner(Learner):
             )
 
     def batches(self) -> list[Tensor]:
-        """The batches of an epoch; each holds each record with the same probability."""
-        drawn = (self.draws.poisson(self.n, self.share) for _ in range(batches_an_epoch(self.n, self.stage)))
-        return [order for order in drawn if len(order)]  # none is empty but with probability exp(-batch_size)
+        """The batches of an epoch; each holds each record with the same probability, and may be empty."""
+        return [self.draws.poisson(self.n, self.share) for _ in range(batches_an_epoch(self.n, self.stage))]
 
     def step(self, order: Tensor) -> Tensor:
-        """One step on the clipped and noisy gradient."""
+        """One step on the clipped and noisy gradient: of an empty batch, on the noise alone."""
         targets, labels = self.material.targets(0, order)[None], self.material.labels(0, order)[None]
         losses, _ = objective(self.stage, self.logits(order)[None], targets, labels, self.epoch)
         loss = losses[0]
@@ -88,7 +87,7 @@ class PrivateLearner(Learner):
             for parameter, mask in self.masked:
                 parameter.grad.mul_(mask)  # type: ignore[union-attr]
         self.optimiser.step()
-        return loss.detach()
+        return loss.detach() if len(order) else torch.zeros_like(loss)
 
     def finish(self) -> None:
         """Remove the hooks of Opacus from the network."""
