@@ -180,8 +180,8 @@ def test_a_report_shows_them_apart(found: Results) -> None:
     line = white_box_line(view)
     assert (
         line is not None
-        and line.startswith("with the model's parameters, AUC: none .")
-        and "label_only ." in line
+        and line.startswith("with the model's parameters, AUC: none 0.")
+        and "label_only 0." in line
     )
     page = render(replace(found, rows=[r for r in found.rows if r.defence == "none" and r.metric == "auc"]))
     assert 'id="white-box-section"' in page and "lira_gradient_norm" in page
