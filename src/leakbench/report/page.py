@@ -158,7 +158,7 @@ def _figures(view: View) -> dict[str, Any]:
 
 def _outputs(view: View) -> dict[str, Any]:
     return {
-        "risk": _unbroken(outputs.risk(view) or ""),
+        "risk": [_unbroken(text) for text in outputs.risk(view)],
         "table": outputs.outputs(view),
         "entropy": outputs.histograms(view, "entropy", MOST_HISTOGRAMS),
         "loss": outputs.histograms(view, "loss", MOST_HISTOGRAMS),

@@ -217,40 +217,29 @@ def _axis(title: str, row: Row) -> str:
     return f"{title}, {row.unit}" if row.unit else title
 
 
-def risk(view: View) -> str | None:
-    """Predicted risk of the undefended model (or the first) in a sentence; None where nothing tells of it."""
+def risk(view: View) -> list[str]:
+    """Predicted risk of the undefended model (or the first): what it is from, then its facts; empty without any."""
     defence = next(iter(distinct(r.defence for r in view.outputs)), None)
-    if defence is None:
-        return None
     rows = {r.metric: r for r in view.outputs if r.defence == defence}
-    parts = []
-    if (loss := rows.get("js_cross_entropy")) is not None:
-        parts.append(f"the losses of members and non-members are {show(loss).phrase} apart")
-    if (entropy := rows.get("js_entropy")) is not None:
-        parts.append(f"the entropies of their outputs {show(entropy).phrase}")
-    distances = ", ".join(parts) + (
-        " (Jensen-Shannon distance, corrected for chance: 0 is no difference, 1 no overlap)" if parts else ""
-    )
-    told = [distances] if parts else []
-    if (tail := rows.get("tnr@fnr=0.01")) is not None:
-        told.append(
-            f"{show(tail).phrase} of the non-members have a loss that only 1 % of the members reach (1 % if the"
-            " tails are equal)"
-        )
-    if (trace := rows.get("loss_trace_iqr_p99")) is not None:
-        told.append(f"the losses of 1 % of the members moved by {show(trace).phrase} or more in training")
-    which = (
+    words = {
+        "js_cross_entropy": "the losses of members and non-members are {} apart (Jensen-Shannon distance, corrected for"
+        " chance: 0 is no difference, 1 no overlap)",
+        "js_entropy": "the entropies of their outputs are {} apart",
+        "tnr@fnr=0.01": "{} of the non-members have a loss that only 1 % of the members reach (1 % if the tails are"
+        " equal)",
+        "loss_trace_iqr_p99": "the losses of 1 % of the members moved by {} or more in training",
+    }
+    facts = [text.format(show(rows[metric]).phrase) for metric, text in words.items() if metric in rows]
+    if not facts:
+        return []
+    of = (
         ""
         if view.results.kind == "audit"
         else " without a defence"
         if defence == BASELINE
         else f" for {defence}"
     )
-    return (
-        f"Predicted risk{which}, from the outputs alone, without shadow models: {'; '.join(told)}."
-        if told
-        else None
-    )
+    return [f"Predicted risk{of}, from the outputs alone, without shadow models:", *facts]
 
 
 def risk_line(view: View) -> str | None:
