@@ -34,6 +34,17 @@ def test_relative_links_lead_somewhere(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_source_files_that_are_named_exist(page: Path) -> None:
+    """A path that begins with a folder of the package or of the project leads to a file; examples make their own."""
+    for path in set(re.findall(r"(?<![\w/.-])[a-z_]+(?:/\w+)*/\w+\.py\b", page.read_text())):
+        places = [place for place in (ROOT, ROOT / "src/leakbench") if (place / path.split("/")[0]).is_dir()]
+        made = page.name == "CONTRIBUTING.md" and f"# {path}\n" in page.read_text()
+        assert made or not places or any((place / path).exists() for place in places), (
+            f"{page.name} names {path}"
+        )
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_every_row_of_a_schema_has_its_meaning(page: Path) -> None:
     for table in re.findall(r"(?:^\|.*\n)+", page.read_text(), re.M):
         head, _, *rows = (

@@ -140,11 +140,21 @@ def test_a_package_that_cannot_be_imported_is_named(tmp_path: Path) -> None:
     )
 
 
-def test_a_class_that_is_no_method_of_its_kind_is_named(tmp_path: Path) -> None:
-    site = install(tmp_path, "class Own: pass", {"leakbench.attacks": "third_party:Own"})
+NAMELESS = """
+from dataclasses import dataclass
+from leakbench.attacks import Attack
+@dataclass(frozen=True)
+class Own(Attack):
+    pass
+"""
+
+
+@pytest.mark.parametrize("module", ["class Own: pass", NAMELESS], ids=["other", "nameless"])
+def test_a_class_that_is_no_method_of_its_kind_is_refused(module: str, tmp_path: Path) -> None:
+    site = install(tmp_path, module, {"leakbench.attacks": "third_party:Own"})
     done = python(site, "-m", "leakbench", "list", "attacks")
     assert done.returncode == 2
-    assert "must be a dataclass derived from leakbench.attacks.base.Attack" in done.stderr
+    assert "must be a dataclass with a name, derived from leakbench.attacks.base.Attack" in done.stderr
 
 
 def test_an_attack_that_needs_an_unknown_statistic_is_refused_by_name(

@@ -20,9 +20,10 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 import leakbench
 from leakbench import Results
 from leakbench.core.results import Row
+from leakbench.pipeline.any_model.records import fingerprint
 
 RECORDS, MODELS = 5_000, 16
-ATTACKS = ["gap", "loss", "rmia", "lira", "bavaria"]
+ATTACKS = ["gap", "loss", "rmia", "lira", "bavaria", "stacked"]
 SETTINGS: list[tuple[str, Any]] = [
     ("logistic regression", LogisticRegression(max_iter=1000)),
     *[(f"forest, {n} per leaf", RandomForestClassifier(min_samples_leaf=n)) for n in (1, 5, 20, 50)],
@@ -53,7 +54,9 @@ def interval(row: Row, percent: bool) -> str:
     if row.lo is None or row.hi is None:
         return "–"
     if percent:
-        return f"{100 * row.value:.2f} % [{100 * row.lo:.2f}, {100 * row.hi:.2f}]"
+        digits = 2 if row.metric.startswith("tpr") else 1
+        low, high = (f"{100 * end:.{digits}f}" for end in (row.lo, row.hi))
+        return f"{100 * row.value:.{digits}f} % [{low}, {high}]"
     return f"{row.value:.3f} [{row.lo:.3f}, {row.hi:.3f}]"
 
 
@@ -64,13 +67,14 @@ def line(name: str, results: Results, seconds: float) -> str:
         results.find(metric=m, attack="best", slice="all", target="all")[0] for m in ("auc", "tpr@fpr=0.001")
     )
     lira = results.find(metric="auc", attack="lira", slice="all", target="all")[0]
-    cells = [name, f"{100 * accuracy.value:.1f} %", f"{100 * train.value:.1f} %", interval(lira, False)]
+    cells = [name, interval(accuracy, True), interval(train, True), interval(lira, False)]
     cells += [f"{interval(auc, False)} (`{auc.selected}`)", interval(tpr, True), f"{seconds:.0f} s"]
     return "| " + " | ".join(cells) + " |"
 
 
 if __name__ == "__main__":
     x, y = adult(Path(os.environ["LEAKBENCH_DATA"]) / "adult")
+    print(f"data fingerprint `{fingerprint(x)}`\n")
     print("| model | accuracy | on members | LiRA: AUC | strongest attack: AUC | TPR at 0.1 % FPR | time |")
     print("|---|---|---|---|---|---|---|")
     for name, classifier in SETTINGS:

@@ -1,4 +1,4 @@
-"""What a GPU must give: the CPU's models up to rounding, the same bits where that is asked for."""
+"""What a GPU must give: the CPU's models up to rounding, the same bits where a study requests them."""
 
 import dataclasses
 from unittest.mock import patch

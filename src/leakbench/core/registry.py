@@ -151,10 +151,11 @@ class Registry(Generic[P]):
                 f"{name} cannot be imported: {type(error).__name__}: {error}; update or uninstall that package"
             ) from None
         method: bool = isinstance(cls, type) and issubclass(cls, self.base) and dataclasses.is_dataclass(cls)
-        if not method:
+        if not method or not isinstance(getattr(cls, "name", None), str):
             base = f"{self.base.__module__}.{self.base.__name__}"
             raise InputError(
-                f"{name} must be a dataclass derived from {base}, got {cls!r}; update or uninstall that package"
+                f"{name} must be a dataclass with a name, derived from {base}, got {cls!r}; update or uninstall that "
+                "package"
             )
         found: type[P] = cls
         return found
