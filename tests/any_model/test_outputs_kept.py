@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -20,6 +21,10 @@ from sklearn.tree import DecisionTreeClassifier
 
 import leakbench
 from leakbench import InputError, Results
+from leakbench.core.progress import NullProgress
+from leakbench.core.store import open_store
+from leakbench.pipeline.any_model.audit_training import _training
+from leakbench.pipeline.any_model.training import train_all
 
 X, Y = (part[:300] for part in load_digits(return_X_y=True))
 
@@ -52,6 +57,15 @@ def test_a_second_call_trains_nothing_and_tells_the_same(tmp_path: Path) -> None
     audited(counted(calls), y=9 - Y, store=tmp_path, version="tree 1")
     audited(counted(calls), seed=1, store=tmp_path, version="tree 1")
     assert len(calls) == 20
+
+
+def test_other_members_are_another_model(tmp_path: Path) -> None:
+    """The seeds of two designs may be the same."""
+    calls: list[int] = []
+    training = _training(counted(calls), X, Y, models=2, seed=0)
+    for each in (training, replace(training, members=~training.members), training):
+        train_all(each, 1, NullProgress(), open_store(tmp_path), {"code": "tree 1"})
+    assert len(calls) == 4
 
 
 def test_without_a_version_nothing_of_a_function_is_kept_and_that_is_told(tmp_path: Path) -> None:
