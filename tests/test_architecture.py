@@ -56,8 +56,12 @@ RULES = {  # a part may import itself and the parts named here
     },
     "pipeline/executors": {"core", "core/store", "data", "pipeline"},
     "cli": {
-        "", "core", "core/store", "data", "data/canaries", "generators", "attacks", "metrics", "defences",
-        "evaluation", "evaluation/selfcheck", "report", "report/tables", "pipeline", "pipeline/executors",
+        "core", "core/store", "evaluation/selfcheck", "report", "report/tables", "pipeline", "pipeline/executors",
+        "cli/commands",
+    },
+    "cli/commands": {
+        "", "core", "data", "data/canaries", "generators", "attacks", "metrics", "defences", "evaluation",
+        "evaluation/selfcheck", "report", "pipeline", "pipeline/executors", "cli",
     },
     "": {"core", "evaluation", "report", "pipeline", "pipeline/any_model", "cli"},  # the public names
 }  # fmt: skip

@@ -61,6 +61,11 @@ def chosen_executor(
     return RayExecutor(address or "auto", cpus or 1, float(on_gpu) if gpus is None else gpus, workers)
 
 
+def names(separated: str) -> list[str]:
+    """The names of `--attacks` or `--metrics`, which commas separate."""
+    return [name.strip() for name in separated.removesuffix(",").split(",")]
+
+
 def shares(text: str) -> tuple[float, float]:
     """The two shares of `--guesses`. Raises InputError unless they are two numbers with a comma between them."""
     try:

@@ -2,9 +2,12 @@
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import typer
 
 from ..core.printable import printable
 
@@ -24,11 +27,21 @@ MOST_NOTES, LONGEST_NOTE = 12, 400  # lines, and characters of one
 PIPE_WIDTH = 120  # columns of a table that no terminal shows
 
 
-def progress() -> "Progress":
-    """Bars or lines on stderr."""
+@contextmanager
+def progress() -> "Iterator[Progress]":
+    """Bars or lines on stderr, until the work ends or fails."""
     from ..core.progress import progress_on
 
-    return progress_on(sys.stderr)
+    shown = progress_on(sys.stderr)
+    try:
+        yield shown
+    finally:
+        shown.done()
+
+
+def say(line: str) -> None:
+    """A line on stderr."""
+    typer.echo(printable(line), err=True)
 
 
 def show(results: "Results", page: Path) -> None:

@@ -1,0 +1,49 @@
+"""`leakbench list`: the available methods."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ...core.errors import unknown
+from .. import terminal
+
+if TYPE_CHECKING:
+    from ...core.registry import Registry
+
+
+def list_methods(
+    kind: Annotated[
+        str,
+        typer.Argument(
+            metavar="KIND",
+            help="attacks, defences, generators, data, canaries or metrics.",
+            show_default=False,
+        ),
+    ],
+) -> None:
+    """List the available methods: name, purpose and source of each.
+
+    \b
+    Examples:
+      leakbench list attacks
+      leakbench list data
+    """
+    from ...attacks import ATTACKS
+    from ...data import DATASETS, FORMATS
+    from ...data.canaries import CANARIES
+    from ...defences import DEFENCES
+    from ...generators import GENERATORS
+    from ...metrics import METRICS
+
+    registries: dict[str, list[Registry[Any]]] = {
+        "attacks": [ATTACKS],
+        "defences": [DEFENCES],
+        "generators": [GENERATORS],
+        "data": [DATASETS, FORMATS],
+        "canaries": [CANARIES],
+        "metrics": [METRICS],
+    }
+    if kind not in registries:
+        raise unknown("kind", kind, registries)
+    for registry in registries[kind]:
+        terminal.show_methods(registry)
