@@ -101,9 +101,11 @@ def results_page() -> str:
     """The fields of report.json and results.parquet, from the dataclasses and the comments beside them."""
     lead = (
         f"Schema `{results.SCHEMA}`. `report.json` is one object: `schema`, and the fields of `Results` below "
-        "(`rows` is called `results`; `exposures` is in `records.parquet` instead), and `verdict`, which follows from "
-        "them. `results.parquet` has one row a "
-        "`Row`, its `detail` as JSON; `records.parquet` one row for each record, defence and attack. A field that does "
+        "(`rows` is called `results`; `exposures` is in `records.parquet`, `scores` in `scores.parquet`), and "
+        "`verdict`, which follows from them. `results.parquet` has one row a "
+        "`Row`, its `detail` as JSON; `records.parquet` one row for each record, defence and attack; `scores.parquet` "
+        "one row for each case, target and record, with the columns `rank:ATTACK`, `decided:ATTACK` and `slice:NAME`. "
+        "A field that does "
         "not apply is "
         "null, and so is a number that is not finite. `SCHEMA` changes when a field changes its meaning.\n\n"
         "The `identity` of a run is in every file that one save writes: in `report.json`, in the metadata of the "
@@ -123,6 +125,7 @@ def results_page() -> str:
         results.FoundBy,
         results.Overlap,
         results.Exposure,
+        results.CaseScores,
         results.ResultData,
         Verdict,
         Graded,

@@ -84,6 +84,7 @@ def test_from_a_file_to_a_report(audit_file, tmp_path):
         "report.json",
         "results.parquet",
         "records.parquet",
+        "scores.parquet",
     }
     plain = json.loads((out / "report.json").read_text())
     assert plain["title"] == "Model 7"

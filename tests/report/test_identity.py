@@ -17,17 +17,31 @@ from leakbench.cli.app import main
 from leakbench.cli.partial_report import PartialReport
 from leakbench.core.atomic_files import one_at_a_time
 from leakbench.core.errors import InputError
-from leakbench.core.results import Exposure, Row
+from leakbench.core.results import CaseScores, Exposure, Row
 from leakbench.report.files import remove, write
 from leakbench.report.identity import FILES, run_of
 from leakbench.report.results import Results
 
 EXPOSED = Exposure("none", "loss", np.arange(3), None, *np.zeros((7, 3)), None)
+MASK = np.ones((1, 3), dtype=bool)
+SCORED = CaseScores(
+    "none",
+    None,
+    None,
+    np.arange(1),
+    np.arange(3),
+    np.arange(3),
+    MASK,
+    MASK,
+    {"loss": np.ones((1, 3), np.int32)},
+    {},
+    {},
+)
 
 
 def results(n: int, exposed: bool = True) -> Results:
     row = Row("auc", n / 100, attack="loss")
-    return Results("audit", f"run {n}", [row], exposures=[EXPOSED] if exposed else [])
+    return Results("audit", f"run {n}", [row], exposures=[EXPOSED] * exposed, scores=[SCORED] * exposed)
 
 
 def runs(folder: Path) -> dict[str, str | None]:
@@ -82,7 +96,7 @@ def test_reports_of_before_there_was_an_identity_are_read(tmp_path: Path) -> Non
     (tmp_path / "report.json").write_text(json.dumps(plain))
     with pytest.raises(InputError, match="is of another run"):
         Results.load(tmp_path)
-    for name in ("results.parquet", "records.parquet"):
+    for name in ("results.parquet", "records.parquet", "scores.parquet"):
         table = pq.read_table(tmp_path / name)
         pq.write_table(table.replace_schema_metadata({"schema": plain["schema"]}), tmp_path / name)
     old = page.read_text()
@@ -250,7 +264,7 @@ def test_records_that_another_saver_wrote_while_one_waited_do_not_stay(tmp_path:
 
 KILLED = """
 replace = os.replace
-for at in range(5):
+for at in range(6):
     child = os.fork()
     if not child:
         calls = iter(range(100))
@@ -273,7 +287,7 @@ def test_a_save_that_is_killed_between_two_files_is_told_and_mended_by_the_next(
         write(results(1), tmp_path / name)
     assert saver(tmp_path, KILLED).wait() == 0
     told = []
-    for at, code in enumerate([9, 9, 9, 9, 0]):
+    for at, code in enumerate([9, 9, 9, 9, 9, 0]):
         folder = tmp_path / f"out-{at}-{code}"
         mixed = len(set(runs(folder).values())) > 1
         try:
@@ -287,4 +301,4 @@ def test_a_save_that_is_killed_between_two_files_is_told_and_mended_by_the_next(
         assert (
             Results.load(folder).title == "run 3" and {path.name for path in folder.iterdir()} == FILES.keys()
         )
-    assert told == ["run 1", "", "", "", "run 2"]
+    assert told == ["run 1", "", "", "", "", "run 2"]

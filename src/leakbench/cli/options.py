@@ -14,9 +14,7 @@ if TYPE_CHECKING:
 
 Out = Annotated[
     str,
-    typer.Option(
-        metavar="DIR", help="Folder for report.html, report.json, results.parquet and records.parquet."
-    ),
+    typer.Option(metavar="DIR", help="Folder for report.html, report.json, and the tables as parquet files."),
 ]
 
 

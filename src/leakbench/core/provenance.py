@@ -5,7 +5,7 @@ import platform
 import shlex
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from importlib import metadata
@@ -39,14 +39,19 @@ class Clock:
 
 
 def provenance(
-    clock: Clock, seed: int, data: dict[str, Any], parts: dict[str, dict[str, float]]
+    clock: Clock,
+    seed: int,
+    data: dict[str, Any],
+    parts: dict[str, dict[str, float]],
+    attacks: str | Sequence[str | Mapping[str, Any]],
 ) -> dict[str, Any]:
-    """The facts that reproduce a result, and the duration of each part of the work."""
+    """The facts that reproduce a result, and the duration of each part of the work; `attacks` as they were named."""
     return {
         **clock.read(),
         "parts": parts,
         "command": command(sys.argv),
         "seed": seed,
+        "attacks": [attacks] if isinstance(attacks, str) else list(attacks),
         "data": data,
         "versions": versions(),
         "hardware": hardware(),

@@ -16,6 +16,7 @@ BEST = "best"  # the attack name of rows about the strongest attack that needs n
 BEST_WHITE_BOX = "best_white_box"  # of rows about the strongest attack that has the model's parameters
 BLIND = "blind"  # the attack name of rows about the baseline that sees no output of the model
 NO_SINGLE_ATTACK = (BEST, BEST_WHITE_BOX, BLIND)
+WORST = "worst"  # the slice with the highest AUC, chosen on one half and measured on the other
 CANARY = "canary:"  # prefix of the slices of canaries; the kind follows
 UNDEFENDED = "none"  # the label of the undefended model
 OUTPUTS = (
@@ -177,6 +178,32 @@ class Exposure:
     by_chance: float | None  # as in ExposedRecord
 
 
+@dataclass(frozen=True, eq=False)
+class CaseScores:
+    """The scores of attacks on one defence, as ranks, which every metric can be computed from.
+
+    They are the rows of scores.parquet, one for each target and record, and not in the JSON.
+    """
+
+    defence: str  # the study's label
+    adaptive: bool | None  # as in Row
+    shadows: str | None  # as in Row
+    target: "NDArray[np.int64]"  # [T] the targets' indices
+    record: "NDArray[np.int64]"  # [N] row of the data set, or of the audit file
+    copy_of: (
+        "NDArray[np.int64]"  # [N] the place of the first record that this one is a copy of, often its own
+    )
+    member: "NDArray[np.bool_]"  # [T, N] whether the target was trained on the record
+    chooses: "NDArray[np.bool_]"  # [T, N] the half on which thresholds and the strongest attack are chosen
+    ranks: dict[
+        str, "NDArray[np.int32]"
+    ]  # [T, N] by attack: the higher, the more likely a member; 0: not scored
+    decided: dict[
+        str, "NDArray[np.bool_]"
+    ]  # [T, N] by attack: called a member at a threshold fixed beforehand
+    slices: dict[str, "NDArray[np.bool_]"]  # [T, N] by name: whether the record belongs to the slice
+
+
 PER_RECORD = tuple(f.name for f in fields(Exposure) if "NDArray" in str(f.type))  # the arrays of an exposure
 
 
@@ -199,7 +226,11 @@ class ResultData:
     distributions: list[Distribution] = field(default_factory=list)  # histograms of the released outputs
     overlaps: list[Overlap] = field(default_factory=list)  # which members each attack finds
     exposures: list[Exposure] = field(default_factory=list, compare=False)  # the rows of records.parquet
-    identity: str = field(default="", compare=False)  # of the run, in every file of its report; set on saving
+    scores: list[CaseScores] = field(default_factory=list, compare=False)  # the rows of scores.parquet
+    tables: dict[str, str] = field(default_factory=dict, compare=False)  # digests of the two; set on saving
+    identity: str = field(
+        default="", compare=False
+    )  # a digest of all that was measured, in every file; set on saving
 
     def find(self, **where: object) -> list[Row]:
         """The rows whose fields equal `where`."""

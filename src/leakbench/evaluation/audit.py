@@ -77,7 +77,7 @@ def audit(
     if one_run:
         given = replace(given, notes=(*given.notes, *_unlike_coins(given)))
     measured = make_metrics(metrics, of_one_run(delta, guesses) if one_run else standard(delta))
-    return audit_models(given, chosen, measured, seed, title, timed, clock)
+    return audit_models(given, chosen, attacks, measured, seed, title, timed, clock)
 
 
 def _unlike_coins(given: AuditInput) -> list[str]:
@@ -111,13 +111,14 @@ def _given(source: str | Path | Mapping[str, Any] | None, arrays: dict[str, Any]
 def audit_models(
     given: AuditInput,
     attacks: Mapping[str, Attack],
+    named: str | Sequence[str | Mapping[str, Any]],
     metrics: Sequence[Metric],
     seed: int,
     title: str | None,
     progress: TimedProgress,
     clock: Clock,
 ) -> Results:
-    """Attack models whose outputs are there, and measure how well each attack works."""
+    """Attack models whose outputs are there, and measure how well each attack works; `named` is how they were named."""
     models = given.models
     if given.features is not None and any("features" in attack.needs for attack in attacks.values()):
         models = replace(models, signals=replace(models.signals, features=components(given.features)))
@@ -151,9 +152,10 @@ def audit_models(
         flags=found.flags,
         records=found.records,
         methods=method_boxes({a: attacks[a] for a in attacked.scores}),
-        provenance=provenance(clock, seed, data, progress.parts),
+        provenance=provenance(clock, seed, data, progress.parts, named),
         notes=[*given.notes, *found.notes],
         distributions=risk.distributions,
         exposures=found.exposures,
         overlaps=found.overlaps,
+        scores=found.scores,
     )

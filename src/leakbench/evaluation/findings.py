@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 from ..attacks import Attack
 from ..core.errors import InputError
 from ..core.registry import Plugin
-from ..core.results import Curve, ExposedRecord, Exposure, Flag, Overlap, Row
+from ..core.results import CaseScores, Curve, ExposedRecord, Exposure, Flag, Overlap, Row
 from ..metrics import Metric
 from ..metrics.standard import STANDARD
 from .attack_overlap import overlaps
 from .blind_baseline import blind
 from .flags import flags
+from .kept_scores import kept_scores
 from .measure import FEWEST, AttackScores, curves, measure, slice_curves
 from .paired_differences import PairedSamples, comparable
 from .per_record_fpr import per_record_rows
@@ -46,6 +47,7 @@ class Findings:
     overlaps: list[Overlap]
     notes: list[str]
     comparable: PairedSamples  # empty where it is shown for comparison only
+    scores: list[CaseScores]
 
 
 def findings(
@@ -59,14 +61,15 @@ def findings(
         rows += blind(case, names.groups, names.features, seed)
     raised = list(flags(attacked, rows))
     drawn = [*curves(attacked, seed), *slice_curves(attacked, masks, rows, seed)]
+    scores = kept_scores(attacked, masks, rows, seed, names.records)
     if case.adaptive is False:  # shown for comparison only
-        return Findings(rows, drawn, raised, [], [], [], attacked.notes, PairedSamples({}, {}))
+        return Findings(rows, drawn, raised, [], [], [], attacked.notes, PairedSamples({}, {}), scores)
     exposed = exposures(attacked, seed, names.records, names.classes)
     shown = [record for each in exposed[:1] for record in most_exposed(each, names.images)]
     shared, added = overlaps(attacked)
     kept = comparable(attacked) if case.adaptive else PairedSamples({}, {})
     rows += [*added, *per_record_rows(attacked, seed)]
-    return Findings(rows, drawn, raised, shown, exposed, shared, attacked.notes, kept)
+    return Findings(rows, drawn, raised, shown, exposed, shared, attacked.notes, kept, scores)
 
 
 def require_rows(attacked: AttackScores, found: Findings) -> None:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ..attacks import Attack
 from ..core.errors import InputError
-from ..core.results import BEST, BEST_WHITE_BOX, CANARY, UNDEFENDED, Curve, Row
+from ..core.results import BEST, BEST_WHITE_BOX, CANARY, UNDEFENDED, WORST, Curve, Row
 from ..core.seeds import stream
 from ..metrics import Metric, Sample
 from ..metrics._guessing import GuessingMetric
@@ -155,7 +155,7 @@ def attack_all(
     `score` is `score_targets`, or a form of it that remembers. `over` calls a function on each attack; it may do so in
     threads.
     """
-    half = _select_half(case, seed)
+    half = select_half(case, seed)
     reasons = {k: applicable(a, case.models, case.targets, case.reference) for k, a in attacks.items()}
     import_for(attacks[label] for label, reason in reasons.items() if reason is None)
 
@@ -201,7 +201,7 @@ def _scored(case: Case, attack: Attack, seed: int, half: Bools, score: Callable[
     return missing_group(sample, " that it can score") or (scores, sample)
 
 
-def _select_half(case: Case, seed: int) -> Bools:
+def select_half(case: Case, seed: int) -> Bools:
     """[T, N]: where thresholds and the strongest attack are chosen; what is so chosen is measured elsewhere.
 
     Whole complementary pairs of targets where there are two pairs or more, else half of the records; those that are
@@ -297,7 +297,7 @@ def _worst_slice(case: Case, attack: str, parts: Mapping[str, Sample]) -> Iterat
         return
     worst = max(candidates, key=lambda name: auc.value(candidates[name].choosing))
     part = candidates[worst]
-    yield from _rows(case, auc, part.rest, attack=attack, slice="worst", selected=worst)
+    yield from _rows(case, auc, part.rest, attack=attack, slice=WORST, selected=worst)
 
 
 def _strongest(attacked: AttackScores, metrics: Sequence[Metric]) -> Iterator[Row]:

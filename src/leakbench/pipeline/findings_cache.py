@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ..attacks import Attack
 from ..core.provenance import versions
-from ..core.results import PER_RECORD, Curve, ExposedRecord, Exposure, Flag, Overlap, Row
+from ..core.results import PER_RECORD, CaseScores, Curve, ExposedRecord, Exposure, Flag, Overlap, Row
 from ..core.store import Entry, Made, Payload
 from ..evaluation.findings import Findings, Names
 from ..evaluation.measure import Case
@@ -80,6 +80,7 @@ def packed(every: Sequence[Findings]) -> Made:
         plain: dict[str, Any] = {name: [asdict(x) for x in getattr(found, name)] for name in PLAIN}
         plain["notes"] = found.notes
         plain["exposures"] = [_about_exposure(exposure) for exposure in found.exposures]
+        plain["scores"] = [_about_scores(case) for case in found.scores]
         best = found.comparable.best.items()
         plain["attacks"] = [_about(each) | {"attack": a} for a, each in found.comparable.attacks.items()]
         plain["best"] = [
@@ -97,6 +98,11 @@ def packed(every: Sequence[Findings]) -> Made:
                 f"exposure.{i}.{name}": getattr(exposure, name)
                 for i, exposure in enumerate(found.exposures)
                 for name in PER_RECORD
+            },
+            **{
+                f"scores.{i}.{name}": array
+                for i, case in enumerate(found.scores)
+                for name, array in _arrays_of_scores(case)
             },
         }
     return files, {"findings": len(every)}
@@ -132,7 +138,8 @@ def _unpacked(entry: Entry, n: int) -> Findings:
         if len({*counts, *([] if each.label is None else [len(each.label)])}) != 1:
             raise ValueError("an exposure must have one number of records")
     notes = checked(list[str], plain["notes"])
-    return Findings(**lists, notes=notes, exposures=exposures, comparable=comparable)
+    scores = [_scores(each, arrays, f"scores.{i}.") for i, each in enumerate(plain["scores"])]
+    return Findings(**lists, notes=notes, exposures=exposures, comparable=comparable, scores=scores)
 
 
 def checked(kind: Any, plain: object) -> Any:
@@ -164,3 +171,43 @@ def _paired_sample(about: Mapping[str, Any], arrays: Mapping[str, np.ndarray], i
         for metric, (value, limits, unseen) in about["metrics"].items()
     }
     return PairedSample(about["pairs"], about["n_members"], about["n_nonmembers"], metrics)
+
+
+def _about_scores(case: CaseScores) -> dict[str, Any]:
+    names = {field: list(getattr(case, field)) for field in ("ranks", "decided", "slices")}
+    about = {name: getattr(case, name) for name in ("defence", "adaptive", "shadows")}
+    return about | names | {"shape": list(case.member.shape)}
+
+
+def _arrays_of_scores(case: CaseScores) -> Iterator[tuple[str, NDArray[Any]]]:
+    """The arrays by name; those of booleans as bits."""
+    for name in ("target", "record", "copy_of"):
+        yield name, getattr(case, name)
+    for label, ranks in case.ranks.items():
+        yield f"ranks.{label}", ranks
+    for name in ("member", "chooses"):
+        yield name, np.packbits(getattr(case, name))
+    for field in ("decided", "slices"):
+        for label, mask in getattr(case, field).items():
+            yield f"{field}.{label}", np.packbits(mask)
+
+
+def _scores(about: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], prefix: str) -> CaseScores:
+    shape = tuple(checked(list[int], about["shape"]))
+
+    def mask(name: str) -> NDArray[np.bool_]:
+        return np.unpackbits(arrays[prefix + name], count=shape[0] * shape[1]).astype(bool).reshape(shape)
+
+    return CaseScores(
+        defence=about["defence"],
+        adaptive=about["adaptive"],
+        shadows=about["shadows"],
+        target=arrays[prefix + "target"],
+        record=arrays[prefix + "record"],
+        copy_of=arrays[prefix + "copy_of"],
+        member=mask("member"),
+        chooses=mask("chooses"),
+        ranks={label: arrays[f"{prefix}ranks.{label}"].reshape(shape) for label in about["ranks"]},
+        decided={label: mask(f"decided.{label}") for label in about["decided"]},
+        slices={name: mask(f"slices.{name}") for name in about["slices"]},
+    )

@@ -116,7 +116,7 @@ class PartialResults:
                 {label: attack for label, attack in study.attacks.items() if label in used},
                 {**parts, **measures.generators},
             ),
-            provenance=provenance(self.clock, study.file.seed, data, parts_of_time),
+            provenance=provenance(self.clock, study.file.seed, data, parts_of_time, study.file.attacks),
             study=study.describe(),
             notes=sorted(
                 {note for f in found for note in f.notes}
@@ -127,6 +127,7 @@ class PartialResults:
             distributions=measures.distributions,
             exposures=[exposure for f in found for exposure in f.exposures],
             overlaps=[overlap for f in found for overlap in f.overlaps],
+            scores=[case for f in found for case in f.scores],
         )
 
     def on_findings(

@@ -8,7 +8,8 @@ from typing import Any
 
 from ..core.atomic_files import one_at_a_time, save_together, sweep
 from ..core.errors import LeakbenchError
-from ..core.results import PER_RECORD, SCHEMA, Exposure, ResultData, Row
+from ..core.results import SCHEMA, ResultData, Row
+from .array_tables import RECORDS, SCORES, array_tables, digest
 from .identity import FILES, identified, is_ours, run_of
 from .json_form import to_plain
 from .page import render
@@ -19,10 +20,12 @@ PREFIX = ".report-"  # of the temporary folders
 def write(results: ResultData, folder: Path) -> Path:
     """Write report.html, report.json and the parquet tables into `folder`; returns the path of report.html.
 
-    All or none (see `save_together`), each with the identity of the run; records of another run do not stay. Raises
+    All or none (see `save_together`), each with the identity of the run; tables of another run do not stay. Raises
     InputError rather than replace a file that leakbench did not write, LeakbenchError where the folder cannot be
     written or the disk is full.
     """
+    tables = array_tables(results)
+    results = replace(results, tables=results.tables or {name: digest(each) for name, each in tables.items()})
     identity = identified(results)
     results = replace(results, identity=identity)
     plain = to_plain(results)
@@ -31,12 +34,11 @@ def write(results: ResultData, folder: Path) -> Path:
         "report.json": json.dumps(plain, allow_nan=False, ensure_ascii=False).encode("utf-8", "replace"),
         "report.html": render(results).encode("utf-8", "replace"),
     }
-    if results.exposures:
-        contents["records.parquet"] = _records(results.exposures, identity)
+    contents |= {name: _written(table, identity) for name, table in tables.items()}
 
     def made() -> dict[str, bytes | None]:
-        kept = results.exposures or run_of(folder / "records.parquet") in (None, identity)
-        return contents if kept else contents | {"records.parquet": None}
+        others = [name for name in (RECORDS, SCORES) if run_of(folder / name) not in (None, identity)]
+        return dict.fromkeys(others) | contents
 
     try:
         save_together(made, folder, PREFIX, is_ours)
@@ -70,26 +72,6 @@ def _parquet(rows: list[dict[str, Any]], identity: str) -> bytes:
         [pa.field(f.name, kinds.get(_plain(hints[f.name]), pa.string())) for f in fields(Row)],
     )
     return _written(pa.Table.from_pylist(flat, schema), identity)
-
-
-def _records(exposures: list[Exposure], identity: str) -> bytes:
-    """Every record under every defence and attack: its scores, and how exposed it is."""
-    import pyarrow as pa
-
-    def table(e: Exposure) -> Any:
-        n = len(e.record)
-        columns = {
-            "defence": pa.array([e.defence] * n, pa.string()),
-            "attack": pa.array([e.attack] * n, pa.string()),
-            "record": pa.array(e.record, pa.int64()),
-            "label": pa.array([None] * n if e.label is None else e.label, pa.string()),
-        }
-        numbers = [name for name in PER_RECORD if name != "record"]
-        return pa.table(
-            columns | {name: pa.array(getattr(e, name), pa.float64(), from_pandas=True) for name in numbers}
-        )
-
-    return _written(pa.concat_tables([table(e) for e in exposures]), identity)
 
 
 def _written(table: Any, identity: str) -> bytes:

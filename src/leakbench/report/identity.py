@@ -6,10 +6,12 @@ import os
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from ..core.errors import InputError
 from ..core.regular_files import open_regular, parse_json, read_regular
-from ..core.results import PER_RECORD, ResultData
+from ..core.results import ResultData
+from .array_tables import RECORDS, SCORES, digest_of_file
 from .json_form import to_plain
 
 FAMILY = "leakbench-report/"  # how the schemas of all versions begin
@@ -45,7 +47,8 @@ FILES: dict[str, Callable[[Path], str | None]] = {  # of a report, and how each 
     "results.parquet": _of_table,
     "report.json": _of_json,
     "report.html": _of_page,
-    "records.parquet": _of_table,
+    RECORDS: _of_table,
+    SCORES: _of_table,
 }
 
 
@@ -69,14 +72,38 @@ def is_ours(path: Path) -> bool:
 
 def identified(results: ResultData) -> str:
     """The identity of the run that results are of: as loaded, or a digest of all that they hold."""
-    if results.identity:
-        return results.identity
-    digest = hashlib.sha256(json.dumps(to_plain(results), sort_keys=True).encode())
-    for e in results.exposures:
-        digest.update(json.dumps([e.defence, e.attack, e.label and list(e.label)]).encode())
-        for name in PER_RECORD:
-            digest.update(getattr(e, name).tobytes())
-    return digest.hexdigest()[:32]
+    return results.identity or _digest(to_plain(results))
+
+
+def _digest(plain: dict[str, Any]) -> str:
+    """A digest of what was measured; the verdict follows from it, and an empty field of a later version is none."""
+    measured = {key: value for key, value in plain.items() if key not in ("identity", "verdict")}
+    text = json.dumps(_without_empty(measured), sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:32]
+
+
+def _without_empty(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(k): _without_empty(v) for k, v in value.items() if v not in (None, "", [], {})}
+    return [_without_empty(v) for v in value] if isinstance(value, list) else value
+
+
+def changed(folder: Path) -> list[str]:
+    """The files of a report that are not as they were written: report.json, and the tables that it has digests of.
+
+    The digests show a file that was edited, damaged or mixed up. They do not stop a forger, who can compute them too.
+    """
+    import pyarrow as pa
+
+    plain = parse_json(read_regular(folder / "report.json"))
+    found = [] if plain.get("identity") == _digest(plain) else ["report.json"]
+    for name, expected in plain.get("tables", {}).items():
+        try:
+            same = digest_of_file(folder / name) == expected
+        except (OSError, ValueError, pa.ArrowException):
+            same = False
+        found += [] if same else [name]
+    return found
 
 
 def check_whole(folder: Path, identity: str) -> None:

@@ -20,14 +20,22 @@ from ..core.results import (
 from .verdict import verdict
 from .view import View
 
-PLAIN = ("kind", "title", "methods", "provenance", "study", "notes")  # fields that hold plain values
+PLAIN = (
+    "kind",
+    "title",
+    "methods",
+    "provenance",
+    "study",
+    "notes",
+    "tables",
+)  # fields that hold plain values
 T = TypeVar("T")
 
 
 def to_plain(results: ResultData) -> dict[str, Any]:
     """Plain data for JSON; a number that is not finite becomes null."""
-    plain = asdict(replace(results, exposures=[]))
-    del plain["exposures"]
+    plain = asdict(replace(results, exposures=[], scores=[]))
+    del plain["exposures"], plain["scores"]
     plain["results"] = plain.pop("rows")
     clean: dict[str, Any] = _finite({"schema": SCHEMA, "verdict": asdict(verdict(View(results))), **plain})
     return clean

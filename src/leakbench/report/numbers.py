@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import TypeGuard
 
-from ..core.results import CANARY, CORRELATIONS, UNDEFENDED, Row
+from ..core.results import CANARY, CORRELATIONS, UNDEFENDED, WORST, Row
 
 MISSING = "–"
 INFINITE = "∞"
@@ -61,7 +61,7 @@ THOUSANDS = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
 TIMES = ((3600.0, "h"), (60.0, "min"), (1.0, "s"), (1e-3, "ms"), (1e-6, "µs"))
 SLICES = {
     "all": "all records",
-    "worst": "worst slice",
+    WORST: "worst slice",
     "correct=yes": "correct",
     "correct=no": "misclassified",
 }

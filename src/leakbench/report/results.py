@@ -63,10 +63,11 @@ class Results(ResultData):
         return cls(**from_plain(plain))
 
     def save(self, folder: str | Path) -> Path:
-        """Write report.html, report.json, results.parquet and records.parquet into `folder`; all or none.
+        """Write report.html, report.json and three parquet tables into `folder`; all or none.
 
-        Results that were loaded hold no exposure of all records: records.parquet of the same run is left as it is, one
-        of another run is removed. Raises InputError rather than replace a file that leakbench did not write.
+        Results that were loaded hold neither the exposure of all records nor the scores: records.parquet and
+        scores.parquet of the same run are left as they are, those of another run are removed. Raises InputError
+        rather than replace a file that leakbench did not write.
         """
         from .files import write
 

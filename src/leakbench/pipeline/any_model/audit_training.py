@@ -110,7 +110,7 @@ def audit_training(
         given = from_arrays(**_arrays(training, outputs), **known)
         notes = [*notes, *_notes(training, outputs), *given.notes]
         given = replace(given, source=training.learner.title, notes=tuple(notes))
-        results = audit_models(given, chosen, measured, seed, title, timed, clock)
+        results = audit_models(given, chosen, attacks, measured, seed, title, timed, clock)
     finally:
         timed.done()
     settings = {"code": training.learner.text, "models": models, "seed": seed, "version": version}

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ...core.printable import printable
-from ...core.results import BEST, BEST_WHITE_BOX, BLIND, Row
+from ...core.results import BEST, BEST_WHITE_BOX, BLIND, WORST, Row
 from ..comparison import changes
 from ..numbers import (
     COSTS,
@@ -169,11 +169,11 @@ def _attack_cell(line: dict[str, Row]) -> Cell:
     chosen = (
         distinct(strongest_title(r) for r in line.values() if r.selected) if row.attack in STRONGEST else []
     )
-    return Cell(row.attack or MISSING, ", ".join(chosen) if row.slice != "worst" else "")
+    return Cell(row.attack or MISSING, ", ".join(chosen) if row.slice != WORST else "")
 
 
 def _slice_cell(row: Row) -> Cell:
-    chosen = row.detail.get("slice", row.selected) if row.slice == "worst" else None
+    chosen = row.detail.get("slice", row.selected) if row.slice == WORST else None
     return Cell(slice_title(row.slice), slice_title(str(chosen)) if chosen else "")
 
 

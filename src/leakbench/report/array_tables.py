@@ -1,0 +1,139 @@
+"""The arrays of results as tables: records.parquet and scores.parquet, and a digest of their contents."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..core.errors import InputError
+from ..core.regular_files import open_regular
+from ..core.results import PER_RECORD, CaseScores, Exposure, ResultData
+
+RECORDS, SCORES = "records.parquet", "scores.parquet"
+GROUPS = {"rank": "ranks", "decided": "decided", "slice": "slices"}  # prefix of a column, field of CaseScores
+
+
+def array_tables(results: ResultData) -> dict[str, Any]:
+    """The Arrow tables by file name, of the arrays that the results hold."""
+    import pyarrow as pa
+
+    found = {}
+    if results.exposures:
+        found[RECORDS] = pa.concat_tables([_records(e) for e in results.exposures])
+    if results.scores:
+        parts = [_scores(case, number) for number, case in enumerate(results.scores)]
+        found[SCORES] = pa.concat_tables(parts, promote_options="default")
+    return found
+
+
+def _records(e: Exposure) -> Any:
+    """Every record under one defence and attack: its scores, and how exposed it is."""
+    import pyarrow as pa
+
+    n = len(e.record)
+    columns = {
+        "defence": pa.array([e.defence] * n, pa.string()),
+        "attack": pa.array([e.attack] * n, pa.string()),
+        "record": pa.array(e.record, pa.int64()),
+        "label": pa.array([None] * n if e.label is None else e.label, pa.string()),
+    }
+    numbers = [name for name in PER_RECORD if name != "record"]
+    return pa.table(
+        columns | {name: pa.array(getattr(e, name), pa.float64(), from_pandas=True) for name in numbers}
+    )
+
+
+def _scores(case: CaseScores, number: int) -> Any:
+    """One row for each target and record of a case."""
+    import pyarrow as pa
+
+    targets, records = case.member.shape
+    n = case.member.size
+    columns = {
+        "case": pa.array(np.full(n, number, dtype=np.int32)),
+        "defence": pa.array([case.defence] * n, pa.string()),
+        "adaptive": pa.array([case.adaptive] * n, pa.bool_()),
+        "shadows": pa.array([case.shadows] * n, pa.string()),
+        "target": pa.array(np.repeat(case.target, records)),
+        "record": pa.array(np.tile(case.record, targets)),
+        "copy_of": pa.array(np.tile(case.copy_of, targets)),
+        "member": pa.array(case.member.ravel()),
+        "chooses": pa.array(case.chooses.ravel()),
+    }
+    grouped = {
+        f"{prefix}:{name}": pa.array(values.ravel())
+        for prefix, field in GROUPS.items()
+        for name, values in getattr(case, field).items()
+    }
+    return pa.table(columns | grouped)
+
+
+def read_scores(folder: Path) -> list[CaseScores]:
+    """The cases in scores.parquet of a folder; none where the file is missing.
+
+    Raises InputError if it is not as leakbench writes it.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if not (folder / SCORES).is_file():
+        return []
+    try:
+        table = _read(folder / SCORES)
+        numbers = pc.unique(table["case"]).to_pylist()
+        return [_case(table.filter(pc.equal(table["case"], number))) for number in numbers]
+    except (OSError, ValueError, KeyError, IndexError, pa.ArrowException) as error:
+        why = " ".join(str(error).split())[:300]
+        raise InputError(
+            f"{folder / SCORES} is not as leakbench wrote it: {why}; run the audit or the study again"
+        ) from None
+
+
+def _read(path: Path) -> Any:
+    import pyarrow.parquet as pq
+
+    with open_regular(path) as file:
+        return pq.read_table(file)
+
+
+def _case(table: Any) -> CaseScores:
+    def array(name: str) -> Any:
+        return table[name].to_numpy()
+
+    target, place = np.unique(array("target"), return_index=True)
+    target = target[np.argsort(place)]
+    shape = len(target), table.num_rows // len(target)
+    groups: dict[str, dict[str, Any]] = {field: {} for field in GROUPS.values()}
+    for column in table.column_names:
+        prefix, colon, name = column.partition(":")
+        if colon and table[column].null_count == 0:
+            groups[GROUPS[prefix]][name] = array(column).reshape(shape)
+    defence, adaptive, shadows = (table[name][0].as_py() for name in ("defence", "adaptive", "shadows"))
+    record, copy_of = (array(name)[: shape[1]] for name in ("record", "copy_of"))
+    member, chooses = (array(name).reshape(shape) for name in ("member", "chooses"))
+    return CaseScores(defence, adaptive, shadows, target, record, copy_of, member, chooses, **groups)
+
+
+def digest(table: Any) -> str:
+    """A digest of the names, types and values of an Arrow table, the same before and after Parquet."""
+    import pyarrow as pa
+
+    found = hashlib.sha256()
+    for name, column in zip(table.column_names, table.columns, strict=True):
+        values = column.combine_chunks()
+        found.update(f"{name} {values.type} {len(values)}\n".encode())
+        found.update(np.packbits(values.is_null().to_numpy(zero_copy_only=False)).tobytes())
+        if pa.types.is_string(values.type):
+            texts = values.dictionary_encode()
+            found.update(json.dumps(texts.dictionary.to_pylist()).encode())
+            values = texts.indices
+        filled = values.fill_null(pa.scalar(0, pa.int8()).cast(values.type))
+        found.update(filled.to_numpy(zero_copy_only=False).tobytes())
+    return found.hexdigest()
+
+
+def digest_of_file(path: Path) -> str:
+    """The digest of the table in a Parquet file. Raises OSError or ArrowException if there is none."""
+    return digest(_read(path))
