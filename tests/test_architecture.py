@@ -45,6 +45,7 @@ RULES = {  # a part may import itself and the parts named here
     "defences": {"core", "signals", "generators", "train", "train/losses", "train/recipe"},
     "evaluation": {"core", "signals", "data/audit_file", "attacks", "metrics", "metrics/statistics", "report"},
     "evaluation/selfcheck": {"core", "signals", "attacks", "defences", "evaluation", "metrics", "metrics/statistics"},
+    "evaluation/decisions": {"core", "metrics", "metrics/statistics", "report", "report/tables", "evaluation"},
     "pipeline": {
         "core", "core/store", "signals", "data", "data/designs", "generators", "attacks", "metrics",
         "metrics/statistics", "train", "train/networks", "train/recipe", "defences", "evaluation", "report",
@@ -61,9 +62,11 @@ RULES = {  # a part may import itself and the parts named here
     },
     "cli/commands": {
         "", "core", "data", "data/canaries", "generators", "attacks", "metrics", "defences", "evaluation",
-        "evaluation/selfcheck", "report", "pipeline", "pipeline/executors", "cli",
+        "evaluation/decisions", "evaluation/selfcheck", "report", "pipeline", "pipeline/executors", "cli",
     },
-    "": {"core", "evaluation", "report", "pipeline", "pipeline/any_model", "cli"},  # the public names
+    "": {  # the public names
+        "core", "evaluation", "evaluation/decisions", "report", "pipeline", "pipeline/any_model", "cli",
+    },
 }  # fmt: skip
 MOST_ENTRIES = 15  # at the top of the package: a newcomer reads them all
 TORCH_SIDE = {"train", "core/store", "core/torchvision_compat", "core/cpu", "pipeline", "generators"}

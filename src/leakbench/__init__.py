@@ -21,6 +21,7 @@ sys.modules[f"{__name__}.errors"] = errors  # the errors that a caller may catch
 if TYPE_CHECKING:
     from .core.errors import InputError
     from .evaluation.audit import audit
+    from .evaluation.decisions.gate import gate
     from .pipeline.any_model.audit_training import audit_training
     from .pipeline.any_model.scorer import membership_auc_scorer
     from .pipeline.run import run
@@ -34,6 +35,7 @@ __all__ = [
     "__version__",
     "audit",
     "audit_training",
+    "gate",
     "membership_auc_scorer",
     "run",
 ]
@@ -43,6 +45,7 @@ _HOMES = {
     "Study": "pipeline.study",
     "audit": "evaluation.audit",
     "audit_training": "pipeline.any_model.audit_training",
+    "gate": "evaluation.decisions.gate",
     "membership_auc_scorer": "pipeline.any_model.scorer",
     "run": "pipeline.run",
 }

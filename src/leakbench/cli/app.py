@@ -13,6 +13,7 @@ from ..core.version import __version__
 from . import terminal
 from .commands.audit import audit
 from .commands.download import download
+from .commands.gate import gate
 from .commands.list import list_methods
 from .commands.report import report
 from .commands.run import run
@@ -34,7 +35,7 @@ app = typer.Typer(
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit code.
 
-    0, 1 (a check failed), 2 (an error), 130 (stopped) or 141 (nobody reads the output any more).
+    0, 1 (a check failed), 2 (an error), 3 (not decided), 130 (stopped) or 141 (nobody reads the output any more).
     """
     given = sys.argv[1:] if arguments is None else list(arguments)
     with standard_streams() as output, captured() as warned:
@@ -101,4 +102,5 @@ app.command()(synthesize)
 app.command()(report)
 app.command()(download)
 app.command("list")(list_methods)
+app.command()(gate)
 app.command()(selfcheck)

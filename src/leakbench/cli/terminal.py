@@ -170,6 +170,19 @@ def show_checks(checks: "Sequence[Check]") -> None:
     _console().print(table)
 
 
+def show_table(titles: "Sequence[str]", lines: "Sequence[Sequence[str]]", *after: str) -> None:
+    """A table of texts, and the lines that come after it."""
+    from rich.table import Table
+
+    table = Table(*titles, box=None, pad_edge=False, header_style="bold")
+    for line in lines:
+        _add(table, *line)
+    console = _console()
+    console.print(table)
+    for text in after:
+        _print_line(console, text)
+
+
 def _add(table: "Table", *cells: str) -> None:
     """A line of cells as they are: rich would read markup in them."""
     from rich.text import Text

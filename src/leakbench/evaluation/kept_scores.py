@@ -11,6 +11,7 @@ from ..signals.types import Array, Bools
 from .measure import AttackScores, select_half
 from .vulnerable_records import PREFERENCE
 
+STRONGEST = (BEST, BEST_WHITE_BOX)
 MOST_KEPT = 500_000  # scores of a case, beyond which only those of the strongest attacks are kept
 
 
@@ -66,26 +67,41 @@ def _ranks(parts: list[Array]) -> NDArray[np.int32]:
     return ranks
 
 
+def row_case(cases: Iterable[CaseScores], row: Row) -> CaseScores | None:
+    """The case whose scores a row rests on; None where they were not kept.
+
+    The shadow models of a strongest attack may be those of the non-adaptive attacker.
+    """
+    either = row.attack in STRONGEST and row.shadows == UNDEFENDED
+    for case in cases:
+        same = (case.defence, case.shadows) == (row.defence, row.shadows)
+        if same and (either or case.adaptive == row.adaptive):
+            return case if _attack(row) in case.ranks and _part(row) in case.slices else None
+    return None
+
+
 def row_sample(cases: Iterable[CaseScores], row: Row, metric: Metric) -> Sample | None:
     """The scores that a row rests on, as `metric` reads them; None where they were not kept.
 
-    A strongest attack is measured on the half that did not choose it. Its shadow models may be those of the
-    non-adaptive attacker.
+    A strongest attack, and a worst slice, are measured on the half that did not choose them.
     """
-    chosen = row.attack in (BEST, BEST_WHITE_BOX)
-    attack = str(row.selected if chosen else row.attack)
-    part = str(row.selected) if row.slice == WORST else row.slice
-    for case in cases:
-        other = chosen and row.shadows == UNDEFENDED
-        same = (case.defence, case.shadows) == (row.defence, row.shadows) and (
-            other or case.adaptive == row.adaptive
-        )
-        if same and attack in case.ranks and part in case.slices:
-            sample = kept_sample(case, attack, part)
-            if row.target != "all":
-                sample = sample.at(case.target[sample.model] == int(row.target))
-            return metric.unchosen(sample) if chosen else sample.rest if row.slice == WORST else sample
-    return None
+    case = row_case(cases, row)
+    if case is None:
+        return None
+    sample = kept_sample(case, _attack(row), _part(row))
+    if row.target != "all":
+        sample = sample.at(case.target[sample.model] == int(row.target))
+    if row.attack in STRONGEST:
+        return metric.unchosen(sample)
+    return sample.rest if row.slice == WORST else sample
+
+
+def _attack(row: Row) -> str:
+    return str(row.selected if row.attack in STRONGEST else row.attack)
+
+
+def _part(row: Row) -> str:
+    return str(row.selected) if row.slice == WORST else row.slice
 
 
 def kept_sample(case: CaseScores, attack: str, part: str = "all") -> Sample:
