@@ -110,6 +110,45 @@ def test_the_same_from_python(audit_file, tmp_path):
     assert there.to_dict()["results"] == here.to_dict()["results"]
 
 
+def test_a_table_whose_columns_are_chosen(tmp_path, capsys):
+    """Two lines say what was understood; the results are those of the same arrays."""
+    import leakbench
+
+    given, classes = outputs(), ["a", "b", "c", "d"]
+    with (tmp_path / "a.csv").open("w") as file:
+        print("id;split;diagnosis;" + ";".join(f"z_{name}" for name in classes), file=file)
+        for i, z in enumerate(given["logits"]):
+            split, label = "train" if given["members"][i] else "test", classes[given["labels"][i]]
+            print(i, split, label, *(repr(float(v)).replace(".", ",") for v in z), sep=";", file=file)
+    told = ["--members", "split=train", "--labels", "diagnosis", "--logits", "z_*", "--decimal", ","]
+    out = tmp_path / "report"
+    assert main(["audit", str(tmp_path / "a.csv"), *told, "--out", str(out), "--attacks", "loss,gap"]) == 0
+    said = capsys.readouterr().err.splitlines()
+    assert said[:2] == [
+        "400 records, 4 classes, members where split = train: 200, non-members: 200",
+        "labels: diagnosis; logits: z_a, z_b, z_c, z_d of classes a, b, c, d",
+    ]
+    assert "note: not used: id" in said
+    here = leakbench.audit(**given, class_names=classes, attacks=["loss", "gap"])
+    assert Results.load(out).to_dict()["results"] == here.to_dict()["results"]
+
+
+def test_a_choice_of_columns_that_is_refused(tmp_path, refuses):
+    (tmp_path / "a.csv").write_text("split,y,p\ntrain,0,.5\ntest,1,.5\nval,1,.5\n")
+    told = ["--members", "split=train", "--labels", "y", "--probs", "p", "--out", tmp_path / "r"]
+    refuses(
+        "say which records are the non-members", "audit", tmp_path / "a.csv", *told, absent=[tmp_path / "r"]
+    )
+    told[1] = "split"
+    refuses("say which of them are the members", "audit", tmp_path / "a.csv", *told, absent=[tmp_path / "r"])
+
+
+def test_a_workbook_without_its_reader(tmp_path, refuses, monkeypatch):
+    (tmp_path / "a.xlsx").write_bytes(b"PK")
+    monkeypatch.setattr("leakbench.core.errors.find_spec", lambda name: None)
+    refuses("pip install 'leakbench[xlsx]'", "audit", tmp_path / "a.xlsx", "--out", tmp_path / "r")
+
+
 def test_report_draws_the_page_again(audit_file, tmp_path, capsys):
     out = tmp_path / "a"
     assert main(["audit", str(audit_file), "--out", str(out), "--attacks", "loss"]) == 0

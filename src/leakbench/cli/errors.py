@@ -15,6 +15,7 @@ EXTRAS = {  # optional packages: what for, and the extra that brings them
     "diffusers": ("this generator", "generators"),
     "ray": ("a Ray cluster", "ray"),
     "s3fs": ("a store in S3", "s3"),
+    "python_calamine": ("a workbook", "xlsx"),
 }
 
 

@@ -15,7 +15,9 @@ from ..core.errors import InputError
 from ..core.progress import NullProgress, Progress, TimedProgress
 from ..core.provenance import Clock, provenance
 from ..core.threads import Workers
-from ..data.audit_file.read import AuditInput, from_arrays, read
+from ..data.audit_file.chosen_table import Choice
+from ..data.audit_file.read import AuditInput, from_arrays, read, read_columns
+from ..data.audit_file.record_table import WORKBOOKS
 from ..metrics import Metric
 from ..metrics.standard import DELTA, make_metrics, standard
 from ..metrics.standard import one_run as of_one_run
@@ -50,6 +52,9 @@ def audit(
     and optionally `groups`, `features [N, D]`, `shadow_logits [S, N, C]`, `shadow_members [S, N]`, ... as
     docs/audit-file.md lists.
 
+    In a table (a path, a data frame, a mapping of columns) the keywords name columns instead, such as
+    `audit("predictions.csv", members="split=train", labels="diagnosis", probs="p_*")`; docs/tables.md lists them.
+
     `attacks` and `metrics` are names, or tables such as `{"name": "tpr", "fpr": 0.02}`; `leakbench list metrics` lists
     them, and "standard" stands for the usual metrics.
 
@@ -69,6 +74,8 @@ def audit(
     """
     clock, timed = Clock(), TimedProgress(progress or NullProgress())
     given = _given(source, arrays)
+    for line in given.understood:
+        timed.say(line)
     chosen = make_attacks(attacks)
     if guesses is not None and not one_run:
         raise InputError(
@@ -92,20 +99,24 @@ def _unlike_coins(given: AuditInput) -> list[str]:
     ]
 
 
-def _given(source: str | Path | Mapping[str, Any] | None, arrays: dict[str, Any]) -> AuditInput:
-    if source is None or isinstance(source, Mapping):
-        named = dict(source or {}) | arrays
-        if not all(isinstance(name, str) for name in named):
-            raise InputError(
-                f"arrays must have names that are text, got {sorted(map(repr, named))}; see docs/audit-file.md"
-            )
-        return from_arrays(**named)
-    if not isinstance(source, str | os.PathLike):
-        raise InputError(f"give a path, or arrays by name such as logits=..., got {type(source).__name__}")
-    if arrays:
-        names = ", ".join(sorted(arrays))
-        raise InputError(f"give a path or arrays, got {source} and {names}; load the file and join them")
-    return read(os.fspath(source))
+def _given(source: Any, arrays: dict[str, Any]) -> AuditInput:
+    """The outputs: from arrays, from a file of arrays, or from a table whose columns are named."""
+    is_path = isinstance(source, str | os.PathLike)
+    is_table = source is not None and not is_path and not isinstance(source, Mapping)
+    is_book = is_path and Path(source).suffix.lower() in WORKBOOKS
+    if is_table or is_book or (source is not None and Choice.is_made(arrays)):
+        return read_columns(os.fspath(source) if is_path else source, Choice.of(arrays))
+    if is_path:
+        if arrays:
+            names = ", ".join(sorted(arrays))
+            raise InputError(f"give a path or arrays, got {source} and {names}; load the file and join them")
+        return read(os.fspath(source))
+    named = dict(source or {}) | arrays
+    if not all(isinstance(name, str) for name in named):
+        raise InputError(
+            f"arrays must have names that are text, got {sorted(map(repr, named))}; see docs/audit-file.md"
+        )
+    return from_arrays(**named)
 
 
 def audit_models(
@@ -144,6 +155,8 @@ def audit_models(
     progress.done()
     m, _, n = given.models.signals.shape
     data = {"source": given.source, "records": n, "models": m, "fingerprint": given.fingerprint}
+    if given.understood:
+        data["read_as"] = "; ".join(given.understood)
     return Results(
         kind="audit",
         title=title or f"Audit of {Path(given.source).name or 'arrays'}",

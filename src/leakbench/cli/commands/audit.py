@@ -7,15 +7,70 @@ import typer
 from .. import terminal
 from ..options import Out, check_report, names, shares
 
+TABS = {"\\t": "\t", "tab": "\t"}  # how people write the mark
+
 
 def audit(
     file: Annotated[
         str,
         typer.Argument(
-            metavar="FILE", help="npz, csv, parquet, or a folder of npy files.", show_default=False
+            metavar="FILE", help="npz, csv, parquet, xlsx, or a folder of npy files.", show_default=False
         ),
     ],
     out: Out,
+    members: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLUMN=VALUE",
+            help="In a table: which records are members; or a column of yes and no.",
+        ),
+    ] = None,
+    nonmembers: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLUMN=VALUE",
+            help="Which are the non-members, if others are neither; or a second table of non-members.",
+        ),
+    ] = None,
+    labels: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="The column of the true classes, text or numbers.")
+    ] = None,
+    probs: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLUMNS",
+            help="The columns of probabilities: a pattern such as 'p_*', or names separated by commas.",
+        ),
+    ] = None,
+    logits: Annotated[
+        str | None, typer.Option(metavar="COLUMNS", help="The columns of logits, likewise.")
+    ] = None,
+    losses: Annotated[str | None, typer.Option(metavar="COLUMN", help="The column of losses.")] = None,
+    scores: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="The column of attack scores, higher for members.")
+    ] = None,
+    groups: Annotated[
+        str | None, typer.Option(metavar="COLUMNS", help="Columns of groups, each measured separately.")
+    ] = None,
+    features: Annotated[
+        str | None, typer.Option(metavar="COLUMNS", help="Columns of other attributes of the records.")
+    ] = None,
+    class_names: Annotated[
+        str | None,
+        typer.Option(metavar="NAMES", help="The class of each output column, in the order of the columns."),
+    ] = None,
+    decimal: Annotated[
+        str, typer.Option(metavar="MARK", help="The decimal mark of a table, . or , alone.")
+    ] = ".",
+    delimiter: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MARK", help="The mark between cells.", show_default="the one that splits the lines alike"
+        ),
+    ] = None,
+    no_header: Annotated[
+        bool, typer.Option("--no-header", help="The first line is a record; columns are called 1, 2, 3.")
+    ] = False,
     attacks: Annotated[
         str, typer.Option(metavar="NAMES", help="A suite, or attacks separated by commas.")
     ] = "standard-2026",
@@ -49,17 +104,35 @@ def audit(
 
     Needs neither the model nor its framework. The file holds `members` (which records were trained on) and
     `logits`, `probs`, `losses` or `scores`; better with `labels`, best with shadow models, as
-    docs/audit-file.md describes. LiRA's folders and TF Privacy's arrays are read too.
+    docs/audit-file.md describes. LiRA's folders and TF Privacy's arrays are read too. In a table with names of its
+    own, say which columns hold what (docs/tables.md).
 
     \b
     Examples:
       leakbench audit outputs.npz --out report
+      leakbench audit a.csv --out r --members split=train --labels y --probs 'p_*'
+      leakbench audit train.csv --out r --nonmembers test.csv --losses nll
       leakbench audit losses.csv --out report --attacks loss,gap --title "Model 7"
       leakbench audit exp/cifar10 --out report
       leakbench audit canaries.npz --out report --one-run --delta 1e-6
     """
     import leakbench
 
+    table = {
+        "members": members,
+        "nonmembers": nonmembers,
+        "labels": labels,
+        "probs": probs,
+        "logits": logits,
+        "losses": losses,
+        "scores": scores,
+        "groups": groups,
+        "features": features,
+        "class_names": class_names,
+        "decimal": None if decimal == "." else decimal,
+        "delimiter": TABS.get(delimiter, delimiter) if delimiter else None,
+        "header": False if no_header else None,
+    }
     check_report(out)
     with terminal.progress() as progress:
         results = leakbench.audit(
@@ -72,5 +145,6 @@ def audit(
             delta=delta,
             one_run=one_run,
             guesses=None if guesses is None else shares(guesses),
+            **{name: value for name, value in table.items() if value is not None},
         )
     terminal.show(results, results.save(out))

@@ -36,7 +36,7 @@ def load(path: Path) -> Loaded:
     if path.is_dir():
         return _folder(path)
     suffix = "".join(path.suffixes[-2:] if path.suffix.lower() == ".gz" else path.suffix).lower()
-    _check_head(path, suffix)
+    check_head(path, suffix)
     if suffix == ".npz":
         return _npz(path)
     if suffix in (*TEXT, ".csv.gz"):
@@ -52,7 +52,8 @@ def load(path: Path) -> Loaded:
     )
 
 
-def _check_head(path: Path, suffix: str) -> None:
+def check_head(path: Path, suffix: str) -> None:
+    """Raise InputError unless the file is a regular one that begins as its suffix says, and no pickle."""
     if suffix in PICKLED:
         raise InputError(
             f"{path} is a pickle, which can run code when it is read, so it is refused; {REMEDY}"
@@ -142,7 +143,7 @@ def _folder(path: Path) -> Loaded:
 
 
 def _npy(path: Path) -> NDArray[Any]:
-    _check_head(path, ".npy")
+    check_head(path, ".npy")
     with path.open("rb") as file, _readable(path, path.stem):
         return npy.map_array(file, npy.read_layout(file, path.stat().st_size))
 

@@ -4,7 +4,7 @@
 """
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from ...core.errors import InputError, unknown
 from ...signals.types import Bools, Models
 from .assemble import Arrays, assemble, kinds
 from .check import text
+from .chosen_table import Choice, read_chosen
 from .containers import load
 from .given import as_array
 from .mapped import parts
@@ -40,6 +41,7 @@ class AuditInput:
     source: str  # the path, or "arrays"
     kind: str  # the most informative outputs given: "logits", "probs", "losses" or "scores"
     notes: tuple[str, ...] = ()  # arrays that were given and not used
+    understood: tuple[str, ...] = ()  # what a table was read as, where its columns were chosen
     features: NDArray[Any] | None = None  # [N, D] further features of the records: numbers or text
     canaries: NDArray[np.str_] | None = (
         None  # [N] the kind of canary of each record, empty for an average one
@@ -56,6 +58,20 @@ def read(path: str | Path) -> AuditInput:
         return _checked(arrays, str(path), notes)
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
+
+
+def read_columns(source: Any, choice: Choice) -> AuditInput:
+    """The content of a table, a path or a data frame, whose columns the user chose.
+
+    Raises InputError, in one line, for a choice with no meaning or with several, and as `read` does.
+    """
+    found = read_chosen(source, choice)
+    place = str(source) if isinstance(source, str | Path) else "the table"
+    try:
+        checked = _checked(found.arrays, place, found.notes)
+    except InputError as error:
+        raise InputError(f"{place}: {error}") from None
+    return replace(checked, understood=found.lines)
 
 
 def from_arrays(**arrays: Any) -> AuditInput:

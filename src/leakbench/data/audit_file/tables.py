@@ -27,6 +27,7 @@ _INDEXED = re.compile(r"(.+?)((?:_[0-9]+){1,3})")  # bounded, as a name may be m
 MOST_DIGITS = 6  # of the number of a column
 LONGEST_HEADER = 2**24  # characters
 LONGEST_TEXT = 1000  # characters; an array of text holds as many for each record as the longest has
+CHOOSE = "; say which columns hold what, such as --members split=train --labels diagnosis --probs 'p_*'"
 MOST_EXPANSION, ALWAYS_ROOM = 10, 2**26  # a file may hold so many times its size, and so many bytes anyway
 TRUE, FALSE = ("true", "1", "1.0"), ("false", "0", "0.0")
 
@@ -52,10 +53,10 @@ def read_csv(path: Path) -> tuple[Arrays, list[str]]:
         table = pacsv.read_csv(pa.BufferReader(content), convert_options=convert, parse_options=parse)
         return _arrays(table, places, path), notes
     except InputError:
-        _name_bad_line(content, separator, path, places)
+        name_bad_line(content, separator, path, places)
         raise
     except (pa.ArrowException, UnicodeDecodeError) as error:
-        _name_bad_line(content, separator, path, places)
+        name_bad_line(content, separator, path, places)
         raise InputError(f"{path} cannot be read as a table: {first_line(error)}") from None
 
 
@@ -63,7 +64,7 @@ def read_parquet(path: Path) -> tuple[Arrays, list[str]]:
     """The arrays of a parquet file; a column may also hold the list of a record's logits."""
     from pyarrow import parquet
 
-    with _parquet_errors(path):
+    with parquet_errors(path):
         file = parquet.ParquetFile(path)
         types = {field.name: field.type for field in file.schema_arrow}
         names = file.schema_arrow.names
@@ -71,7 +72,7 @@ def read_parquet(path: Path) -> tuple[Arrays, list[str]]:
     columns = [c for by_index in places.values() for c in by_index.values()]
     for column in columns:
         _check_type(types[column], column, path)
-    with _parquet_errors(path):
+    with parquet_errors(path):
         refuse_bomb(path, decoded_size(file.metadata, set(columns)))
         table = file.read(columns=columns)
         table.validate(full=True)  # a text that is none, an offset beyond its end
@@ -79,7 +80,7 @@ def read_parquet(path: Path) -> tuple[Arrays, list[str]]:
 
 
 @contextmanager
-def _parquet_errors(path: Path) -> Iterator[None]:
+def parquet_errors(path: Path) -> Iterator[None]:
     """Turn the exceptions of Arrow on a damaged file, of many types, into one InputError."""
     try:
         yield
@@ -144,10 +145,10 @@ def _is_text(name: str) -> bool:
 def _header(content: bytes, path: Path) -> tuple[list[str], str]:
     """The names of the columns, and their separator."""
     try:
-        with _lines(content) as file:
+        with lines(content) as file:
             first = file.readline(LONGEST_HEADER)
         separator = next((mark for mark in (",", "\t", ";") if mark in first), ",")
-        with _lines(content) as file:
+        with lines(content) as file:
             names = next(csv.reader(file, delimiter=separator), [])
     except (UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{path} must be UTF-8 text with a header line; {first_line(error)}") from None
@@ -159,7 +160,8 @@ def _header(content: bytes, path: Path) -> tuple[list[str], str]:
     return names, separator
 
 
-def _lines(content: bytes, errors: str = "strict") -> io.TextIOWrapper:
+def lines(content: bytes, errors: str = "strict") -> io.TextIOWrapper:
+    """The text of a file in UTF-8, with or without a byte order mark."""
     return io.TextIOWrapper(io.BytesIO(content), "utf-8-sig", errors, newline="")
 
 
@@ -175,7 +177,7 @@ def _places(columns: Sequence[str], path: Path) -> tuple[dict[str, dict[Index, s
     found, notes = recognise(bases, str(path))
     if "members" not in found:
         hint = "; separate the columns with commas" if len(columns) == 1 else ""
-        raise InputError(f"{path} has no column 'members', got {listed(columns)}{hint}")
+        raise InputError(f"{path} has no column 'members', got {listed(columns)}{hint or CHOOSE}")
     places = {ours: bases[name] for ours, name in found.items()}
     for name, by_index in places.items():
         if name.startswith(("population", "shadow_population")):
@@ -300,7 +302,7 @@ def _booleans(cells: Sequence[str], label: str, path: Path) -> NDArray[Any]:
     return np.array([cell.lower() in TRUE for cell in cells])
 
 
-def _name_bad_line(content: bytes, separator: str, path: Path, places: dict[str, dict[Index, str]]) -> None:
+def name_bad_line(content: bytes, separator: str, path: Path, places: dict[str, dict[Index, str]]) -> None:
     """Raise InputError for the first line of a CSV that does not fit; found by reading the file once more."""
     tests = {
         column: ("true/false or 0/1", _is_boolean) if name.endswith("members") else ("a number", _is_number)
@@ -308,13 +310,13 @@ def _name_bad_line(content: bytes, separator: str, path: Path, places: dict[str,
         if not name.startswith((*TEXTS, "feature"))
         for column in by_index.values()
     }
-    with _lines(content, "replace") as file:
-        lines = csv.DictReader(file, delimiter=separator)
+    with lines(content, "replace") as file:
+        rows = csv.DictReader(file, delimiter=separator)
         try:
-            for row in lines:
-                _check_line(row, f"{path}: line {lines.line_num}", tests)
+            for row in rows:
+                _check_line(row, f"{path}: line {rows.line_num}", tests)
         except csv.Error as error:
-            raise InputError(f"{path}: line {lines.line_num} cannot be read: {first_line(error)}") from None
+            raise InputError(f"{path}: line {rows.line_num} cannot be read: {first_line(error)}") from None
 
 
 def _check_line(
