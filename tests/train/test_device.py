@@ -21,7 +21,7 @@ from leakbench.train.recipe import Architecture, Recipe, Train
 from leakbench.train.recipe.engine import ENGINE_VERSION, Engine
 from leakbench.train.recipe.settings import Adversary, Augment, Optimiser
 from leakbench.train.run_stages import train_group
-from leakbench.train.stacked.engine import _Stage, stackable
+from leakbench.train.stacked.engine import _stage, stackable
 from leakbench.train.stage_data import material
 from leakbench.train.tensors import Normaliser
 
@@ -63,10 +63,9 @@ def test_every_tensor_of_a_step_lies_on_the_device(digits, make_jobs, architectu
     assert learner.step(numbers).device == META
     assert learner.costs.device == META if stage.traced else learner.costs is None
     if stackable([model.network for model in models], stage, digits.x.shape[1:]):
-        run = _Stage(models, found, 0)
+        run = _stage(models, found, 0)
         costs = blank(stage, 2, len(found.rows[0]), META)
-        batch = next(run._batches(torch.stack([numbers, numbers])))
-        assert run._step(batch, 0.1, 0, costs).device == META
+        assert run.step(next(run.batches()), 0.1, 0, costs).device == META
 
 
 def test_a_model_of_another_engine_has_a_key_of_its_own(make_jobs):

@@ -14,7 +14,7 @@ from leakbench.train.stacked.layers import (
     ReLU,
     Surrogate,
 )
-from leakbench.train.stacked.products import Product, value
+from leakbench.train.stacked.products import Product, Total, value
 
 K, B = 3, 7
 
@@ -92,3 +92,24 @@ def test_a_product_joins_a_total_in_place(shape):
     expected = 0.9 * total.double() + torch.bmm(answers.double().mT, x.double()).view_as(total)
     Product(answers, x).join(total, 0.9)
     torch.testing.assert_close(total.double(), expected, rtol=1e-5, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("P", "shape"), [(1, (5, 7)), (2, (9, 8)), (6, (3, 4))], ids=["a row each", "by rows", "by the sum"]
+)
+def test_the_gradients_of_records_from_what_a_product_multiplies(P, shape):
+    out, read = shape
+    g, x, scale = drawn(K, B * P, out, seed=1), drawn(K, B * P, read, seed=2), drawn(K, B, seed=3)
+    sizes = [B - 1, *[B] * (K - 2), 0]
+    each = torch.einsum("kbpo,kbpi->kboi", g.double().view(K, B, P, out), x.double().view(K, B, P, read))
+    of_bias = g.double().view(K, B, P, out).sum(dim=2)
+    for summand, expected in ((Product(g, x), each), (Total(g), of_bias)):
+        torch.testing.assert_close(
+            summand.squares(B).double(), expected.square().flatten(2).sum(dim=2), rtol=1e-5, atol=1e-4
+        )
+        total = drawn(K, *expected.shape[2:], seed=4)
+        before = total.double()
+        summand.join_scaled(total, scale, sizes)
+        for k, size in enumerate(sizes):
+            joined = torch.einsum("b,b...->...", scale[k, :size].double(), expected[k, :size])
+            torch.testing.assert_close(total[k].double(), before[k] + joined, rtol=1e-5, atol=1e-4)

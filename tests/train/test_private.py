@@ -13,6 +13,7 @@ from torch.nn.functional import cross_entropy
 
 from leakbench.core.errors import InputError
 from leakbench.generators import GENERATORS
+from leakbench.train import run_stages
 from leakbench.train.job import Job
 from leakbench.train.model import new_network
 from leakbench.train.private import promise, spent
@@ -46,13 +47,52 @@ def one_by_one(digits, network, clip):
 
 
 @pytest.mark.parametrize("clip", [0.7, 1e6])
-def test_a_step_without_noise_clips_each_record(digits, clip):
-    job = make_job(dataclasses.replace(STAGE, privacy=Privacy(0.0, clip)))
+@pytest.mark.parametrize("alone", [False, True], ids=["stacked", "by Opacus"])
+@pytest.mark.parametrize(
+    "architecture",
+    [SMALL, Architecture("cnn", channels=(3, 5), dropout=0.0)],
+    ids=["mlp", "cnn"],
+)
+def test_a_step_without_noise_clips_each_record(digits, monkeypatch, architecture, alone, clip):
+    if alone:
+        monkeypatch.setattr(run_stages, "stackable", lambda *_: False)
+    job = make_job(dataclasses.replace(STAGE, privacy=Privacy(0.0, clip)), architecture=architecture)
     found = train_group(digits, [job])[0].weights
     network = new_network(digits, job)
     steps = one_by_one(digits, network, clip)
     for (name, p), step in zip(network.named_parameters(), steps, strict=True):
-        np.testing.assert_allclose(found[name], (p - 0.5 * step).detach().numpy(), atol=1e-5)
+        np.testing.assert_allclose(found[name], (p - 0.5 * step).detach().numpy(), atol=1e-7)
+
+
+CHANNELS_LAST = """
+import torch
+from torch import nn
+
+class Network(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.body = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Conv2d(4, 6, 3, stride=2), nn.Flatten())
+        self.last = nn.LazyLinear(10)
+        self.last(self.body(torch.zeros(1, 1, 8, 8)))
+        self.to(memory_format=torch.channels_last)
+
+    def forward(self, x):
+        return self.last(self.body(x.to(memory_format=torch.channels_last)))
+
+def make(shape, classes):
+    torch.manual_seed(0)
+    return Network()
+"""
+
+
+def test_records_are_clipped_whatever_the_layout_of_the_users_network(digits, tmp_path, monkeypatch):
+    (tmp_path / "own_channels_last.py").write_text(CHANNELS_LAST)
+    monkeypatch.syspath_prepend(tmp_path)
+    job = make_job(architecture=Architecture("custom", factory="own_channels_last:make"))
+    found, network = train_group(digits, [job])[0].weights, new_network(digits, job)
+    steps = one_by_one(digits, network, clip=0.7)
+    for (name, p), step in zip(network.named_parameters(), steps, strict=True):
+        np.testing.assert_allclose(found[name], (p - 0.5 * step).detach().numpy(), atol=1e-6)
 
 
 def test_the_noise_has_the_right_size(digits):

@@ -19,8 +19,18 @@ from leakbench.train.model import start
 from leakbench.train.networks.build import laid_out, loaded
 from leakbench.train.networks.mean_softmax import EnsembleNetwork
 from leakbench.train.query import predict_logits
-from leakbench.train.recipe import Architecture, Distill, Finetune, Generate, Prune, Recipe, Train
-from leakbench.train.recipe.settings import Augment, Optimiser, Schedule
+from leakbench.train.recipe import (
+    Architecture,
+    Distill,
+    Finetune,
+    Generate,
+    Head,
+    Prune,
+    Recipe,
+    Train,
+    TrainHead,
+)
+from leakbench.train.recipe.settings import Adversary, Augment, Optimiser, Privacy, Schedule
 from leakbench.train.run_stages import train_group
 
 SMALL = Architecture(hidden=(24, 12))
@@ -135,6 +145,27 @@ FEATURES = {
             Finetune(on="synthetic", epochs=2, batch_size=32, optimiser=Optimiser(lr=0.05)),
         ),
     ),
+    "dp-sgd, dropout, l1": recipe(
+        Architecture(hidden=(24, 12), dropout=0.3), privacy=Privacy(0.5, clip=0.3), l1=0.001
+    ),
+    "dp-sgd, smoothed": recipe(privacy=Privacy(0.5), loss=CrossEntropy(smoothing=0.2)),
+    "dp-sgd, cnn, augmented": recipe(
+        Architecture("cnn", channels=(3, 5), dropout=0.3), privacy=Privacy(0.5), augment=Augment(1, True)
+    ),
+    "dp-sgd, early stopping": recipe(
+        epochs=15, patience=1, optimiser=Optimiser(lr=0.4), privacy=Privacy(0.2)
+    ),
+    "dp-sgd, pruned": Recipe(
+        SMALL, (BASE, Prune(sparsity=0.7), Finetune(epochs=3, batch_size=32, privacy=Privacy(1.0)))
+    ),
+    "adversary": recipe(epochs=2, adversary=Adversary(50.0, reference="dev")),  # more steps amplify rounding
+    "adversary, dropout, early stopping": recipe(
+        Architecture(hidden=(24, 12), dropout=0.3),
+        adversary=Adversary(5.0, reference="dev"),
+        epochs=15,
+        patience=1,
+        optimiser=Optimiser(lr=0.4),
+    ),
     "distilled": Recipe(
         SMALL,
         (
@@ -147,7 +178,10 @@ FEATURES = {
 }
 
 
-@pytest.mark.parametrize("made", FEATURES.values(), ids=FEATURES.keys())
+OF_A_HEAD = Recipe(SMALL, (BASE, Head(degree=2), TrainHead(epochs=3, batch_size=32, privacy=Privacy(1.0))))
+
+
+@pytest.mark.parametrize("made", [*FEATURES.values(), OF_A_HEAD], ids=[*FEATURES, "dp-sgd of a head"])
 def test_alone_equals_in_a_group(digits, make_jobs, made):
     jobs = make_jobs(made, 3)
     alone, together = train_alone(digits, jobs[2]), train_group(digits, jobs)[2]
@@ -228,7 +262,7 @@ def test_same_seed_same_bits(digits, make_jobs):
 @pytest.mark.parametrize(
     ("architecture", "size"),
     [
-        (Architecture(hidden=(64, 32)), 8),
+        (Architecture(hidden=(64, 32), dropout=0.1), 8),
         (WIDE, 8),
         (Architecture("cnn", channels=(8, 16)), 8),  # stacked
         (Architecture("cnn", channels=(8, 16)), 24),  # in the loop, as the others are
@@ -245,6 +279,21 @@ def test_the_same_bits_with_any_number_of_threads_and_in_any_group(digits, make_
         with threads(n):
             trained.append([t for batch in groups(jobs, group) for t in train_group(images, batch)])
     assert {gap(a, b) for other in trained for a, b in zip(trained[0], other, strict=True)} == {0.0}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"privacy": Privacy(1.0)}, {"adversary": Adversary(1.0, reference="dev")}],
+    ids=lambda c: next(iter(c)),
+)
+@pytest.mark.parametrize(
+    "architecture", [Architecture(hidden=(64, 32), dropout=0.1), Architecture("cnn", channels=(3, 5))]
+)
+def test_the_same_bits_in_any_group_with_privacy_or_an_adversary(digits, make_jobs, architecture, changes):
+    """The batches of DP-SGD differ in size, so those of a group are filled up."""
+    jobs = make_jobs(recipe(architecture, epochs=2, **changes), 4)
+    apart = [trained for job in jobs for trained in train_group(digits, [job])]
+    assert [gap(a, b) for a, b in zip(train_group(digits, jobs), apart, strict=True)] == [0.0] * 4
 
 
 def test_convolutions_are_laid_out_channels_last_and_a_factory_s_are_not(digits, make_jobs):

@@ -37,6 +37,7 @@ PROMISED = (
 )  # deltas of a promise
 VACUOUS = 50.0  # the epsilon above which bounds are vacuous
 EPSILON_ERROR = 0.01  # of the PRV accountant, Opacus' own default
+TINY = 1e-6  # added to the norm of a gradient by Opacus
 History = list[tuple[float, float, int]]  # (noise, share of the members in a batch, steps) of each stage
 
 
@@ -52,8 +53,12 @@ class PrivateLearner(Learner):
     def __init__(self, model: Model, material: StageData, stage: Train, draws: ModelStreams) -> None:
         assert stage.privacy is not None
         refuse_batchnorm(model.network)
+        # Opacus lays gradients out channels first; torch's fused optimisers read them in the layout of the weights
+        model.network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
         super().__init__(model, material, stage, draws)
         opacus = _opacus()
+        images = (layer for layer in model.network.modules() if isinstance(layer, nn.Conv2d))
+        self._hooks = [layer.register_forward_pre_hook(_contiguous) for layer in images]
         self.share = min(1.0, stage.batch_size / self.n)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -90,8 +95,15 @@ class PrivateLearner(Learner):
         return loss.detach() if len(order) else torch.zeros_like(loss)
 
     def finish(self) -> None:
-        """Remove the hooks of Opacus from the network."""
+        """Remove the hooks from the network."""
         self._per_record.to_standard_module()
+        for hook in self._hooks:
+            hook.remove()
+
+
+def _contiguous(layer: nn.Module, read: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """What a convolution reads, laid out channels first: Opacus 1.6 takes other layouts for this one."""
+    return tuple(x.contiguous() for x in read)
 
 
 def _opacus() -> ModuleType:

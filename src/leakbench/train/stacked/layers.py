@@ -6,17 +6,17 @@ it is multiplied (see `products`).
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn.functional import fold, unfold
 
-from .products import Gradient, Product, linear
+from .products import OfLeaf, Product, Total, linear
 
 ApplyGradient = Callable[
-    [str, Gradient], None
+    [str, OfLeaf], None
 ]  # takes the name of a leaf and its gradient, and may change the leaf
 KERNEL, STRIDE = {"kernel_size": 3, "padding": 1}, 2  # of the convolutions of `networks.plain.CNN`
 
@@ -54,7 +54,7 @@ class Linear(Layer):
         """dx = g W;  dW = g^T x;  db = sum over the batch of g."""
         before = torch.bmm(gradient, self.leaves[f"{self.name}.weight"]) if onward else None
         move(f"{self.name}.weight", Product(gradient, self.kept))
-        move(f"{self.name}.bias", gradient.sum(dim=1))
+        move(f"{self.name}.bias", Total(gradient))
         return before
 
 
@@ -106,7 +106,7 @@ class Convolution(Layer):
             of_patches = torch.bmm(gradient, self._weight()).view(K * B, -1, c * 9).mT
             before = fold(of_patches, (h, w), stride=STRIDE, **KERNEL).view(K, B, c, h, w)
         move(f"{self.name}.weight", Product(gradient, patches))
-        move(f"{self.name}.bias", gradient.sum(dim=1))
+        move(f"{self.name}.bias", Total(gradient))
         return before
 
     def _weight(self) -> Tensor:
@@ -151,3 +151,37 @@ class Dropout(Layer):
     def backward(self, gradient: Tensor, move: ApplyGradient, onward: bool) -> Tensor | None:
         """dx = m g."""
         return gradient if self.mask is None else gradient * self.mask
+
+
+class Branches(Layer):
+    """Chains of layers side by side: each reads its part of the columns, and what they give is joined."""
+
+    def __init__(
+        self, leaves: Mapping[str, Tensor], chains: Sequence[Sequence[Layer]], widths: list[int]
+    ) -> None:
+        super().__init__(leaves)
+        self.chains, self.widths = chains, widths
+
+    def weights(self) -> list[str]:
+        """The names of the chains' leaves."""
+        return [name for chain in self.chains for layer in chain for name in layer.weights()]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[K, B, sum of widths] -> [K, B, outputs of all chains]."""
+        outputs = list(torch.split(x, self.widths, dim=-1))
+        for i, chain in enumerate(self.chains):
+            for layer in chain:
+                outputs[i] = layer.forward(outputs[i])
+        self.kept = [each.shape[-1] for each in outputs]
+        return torch.cat(outputs, dim=-1)
+
+    def backward(self, gradient: Tensor, move: ApplyGradient, onward: bool) -> Tensor | None:
+        """Each chain's own part."""
+        parts: list[Tensor] = []
+        for chain, part in zip(self.chains, torch.split(gradient, self.kept, dim=-1), strict=True):
+            before: Tensor | None = part.contiguous()
+            for i in reversed(range(len(chain))):
+                assert before is not None
+                before = chain[i].backward(before, move, onward or i > 0)
+            parts += [before] if before is not None else []
+        return torch.cat(parts, dim=-1) if onward else None

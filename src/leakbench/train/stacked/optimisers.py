@@ -44,7 +44,9 @@ class StackedOptimiser:
         if isinstance(g, Product):
             g.join(v, self.rule.momentum)
         else:
-            torch.add(g, v, alpha=self.rule.momentum, out=v)  # one pass over memory instead of two
+            torch.add(
+                value(g, leaf), v, alpha=self.rule.momentum, out=v
+            )  # one pass over memory instead of two
         if self.rule.weight_decay:
             v.add_(leaf, alpha=self.rule.weight_decay)
         leaf.add_(v, alpha=-self.lr)
