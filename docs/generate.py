@@ -102,7 +102,7 @@ def results_page() -> str:
     lead = (
         f"Schema `{results.SCHEMA}`. `report.json` is one object: `schema`, and the fields of `Results` below "
         "(`rows` is called `results`; `exposures` is in `records.parquet`, `scores` in `scores.parquet`), and "
-        "`verdict`, which follows from them. `results.parquet` has one row a "
+        "`verdict`, which follows from them, and `page`, the SHA-256 of report.html. `results.parquet` has one row a "
         "`Row`, its `detail` as JSON; `records.parquet` one row for each record, defence and attack; `scores.parquet` "
         "one row for each case, target and record, with the columns `rank:ATTACK`, `decided:ATTACK` and `slice:NAME`. "
         "A field that does "

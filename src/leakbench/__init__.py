@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .core.errors import InputError
     from .evaluation.audit import audit
     from .evaluation.decisions.gate import gate
+    from .evaluation.decisions.verify import verify
     from .pipeline.any_model.audit_training import audit_training
     from .pipeline.any_model.scorer import membership_auc_scorer
     from .pipeline.run import run
@@ -38,6 +39,7 @@ __all__ = [
     "gate",
     "membership_auc_scorer",
     "run",
+    "verify",
 ]
 _HOMES = {
     "InputError": "core.errors",
@@ -48,6 +50,7 @@ _HOMES = {
     "gate": "evaluation.decisions.gate",
     "membership_auc_scorer": "pipeline.any_model.scorer",
     "run": "pipeline.run",
+    "verify": "evaluation.decisions.verify",
 }
 
 

@@ -19,6 +19,7 @@ from .commands.report import report
 from .commands.run import run
 from .commands.selfcheck import selfcheck
 from .commands.synthesize import synthesize
+from .commands.verify import verify
 from .commands.work import work
 from .errors import USAGE_ERROR, explained
 from .streams import BROKEN_PIPE, standard_streams
@@ -103,4 +104,5 @@ app.command()(report)
 app.command()(download)
 app.command("list")(list_methods)
 app.command()(gate)
+app.command()(verify)
 app.command()(selfcheck)

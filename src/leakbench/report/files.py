@@ -1,5 +1,6 @@
 """Writes the files of a report: all of them or none."""
 
+import hashlib
 import json
 import typing
 from dataclasses import fields, replace
@@ -28,11 +29,12 @@ def write(results: ResultData, folder: Path) -> Path:
     results = replace(results, tables=results.tables or {name: digest(each) for name, each in tables.items()})
     identity = identified(results)
     results = replace(results, identity=identity)
-    plain = to_plain(results)
+    page = render(results).encode("utf-8", "replace")
+    plain = to_plain(results) | {"page": hashlib.sha256(page).hexdigest()}
     contents: dict[str, bytes | None] = {
         "results.parquet": _parquet(plain["results"], identity),
         "report.json": json.dumps(plain, allow_nan=False, ensure_ascii=False).encode("utf-8", "replace"),
-        "report.html": render(results).encode("utf-8", "replace"),
+        "report.html": page,
     }
     contents |= {name: _written(table, identity) for name, table in tables.items()}
 

@@ -76,8 +76,10 @@ def identified(results: ResultData) -> str:
 
 
 def _digest(plain: dict[str, Any]) -> str:
-    """A digest of what was measured; the verdict follows from it, and an empty field of a later version is none."""
-    measured = {key: value for key, value in plain.items() if key not in ("identity", "verdict")}
+    """A digest of what was measured; verdict and page follow from it. An empty field is as none, as later versions add
+    fields.
+    """
+    measured = {key: value for key, value in plain.items() if key not in ("identity", "verdict", "page")}
     text = json.dumps(_without_empty(measured), sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:32]
 
@@ -89,7 +91,7 @@ def _without_empty(value: Any) -> Any:
 
 
 def changed(folder: Path) -> list[str]:
-    """The files of a report that are not as they were written: report.json, and the tables that it has digests of.
+    """The files of a report that are not as they were written: report.json, and those that it has digests of.
 
     The digests show a file that was edited, damaged or mixed up. They do not stop a forger, who can compute them too.
     """
@@ -103,6 +105,9 @@ def changed(folder: Path) -> list[str]:
         except (OSError, ValueError, pa.ArrowException):
             same = False
         found += [] if same else [name]
+    page = folder / "report.html"
+    if page.is_file() and hashlib.sha256(page.read_bytes()).hexdigest() != plain.get("page"):
+        found.append(page.name)
     return found
 
 

@@ -45,7 +45,7 @@ def from_plain(plain: dict[str, Any]) -> dict[str, Any]:
     """The fields of `ResultData`, each value checked: the inverse of `to_plain`."""
     from pydantic import create_model
 
-    given = {k: v for k, v in plain.items() if k not in ("schema", "verdict", "results")}
+    given = {k: v for k, v in plain.items() if k not in ("schema", "verdict", "page", "results")}
     given["rows"] = _typed(Row, plain["results"])
     if not re.fullmatch("[0-9a-f]{0,64}", plain.get("identity", "")):
         raise TypeError(f"identity must be hexadecimal digits, got {plain['identity']!r}")

@@ -81,13 +81,14 @@ class Results(ResultData):
         path = Path(folder)
         path = path / "report.json" if path.is_dir() else path
         with one_at_a_time(path.parent, reading=True):
-            results = cls._read(path)
+            results = cls.load_alone(path)
             if path.name == "report.json":
                 check_whole(path.parent, results.identity)
         return results
 
     @classmethod
-    def _read(cls, path: Path) -> "Results":
+    def load_alone(cls, path: Path) -> "Results":
+        """Read a report.json whatever files are beside it. Raises InputError if it is none of ours."""
         try:
             plain = parse_json(read_regular(path.resolve()))
         except OSError as error:

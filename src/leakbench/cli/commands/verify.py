@@ -1,0 +1,33 @@
+"""`leakbench verify`: is a report as it was written?"""
+
+from typing import Annotated
+
+import typer
+
+from .. import terminal
+
+
+def verify(
+    report: Annotated[
+        str, typer.Argument(metavar="REPORT", help="The folder of a report.", show_default=False)
+    ],
+) -> None:
+    """Check that a report is as it was written, and compute its numbers again from its scores.
+
+    The exit code is 1 if something differs.
+
+    \b
+    Example:
+      leakbench verify report
+    """
+    from ...evaluation.decisions.verify import verify as findings
+
+    with terminal.progress() as progress:
+        found = findings(report, progress)
+    differing = sum(each.status == "differs" for each in found)
+    terminal.show_table(
+        ("Part", "", "Found"),
+        [(each.part, each.status, each.text) for each in found],
+        f"{differing} of {len(found)} findings differ" if differing else "nothing differs",
+    )
+    raise typer.Exit(int(differing > 0))

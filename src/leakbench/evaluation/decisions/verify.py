@@ -1,0 +1,186 @@
+"""Is a report as it was written, and do its numbers follow from its scores?"""
+
+import json
+import math
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, Literal
+
+from ...core.errors import InputError
+from ...core.progress import NullProgress, Progress
+from ...core.provenance import versions
+from ...core.regular_files import open_regular, parse_json, read_regular
+from ...core.results import BLIND, CaseScores, ResultData, Row
+from ...metrics import METRICS, Metric
+from ...metrics.standard import RATES
+from ...report.array_tables import RECORDS, SCORES, read_scores
+from ...report.identity import FILES, changed, run_of
+from ...report.json_form import to_plain
+from ...report.numbers import DIFFERENCE
+from ...report.results import Results
+from ..kept_scores import row_sample
+from .saved import folder_of
+
+TOLERANCE = 1e-9  # relative, and absolute: versions of numpy and scipy round differently
+NAMED = 3  # rows that are named where they differ
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One part of a report, and whether it is as it must be."""
+
+    part: str  # what was looked at
+    status: Literal["ok", "differs", "note"]  # note: it cannot be checked, or explains a difference
+    text: str  # what was found
+
+
+def verify(report: str | Path, progress: Progress | None = None) -> list[Finding]:
+    """Check a saved report: its files, its digests, its tables, and every number that its scores give.
+
+    Args:
+        report: The folder of a report.
+        progress: Receives the rows that were computed again. Default: nothing is shown.
+
+    Returns a finding for each part; those with the status "differs" name what differs. Raises InputError for a folder
+    that holds no report.json of leakbench.
+    """
+    folder = folder_of(report)
+    results = Results.load_alone(folder / "report.json")
+    shown = progress or NullProgress()
+    found = [*_files(folder, results), *_digests(folder), *_versions(results)]
+    found += [_table(folder, results), _verdict(folder, results)]
+    try:
+        scores = read_scores(folder)
+    except InputError as error:
+        return [*found, Finding("numbers", "differs", str(error))]
+    return [*found, *_numbers(results, scores, shown)]
+
+
+def _files(folder: Path, results: ResultData) -> Iterator[Finding]:
+    """Whether each file is there and of the same run."""
+    for name in FILES:
+        run = run_of(folder / name)
+        if not (folder / name).exists():
+            missing = name in results.tables or name not in (RECORDS, SCORES)
+            yield Finding(
+                name, "differs" if missing else "note", "missing" if missing else "this report has none"
+            )
+        elif run != results.identity:
+            yield Finding(
+                name, "differs", "no file of leakbench" if run is None else f"of another run, {run}"
+            )
+        else:
+            yield Finding(name, "ok", f"of run {results.identity}")
+
+
+def _digests(folder: Path) -> Iterator[Finding]:
+    """Whether the contents have the digests that were written with them."""
+    files = changed(folder)
+    for name in files:
+        yield Finding(
+            "digest", "differs", f"{name} was changed after it was written, or by an earlier version"
+        )
+    if not files:
+        yield Finding("digest", "ok", "report.json and the tables of arrays are as they were written")
+
+
+def _versions(results: ResultData) -> Iterator[Finding]:
+    """Which packages have another version here than where the report was made."""
+    then, now = results.provenance.get("versions", {}), versions()
+    others = [
+        f"{name} {then[name]}, here {now.get(name, 'none')}" for name in then if then[name] != now.get(name)
+    ]
+    yield Finding("versions", "note" if others else "ok", "; ".join(others) or "the same packages as here")
+
+
+def _table(folder: Path, results: ResultData) -> Finding:
+    """Whether results.parquet holds the rows of report.json."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with open_regular(folder / "results.parquet") as file:
+            lines = pq.read_table(file).to_pylist()
+    except (OSError, pa.ArrowException) as error:
+        return Finding(
+            "rows", "differs", f"results.parquet cannot be read: {' '.join(str(error).split())[:200]}"
+        )
+    plain = to_plain(results)["results"]
+    names = [f.name for f in fields(Row) if f.name != "detail"]
+    same = len(lines) == len(plain) and all(
+        all(line.get(name) == row[name] for name in names) and json.loads(line["detail"]) == row["detail"]
+        for line, row in zip(lines, plain, strict=True)
+    )
+    if same:
+        return Finding("rows", "ok", f"results.parquet holds the {len(plain):,} rows of report.json")
+    return Finding("rows", "differs", "results.parquet and report.json hold other rows")
+
+
+def _verdict(folder: Path, results: Results) -> Finding:
+    """Whether the verdict follows from the rows."""
+    stored = parse_json(read_regular(folder / "report.json")).get("verdict")
+    if stored == json.loads(json.dumps(asdict(results.verdict))):
+        return Finding("verdict", "ok", "it follows from the rows")
+    return Finding("verdict", "differs", "the rows give another verdict, or an earlier version wrote it")
+
+
+def _numbers(results: ResultData, scores: list[CaseScores], progress: Progress) -> Iterator[Finding]:
+    """Whether the scores give the values and intervals of the rows."""
+    if not scores:
+        yield Finding("numbers", "note", "the report holds no scores, from which to compute them again")
+        return
+    same, differing, left = 0, list[str](), Counter[str]()
+    progress.stage("numbers", len(results.rows))
+    for row in results.rows:
+        progress.advance()
+        metric = None if row.attack is None else _metric(row.metric)
+        sample = None if metric is None else row_sample(scores, row, metric)
+        if metric is None or sample is None or metric.applies(sample):
+            left[_kind(row)] += 1
+            continue
+        again = metric.estimate(sample)
+        pairs = ((again.value, row.value), (again.lo, row.lo), (again.hi, row.hi))
+        if all(_close(one, other) for one, other in pairs):
+            same += 1
+        else:
+            told = f"{row.metric} of {row.attack} on {row.defence}, {row.slice}: {row.value:.6g} [{row.lo}, {row.hi}]"
+            differing.append(f"{told}, the scores give {again.value:.6g} [{again.lo:.6g}, {again.hi:.6g}]")
+    for each in differing[:NAMED]:
+        yield Finding("numbers", "differs", each)
+    if len(differing) > NAMED:
+        yield Finding("numbers", "differs", f"and {len(differing) - NAMED:,} more rows")
+    yield Finding("numbers", "ok", f"{same:,} of {len(results.rows):,} rows follow from the scores")
+    if left:
+        names = ", ".join(sorted(left))
+        yield Finding(
+            "numbers", "note", f"{left.total():,} rows do not follow from the scores alone: {names}"
+        )
+
+
+def _kind(row: Row) -> str:
+    """What a row that does not follow from the scores is about."""
+    if row.attack is None:
+        return "accuracy, cost and outputs"
+    if row.metric.endswith(DIFFERENCE):
+        return "differences of defences"
+    return "blind baseline" if row.attack == BLIND else row.metric.partition("@")[0]
+
+
+def _close(one: float, other: float | None) -> bool:
+    return other is None or math.isclose(one, other, rel_tol=TOLERANCE, abs_tol=TOLERANCE)
+
+
+def _metric(label: str) -> Metric | None:
+    """The metric of a label, such as tpr@fpr=0.02; None where its parameters are not all in the label."""
+    known = {metric.label: metric for metric in RATES}
+    if label in known:
+        return known[label]
+    name, _, arguments = label.partition("@")
+    given: dict[str, Any] = dict(part.partition("=")[::2] for part in arguments.split(",") if part)
+    try:
+        made = METRICS.make({"name": name, **given})
+    except InputError:
+        return None
+    return made if made.label == label and not label.startswith("epsilon") else None
