@@ -47,7 +47,7 @@ RULES = {  # a part may import itself and the parts named here
     "evaluation/selfcheck": {"core", "signals", "attacks", "defences", "evaluation", "metrics", "metrics/statistics"},
     "evaluation/decisions": {"core", "metrics", "metrics/statistics", "report", "report/tables", "evaluation"},
     "pipeline": {
-        "core", "core/store", "signals", "data", "data/designs", "generators", "attacks", "metrics",
+        "core", "core/store", "signals", "data", "data/designs", "data/sets", "generators", "attacks", "metrics",
         "metrics/statistics", "train", "train/networks", "train/recipe", "defences", "evaluation", "report",
         "pipeline/executors",
     },

@@ -12,6 +12,7 @@ from ..core.log import captured
 from ..core.version import __version__
 from . import terminal
 from .commands.audit import audit
+from .commands.doctor import doctor
 from .commands.download import download
 from .commands.gate import gate
 from .commands.list import list_methods
@@ -105,4 +106,5 @@ app.command()(download)
 app.command("list")(list_methods)
 app.command()(gate)
 app.command()(verify)
+app.command()(doctor)
 app.command()(selfcheck)

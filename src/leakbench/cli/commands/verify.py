@@ -12,8 +12,9 @@ def verify(
         str, typer.Argument(metavar="REPORT", help="The folder of a report.", show_default=False)
     ],
 ) -> None:
-    """Check that a report is as it was written, and compute its numbers again from its scores.
+    """Check a report, and compute its numbers again.
 
+    Files, digests and tables must be as they were written, and the scores must give the values and intervals.
     The exit code is 1 if something differs.
 
     \b
