@@ -393,7 +393,7 @@ READ = {
     "a third value": (
         THREE.replace("train,c", "val,c"),
         {"nonmembers": "split=test"},
-        "3 records, members where split = train: 1, non-members where split = test: 2; 1 other record is left out",
+        "members where split = train: 1, non-members where split = test: 2; 1 other record is left out",
         "",
     ),
     "two values": (
@@ -551,9 +551,19 @@ def test_columns_are_chosen_in_tables_alone(tmp_path):
         leakbench.audit(tmp_path / "a.npz", members="split=train")
     with pytest.raises(InputError, match="give a path, a data frame or a mapping of columns, got int"):
         leakbench.audit(7)
-    (tmp_path / "a.xlsx").write_bytes(b"no workbook")
-    with pytest.raises(InputError, match="cannot be read as a workbook"):
-        leakbench.audit(tmp_path / "a.xlsx")
+
+
+def test_a_damaged_workbook(tmp_path):
+    good = workbook(tmp_path / "a.xlsx", [["loss", "member"], [0.5, 1], [0.7, 0]]).read_bytes()
+    for damaged in (
+        b"no workbook",
+        good[:-30],
+        good.replace(b"PK\x01\x02", b"PK\x01\x03"),
+        good.replace(b"<row>", b"<rwo>"),
+    ):
+        (tmp_path / "a.xlsx").write_bytes(damaged)
+        with pytest.raises(InputError, match="is damaged or cut short|must have one sheet with cells"):
+            leakbench.audit(tmp_path / "a.xlsx")
 
 
 def test_the_record_says_how_the_table_was_read(tmp_path):

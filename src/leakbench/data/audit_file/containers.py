@@ -83,7 +83,7 @@ def _head(path: Path) -> bytes | None:
 
 
 @contextmanager
-def _readable(path: Path, name: str) -> Iterator[None]:
+def readable(path: Path, name: str) -> Iterator[None]:
     """Turn the exceptions of NumPy and zipfile on a damaged file, of many types, into one InputError."""
     try:
         yield
@@ -102,13 +102,13 @@ def _readable(path: Path, name: str) -> Iterator[None]:
 def _npz(path: Path) -> Loaded:
     arrays = {}
     with path.open("rb") as file:
-        with _readable(path, "the archive"):
+        with readable(path, "the archive"):
             archive = zipfile.ZipFile(file)
         members = _members(path, archive)
         found, notes = _choose(members, str(path))
         tables.refuse_bomb(path, sum(members[name].file_size for name in found.values()))
         for ours, name in found.items():
-            with _readable(path, name), archive.open(members[name]) as member:
+            with readable(path, name), archive.open(members[name]) as member:
                 layout = npy.read_layout(member, members[name].file_size)
                 arrays[ours] = npy.read_array(member, layout)
     return _translated(arrays, notes)
@@ -144,7 +144,7 @@ def _folder(path: Path) -> Loaded:
 
 def _npy(path: Path) -> NDArray[Any]:
     check_head(path, ".npy")
-    with path.open("rb") as file, _readable(path, path.stem):
+    with path.open("rb") as file, readable(path, path.stem):
         return npy.map_array(file, npy.read_layout(file, path.stat().st_size))
 
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ...core.errors import InputError, require, unknown
 from ...signals.types import Bools
 from . import tables
-from .containers import check_head
+from .containers import check_head, readable
 
 MARKS = (",", ";", "\t", "|")  # that separate cells
 SHOWN, LONGEST_NAME = 8, 50  # names in a message, and characters of one
@@ -304,18 +304,13 @@ def _workbook(path: Path, header: bool) -> tuple[list[str], list[Any]]:
     require("python_calamine")
     from python_calamine import CalamineWorkbook
 
-    if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            tables.refuse_bomb(
-                path, sum(info.file_size for info in archive.infolist()), remedy="save it as CSV"
-            )
-    try:
+    with readable(path, "the workbook"):
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                size = sum(info.file_size for info in archive.infolist())
+            tables.refuse_bomb(path, size, remedy="save it as CSV")
         with CalamineWorkbook.from_path(str(path)) as book:
             sheets = {name: book.get_sheet_by_name(name).to_python() for name in book.sheet_names}
-    except Exception as error:  # of many types, on a damaged file
-        raise InputError(
-            f"{path} cannot be read as a workbook: {tables.first_line(error)}; save it as CSV"
-        ) from None
     filled = {name: rows for name, rows in sheets.items() if rows}
     if len(filled) != 1:
         raise InputError(
