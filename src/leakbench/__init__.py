@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .evaluation.audit import audit
     from .evaluation.decisions.gate import gate
     from .evaluation.decisions.verify import verify
+    from .evaluation.difference import difference
     from .pipeline.any_model.audit_training import audit_training
     from .pipeline.any_model.scorer import membership_auc_scorer
     from .pipeline.run import run
@@ -36,6 +37,7 @@ __all__ = [
     "__version__",
     "audit",
     "audit_training",
+    "difference",
     "gate",
     "membership_auc_scorer",
     "run",
@@ -47,6 +49,7 @@ _HOMES = {
     "Study": "pipeline.study",
     "audit": "evaluation.audit",
     "audit_training": "pipeline.any_model.audit_training",
+    "difference": "evaluation.difference",
     "gate": "evaluation.decisions.gate",
     "membership_auc_scorer": "pipeline.any_model.scorer",
     "run": "pipeline.run",

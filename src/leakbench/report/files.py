@@ -32,7 +32,7 @@ def write(results: ResultData, folder: Path) -> Path:
     page = render(results).encode("utf-8", "replace")
     plain = to_plain(results) | {"page": hashlib.sha256(page).hexdigest()}
     contents: dict[str, bytes | None] = {
-        "results.parquet": _parquet(plain["results"], identity),
+        "results.parquet": _written(rows_table(results), identity),
         "report.json": json.dumps(plain, allow_nan=False, ensure_ascii=False).encode("utf-8", "replace"),
         "report.html": page,
     }
@@ -63,17 +63,18 @@ def remove(folder: Path) -> bool:
     return bool(found)
 
 
-def _parquet(rows: list[dict[str, Any]], identity: str) -> bytes:
-    """The rows as a table: one column for each field of Row, `detail` as JSON."""
+def rows_table(results: ResultData) -> Any:
+    """The rows as an Arrow table: one column for each field of Row, `detail` as JSON."""
     import pyarrow as pa
 
+    rows = to_plain(results)["results"]
     kinds = {str: pa.string(), float: pa.float64(), int: pa.int64(), bool: pa.bool_()}
     hints = typing.get_type_hints(Row)
     flat = [{**row, "detail": json.dumps(row["detail"], allow_nan=False, sort_keys=True)} for row in rows]
     schema = pa.schema(
         [pa.field(f.name, kinds.get(_plain(hints[f.name]), pa.string())) for f in fields(Row)],
     )
-    return _written(pa.Table.from_pylist(flat, schema), identity)
+    return pa.Table.from_pylist(flat, schema)
 
 
 def _written(table: Any, identity: str) -> bytes:

@@ -12,6 +12,7 @@ from ..core.results import SCHEMA, ResultData
 
 if TYPE_CHECKING:
     import pandas
+    from matplotlib.axes import Axes
 
     from .verdict import Verdict
 
@@ -40,6 +41,64 @@ class Results(ResultData):
         import pandas as pd
 
         return pd.DataFrame([vars(row) for row in self.rows])
+
+    def to_csv(self, path: str | Path) -> None:
+        """Write the rows as a CSV file: one column for each field of `Row`, `detail` as JSON."""
+        from pyarrow.csv import write_csv
+
+        from .files import rows_table
+
+        write_csv(rows_table(self), path)
+
+    def to_latex(self) -> str:
+        """The table at the top of the report in LaTeX, for the package booktabs, with the intervals."""
+        from .tables.latex import latex
+        from .tables.tables import glance
+        from .view import View
+
+        return latex(glance(View(self)))
+
+    def plot_roc(self, defence: str | None = None, ax: "Axes | None" = None) -> "Axes":
+        """Draw ROC curves on logarithmic axes.
+
+        Args:
+            defence: The defence whose attacks are drawn, at most eight with the highest AUC, the first with its
+                pointwise 95 % band. None: in a study the strongest attack on each defence, else every attack.
+            ax: The matplotlib axes to draw on; None: those of a new figure, `.figure` of what is returned.
+
+        Raises InputError for an unknown defence, and where there are no curves.
+        """
+        from .figures.axes import roc_axes
+
+        return roc_axes(self, defence, ax)
+
+    def plot_tradeoff(self, ax: "Axes | None" = None) -> "Axes":
+        """Draw accuracy against the TPR of the strongest attack, with 95 % intervals, one mark per defence.
+
+        Args:
+            ax: As in `plot_roc`.
+
+        Raises InputError with fewer than two defences.
+        """
+        from .figures.axes import tradeoff_axes
+
+        return tradeoff_axes(self, ax)
+
+    def plot_attacks(
+        self, metric: str = "auc", defence: str | None = None, ax: "Axes | None" = None
+    ) -> "Axes":
+        """Draw a metric of every attack on one defence, with 95 % intervals.
+
+        Args:
+            metric: A metric of the rows, such as "auc" or "tpr@fpr=0.01".
+            defence: The label of the defence; None: the first, of an audit the only one.
+            ax: As in `plot_roc`.
+
+        Raises InputError for an unknown defence or metric.
+        """
+        from .figures.axes import attack_axes
+
+        return attack_axes(self, metric, defence, ax)
 
     @property
     def verdict(self) -> "Verdict":

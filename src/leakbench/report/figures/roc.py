@@ -26,25 +26,25 @@ SMALL, SMALL_ACROSS = 150.0, 5  # pixels of a small ROC, and how many stand in a
 
 def roc(view: View, defence: str) -> Markup | None:
     """Every attack's ROC on a defence, the strongest in colour with its band; None without curves."""
-    curves = _curves(view, defence, "all")
+    curves = curves_of(view, defence, "all")
     if not curves:
         return None
     width = height = 330.0
     made, axes = figure(width, height)
     place(axes, width, height, left=52, right=20, top=10, bottom=42)
-    floor = _floor(view)
+    floor = floor_of(view)
     rate_axis(axes, "x", floor, 1.0)
     rate_axis(axes, "y", floor, 1.0)
     axes.set_xlabel("false-positive rate", color=MUTED, fontsize=FONT)
     axes.set_ylabel("true-positive rate", color=MUTED, fontsize=FONT)
     axes.plot([floor, 1], [floor, 1], color=MUTED, linewidth=1, linestyle=(0, (1, 2)))
-    leading = _leading(view, defence, curves)
+    leading = leading_of(view, defence, curves)
     for c in curves:
         if c is not leading:
             _line(axes, c, floor, color=FAINT, linewidth=0.8)
     tone = colour(view.defences.index(defence))
     _shade(axes, view.nonmembers(defence), floor)
-    x, lo, hi = (_clip(limits, floor) for limits in (leading.fpr, leading.lo, leading.hi))
+    x, lo, hi = (clipped(limits, floor) for limits in (leading.fpr, leading.lo, leading.hi))
     axes.fill_between(x, lo, hi, step="post", color=tone, alpha=0.18, linewidth=0)
     _line(axes, leading, floor, color=tone, linewidth=2)
     promised = _promised(view.row(EPSILON, defence))
@@ -58,7 +58,7 @@ def roc(view: View, defence: str) -> Markup | None:
     )
 
 
-def _curves(view: View, defence: str, part: str) -> list[Curve]:
+def curves_of(view: View, defence: str, part: str) -> list[Curve]:
     """The curves of a defence on a slice that can be drawn, of attacks without the parameters."""
     found = [c for c in view.results.curves if (c.defence, c.slice) == (defence, part) and len(c.fpr) > 1]
     return [c for c in found if c.attack not in view.white_box_attacks]
@@ -70,7 +70,7 @@ def roc_slices(view: View, defence: str) -> Markup | None:
     found = [
         (r, c)
         for r in rows
-        for c in _curves(view, defence, r.slice)
+        for c in curves_of(view, defence, r.slice)
         if (c.attack, c.adaptive) == (r.attack, r.adaptive)
     ]
     whole = next((c for _, c in found if c.slice == "all"), None)
@@ -81,7 +81,7 @@ def roc_slices(view: View, defence: str) -> Markup | None:
     width, height = SMALL * across, (SMALL + 18) * -(-len(parts) // across) + 16
     made, first = figure(width, height)
     first.remove()
-    tone, floor = colour(view.defences.index(defence)), _floor(view)
+    tone, floor = colour(view.defences.index(defence)), floor_of(view)
     for k, (r, c) in enumerate(parts):
         below, column = divmod(k, across)
         axes = plain(made.add_axes((0, 0, 1, 1)))
@@ -109,9 +109,9 @@ def _small(
     if whole is not None:
         _line(axes, whole, floor, color=FAINT, linewidth=1.2)
     axes.fill_between(
-        _clip(c.fpr, floor),
-        _clip(c.lo, floor),
-        _clip(c.hi, floor),
+        clipped(c.fpr, floor),
+        clipped(c.lo, floor),
+        clipped(c.hi, floor),
         step="post",
         color=tone,
         alpha=0.18,
@@ -120,24 +120,25 @@ def _small(
     _line(axes, c, floor, color=tone, linewidth=1.6)
 
 
-def _floor(view: View) -> float:
+def floor_of(view: View) -> float:
     """The smallest FPR that any curve takes; the same for every defence."""
     smallest = min((f for c in view.results.curves for f in c.fpr if finite(f) and f > 0), default=0.1)
     return min(0.1, max(1e-7, smallest))
 
 
-def _leading(view: View, defence: str, curves: list[Curve]) -> Curve:
+def leading_of(view: View, defence: str, curves: list[Curve]) -> Curve:
     """The curve of the strongest attack."""
     shown = [standing.drawn_as for standing in view.standings.get(defence, [])[:1]]
     return next((c for c in curves if (c.attack, c.adaptive) in shown), curves[0])
 
 
-def _clip(values: list[float], floor: float) -> list[float]:
+def clipped(values: list[float], floor: float) -> list[float]:
+    """The rates, with one below the axis where a rate is 0 or not finite."""
     return [max(v, floor / 10) if finite(v) else floor / 10 for v in values]
 
 
 def _line(axes: "Axes", c: Curve, floor: float, **style: Any) -> None:
-    axes.plot(_clip(c.fpr, floor), _clip(c.tpr, floor), drawstyle="steps-post", **style)
+    axes.plot(clipped(c.fpr, floor), clipped(c.tpr, floor), drawstyle="steps-post", **style)
 
 
 def _shade(axes: "Axes", n: int | None, floor: float) -> None:

@@ -40,7 +40,7 @@ class Mark:
 
 def tradeoff(view: View, narrow: bool = False) -> Markup | None:
     """Accuracy against TPR at the lowest FPR resolved; None with fewer than two defences to compare."""
-    marks = list(_marks(view))
+    marks = list(marks_of(view))
     if len({m.standing.defence for m in marks}) < 2 or view.low_fpr is None:
         return None
     beyond = max(0, len({m.standing.defence for m in marks}) - MANY)
@@ -61,7 +61,8 @@ def tradeoff(view: View, narrow: bool = False) -> Markup | None:
     return inline(made, "tradeoff-narrow" if narrow else "tradeoff", f"Accuracy against leakage. {told}.")
 
 
-def _marks(view: View) -> Iterator[Mark]:
+def marks_of(view: View) -> Iterator[Mark]:
+    """A mark for each defence and kind of attacker with a TPR and an accuracy."""
     for index, defence in enumerate(view.defences):
         accuracy = view.row("accuracy", defence)
         for standing in reversed(view.standings[defence]):  # non-adaptive ones lie beneath
