@@ -21,6 +21,7 @@ sys.modules[f"{__name__}.errors"] = errors  # the errors that a caller may catch
 if TYPE_CHECKING:
     from .core.errors import InputError
     from .evaluation.audit import audit
+    from .evaluation.decisions.compare import compare
     from .evaluation.decisions.gate import gate
     from .evaluation.decisions.verify import verify
     from .evaluation.difference import difference
@@ -37,6 +38,7 @@ __all__ = [
     "__version__",
     "audit",
     "audit_training",
+    "compare",
     "difference",
     "gate",
     "membership_auc_scorer",
@@ -49,6 +51,7 @@ _HOMES = {
     "Study": "pipeline.study",
     "audit": "evaluation.audit",
     "audit_training": "pipeline.any_model.audit_training",
+    "compare": "evaluation.decisions.compare",
     "difference": "evaluation.difference",
     "gate": "evaluation.decisions.gate",
     "membership_auc_scorer": "pipeline.any_model.scorer",

@@ -12,6 +12,7 @@ from ..core.log import captured
 from ..core.version import __version__
 from . import terminal
 from .commands.audit import audit
+from .commands.compare import compare
 from .commands.doctor import doctor
 from .commands.download import download
 from .commands.gate import gate
@@ -104,6 +105,7 @@ app.command()(synthesize)
 app.command()(report)
 app.command()(download)
 app.command("list")(list_methods)
+app.command()(compare)
 app.command()(gate)
 app.command()(verify)
 app.command()(doctor)

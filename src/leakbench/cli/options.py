@@ -125,3 +125,11 @@ def check_folder(folder: str, option: str) -> None:
     except OSError as error:
         reason = error.strerror or str(error)
         raise InputError(f"{option} must be a folder that can be written, got {folder}: {reason}") from None
+
+
+def write_file(path: Path, content: bytes) -> None:
+    """Write a file, in the place of an earlier one. Raises InputError if it cannot be written."""
+    try:
+        path.write_bytes(content)
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror or error}; choose another place") from None

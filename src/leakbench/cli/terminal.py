@@ -179,8 +179,9 @@ def show_table(titles: "Sequence[str]", lines: "Sequence[Sequence[str]]", *after
         _add(table, *line)
     console = _console()
     console.print(table)
+    console.print()
     for text in after:
-        _print_line(console, text)
+        console.print(printable(text), markup=False, highlight=False)
 
 
 def _add(table: "Table", *cells: str) -> None:

@@ -37,23 +37,24 @@ MOST_MESSAGES, MOST_PLACES = 4, 6  # a kind of flag, and a message
 
 
 @cache
-def _template() -> "Template":
+def page_template(name: str) -> "Template":
+    """A template of this package, with escaping."""
     from jinja2 import Environment, StrictUndefined
 
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.globals |= {"count": count, "percent": percent}
-    return environment.from_string(_package_file("page.html"))
+    return environment.from_string(package_file(name))
 
 
 def render(results: ResultData) -> str:
     """The page as HTML."""
-    view, script = View(results), _package_file("page.js")
-    return _template().render(
+    view, script = View(results), package_file("page.js")
+    return page_template("page.html").render(
         results=results,
         view=view,
-        css=Markup(_package_file("page.css")),
+        css=Markup(package_file("page.css")),
         script=Markup(script),
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         verdict=_unbroken(verdict(view).text).split(". ", 1),
@@ -107,7 +108,8 @@ def _beyond(headline: str, paragraphs: list[str]) -> list[str]:
     return [text for text in (first[repeated:].strip(), *rest) if text]
 
 
-def _package_file(name: str) -> str:
+def package_file(name: str) -> str:
+    """The text of a file of this package."""
     return (files(__package__) / name).read_text(encoding="utf-8")
 
 

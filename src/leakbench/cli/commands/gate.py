@@ -8,6 +8,7 @@ import typer
 
 from ...core.errors import InputError
 from .. import terminal
+from ..options import write_file
 
 if TYPE_CHECKING:
     from ...evaluation.decisions.gate import Decision
@@ -61,12 +62,12 @@ def gate(
 
     decision = decide(report, policy)
     if json is not None:
-        _write(
+        write_file(
             Path(json),
             json_module.dumps(decision.to_dict(), indent=2, allow_nan=False).encode("utf-8", "replace"),
         )
     if junit is not None:
-        _write(Path(junit), as_junit(decision))
+        write_file(Path(junit), as_junit(decision))
     _show(decision)
     raise typer.Exit(CODES[decision.status])
 
@@ -80,14 +81,6 @@ def _write_template(path: Path) -> None:
     except FileExistsError:
         raise InputError(f"{path} exists; choose another name, or move it away") from None
     typer.echo(f"policy: {path}")
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Write a file, in the place of an earlier one."""
-    try:
-        path.write_bytes(content)
-    except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror or error}; choose another place") from None
 
 
 def _show(decision: "Decision") -> None:
