@@ -13,11 +13,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
 
-MODULES = {  # by package, where the name is another
-    "scikit-learn": "sklearn",
-    "pillow": "PIL",
-    "torch-pruning": "torch_pruning",
-}
+MODULES = {"scikit-learn": "sklearn", "pillow": "PIL"}  # by package, where the name is another
 REQUIREMENT = re.compile(r"^([A-Za-z0-9_.-]+)>=([0-9.]+)(?:; extra == ['\"]([a-z0-9]+)['\"])?$")
 DEVELOPMENT = "dev"  # the extra of those who work on leakbench
 IMPORT = """
@@ -98,10 +94,10 @@ def _packages() -> Iterator[Diagnosis]:
         if (found := REQUIREMENT.match(text)) and found[3] != DEVELOPMENT:
             wanted.setdefault(found[1], (found[2], []))[1].extend(filter(None, [found[3]]))
     installed = {name: version for name in wanted if (version := _version(name)) is not None}
-    imported = _imported([MODULES.get(name, name) for name in installed])
+    imported = _imported([_module(name) for name in installed])
     for name, (lowest, extras) in wanted.items():
         fix = f"pip install -U '{name}>={lowest}'"
-        failure = imported.get(MODULES.get(name, name), "")
+        failure = imported.get(_module(name), "")
         if name not in installed:
             what = f"missing; pip install 'leakbench[{extras[0]}]'" if extras else f"missing; {fix}"
             yield Diagnosis(name, "note" if extras else "problem", what)
@@ -112,6 +108,10 @@ def _packages() -> Iterator[Diagnosis]:
             yield Diagnosis(name, "problem", f"{installed[name]} cannot be imported ({failure}); {again}")
         else:
             yield Diagnosis(name, "ok", f"{installed[name]} (≥ {lowest})")
+
+
+def _module(package: str) -> str:
+    return MODULES.get(package, package.replace("-", "_"))
 
 
 def _version(name: str) -> str | None:

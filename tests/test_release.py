@@ -1,0 +1,32 @@
+"""The files of a release agree with the package."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+WORKFLOW = (ROOT / ".github/workflows/ci.yml").read_text()
+
+
+@pytest.mark.parametrize("key", ["version", "license"])
+def test_the_citation_is_of_this_version(key: str) -> None:
+    assert f"\n{key}: {PROJECT[key]}\n" in (ROOT / "CITATION.cff").read_text()
+
+
+def test_ci_begins_with_the_oldest_python_that_is_supported_and_runs_what_developers_run() -> None:
+    versions = re.findall(r'"(3\.\d+)"', re.search(r"python: \[(.*)\]", WORKFLOW)[1])  # type: ignore[index]
+    assert PROJECT["requires-python"] == f">={versions[0]}"
+    assert versions == [f"3.{minor}" for minor in range(11, 11 + len(versions))]
+    assert "make test" in WORKFLOW and re.search(r"^test:", (ROOT / "Makefile").read_text(), re.MULTILINE)
+
+
+def test_the_image_holds_what_the_build_needs_and_nothing_that_is_missing() -> None:
+    copied = re.findall(r"^COPY (.*) \S+$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+    names = [name for line in copied for name in line.split()]
+    assert all((ROOT / name).exists() for name in names)
+    kept = re.findall(r"^!(.*)$", (ROOT / ".dockerignore").read_text(), re.MULTILINE)
+    assert sorted(kept) == sorted(names)
+    assert {"pyproject.toml", PROJECT["readme"], *PROJECT["license-files"]} <= set(names)
