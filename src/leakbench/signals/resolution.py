@@ -63,7 +63,9 @@ def _grid(values: Array, precisions: set[float]) -> float:
         for n in PARTS[_near_multiples(tried[:, None] * PARTS, eps).all(axis=0)]:
             multiples = values * n
             by_chance = np.log(np.minimum(1.0, 2 * SLACK * eps * multiples)).sum()
-            if by_chance < np.log(CHANCE) and _near_multiples(multiples, eps).all():
+            if by_chance >= np.log(CHANCE):  # and the more so for smaller steps
+                break
+            if _near_multiples(multiples, eps).all():
                 return float(1.0 / n)
     return 0.0
 
