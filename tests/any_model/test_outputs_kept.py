@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from joblib.externals.loky import get_reusable_executor
 from sklearn.datasets import load_digits
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
@@ -141,11 +142,12 @@ def failing(x: Any, y: Any, seed: int) -> Any:
 
 def test_processes_change_nothing_and_write_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JOBLIB_TEMP_FOLDER", str(tmp_path))
+    get_reusable_executor().shutdown()  # its workers have another environment
     wide = np.hstack([X, np.zeros((len(X), 1000))])
     one, two = (audited(without_files, wide, processes=processes) for processes in (1, 2))
     assert one.rows == two.rows
+    with pytest.raises(InputError, match=r"model \d of 4 .* failed: RuntimeError: no luck"):
+        audited(failing, processes=2)
     lock = Lock()
     with pytest.raises(InputError, match="give processes=1"):
         audited(lambda x, y, seed: lock.locked(), processes=2)
-    with pytest.raises(InputError, match=r"model \d of 4 .* failed: RuntimeError: no luck"):
-        audited(failing, processes=2)

@@ -51,9 +51,9 @@ def bare(folder: Path, *commands: list[str]) -> list[tuple[int, str]]:
     return [(code, said) for code, said in json.loads(done.stdout)]
 
 
-def study(*changes: str) -> list[str]:
-    small = ("data.records=200", "design.models=4", "stages.0.epochs=1", 'attacks=["loss","gap"]', *changes)
-    return ["run", str(DEMO), "--out", "report", *(part for change in small for part in ("--set", change))]
+def study(*changes: str, command: tuple[str, ...] = ("run", str(DEMO), "--out", "report")) -> list[str]:
+    small = ("data.records=200", "design.models=4", "stages.0.epochs=1", 'attacks=["loss"]', *changes)
+    return [*command, *(part for change in small for part in ("--set", change))]
 
 
 def test_what_is_missing_is_named_before_training_and_what_needs_no_more_works(tmp_path: Path) -> None:
@@ -64,7 +64,7 @@ def test_what_is_missing_is_named_before_training_and_what_needs_no_more_works(t
         [*study(), "--store", "s3://bucket/study"],
         *(study(*changes) for changes, _, _ in MISSING),
         *(["list", kind] for kind in kinds),
-        study('defences=["temperature", {name="pruning", epochs=1}]'),
+        study('defences=["temperature", {name="pruning", epochs=1}]', command=("work", str(DEMO))),
     )
     assert code == 2
     assert said == "error: a store in S3 needs s3fs; install it with: pip install 'leakbench[s3]'\n"
@@ -73,5 +73,5 @@ def test_what_is_missing_is_named_before_training_and_what_needs_no_more_works(t
         assert said.startswith("error: ") and said.count("\n") == 1  # no line about training
         assert f"needs {package}; install it with: pip install 'leakbench[{extra}]'" in said
     assert [code for code, _ in others[len(MISSING) :]] == [0] * 6, others
-    assert (tmp_path / "report" / "report.html").exists()
     assert len(list((tmp_path / "leakbench-store").rglob("weights.safetensors"))) == 8  # of the last alone
+    assert len(list((tmp_path / "leakbench-store" / "findings").iterdir())) == 3

@@ -379,6 +379,7 @@ TABLE = {
     "stages": [{"epochs": 15}],
     "query": {"noise": 2},
     "attacks": ["gap", "loss", "lira"],
+    "metrics": ["auc", "balanced_accuracy"],
     "non_adaptive": False,
     "defences": [
         "uniform_mixing",

@@ -20,6 +20,7 @@ TABLE = {
     "architecture": {"hidden": [64]},
     "stages": [{"epochs": 20, "batch_size": 16}],
     "defences": ["none", "temperature", {"name": "selena", "size": 2, "leaves_out": 1}],
+    "metrics": ["auc"],
     "attacks": ["gap", "loss"],
     "group_size": 4,
 }

@@ -29,6 +29,7 @@ TABLE = {
     "stages": [{"epochs": 5}],
     "defences": ["none", "label_smoothing", "temperature"],
     "attacks": ["loss"],
+    "metrics": ["auc"],
     "frontier": ["none"],
 }
 TWO = TABLE | {"defences": ["none", "label_smoothing"]}

@@ -24,6 +24,7 @@ TABLE = {
     "stages": [{"stage": "train", "epochs": 10, "batch_size": 16}],
     "query": {"views": ["identity", "shift:1,0"], "noise": 2},
     "attacks": ["loss"],
+    "metrics": ["auc"],
     "non_adaptive": False,
     "defences": [
         {"name": "ensemble", "size": 3},
@@ -42,7 +43,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def results(store: Path) -> Results:
-    return run(Study.of(TABLE), store)
+    return run(Study.of(TABLE), store, processes=1)
 
 
 def _trainer(store: Path) -> Trainer:

@@ -22,6 +22,7 @@ TABLE = {
         {"name": "pruning", "label": "pruned-0.8", "sparsity": 0.8, "epochs": 2},
     ],
     "attacks": ["loss"],
+    "metrics": ["auc"],
     "non_adaptive": False,
 }
 
@@ -42,7 +43,8 @@ def small_samples(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("small_samples")
 def test_a_dry_run_makes_nothing_and_tells_what_a_run_makes(tmp_path: Path) -> None:
-    study, store = Study.of(TABLE), tmp_path / "store"
+    views = {"attacks": ["loss", "label_only_count"], "query": {"views": ["noise:0.3x20"]}}
+    study, store = Study.of(TABLE | views), tmp_path / "store"
     before = {work.what: work for work in forecast(study, store)}
     assert not store.exists()
     assert {what: (work.pieces, work.left) for what, work in before.items()} == {
@@ -50,10 +52,11 @@ def test_a_dry_run_makes_nothing_and_tells_what_a_run_makes(tmp_path: Path) -> N
         "training: pruned": (4, 4),
         "training: pruned-0.8": (4, 4),
         "logits": (12, 12),
+        "perturbed views": (12, 12),  # temperature keeps the classes that `none` predicts
         "attacks": (4, 4),
     }
     assert all(work.seconds is not None and work.seconds > 0 for work in before.values())
-    run(study, store)
+    run(study, store, processes=1)
     after = {work.what: work for work in forecast(study, store)}
     for what, work in after.items():
         assert (work.left, work.seconds, work.disk) == (0, 0, 0), what
@@ -61,13 +64,14 @@ def test_a_dry_run_makes_nothing_and_tells_what_a_run_makes(tmp_path: Path) -> N
     made = sum(work.disk for what, work in before.items() if what.startswith("training"))
     assert made == pytest.approx(_disk(store, "models"), rel=0.1)
     assert before["logits"].disk == pytest.approx(_disk(store, "signals"), rel=0.1)
+    assert before["perturbed views"].disk == pytest.approx(_disk(store, "predictions"), rel=0.1)
 
 
 @pytest.mark.usefixtures("small_samples")
 def test_what_is_left_after_a_change_is_listed(tmp_path: Path) -> None:
     noise = {"name": "laplace_noise", "scale": 0.1}
     table = TABLE | {"defences": ["none", noise], "non_adaptive": True}
-    run(Study.of(table), tmp_path)
+    run(Study.of(table), tmp_path, processes=1)
     before = {path: path.lstat().st_mtime_ns for path in tmp_path.rglob("*")}
     done = {work.what: work.left for work in forecast(Study.of(table), tmp_path)}
     assert {path: path.lstat().st_mtime_ns for path in tmp_path.rglob("*")} == before
@@ -99,17 +103,6 @@ def test_what_attacks_take_is_that_of_one_case_times_the_cases_that_are_left(
     (work,) = (work for work in forecast(Study.of(table), tmp_path) if work.what == "attacks")
     assert (work.pieces, work.seconds) == (7, 7 * 9.0)
     assert work.memory > 8 * 4 * 300 * 10  # at least a number for each model, record and class
-
-
-@pytest.mark.usefixtures("small_samples")
-def test_perturbed_views_are_priced_and_then_left_out(tmp_path: Path) -> None:
-    table = TABLE | {"attacks": ["loss", "label_only_count"], "query": {"views": ["noise:0.3x20"]}}
-    before = {work.what: work for work in forecast(Study.of(table), tmp_path)}
-    views = before["perturbed views"]  # temperature keeps the classes that `none` predicts
-    assert (views.pieces, views.left) == (12, 12) and views.seconds is not None and views.seconds > 0
-    run(Study.of(table), tmp_path)
-    assert views.disk == pytest.approx(_disk(tmp_path, "predictions"), rel=0.1)
-    assert all(work.left == 0 for work in forecast(Study.of(table), tmp_path))
 
 
 def test_the_table_shows_what_was_not_measured(capsys: pytest.CaptureFixture[str]) -> None:

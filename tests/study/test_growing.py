@@ -20,6 +20,7 @@ TABLE = {
     "stages": [{"epochs": 5}],
     "defences": ["none", "label_smoothing", "temperature"],
     "attacks": ["loss"],
+    "metrics": ["auc"],
 }
 
 

@@ -26,6 +26,7 @@ TABLE = {
     "architecture": {"hidden": [64]},
     "stages": [{"stage": "train", "epochs": 25}],
     "attacks": ["lira", "lira_offline"],
+    "metrics": ["auc"],
     "frontier": ["fewer_epochs", "none"],
     "cross": ["synthshield", "synthshield-0.8"],
     "defences": [

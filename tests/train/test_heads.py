@@ -23,12 +23,12 @@ from leakbench.train.steps.heads import fit_head, logistic
 
 SMALL = Architecture(hidden=(24, 12))
 BASE = Recipe(SMALL, (Train(epochs=25, batch_size=32),))
-COMBINATIONS = [
-    {"degree": degree, "fit": fit, "loss": loss, "finetune": finetune}
-    for degree in (1, 2)
-    for fit in ("in_place", "logits", "predicted", "true")
-    for loss in (("cross_entropy", "mse") if fit == "in_place" else ("cross_entropy",))
-    for finetune in ("none", "cross_entropy", "mse")
+FITS = [("in_place", "cross_entropy"), ("in_place", "mse")]
+FITS += [(fit, "cross_entropy") for fit in ("logits", "predicted", "true")]
+COMBINATIONS = [  # each fit with each finetuning, and with both degrees
+    {"degree": 1 + (k + n) % 2, "fit": fit, "loss": loss, "finetune": finetune}
+    for k, (fit, loss) in enumerate(FITS)
+    for n, finetune in enumerate(("none", "cross_entropy", "mse"))
 ]
 
 

@@ -32,7 +32,6 @@ def work(
     from ...core.log import logged_to
     from ...core.process_memory import trained_in
     from ...pipeline.executors.local import read_study
-    from ...pipeline.worker import work as run_worker
 
     if log is not None and Path(log).is_file():  # not a pipe, nor a terminal
         check_log(Path(log).resolve())
@@ -41,5 +40,7 @@ def work(
         planned = leakbench.Study.of(read_study(), allow_imports)
     else:
         planned = leakbench.Study.load(study, changes or (), allow_imports)
+    from ...pipeline.worker import work as run_worker  # imports torch, which a study that is refused need not
+
     with logged_to(log), trained_in():
         run_worker(planned, store)
