@@ -56,7 +56,8 @@ def fetch(file: File, home: str, folder: Path, progress: Progress) -> None:
     part = folder / f".{file.name}.{os.getpid()}.part"
     progress.stage(f"{file.name}, MB", math.ceil(file.size / MB))
     try:
-        with urllib.request.urlopen(_request(url), timeout=PATIENCE) as response:
+        request = urllib.request.Request(url, headers={"User-Agent": "leakbench"})
+        with urllib.request.urlopen(request, timeout=PATIENCE) as response:
             folder.mkdir(parents=True, exist_ok=True)
             _copy(response, part, file.size, progress)
         if (got := _checksum(part, kind)) != checksum:
@@ -80,10 +81,6 @@ def _free_name(target: Path) -> Path:
     """A free name beside a file."""
     names = (target.with_name(f"{target.name}.other-{n}") for n in itertools.count(1))
     return next(name for name in names if not os.path.lexists(name))
-
-
-def _request(url: str) -> urllib.request.Request:
-    return urllib.request.Request(url, headers={"User-Agent": "leakbench"})
 
 
 def _copy(response: IO[bytes], part: Path, size: int, progress: Progress) -> None:

@@ -75,12 +75,9 @@ def attack_cost(
     if case.adaptive is not False:
         fast = [seconds[label] for label in seconds if is_fast(attacks[label])]
         measuring += len(target_pairs(case, seed)) * sum(fast) * 2 / len(sampled)
-    fits = {label: min(share, 2.0) if _in_folds(attacks[label]) else share for label in seconds}
+    folds = {k for k, attack in attacks.items() if isinstance(attack, TrainedAttack) and attack.in_folds}
+    fits = {label: min(share, 2.0) if label in folds else share for label in seconds}
     return AttackCost({label: fits[label] * each for label, each in seconds.items()}, measuring)
-
-
-def _in_folds(attack: Attack) -> bool:
-    return isinstance(attack, TrainedAttack) and attack.in_folds
 
 
 def _sizes(n: int) -> list[int]:

@@ -34,7 +34,7 @@ def public_twins(all_defended: Sequence[DefendedModels]) -> dict[str, str]:
     found = {
         defended.defence.label: by_recipe.get(_public(defended.recipe))
         for defended in all_defended
-        if _generates(defended.recipe)
+        if any(isinstance(s, Generate) and s.depends_on_members for s in defended.recipe.stages)
     }
     return {label: twin for label, twin in found.items() if twin is not None and twin != label}
 
@@ -58,10 +58,6 @@ def origin_of_leakage(rows: Sequence[Row], twin: Sequence[Row]) -> list[Row]:
             replace(generator, metric="leakage_in_weights", value=auc.value - 0.5, lo=lo, hi=hi),
         ]
     return found
-
-
-def _generates(recipe: Recipe) -> bool:
-    return any(isinstance(stage, Generate) and stage.depends_on_members for stage in recipe.stages)
 
 
 def _public(recipe: Recipe) -> Recipe:

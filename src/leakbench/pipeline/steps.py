@@ -10,7 +10,6 @@ from ..core.results import UNDEFENDED, Distribution, Flag, LayerSize, Row, Synth
 from ..core.store import open_store
 from ..core.threads import Workers
 from ..data.dataset import Dataset
-from ..data.designs import Split
 from ..data.plant import require_measurable
 from ..defences.chain import DefenceChain
 from ..evaluation.findings import Findings, Names
@@ -227,7 +226,8 @@ def prepare_attacks(
     study: Study, all_defended: list[DefendedModels], trainer: Trainer, progress: Progress
 ) -> Attacks:
     """The attacks of a study, ready to begin."""
-    names = _names(trainer.dataset, trainer.split)
+    data, records = trainer.dataset, trainer.split.records
+    names = Names(records, data.classes, None, data.x[records] if data.is_image else None)
     return Attacks(study, all_defended, names, trainer.store, Workers(progress))
 
 
@@ -252,7 +252,3 @@ def compare_defences(
     for label, twin in twins.items():
         rows += origin_of_leakage(compared[label, twin], found[twin].rows)
     return rows
-
-
-def _names(dataset: Dataset, split: Split) -> Names:
-    return Names(split.records, dataset.classes, None, dataset.x[split.records] if dataset.is_image else None)

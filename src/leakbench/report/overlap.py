@@ -2,18 +2,21 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
-from ..core.results import Overlap, Row
+from ..core.results import FoundBy, Overlap, Row
 from .figures.point_labels import LETTER
 from .figures.svg import FAINT, FONT, INK, MUTED, colour, figure, inline, place, plain
 from .numbers import MISSING, count, percent
 from .tables.tables import Cell, Column, Table
 from .view import View
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 MOST_DEFENCES = 8  # with a section of their own
 MOST_BARS = 24
@@ -176,55 +179,61 @@ def upset(view: View, overlap: Overlap) -> Markup | None:
 
     A dash is the share of the non-members that the same attacks accuse.
     """
-    groups, shown = _alike(overlap), overlap.patterns[:MOST_BARS]
-    shown = [p for p in shown if p.members]
+    groups, shown = _alike(overlap), [p for p in overlap.patterns[:MOST_BARS] if p.members]
     if not shown:
         return None
-    left = 14 + LETTER * max(len(_name(g)) for g in groups)
-    bars, rows = 150.0, ROW * len(groups)
-    width, height = left + 56 + max(12, len(shown)) * BAR + 10, bars + rows + 34
+    number, across = view.defences.index(overlap.defence), max(12, len(shown))
+    left, bars, rows = 70 + LETTER * max(len(_name(g)) for g in groups), 150.0, ROW * len(groups)
+    width, height = left + across * BAR + 10, bars + rows + 34
     made, axes = figure(width, height)
-    tone, x = colour(view.defences.index(overlap.defence)), np.arange(len(shown))
-    place(axes, width, height, left=left + 56, right=10, top=18, bottom=rows + 16)
-    shares = [100 * p.members / overlap.members for p in shown]
-    wrong = [100 * p.nonmembers / max(overlap.nonmembers, 1) for p in shown]
-    axes.bar(x, shares, width=0.62, color=tone)
-    axes.hlines(wrong, x - 0.42, x + 0.42, color=INK, linewidth=1.4)
-    axes.set_xlim(-0.6, max(12, len(shown)) - 0.4)
-    axes.set_xticks([])
-    axes.set_ylabel("% of members", color=MUTED, fontsize=FONT)
-    axes.text(
-        0.99,
-        0.97,
-        "bar: members\ndash: non-members",
-        color=MUTED,
-        fontsize=FONT,
-        va="top",
-        ha="right",
-        transform=axes.transAxes,
-    )
+    place(axes, width, height, left, right=10, top=18, bottom=rows + 16)
+    axes.set_xlim(-0.6, across - 0.4)
+    _bars(axes, overlap, shown, colour(number))
     matrix = plain(made.add_axes((0, 0, 1, 1)))
-    place(matrix, width, height, left=left + 56, right=10, top=bars + 26, bottom=8)
-    matrix.spines[:].set_visible(False)
+    place(matrix, width, height, left, right=10, top=bars + 26, bottom=8)
     matrix.set_xlim(*axes.get_xlim())
-    matrix.set_ylim(len(groups) - 0.5, -0.5)
-    matrix.set_xticks([])
-    matrix.set_yticks([])
-    sizes = dict(zip(overlap.attacks, np.diagonal(overlap.common), strict=True))
-    for y, group in enumerate(groups):
-        strongest = overlap.strongest in group
-        at: dict[str, Any] = {"va": "center", "ha": "right", "fontsize": FONT, "parse_math": False}
-        share = f"{100 * sizes[group[0]] / overlap.members:.1f} %"
-        matrix.text(-0.8, y, share, color=MUTED, **at)
-        matrix.text(-0.8 - 52 / BAR, y, _name(group), color=tone if strongest else INK, **at)
-        there = np.array([group[0] in p.attacks for p in shown])
-        matrix.plot(x[~there], np.full((~there).sum(), y), "o", color=FAINT, markersize=3, alpha=0.5)
-        matrix.plot(x[there], np.full(there.sum(), y), "o", color=tone if strongest else INK, markersize=6.5)
-    for k, p in enumerate(shown):
-        ends = [y for y, group in enumerate(groups) if group[0] in p.attacks]
-        matrix.plot([k, k], [min(ends), max(ends)], color=MUTED, linewidth=1.2, zorder=0)
+    _matrix(matrix, overlap, groups, shown, colour(number))
     told = "; ".join(f"{', '.join(p.attacks)}: {count(p.members)} members" for p in shown[:6])
-    number = view.defences.index(overlap.defence)
     return inline(
         made, f"upset-{number}", f"Members found by combinations of attacks on {overlap.defence}: {told}"
     )
+
+
+def _bars(axes: "Axes", overlap: Overlap, shown: Sequence[FoundBy], tone: str) -> None:
+    """The share of the members that each combination finds, and a dash at that of the non-members."""
+    x, shares = np.arange(len(shown)), [100 * p.members / overlap.members for p in shown]
+    wrong = [100 * p.nonmembers / max(overlap.nonmembers, 1) for p in shown]
+    axes.bar(x, shares, width=0.62, color=tone)
+    axes.hlines(wrong, x - 0.42, x + 0.42, color=INK, linewidth=1.4)
+    axes.set_xticks([])
+    axes.set_ylabel("% of members", color=MUTED, fontsize=FONT)
+    key: dict[str, Any] = {
+        "color": MUTED,
+        "fontsize": FONT,
+        "va": "top",
+        "ha": "right",
+        "transform": axes.transAxes,
+    }
+    axes.text(0.99, 0.97, "bar: members\ndash: non-members", **key)
+
+
+def _matrix(
+    axes: "Axes", overlap: Overlap, groups: Sequence[Sequence[str]], shown: Sequence[FoundBy], tone: str
+) -> None:
+    """A row for each group of attacks that find the same, with a dot in each combination that it takes part in."""
+    axes.spines[:].set_visible(False)
+    axes.set_ylim(len(groups) - 0.5, -0.5)
+    axes.set_xticks([])
+    axes.set_yticks([])
+    sizes = dict(zip(overlap.attacks, np.diagonal(overlap.common), strict=True))
+    there = np.array([[group[0] in p.attacks for p in shown] for group in groups])  # [groups, combinations]
+    at: dict[str, Any] = {"va": "center", "ha": "right", "fontsize": FONT, "parse_math": False}
+    for y, group in enumerate(groups):
+        ink = tone if overlap.strongest in group else INK
+        inside, outside = np.flatnonzero(there[y]), np.flatnonzero(~there[y])
+        axes.text(-0.8, y, f"{100 * sizes[group[0]] / overlap.members:.1f} %", color=MUTED, **at)
+        axes.text(-0.8 - 52 / BAR, y, _name(group), color=ink, **at)
+        axes.plot(outside, np.full(outside.size, y), "o", color=FAINT, markersize=3, alpha=0.5)
+        axes.plot(inside, np.full(inside.size, y), "o", color=ink, markersize=6.5)
+    for k, column in enumerate(there.T):
+        axes.plot([k, k], np.flatnonzero(column)[[0, -1]], color=MUTED, linewidth=1.2, zorder=0)

@@ -60,7 +60,7 @@ def render(results: ResultData) -> str:
         verdict=_unbroken(verdict(view).text).split(". ", 1),
         grades=_unbroken(limits_in_words()),
         summary=[_unbroken(text) for text in _beyond(verdict(view).text, wording.summary(view))],
-        date=_date(results.provenance),
+        date=str(results.provenance.get("started", "")).replace("T", " ")[:16],
         glance=tables.glance(view),
         flags=_flags(results),
         figures=_figures(view),
@@ -118,10 +118,6 @@ def _unbroken(text: str) -> str:
     return re.sub(
         r"(?<=\d) (?=%|points|to [−+\d])|(?<=\d to) (?=[−+\d])|(?<=%) (?=CI )|(?<=CI) ", "\u00a0", text
     )
-
-
-def _date(provenance: Mapping[str, Any]) -> str:
-    return str(provenance.get("started", "")).replace("T", " ")[:16]
 
 
 def _flags(results: ResultData) -> list[dict[str, Any]]:

@@ -89,7 +89,9 @@ def train_all(
     """
     models = range(len(training.seeds))
     keep = store if identity is not None else None
-    specs = [{**(identity or {}), "model": _model(training, m), "format": FORMAT} for m in models]
+    members = [content_key(training.rows(m).tolist()) for m in models]
+    of_models = [{"seed": s, "members": key} for s, key in zip(training.seeds, members, strict=True)]
+    specs = [{**(identity or {}), "model": model, "format": FORMAT} for model in of_models]
     found: dict[int, Outputs] = {}
     if keep is not None:
         entries = {
@@ -101,17 +103,14 @@ def train_all(
     for m, outputs in _in_processes(training, missing, min(processes, len(missing))):
         found[m] = outputs
         if keep is not None:
-            keep.put(KIND, specs[m], {FILE: outputs.logits}, _meta(outputs))
+            keep.put(
+                KIND,
+                specs[m],
+                {FILE: outputs.logits},
+                {"kind": outputs.kind, "warnings": list(outputs.warnings)},
+            )
         progress.advance()
     return [found[m] for m in models]
-
-
-def _model(training: Training, m: int) -> dict[str, Any]:
-    return {"seed": training.seeds[m], "members": content_key(training.rows(m).tolist())}
-
-
-def _meta(outputs: Outputs) -> dict[str, Any]:
-    return {"kind": outputs.kind, "warnings": list(outputs.warnings)}
 
 
 def _outputs(entry: Entry, n: int) -> Outputs:

@@ -33,19 +33,16 @@ def roc(view: View, defence: str) -> Markup | None:
     made, axes = figure(width, height)
     place(axes, width, height, left=52, right=20, top=10, bottom=42)
     floor = floor_of(view)
-    rate_axis(axes, "x", floor, 1.0)
-    rate_axis(axes, "y", floor, 1.0)
+    _rates(axes, floor)
     axes.set_xlabel("false-positive rate", color=MUTED, fontsize=FONT)
     axes.set_ylabel("true-positive rate", color=MUTED, fontsize=FONT)
-    axes.plot([floor, 1], [floor, 1], color=MUTED, linewidth=1, linestyle=(0, (1, 2)))
     leading = leading_of(view, defence, curves)
     for c in curves:
         if c is not leading:
             _line(axes, c, floor, color=FAINT, linewidth=0.8)
     tone = colour(view.defences.index(defence))
     _shade(axes, view.nonmembers(defence), floor)
-    x, lo, hi = (clipped(limits, floor) for limits in (leading.fpr, leading.lo, leading.hi))
-    axes.fill_between(x, lo, hi, step="post", color=tone, alpha=0.18, linewidth=0)
+    _band(axes, leading, floor, tone)
     _line(axes, leading, floor, color=tone, linewidth=2)
     promised = _promised(view.row(EPSILON, defence))
     if promised is not None:
@@ -101,23 +98,25 @@ def _small(
     axes: "Axes", c: Curve, whole: Curve | None, floor: float, tone: str, labels: tuple[bool, bool]
 ) -> None:
     """One slice's ROC; `labels` says whether the y axis and the x axis are labelled."""
-    rate_axis(axes, "x", floor, 1.0)
-    rate_axis(axes, "y", floor, 1.0)
+    _rates(axes, floor)
     for axis, labelled in zip((axes.yaxis, axes.xaxis), labels, strict=True):
         axis.set_tick_params(labelleft=labelled, labelbottom=labelled, labelsize=FONT - 2)
-    axes.plot([floor, 1], [floor, 1], color=MUTED, linewidth=1, linestyle=(0, (1, 2)))
     if whole is not None:
         _line(axes, whole, floor, color=FAINT, linewidth=1.2)
-    axes.fill_between(
-        clipped(c.fpr, floor),
-        clipped(c.lo, floor),
-        clipped(c.hi, floor),
-        step="post",
-        color=tone,
-        alpha=0.18,
-        linewidth=0,
-    )
+    _band(axes, c, floor, tone)
     _line(axes, c, floor, color=tone, linewidth=1.6)
+
+
+def _rates(axes: "Axes", floor: float) -> None:
+    """Logarithmic axes of rates, and the line of chance."""
+    rate_axis(axes, "x", floor, 1.0)
+    rate_axis(axes, "y", floor, 1.0)
+    axes.plot([floor, 1], [floor, 1], color=MUTED, linewidth=1, linestyle=(0, (1, 2)))
+
+
+def _band(axes: "Axes", c: Curve, floor: float, tone: str) -> None:
+    x, lo, hi = (clipped(limits, floor) for limits in (c.fpr, c.lo, c.hi))
+    axes.fill_between(x, lo, hi, step="post", color=tone, alpha=0.18, linewidth=0)
 
 
 def floor_of(view: View) -> float:

@@ -10,33 +10,37 @@ MOST_LINES = 60
 
 def bounds(view: View) -> Table:
     """One line for each defence and attack, the strongest attack alone where it was chosen; the highest bound first."""
-    rows = [r for r in view.leakage if r.metric.startswith(BOUNDS) and (r.slice, r.target) == ("all", "all")]
-    chosen = [r for r in rows if r.attack == BEST and r.adaptive is not False]
-    if view.results.kind == "run" and chosen:
-        rows = chosen
+    study, rows = view.results.kind == "run", _bounds(view)
+    if study:
+        rows = [r for r in rows if r.attack == BEST and r.adaptive is not False] or rows
     lines: dict[tuple[object, ...], dict[str, Row]] = {}
     for r in rows:
         lines.setdefault((r.defence, r.attack, r.adaptive), {})[r.metric] = r
     metrics = distinct(r.metric for r in rows)
-    promised = [view.row(EPSILON, d) for d in view.defences]
+    promised = any(view.row(EPSILON, d) for d in view.defences)
     columns = [
-        *([Column("Defence", numeric=False)] if view.results.kind == "run" else []),
+        *([Column("Defence", numeric=False)] if study else []),
         Column("Attack", numeric=False),
         *(Column(bound_title(metric)) for metric in metrics),
         Column("Guesses right", usual=False),
-        *([Column("Promised ε")] if any(promised) else []),
+        *([Column("Promised ε")] if promised else []),
     ]
     table = Table(columns, left_out=max(0, len(lines) - MOST_LINES))
     order = {d: k for k, d in enumerate(view.defences)}
     ranked = sorted(lines.values(), key=lambda line: max(-r.value for r in line.values()))
     for line in sorted(ranked[:MOST_LINES], key=lambda line: order.get(_first(line).defence, 0)):
         first = _first(line)
-        attack = (
-            strongest_title(first) if first.attack == BEST else attack_title(first.attack or MISSING, False)
+        chosen = first.attack == BEST
+        attack = strongest_title(first) if chosen else attack_title(first.attack or MISSING, False)
+        table.lines.append(
+            [
+                *([Cell(first.defence)] if study else []),
+                Cell(attack),
+                *(Cell.of(line.get(metric)) for metric in metrics),
+                _guesses(line),
+                *([Cell.of(view.row(EPSILON, first.defence))] if promised else []),
+            ]
         )
-        named = [Cell(first.defence)] if view.results.kind == "run" else []
-        cells = [*named, Cell(attack), *(Cell.of(line.get(metric)) for metric in metrics), _guesses(line)]
-        table.lines.append(cells + ([Cell.of(view.row(EPSILON, first.defence))] if any(promised) else []))
     return table
 
 
@@ -45,13 +49,17 @@ def bounds_line(view: View) -> str | None:
 
     The largest bound of several attacks is not a bound, unless another half chose the attack.
     """
-    rows = [r for r in view.leakage if r.metric.startswith(BOUNDS) and (r.slice, r.target) == ("all", "all")]
+    rows = _bounds(view)
     attacks = distinct(r.attack for r in rows)
     if view.results.kind != "audit" or not (BEST in attacks or len(attacks) == 1):
         return None
     told = [r for r in rows if r.attack == (BEST if BEST in attacks else attacks[0])]
     limits = "; ".join(f"{show(r).value} ({bound_title(r.metric).partition(', ')[2]})" for r in told)
     return f"epsilon: {limits}, by {strongest_title(told[0]) or told[0].attack}, with 95 % confidence"
+
+
+def _bounds(view: View) -> list[Row]:
+    return [r for r in view.leakage if r.metric.startswith(BOUNDS) and (r.slice, r.target) == ("all", "all")]
 
 
 def _first(line: dict[str, Row]) -> Row:

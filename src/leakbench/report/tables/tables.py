@@ -97,36 +97,34 @@ def glance(view: View) -> Table:
 
 
 def _by_defence(view: View) -> Table:
-    low = metric_title(view.low_tpr) if view.low_tpr else None
-    kinds = [
-        kind
-        for kind in (True, None, False)
-        if any(s.adaptive is kind for e in view.standings.values() for s in e)
+    standings = [{s.adaptive: s for s in view.standings[d]} for d in view.defences]
+    first = [next(iter(each.values()), None) for each in standings]
+    named = [Cell(d, f"by {s.attack_title}" if s else "") for d, s in zip(view.defences, first, strict=True)]
+    compared = list(map(changes(view).get, view.defences))
+    tpr_change = next((c.tpr.metric for c in compared if c and c.tpr), None)
+    columns = [
+        (Column("Defence", numeric=False), named),
+        (Column(EVIDENCE, numeric=False, usual=False), [_evidence(view, s) for s in first]),
     ]
-    columns = [Column("Defence", numeric=False), Column(EVIDENCE, numeric=False, usual=False)]
-    columns += [Column("Accuracy")]
-    for title in ["AUC", *([low] if low else [])]:
-        columns += [Column(title + ("" if kind is None else f", {attacker_title(kind)}")) for kind in kinds]
-    changed = changes(view)
-    by_tpr = next((c.tpr.metric for c in changed.values() if c.tpr is not None), None)
-    columns += [Column(metric_title(m), usual=False) for m in (f"auc{DIFFERENCE}", by_tpr) if m]
-    columns += [Column("Training cost")]
-    private = any(r.metric == EPSILON for r in view.utility)
-    columns += [Column(metric_title(EPSILON), usual=False)] if private else []
-    lines = []
-    for defence in view.defences:
-        each = {s.adaptive: s for s in view.standings[defence]}
-        first = next(iter(each.values()), None)
-        attack = f"by {first.attack_title}" if first else ""
-        line = [Cell(defence, attack), _evidence(view, first), Cell.of(view.row("accuracy", defence))]
-        standings = [each.get(kind) for kind in kinds]
-        line += [Cell.of(s.auc if s else None) for s in standings]
-        line += [Cell.of(s.tpr if s else None) for s in standings] if low else []
-        c = changed.get(defence)
-        line += [Cell.of(c.auc if c else None), *([Cell.of(c.tpr if c else None)] if by_tpr else [])]
-        line += [Cell.of(view.row("train_cost_ratio", defence))]
-        lines.append([*line, Cell.of(view.row(EPSILON, defence))] if private else line)
-    return Table(columns, lines)
+
+    def add(title: str, rows: Iterable[Row | None], usual: bool = True) -> None:
+        columns.append((Column(title, usual=usual), list(map(Cell.of, rows))))
+
+    add("Accuracy", [view.row("accuracy", d) for d in view.defences])
+    kinds = [kind for kind in (True, None, False) if any(kind in each for each in standings)]
+    for name, metric in (("auc", "auc"), ("tpr", view.low_tpr or "")):
+        for kind in kinds if metric else []:
+            attacker = "" if kind is None else f", {attacker_title(kind)}"
+            add(metric_title(metric) + attacker, [getattr(each.get(kind), name, None) for each in standings])
+    for name, metric in (("auc", f"auc{DIFFERENCE}"), ("tpr", tpr_change or "")):
+        if metric:
+            add(metric_title(metric), [getattr(c, name, None) for c in compared], usual=False)
+    add("Training cost", [view.row("train_cost_ratio", d) for d in view.defences])
+    if any(r.metric == EPSILON for r in view.utility):
+        add(metric_title(EPSILON), [view.row(EPSILON, d) for d in view.defences], usual=False)
+    return Table(
+        [column for column, _ in columns], list(map(list, zip(*(c for _, c in columns), strict=True)))
+    )
 
 
 def _evidence(view: View, standing: Standing | None) -> Cell:
@@ -219,14 +217,11 @@ def leakage(view: View, of: Sequence[Row] | None = None) -> Table:
 
 def _leakage_line(line: dict[str, Row], metrics: Iterable[str]) -> list[Cell]:
     row = next(iter(line.values()))
+    attacker = f"shadows: {row.shadows}" if crossed(row) else attacker_title(row.adaptive)
     return [
-        Cell(row.defence), _attack_cell(line), Cell(_attacker(row)), _slice_cell(row), Cell(row.target),
+        Cell(row.defence), _attack_cell(line), Cell(attacker), _slice_cell(row), Cell(row.target),
         _count_cell(row.n_members), _count_cell(row.n_nonmembers), *(Cell.of(line.get(m)) for m in metrics),
     ]  # fmt: skip
-
-
-def _attacker(row: Row) -> str:
-    return f"shadows: {row.shadows}" if crossed(row) else attacker_title(row.adaptive)
 
 
 def _count_cell(n: int | None) -> Cell:
