@@ -63,6 +63,18 @@ def test_counts_are_those_of_sets() -> None:
         assert row.detail["added_fpr"] == pytest.approx(len(own) / found.nonmembers)
 
 
+def test_the_half_that_is_measured_does_not_choose_the_strongest() -> None:
+    """Each attack sees only one half."""
+    strong = make_sample(0, 700, 700, d=2.0, targets=8)
+    blind = np.random.default_rng(1).normal(size=strong.scores.size)
+    samples = {
+        "rest": replace(strong, scores=np.where(strong.select, blind, strong.scores)),
+        "choosing": replace(strong, scores=np.where(strong.select, strong.scores, blind)),
+    }
+    (found, _), _ = overlaps(attacked(samples))
+    assert found.strongest == "choosing"
+
+
 def test_an_attack_that_knows_nothing_adds_members_only_as_it_adds_non_members() -> None:
     adds, would = 0.0, 0.0
     for seed in range(20):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import leakbench
 from leakbench.cli.app import main
 from leakbench.report.results import Results
 
@@ -37,9 +38,11 @@ def test_one_run_adds_the_bound_for_gaussian_mechanisms(canaries, tmp_path, caps
     assert main(arguments) == 0
     plain, gaussian = (bounds(tmp_path / "r")[name].value for name in ONE_RUN)
     assert 1 < plain < gaussian < 12  # the truth: N(2, 1) against N(0, 1)
-    assert main([*arguments, "--guesses", "0.1,0.1"]) == 0
-    detail = bounds(tmp_path / "r")[ONE_RUN[0]].detail
-    assert detail["guesses"] == 2 * round(0.1 * detail["canaries"])
+    assert main([*arguments, "--guesses", "0.2,0.05"]) == 0
+    row = bounds(tmp_path / "r")[ONE_RUN[0]]
+    assert row.detail["guesses"] == round(0.2 * row.detail["canaries"]) + round(0.05 * row.detail["canaries"])
+    same = leakbench.audit(canaries, delta=1e-6, one_run=True, guesses=(0.2, 0.05))
+    assert same.find(metric=row.metric, attack=row.attack, slice="all")[0].detail == row.detail
     assert "coins" not in capsys.readouterr().err
 
 

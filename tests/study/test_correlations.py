@@ -10,6 +10,7 @@ from leakbench.core.results import Distribution, Row
 from leakbench.evaluation.predictor_correlations import (
     PREDICTORS,
     RESOLVED,
+    _weaker,
     kendall,
     rank_correlations,
     spearman,
@@ -77,6 +78,15 @@ def test_equally_good_predictors_are_not_told_apart() -> None:
     rows = rank_correlations(study(auc, **pair), 0)
     assert all(r.detail.get("weaker", []) == [] for r in rows)
     assert "not significantly different from" in predictor_words(View(Results("run", "x", rows)))[0]
+
+
+def test_the_level_of_a_comparison_is_divided_by_the_number_of_pairs() -> None:
+    """The first predictor is the closer one in 98.5 % of the resamples: enough for one pair, not for one of six."""
+    further = np.where(np.arange(1000) < 15, 0.9, 0.4)
+    two = {"closer": np.full(1000, 0.6), "further": further}
+    assert _weaker(two) == {"closer": ["further"], "further": []}
+    four = two | {"third": further[::-1], "fourth": np.roll(further, 500)}
+    assert _weaker(four)["closer"] == []
 
 
 def test_few_defences_have_no_interval_and_fewer_no_rows() -> None:
