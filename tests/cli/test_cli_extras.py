@@ -57,7 +57,7 @@ def study(*changes: str, command: tuple[str, ...] = ("run", str(DEMO), "--out", 
 
 
 def test_what_is_missing_is_named_before_training_and_what_needs_no_more_works(tmp_path: Path) -> None:
-    """Lists, the demo, pruning of single weights work; a store in S3 names its extra."""
+    """Lists and a worker for the demo, which prunes single weights, need no more; a store in S3 names its extra."""
     kinds = ("attacks", "defences", "generators", "data", "metrics")
     (code, said), *others = bare(
         tmp_path,

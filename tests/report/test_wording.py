@@ -1,17 +1,17 @@
 """The sentences say what the rows say, and only under the conditions that they state."""
 
-import dataclasses
+from dataclasses import replace
 
 import pytest
 
 from leakbench.core.results import Row
-from leakbench.report.comparison import LESS, MORE, UNTOLD, changes
+from leakbench.report.comparison import LESS, MORE, UNTOLD, below, changes
 from leakbench.report.figures.roc import roc
 from leakbench.report.numbers import metric_title, show, slice_title
 from leakbench.report.results import Results
 from leakbench.report.tables.tables import glance, leakage
 from leakbench.report.verdict import verdict
-from leakbench.report.view import View
+from leakbench.report.view import View, expected_false_positives, is_thin
 from leakbench.report.wording import summary
 
 from . import example
@@ -44,7 +44,7 @@ def test_numbers_read_as_people_write_them(row: Row, text: str) -> None:
 
 
 def test_a_missing_value_of_a_loaded_report_is_shown_as_missing() -> None:
-    assert str(show(dataclasses.replace(Row("auc", 0.5), value=None))) == "–"  # type: ignore[arg-type]
+    assert str(show(replace(Row("auc", 0.5), value=None))) == "–"  # type: ignore[arg-type]
 
 
 def test_names_read_as_people_say_them() -> None:
@@ -119,7 +119,7 @@ def test_the_strongest_attack_is_the_one_chosen_on_the_other_half() -> None:
     view = View(audit_of(*rows))
     assert view.standings["none"][0].attack_name == "lira"
     assert "chosen on one half" in summary(view)[1]
-    alone = View(audit_of(rows[0], dataclasses.replace(rows[1], attack="lira")))
+    alone = View(audit_of(rows[0], replace(rows[1], attack="lira")))
     assert alone.standings["none"][0].attack_name == "lucky"
     assert "the interval is not" in summary(alone)[1]
 
@@ -128,14 +128,14 @@ def test_a_strongest_attack_that_ignores_the_defence_is_named_and_drawn_so() -> 
     results = example.run()
     undefended = {"adaptive": True, "shadows": "none"}
     rows = [
-        dataclasses.replace(r, **undefended)
+        replace(r, **undefended)
         if (r.attack, r.defence, r.adaptive) == ("best", "label_smoothing", True)
         else r
         for r in results.rows
     ]
     curve = next(c for c in results.curves if (c.defence, c.attack) == ("label_smoothing", "rmia"))
-    other = dataclasses.replace(curve, adaptive=False)
-    shown = dataclasses.replace(results, rows=rows, curves=[*results.curves, other])
+    other = replace(curve, adaptive=False)
+    shown = replace(results, rows=rows, curves=[*results.curves, other])
     view = View(shown)
     standing = view.standings["label_smoothing"][0]
     assert (standing.attack_title, standing.drawn_as) == ("rmia, undefended shadows", ("rmia", False))
@@ -181,7 +181,7 @@ def test_only_a_difference_whose_interval_leaves_zero_out_counts(lo: float, hi: 
 
 def test_without_paired_differences_only_intervals_that_are_apart_count() -> None:
     results = example.run()
-    view = View(dataclasses.replace(results, rows=[r for r in results.rows if "difference" not in r.metric]))
+    view = View(replace(results, rows=[r for r in results.rows if "difference" not in r.metric]))
     assert changes(view)["early_stopping"].verdict == LESS
     assert changes(view)["temperature"].verdict == UNTOLD
     assert "the strongest attack finds 0.32 % of its members instead of 1.83 %" in verdict(view).text
@@ -201,3 +201,15 @@ def test_nothing_measured_is_said() -> None:
     view = View(Results("run", "empty", []))
     assert verdict(view).text == "No attack was measured."
     assert "say nothing about leakage" in summary(view)[0]
+
+
+def test_expected_false_positives_are_those_of_the_non_members() -> None:
+    row = Row("tpr@fpr=0.01", 0.2, 0.1, 0.3, n_members=50_000, n_nonmembers=500)
+    assert expected_false_positives(row) == pytest.approx(5) and is_thin(row)
+    assert not is_thin(replace(row, n_members=500, n_nonmembers=50_000))
+
+
+def test_an_interval_lies_below_another_where_they_are_apart() -> None:
+    low, high = Row("auc", 0.5, 0.4, 0.6), Row("auc", 0.7, 0.55, 0.8)
+    assert not below(low, high) and not below(high, low)
+    assert below(replace(low, hi=0.54), high) and not below(high, replace(low, hi=0.54))

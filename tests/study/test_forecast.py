@@ -43,7 +43,7 @@ def small_samples(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("small_samples")
 def test_a_dry_run_makes_nothing_and_tells_what_a_run_makes(tmp_path: Path) -> None:
-    views = {"attacks": ["loss", "label_only_count"], "query": {"views": ["noise:0.3x20"]}}
+    views = {"attacks": ["loss", "label_only_count"], "query": {"views": ["noise:0.3x20"], "noise": 2}}
     study, store = Study.of(TABLE | views), tmp_path / "store"
     before = {work.what: work for work in forecast(study, store)}
     assert not store.exists()

@@ -317,6 +317,11 @@ def test_one_that_fails_ends_the_others_at_their_next_step(two_threads):
     assert len(steps) < 1000
 
 
+def test_results_of_threads_are_in_the_order_of_the_items(two_threads):
+    waits = [0.05, *np.linspace(0.02, 0.0, 8)]
+    assert Workers(NullProgress()).map(lambda wait: time.sleep(wait) or wait, waits) == waits
+
+
 @pytest.fixture
 def two_threads():
     before = torch.get_num_threads()
