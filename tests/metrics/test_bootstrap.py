@@ -4,6 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
+from scipy.stats import ks_2samp
 
 from leakbench.core.seeds import stream
 from leakbench.metrics.statistics import bootstrap
@@ -20,20 +21,18 @@ def drawn(sample: Sample, times: int) -> list[np.ndarray]:
     return list(itertools.islice(draws(sample, stream(0, "resample")), times))
 
 
-@pytest.mark.parametrize("targets", [1, 6])
 @pytest.mark.parametrize("step", [0.0, 0.4])
-def test_weighted_sums_equal_a_naive_resample(targets, step):
-    sample = make_sample(0, 60, 90, step=step, targets=targets)
+def test_weighted_sums_equal_a_naive_resample(step):
+    sample = make_sample(0, 60, 90, step=step, targets=6)
     presorted = Presorted(sample)
     for weights in drawn(sample, 10):
         naive = Roc.of(np.repeat(sample.scores, weights), np.repeat(sample.members, weights))
         assert presorted.tpr(weights[None], GRID).tolist() == [[naive.at_fpr(fpr).tpr for fpr in GRID]]
 
 
-@pytest.mark.parametrize("targets", [1, 6])
 @pytest.mark.parametrize("step", [0.0, 0.4])
-def test_resampled_are_the_sample_s_own_roc_and_those_of_its_draws(targets, step):
-    sample = make_sample(0, 60, 90, step=step, targets=targets)
+def test_resampled_are_the_sample_s_own_roc_and_those_of_its_draws(step):
+    sample = make_sample(0, 60, 90, step=step, targets=6)
     (found,) = resample([sample], GRID, 10, 0)
     assert found.tpr.tolist() == [sample.roc.at_fpr(fpr).tpr for fpr in GRID]
     for weights, tpr in zip(drawn(sample, 10), found.tprs, strict=True):
@@ -46,10 +45,23 @@ def test_a_resample_without_members_is_drawn_again():
     assert all(w[few.members].any() and w[~few.members].any() for w in drawn(few, 50))
 
 
-def test_one_target_keeps_its_numbers_of_members_and_nonmembers():
-    sample = make_sample(0, 60, 90)
-    for weights in drawn(sample, 5):
-        assert (weights[sample.members].sum(), weights[~sample.members].sum()) == (60, 90)
+@pytest.mark.parametrize("step", [0.0, 0.4])
+def test_what_is_drawn_of_one_target_is_distributed_as_resampled_records_are(step):
+    """At each FPR, and at two of them together; against resamples of the records, drawn one by one."""
+    sample, times, rng = make_sample(0, 40, 55, step=step), 4000, np.random.default_rng(1)
+    grid = np.array([0.0, 0.01, 0.05, 0.3, 0.7, 1.0])
+    inside, outside = (sample.scores[sample.members == member] for member in (True, False))
+    naive = np.empty((times, grid.size))
+    for row in naive:
+        own = rng.choice(inside, inside.size), rng.choice(outside, outside.size)
+        roc = Roc.of(np.concatenate(own), np.repeat([True, False], [inside.size, outside.size]))
+        row[:] = [roc.at_fpr(fpr).tpr for fpr in grid]
+    (found,) = resample([sample], grid, times, 0)
+    assert found.tpr.tolist() == [sample.roc.at_fpr(fpr).tpr for fpr in grid]
+    for k in range(grid.size):
+        assert ks_2samp(found.tprs[:, k], naive[:, k]).pvalue > 1e-4
+    along = [tprs[:, 3] - tprs[:, 2] for tprs in (found.tprs, naive)]
+    assert ks_2samp(*along).pvalue > 1e-4 and (found.tprs[:, -1] == 1).all()
 
 
 def test_several_targets_draw_models_times_records():

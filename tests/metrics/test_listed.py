@@ -5,7 +5,7 @@ import pytest
 from scipy.special import ndtr, ndtri
 
 from leakbench.core.errors import InputError
-from leakbench.metrics.listed import Listed, on_list, p_values
+from leakbench.metrics.listed import Listed, on_list
 from leakbench.metrics.tpr_at_shadow_threshold import TprAtShadowThreshold
 
 from .samples import make_sample
@@ -15,7 +15,7 @@ from .samples import make_sample
 @pytest.mark.parametrize("step", [0.0, 0.5])
 def test_p_values_and_lists_equal_the_slow_ones(targets, step):
     sample = make_sample(0, 40, 50, d=3.0, step=step, targets=targets)
-    found, listed = p_values(sample), on_list(sample, 0.2)
+    found, listed = sample.p_values, on_list(sample, 0.2)
     for i in range(sample.scores.size):
         others = sample.model != sample.model[i] if targets > 1 else np.arange(sample.scores.size) != i
         outside = sample.scores[others & ~sample.members]

@@ -76,8 +76,8 @@ def versions() -> dict[str, str]:
 
 
 def _versions() -> dict[str, str]:
-    installed = {dist.metadata["Name"].lower(): dist.version for dist in metadata.distributions()}
-    return {name: installed[name] for name in PACKAGES if name in installed}
+    installed = {name: next(iter(metadata.distributions(name=name)), None) for name in PACKAGES}
+    return {name: found.version for name, found in installed.items() if found}
 
 
 def hardware() -> dict[str, Any]:

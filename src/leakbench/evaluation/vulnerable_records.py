@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ..core.results import ExposedRecord, Exposure
 from ..core.seeds import stream
-from ..metrics.listed import on_list, p_values
+from ..metrics.listed import on_list
 from ..metrics.statistics.roc import allowed
 from ..metrics.statistics.vulnerability import vulnerability
 from ..signals.types import Array, Bools
@@ -60,7 +60,7 @@ def _exposure(
     several, inside = len(found.scores) > 1, members & np.isfinite(found.scores)
     outside = ~members & np.isfinite(found.scores)
     p, listed = np.full((2, *members.shape), np.nan)
-    p[sample.model, sample.row] = p_values(sample)
+    p[sample.model, sample.row] = sample.p_values
     listed[sample.model, sample.row] = on_list(sample, FDR)
     told = np.where(
         inside.any(axis=0), inside, outside

@@ -4,7 +4,7 @@ from typing import ClassVar
 import numpy as np
 
 from ..core.errors import InputError
-from ..signals.types import Array, Bools
+from ..signals.types import Bools
 from .base import Estimate, Metric
 from .statistics.intervals import rate_interval
 from .statistics.sample import Sample
@@ -55,7 +55,7 @@ class Listed(Metric):
 
 def on_list(sample: Sample, fdr: float) -> Bools:
     """Which scores are on the list of their model [n]."""
-    p, listed = p_values(sample), np.zeros(sample.scores.size, dtype=bool)
+    p, listed = sample.p_values, np.zeros(sample.scores.size, dtype=bool)
     for model in np.unique(sample.model):
         rows = np.flatnonzero(sample.model == model)
         ordered = np.sort(p[rows])
@@ -63,23 +63,3 @@ def on_list(sample: Sample, fdr: float) -> Bools:
         if passed.size:
             listed[rows] = p[rows] <= ordered[passed[-1]]
     return listed
-
-
-def p_values(sample: Sample) -> Array:
-    """How often a non-member scores as high as each score [n], in (0, 1].
-
-    Compared with the non-members of the other models, so with none that the score's own model tells about; of the only
-    model, with all but the record itself.
-    """
-    outside = np.sort(sample.scores[~sample.members])
-    above = outside.size - np.searchsorted(outside, sample.scores, side="left")
-    total = np.full(sample.scores.size, outside.size)
-    models = np.unique(sample.model)
-    if models.size == 1:
-        above, total = above - ~sample.members, total - ~sample.members
-    for model in models if models.size > 1 else ():
-        rows = np.flatnonzero(sample.model == model)
-        own = np.sort(sample.scores[rows][~sample.members[rows]])
-        above[rows] -= own.size - np.searchsorted(own, sample.scores[rows], side="left")
-        total[rows] -= own.size
-    return np.asarray((1 + above) / (1 + total))

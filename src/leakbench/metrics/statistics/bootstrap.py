@@ -1,4 +1,4 @@
-"""Resampling models and records, for the bands of curves: one sort, then two cumulative sums a resample."""
+"""Resampling models and records, for the bands of curves: one sort, then little more for each resample."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -69,17 +69,20 @@ class Resampled:
 
 
 def resample(samples: Sequence[Sample], fpr: Array, resamples: int, seed: int) -> list[Resampled]:
-    """The TPR at each of `fpr` [G], of each sample and of so many resamples of it.
+    """The TPR at each of `fpr` [G], which rise, of each sample and of so many resamples of it.
 
-    One target: members and non-members are drawn with replacement, each as many as there are. Several: models and
-    records are, and a score is drawn as often as its model times as its record (the pigeonhole bootstrap, Owen 2007,
-    which errs on the wide side). A resample without members or without non-members is drawn again. Samples of the
-    same pairs are drawn alike, in this call and in others of the same seed.
+    One target: members and non-members are drawn with replacement, each as many as there are (`_of_one_target`).
+    Several: models and records are, and a score is drawn as often as its model times as its record (the pigeonhole
+    bootstrap, Owen 2007, which errs on the wide side). A resample without members or without non-members is drawn
+    again. Samples of the same pairs are drawn alike, in this call and in others of the same seed.
     """
     alike: dict[str, list[int]] = {}
-    for place, sample in enumerate(samples):
-        alike.setdefault(sample.pairs, []).append(place)
     found: dict[int, Resampled] = {}
+    for place, sample in enumerate(samples):
+        if sample.model.min() == sample.model.max():
+            found[place] = _of_one_target(sample, fpr, resamples, stream(seed, "resample"))
+        else:
+            alike.setdefault(sample.pairs, []).append(place)
     for places in alike.values():
         group = [samples[place] for place in places]
         found |= zip(places, _resampled(group, fpr, resamples, stream(seed, "resample")), strict=True)
@@ -98,9 +101,25 @@ def _resampled(
         yield Resampled(each.tpr(np.ones((1, n), dtype=np.uint8), fpr)[0], np.concatenate(of_blocks))
 
 
+def _of_one_target(sample: Sample, fpr: Array, resamples: int, rng: np.random.Generator) -> Resampled:
+    """Resamples of one target, of which only what lies at each FPR is drawn.
+
+    The FPR a allows k = floor(a n0) non-members above the threshold, which is therefore the drawn one of rank k + 1. Of
+    n0 uniform numbers those of several ranks are sums of gamma variables over the sum of all, and how many drawn
+    members lie between two thresholds is multinomial (David and Nagaraja 2003, Order Statistics, section 2).
+    """
+    roc, ranks = sample.roc, allowances(fpr, sample.n_nonmembers) + 1
+    gaps = np.diff(ranks, prepend=0, append=sample.n_nonmembers + 1)
+    sums = rng.standard_gamma(gaps, (resamples, gaps.size)).cumsum(axis=1)
+    places = (sums[:, :-1] / sums[:, -1:] * roc.n0).astype(np.intp)  # of the thresholds among the non-members
+    shares = np.diff(roc.above(places + 1) / roc.n1, axis=1, prepend=0, append=1).clip(0)
+    tprs = rng.multinomial(roc.n1, shares)[:, :-1].cumsum(axis=1) / roc.n1
+    return Resampled(np.array([roc.at_fpr(a).tpr for a in fpr]), tprs)
+
+
 def draws(sample: Sample, rng: np.random.Generator) -> Iterator[Weights]:
-    """How often each score is drawn [n], resample after resample without end."""
-    draw = _strata(sample) if sample.model.min() == sample.model.max() else _pigeonhole(sample)
+    """How often each score of several targets is drawn [n], resample after resample without end."""
+    draw = _pigeonhole(sample)
     inside, outside = np.flatnonzero(sample.members), np.flatnonzero(~sample.members)
     while True:
         weights = draw(rng)
@@ -110,18 +129,6 @@ def draws(sample: Sample, rng: np.random.Generator) -> Iterator[Weights]:
 
 def _drawn(n: int, rng: np.random.Generator) -> Counts:
     return np.bincount(rng.integers(0, n, n), minlength=n)
-
-
-def _strata(sample: Sample) -> Callable[[np.random.Generator], Weights]:
-    groups = np.flatnonzero(sample.members), np.flatnonzero(~sample.members)
-
-    def draw(rng: np.random.Generator) -> Weights:
-        weights = np.empty(sample.scores.size, dtype=np.int64)
-        for group in groups:
-            weights[group] = _drawn(group.size, rng)
-        return weights.astype(np.min_scalar_type(int(weights.max())))
-
-    return draw
 
 
 def _pigeonhole(sample: Sample) -> Callable[[np.random.Generator], Weights]:

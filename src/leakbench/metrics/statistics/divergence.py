@@ -80,7 +80,7 @@ def _permuted(members: Bools, audited: Bools, rng: np.random.Generator) -> list[
     place, found = np.argsort(group, kind="stable"), []
     for _ in range(PERMUTATIONS):
         order = np.empty(group.size, dtype=np.intp)
-        order[place] = np.lexsort((rng.random(group.size), group))
+        order[place] = np.argsort(group + rng.random(group.size))  # at random within each group
         found.append(members[:, order])
     return found
 

@@ -10,6 +10,8 @@ from ...signals.types import Array
 from .intervals import rate_interval
 from .sample import Sample, missing_group
 
+THRESHOLDS = 2000
+
 
 class EpsilonBound(NamedTuple):
     """A lower bound on epsilon with the threshold and the upper limits that it rests on."""
@@ -25,8 +27,8 @@ def epsilon_lower_bound(sample: Sample, delta: float = 0.0, level: float = 0.95)
 
     Formula: max{ln((1 - delta - FPR) / FNR), ln((1 - delta - FNR) / FPR), 0} with upper limits FPR, FNR, each at
         error (1 - level) / 2, on the half that is not `sample.select`; the threshold is the one at which the same
-        formula is largest on `sample.select`. The bound over all thresholds of the same scores would be above 0 on
-        pure noise almost always.
+        formula is largest on `sample.select`, of at most 2 THRESHOLDS, densest at both ends. The bound over all
+        thresholds of the same scores would be above 0 on pure noise almost always.
     Source:  Kairouz, Oh and Viswanath 2015, theorem 2.1, arXiv 1311.0776
     Raises:  InputError if a half lacks members or non-members, or delta is not in [0, 1).
     """
@@ -34,11 +36,13 @@ def epsilon_lower_bound(sample: Sample, delta: float = 0.0, level: float = 0.95)
     problem = missing_group(choosing) or missing_group(rest)
     if problem or not 0 <= delta < 1:
         raise InputError(f"each half {problem}" if problem else f"delta must be in [0, 1), got {delta}")
-    roc = choosing.roc
-    tail = (1 - level) / 2
-    fpr = special.betaincinv(roc.fp + 1, np.maximum(roc.n0 - roc.fp, 1e-9), 1 - tail)
-    fnr = special.betaincinv(roc.n1 - roc.tp + 1, np.maximum(roc.tp, 1e-9), 1 - tail)
-    threshold = float(roc.thresholds[np.argmax(_epsilon(fpr, fnr, delta))])
+    roc, tail = choosing.roc, (1 - level) / 2
+    near = np.geomspace(1, roc.fp.size, THRESHOLDS).astype(np.intp)  # of either end, densest there
+    tried = np.union1d(near - 1, roc.fp.size - near)
+    fp, tp = roc.fp[tried], roc.tp[tried]
+    fpr = special.betaincinv(fp + 1, np.maximum(roc.n0 - fp, 1e-9), 1 - tail)
+    fnr = special.betaincinv(roc.n1 - tp + 1, np.maximum(tp, 1e-9), 1 - tail)
+    threshold = float(roc.thresholds[tried[np.argmax(_epsilon(fpr, fnr, delta))]])
     called, m = rest.scores >= threshold, rest.members
     fpr_hi = rate_interval(called[~m], rest.nonmember_part, level).hi
     fnr_hi = rate_interval(~called[m], rest.member_part, level).hi

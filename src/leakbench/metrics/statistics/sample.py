@@ -73,6 +73,26 @@ class Sample:
             digest.update(np.ascontiguousarray(array).tobytes())
         return digest.hexdigest()
 
+    @cached_property
+    def p_values(self) -> Array:
+        """How often a non-member scores as high as each score [n], in (0, 1].
+
+        Compared with the non-members of the other models, so with none that the score's own model tells about; of the
+        only model, with all but the record itself.
+        """
+        outside = np.sort(self.scores[~self.members])
+        above = outside.size - np.searchsorted(outside, self.scores, side="left")
+        total = np.full(self.scores.size, outside.size)
+        models = np.unique(self.model)
+        if models.size == 1:
+            above, total = above - ~self.members, total - ~self.members
+        for model in models if models.size > 1 else ():
+            rows = np.flatnonzero(self.model == model)
+            own = np.sort(self.scores[rows][~self.members[rows]])
+            above[rows] -= own.size - np.searchsorted(own, self.scores[rows], side="left")
+            total[rows] -= own.size
+        return np.asarray((1 + above) / (1 + total))
+
     @property
     def n_members(self) -> int:
         """Scores that belong to members."""
