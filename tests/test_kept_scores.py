@@ -174,6 +174,12 @@ def test_a_table_of_scores_that_is_no_such_table_is_refused(tmp_path: Path) -> N
         pq.write_table(pa.table(table), tmp_path / "scores.parquet")
         with pytest.raises(InputError, match="is not as leakbench wrote it"):
             read_scores(tmp_path)
+    one = {"case": [0], "target": [0], "record": [0], "copy_of": [3], "member": [True], "chooses": [True]}
+    pq.write_table(
+        pa.table(one | {"defence": ["a"], "adaptive": [True], "shadows": ["a"]}), tmp_path / "scores.parquet"
+    )
+    with pytest.raises(InputError, match="copy_of must be the place"):
+        read_scores(tmp_path)
     (tmp_path / "scores.parquet").write_text("mine")
     with pytest.raises(InputError, match="is not as leakbench wrote it"):
         read_scores(tmp_path)

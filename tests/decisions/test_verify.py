@@ -71,6 +71,11 @@ def _other_rows(folder: Path) -> None:
     pq.write_table(table.slice(1), folder / "results.parquet")
 
 
+def _no_detail(folder: Path) -> None:
+    table = pq.read_table(folder / "results.parquet")
+    pq.write_table(table.drop_columns(["detail"]), folder / "results.parquet")
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
@@ -90,6 +95,8 @@ def _other_rows(folder: Path) -> None:
         (lambda f: (f / "scores.parquet").write_bytes(b"x"), "scores.parquet: no file of leakbench"),
         (lambda f: (f / "records.parquet").write_bytes(b"x"), "digest: records.parquet was changed"),
         (lambda f: (f / "results.parquet").write_bytes(b"x"), "rows: results.parquet cannot be read"),
+        (_edit(lambda p: p["results"][-1].update(target="nobody")), "digest: report.json was changed"),
+        (_no_detail, "rows: results.parquet and report.json hold other rows"),
         (_other_rows, "rows: results.parquet and report.json hold other rows"),
     ],
 )

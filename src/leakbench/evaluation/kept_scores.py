@@ -90,7 +90,7 @@ def row_sample(cases: Iterable[CaseScores], row: Row, metric: Metric) -> Sample 
         return None
     sample = kept_sample(case, _attack(row), _part(row))
     if row.target != "all":
-        sample = sample.at(case.target[sample.model] == int(row.target))
+        sample = sample.at(case.target[sample.model].astype(str) == row.target)
     if row.attack in STRONGEST:
         return metric.unchosen(sample)
     return sample.rest if row.slice == WORST else sample

@@ -112,6 +112,8 @@ def _case(table: Any) -> CaseScores:
             groups[GROUPS[prefix]][name] = array(column).reshape(shape)
     defence, adaptive, shadows = (table[name][0].as_py() for name in ("defence", "adaptive", "shadows"))
     record, copy_of = (array(name)[: shape[1]] for name in ("record", "copy_of"))
+    if not (copy_of.min() >= 0 and copy_of.max() < shape[1]):
+        raise ValueError(f"copy_of must be the place of one of {shape[1]} records")
     member, chooses = (array(name).reshape(shape) for name in ("member", "chooses"))
     return CaseScores(defence, adaptive, shadows, target, record, copy_of, member, chooses, **groups)
 

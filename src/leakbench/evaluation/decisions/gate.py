@@ -30,9 +30,7 @@ class Check:
     required: str  # what must be
     found: str  # what the report shows
     status: Status  # pass, fail or undecided
-    row: Row | None = (
-        None  # the number, its interval at the level of the decision; None for other requirements
-    )
+    row: Row | None = None  # the number, with the interval of the decision; None for other requirements
     at_most: float | None = None  # the ceiling
     records: int | None = None  # that would decide an undecided number; None: no number of records would
     models: int | None = None  # targets on the same records that would
