@@ -69,6 +69,7 @@ RULES = {  # a part may import itself and the parts named here
     },
 }  # fmt: skip
 MOST_ENTRIES = 15  # at the top of the package: a newcomer reads them all
+TRAINING = {"torch", "safetensors", "torchvision", "opacus", "torch_pruning", "diffusers"}  # packages of extras
 TORCH_SIDE = {"train", "core/store", "core/torchvision_compat", "core/cpu", "pipeline", "generators"}
 
 
@@ -151,7 +152,7 @@ def test_only_the_training_side_imports_torch() -> None:
             path in TORCH_SIDE or _part(module).split("/")[0] in TORCH_SIDE or _part(module) in TORCH_SIDE
         )
         if module not in allowed and not torch_side:
-            assert not {"torch", "safetensors"} & names, module
+            assert not TRAINING & names, module
     recipe = [names for module, names in imports().items() if _part(module) == "train/recipe"]
     assert recipe and not any("torch" in names for names in recipe)
 

@@ -29,7 +29,6 @@ TABLE = {
     "stages": [{"epochs": 5}],
     "defences": ["none", {"name": "rounding", "decimals": 2}, {"name": "fewer_epochs", "epochs": 3}],
     "attacks": ["loss", "logistic_regression"],
-    "metrics": ["auc"],
 }
 
 
