@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 import torch
 
+from leakbench.core import cpu
 from leakbench.core.errors import InputError
 from leakbench.train import learners
-from leakbench.train.device import at_work, resident, room
+from leakbench.train.device import at_work, require_precision, resident, room
 from leakbench.train.loss_traces import blank
 from leakbench.train.losses import LOSSES
 from leakbench.train.model import start
@@ -132,3 +133,16 @@ def test_one_compilation_serves_all_models(digits, make_jobs):
     assert counters["stats"]["unique_graphs"] == 1
     for plain, other in zip(train_group(digits, jobs), fused, strict=True):
         assert other.log[-1]["train_loss"] == pytest.approx(plain.log[-1]["train_loss"], rel=0.02)
+
+
+@pytest.mark.parametrize("flag", ["avx512_bf16", "amx_bf16", None])
+def test_bfloat16_on_a_cpu_needs_a_processor_that_multiplies_it(monkeypatch, flag):
+    monkeypatch.setattr(cpu, "cpu_info", lambda: {"flags": f"fpu avx2 {flag}"})
+    half = Engine(precision="bfloat16")
+    if flag:
+        require_precision(half)
+    else:
+        with pytest.raises(InputError, match=r'AVX512-BF16 or AMX.*take "float32"'):
+            require_precision(half)
+    require_precision(Engine())
+    require_precision(dataclasses.replace(half, device="cuda"))

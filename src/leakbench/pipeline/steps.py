@@ -19,6 +19,7 @@ from ..evaluation.paired_differences import differences
 from ..evaluation.predicted_risk import PredictedRisk, predict_risk
 from ..signals.features import components
 from ..signals.views import parse_views
+from ..train.device import require_precision
 from ..train.query import binary_features
 from ..train.recipe import Recipe
 from ..train.run_stages import rehearse
@@ -49,6 +50,7 @@ def open_trainer(
         dataset: The data set of the study, if it has been read already.
         dry: The store is read and not changed.
     """
+    require_precision(study.file.engine)
     dataset, seed = dataset or study.load_data(), study.file.seed
     split = replace(study.design.split(dataset, seed), always=dataset.twins)
     require_measurable(dataset, split, FEWEST)

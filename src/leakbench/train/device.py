@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ..core.cpu import threads
+from ..core.cpu import multiplies_bfloat16, threads
 from ..core.errors import InputError
 from .recipe.engine import Engine
 
@@ -27,6 +27,15 @@ def device_of(engine: Engine) -> torch.device:
             'set engine.device = "cpu", or install a build of torch for the GPU'
         )
     return torch.device(engine.device)
+
+
+def require_precision(engine: Engine) -> None:
+    """Raise InputError for a precision that this processor has to emulate."""
+    if engine.device == "cpu" and engine.precision == "bfloat16" and not multiplies_bfloat16():
+        raise InputError(
+            'precision "bfloat16" on a CPU needs AVX512-BF16 or AMX, which this processor lacks: it would train up '
+            'to 7 times more slowly; take "float32"'
+        )
 
 
 def room(device: torch.device) -> float:
