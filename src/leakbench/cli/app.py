@@ -13,10 +13,12 @@ from ..core.version import __version__
 from . import terminal
 from .commands.audit import audit
 from .commands.compare import compare
+from .commands.demo import demo
 from .commands.doctor import doctor
 from .commands.download import download
 from .commands.gate import gate
 from .commands.list import list_methods
+from .commands.new import new
 from .commands.report import report
 from .commands.run import run
 from .commands.selfcheck import selfcheck
@@ -29,7 +31,6 @@ from .streams import BROKEN_PIPE, standard_streams
 STOPPED = 130  # what a shell expects of a command that Ctrl-C ended
 app = typer.Typer(
     rich_markup_mode=None,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -91,13 +92,16 @@ def root(
     \b
     Examples:
       leakbench audit outputs.npz --out report
-      leakbench run studies/digits-demo.toml --out report
+      leakbench demo
+      leakbench run study.toml --out report
       leakbench list attacks
     """
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())
 
 
+app.command()(demo)
+app.command()(new)
 app.command()(run)
 app.command()(work)
 app.command()(audit)

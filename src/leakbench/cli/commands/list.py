@@ -16,12 +16,14 @@ def list_methods(
         str,
         typer.Argument(
             metavar="KIND",
-            help="attacks, defences, generators, data, canaries or metrics.",
+            help="attacks, defences, generators, data, canaries, metrics or studies.",
             show_default=False,
         ),
     ],
 ) -> None:
     """List the available methods: name, purpose and source of each.
+
+    `leakbench list studies` lists the studies that `leakbench new` copies.
 
     \b
     Examples:
@@ -34,6 +36,7 @@ def list_methods(
     from ...defences import DEFENCES
     from ...generators import GENERATORS
     from ...metrics import METRICS
+    from ...pipeline.shipped_studies import titles
 
     registries: dict[str, list[Registry[Any]]] = {
         "attacks": [ATTACKS],
@@ -43,7 +46,10 @@ def list_methods(
         "canaries": [CANARIES],
         "metrics": [METRICS],
     }
+    if kind == "studies":
+        terminal.show_table(("study", "title"), list(titles().items()))
+        return
     if kind not in registries:
-        raise unknown("kind", kind, registries)
+        raise unknown("kind", kind, [*registries, "studies"])
     for registry in registries[kind]:
         terminal.show_methods(registry)
