@@ -69,7 +69,14 @@ RULES = {  # a part may import itself and the parts named here
     },
 }  # fmt: skip
 MOST_ENTRIES = 15  # at the top of the package: a newcomer reads them all
-TRAINING = {"torch", "safetensors", "torchvision", "opacus", "torch_pruning", "diffusers"}  # packages of extras
+TRAINING = {
+    "torch",
+    "safetensors",
+    "torchvision",
+    "opacus",
+    "torch_pruning",
+    "diffusers",
+}  # packages of extras
 TORCH_SIDE = {"train", "core/store", "core/torchvision_compat", "core/cpu", "pipeline", "generators"}
 
 
