@@ -1,21 +1,25 @@
-"""What the stages of SynthShield cost beyond their arithmetic, and a sensitivity beyond plain queries.
+"""What the stages of SynthShield cost beyond their arithmetic, DP-SGD and an adversary beyond plain training, and a
+sensitivity beyond plain queries.
 
 The other way is the bare work: a ratio of 1 means that nothing is added. A pipeline is train, prune, fine-tune on
 synthetic records that are at hand; the bare work is its two trainings, L1 penalty included. SAMIA makes
 ten noisy queries per record; the bare work is one plain query.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from unittest.mock import patch
 
 import numpy as np
 from ratios import Ratio, in_turns
 
 from leakbench.data.load import load
 from leakbench.generators import GENERATORS
+from leakbench.train import run_stages
 from leakbench.train.job import Job
 from leakbench.train.query import predict_logits, predict_noisy_logits
 from leakbench.train.recipe import Architecture, Finetune, Generate, Prune, Recipe, Train
-from leakbench.train.recipe.settings import Optimiser
+from leakbench.train.recipe.settings import Adversary, Optimiser, Privacy
 from leakbench.train.run_stages import synthetic, train_group
 
 PART = "Stages"
@@ -31,13 +35,15 @@ def ratios() -> Iterator[Ratio]:
         dataset = load(name)
         yield pipeline(dataset, architecture)
         yield sensitivity(dataset, architecture)
+        yield from of_single_records(dataset, architecture)
 
 
 def jobs(dataset, stages, architecture) -> list[Job]:
     rng, pool = np.random.default_rng(0), dataset.parts["pool"]
-    none = np.empty(0, np.int64)
     recipe = Recipe(architecture, stages)
-    return [Job(recipe, rng.choice(pool, len(pool) // 2, replace=False), none, seed) for seed in range(K)]
+    orders = [rng.permutation(pool) for _ in range(K)]
+    half = len(pool) // 2
+    return [Job(recipe, order[:half], order[half : half + 100], seed) for seed, order in enumerate(orders)]
 
 
 def pipeline(dataset, architecture) -> Ratio:
@@ -58,6 +64,30 @@ def pipeline(dataset, architecture) -> Ratio:
     run_apart()
     what = f"{dataset.name} {architecture.name}, {K} models: a pipeline / its trainings alone"
     return Ratio(PART, what, *in_turns(run_whole, run_apart, REPEATS))
+
+
+def of_single_records(dataset, architecture) -> Iterator[Ratio]:
+    """DP-SGD and adversarial regularisation against plain training, and DP-SGD by Opacus against ours."""
+    short = replace(TRAIN, epochs=2)
+    plain = jobs(dataset, (short,), architecture)
+    private = jobs(dataset, (replace(short, privacy=Privacy(1.0)),), architecture)
+    against = jobs(dataset, (replace(short, adversary=Adversary(1.0, reference="dev")),), architecture)
+
+    def run(of: list[Job]) -> Callable[[], object]:
+        return lambda: train_group(dataset, of)
+
+    def by_opacus() -> None:
+        with patch.object(run_stages, "stackable", lambda *_: False):
+            train_group(dataset, private[:1])
+
+    what = f"{dataset.name} {architecture.name}"
+    yield Ratio(PART, f"{what}, {K} models: DP-SGD / plain training", *in_turns(run(private), run(plain), 3))
+    yield Ratio(
+        PART,
+        f"{what}, {K} models: with an adversary / plain training",
+        *in_turns(run(against), run(plain), 3),
+    )
+    yield Ratio(PART, f"{what}, 1 model: DP-SGD / by Opacus", *in_turns(run(private[:1]), by_opacus, 3))
 
 
 def sensitivity(dataset, architecture) -> Ratio:
