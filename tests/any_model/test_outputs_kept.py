@@ -146,7 +146,7 @@ def test_processes_change_nothing_and_write_nothing(tmp_path: Path, monkeypatch:
     wide = np.hstack([X, np.zeros((len(X), 1000))])
     one, two = (audited(without_files, wide, processes=processes) for processes in (1, 2))
     assert one.rows == two.rows
-    with pytest.raises(InputError, match=r"model \d of 4 .* failed: RuntimeError: no luck"):
+    with pytest.raises(InputError, match=r"^model \d of 4 .* failed: RuntimeError: no luck"):
         audited(failing, processes=2)
     lock = Lock()
     with pytest.raises(InputError, match="give processes=1"):
