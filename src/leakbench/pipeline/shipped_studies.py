@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ..core.errors import InputError, unknown
 
-DEMO, START = "digits-demo", "start"
+DEMO = "digits-demo"
 PACKAGE = Path(__file__).parents[1]
 
 
