@@ -166,6 +166,13 @@ def test_labels_of_another_name(study, tmp_path, name):
     assert f"the labels were read from {name}" in given.notes
 
 
+def test_labels_that_are_a_single_value(study, tmp_path):
+    authors(study, tmp_path)
+    np.save(tmp_path / "y_train.npy", np.array(3.0))
+    with pytest.raises(InputError, match="labels must be one integer a record"):
+        read(tmp_path)
+
+
 def test_labels_that_may_be_either_are_not_guessed(study, tmp_path):
     write(study, tmp_path, save=one_file)
     (tmp_path / "y_train.npy").rename(tmp_path / "labels.npy")

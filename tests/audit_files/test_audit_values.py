@@ -90,7 +90,11 @@ ADVISED = {  # what is given, and what it stands for
     ),
     "an infinite score": ("scores", lambda p: np.r_[np.inf, p[1:, 0]], lambda p: np.r_[1e30, p[1:, 0]]),
     "percentages": ("probs", lambda p: 100 * p, lambda p: p),
+    "rounded percentages": ("probs", lambda p: np.round(100 * p, 1), lambda p: np.round(p, 3)),
     "votes": ("probs", lambda p: 60 * p, lambda p: p),
+    "-log p as logits": ("logits", lambda p: -np.log(p), np.log),
+    "log2 p as logits": ("logits", np.log2, np.log),
+    "log10 p as logits": ("logits", np.log10, np.log),
     "rows that miss one": (
         "probs",
         lambda p: p * np.linspace(0.95, 1.05, 12)[:, None],
@@ -121,6 +125,46 @@ def test_advice_that_is_followed_gives_the_right_array(case):
 
 
 @pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(("scale", "saved"), [(1, "logits"), (100, "logits / 100"), (50, "logits / 50")])
+def test_probabilities_are_no_logits(scale, saved):
+    """A softmax of probabilities would hide most of what they say: every attack would read it as certain as noise."""
+    probs = np.random.default_rng(0).dirichlet(np.ones(4), (3, 30)).round(3)
+    members = np.random.default_rng(1).random((3, 30)) < 0.5
+    logits = np.log(np.maximum(probs, 1e-9))
+    logits[1] = scale * probs[1]  # one of the models
+    refused(f"got probabilities of model 1: none is negative, and each row sums to {scale}; save {saved} as probs",
+            logits=logits, members=members)  # fmt: skip
+
+
+@pytest.mark.parametrize("scale", [0.0, 1.0, 300.0])
+def test_logits_of_saturated_or_undecided_models_pass(scale):
+    z = scale * np.random.default_rng(0).random((40, 1)) * np.array([[0.0, 1.0]]) + (scale > 1) * [
+        [0.0, 20.0]
+    ]
+    for logits in (z, -z, np.log(np.full((40, 2), 0.5)), z - z.max()):
+        from_arrays(logits=logits, members=np.arange(40) % 2)
+
+
+def test_what_contradicts_the_arrays_in_use_is_said():
+    rng = np.random.default_rng(0)
+    probs, labels, members = (
+        rng.dirichlet(np.ones(4), (2, 40)),
+        rng.integers(0, 4, 40),
+        rng.random((2, 40)) < 0.5,
+    )
+    losses = -np.log(probs[:, np.arange(40), labels])
+    given = {"logits": np.log(probs), "labels": labels, "members": members}
+    assert from_arrays(**given, losses=losses, probs=probs).notes == (
+        "not used: probs (logits are there too)",
+        "not used: losses (they follow from logits and labels)",
+    )
+    for name, array in (("losses", losses), ("probs", probs)):
+        (note,) = from_arrays(**given, **{name: array[:, ::-1]}).notes
+        assert re.search("; [0-9]+% of them differ, so check the order of all arrays", note)
+        (note,) = from_arrays(**given, **{name: array[:, :20]}).notes
+        assert note.endswith("; they do not fit the other arrays")
+
+
 def test_the_largest_values_raise_no_warning():
     rng = np.random.default_rng(0)
     members = rng.permutation(4 * 60).reshape(4, 60) % 2 == 0
@@ -245,6 +289,12 @@ def test_probabilities_must_not_be_negative():
 def test_labels_out_of_range(alone, change, says):
     alone["labels"] = np.r_[0, 1, 2, alone["labels"][3:]]
     refused(says, **alone | {"labels": change(alone["labels"])})
+
+
+def test_labels_of_half_precision_pass():
+    assert from_arrays(
+        scores=[0.5, 1.5], labels=np.array([1, 0], np.float16), members=[1, 0]
+    ).models.signals.labels.tolist() == [1, 0]
 
 
 def test_labels_without_logits_have_no_upper_bound():

@@ -183,7 +183,11 @@ def _compare(found: AuditInput, plain: dict[str, Any]) -> None:
         members = [str(m).lower() in ("true", "1", "1.0") for m in np.ravel(named["members"])]
         assert found.models.members[0].tolist() == members
     if "labels" in named and signals.labels is not None:
-        assert signals.labels.tolist() == np.ravel(named["labels"]).astype(float).tolist()
+        given, names = np.ravel(named["labels"]).tolist(), found.class_names or ()
+        if isinstance(given[0], str) and not all(text.isdigit() for text in given):
+            assert [names[label] for label in signals.labels] == given
+        else:
+            assert signals.labels.tolist() == [float(label) for label in given]
     for field in ("losses", "scores", "logits"):
         kept = getattr(signals, field)
         if kept is not None and field in named and len(found.targets) == 1:

@@ -41,6 +41,10 @@ def test_alike_as_a_dictionary_finds_it(seed: int, dtype: type, labelled: bool) 
     assert np.array_equal(alike(labels, arrays, n), want)
 
 
+def test_labels_that_are_all_distinct_tell_all_records_apart() -> None:
+    assert np.array_equal(alike(np.arange(50), np.zeros((3, 1, 50, 2)), 50), np.arange(50))
+
+
 def test_nothing_is_read_beyond_the_model_that_tells_all_records_apart() -> None:
     def predictions():
         yield np.random.default_rng(0).random((1, 50, 3))

@@ -138,6 +138,30 @@ def test_a_model_that_answers_labels_only_does_not_blunt_the_others() -> None:
     assert signals.resolutions["logits"].step == pytest.approx(1e-4)
 
 
+@pytest.mark.parametrize(("kind", "spoil"), [
+    ("probs", lambda p: np.round(p, 3)), ("probs", lambda p: p.astype(np.float16)),
+    ("losses", lambda p: np.round(p, 2)), ("losses", lambda p: -np.log(np.maximum(np.round(np.exp(-p), 3), 1e-12))),
+])  # fmt: skip
+def test_a_model_that_is_rounded_alone_has_a_step_of_its_own(kind: str, spoil: Any) -> None:
+    """Its zeros, read as 1e-30, would make up the means and variances of all models."""
+    rng = np.random.default_rng(4)
+    p = np.exp(log_softmax(6 * rng.normal(size=(8, 300, 5))))
+    labels, members = rng.integers(5, size=300), rng.random((8, 300)) < 0.5
+    exact = -np.log(p[:, np.arange(300), labels]) if kind == "losses" else p
+    rounded = exact.copy()
+    rounded[1] = spoil(exact[1])
+    plain, odd = (
+        from_arrays(**{kind: each}, labels=labels, members=members).models.signals
+        for each in (exact, rounded)
+    )
+    assert odd.resolutions[kind.replace("probs", "logits")].coarser == (1,)
+    phi, own = plain.statistics("logodds"), odd.statistics("logodds")
+    assert np.array_equal(np.delete(own, 1, axis=0), np.delete(phi, 1, axis=0))
+    zeros = own[1] if kind == "losses" else -own[1]  # a zero among losses is a certain prediction
+    assert zeros.max() < 18 < np.abs(phi).max()
+    assert np.abs(np.clip(phi[1], -4, 4) - np.clip(own[1], -4, 4)).max() < 1
+
+
 def test_rows_that_rounding_keeps_from_summing_to_one_are_read() -> None:
     p, members = answers(3, classes=30), np.arange(300) % 2 == 0
     rounded = np.round(p[0], 2)

@@ -240,6 +240,14 @@ def _rounded(attacked: AttackScores, rows: list[Row]) -> Iterator[Raised]:
             f"{what} are resolved in steps of {found.step:.3g}, and {found.zeros:.1%} of the rows hold a zero"
         )
         yield message + ", which is read as half a step", None
+    if found.coarser:
+        some = (
+            f"{len(found.coarser)} of {signals.shape[0]} models, the first of them model {found.coarser[0]},"
+        )
+        yield (
+            f"{what} of {some} are rounded more coarsely; a zero there is read as half a step of that model",
+            None,
+        )
 
 
 def _copies(attacked: AttackScores, rows: list[Row]) -> Iterator[Raised]:

@@ -30,12 +30,21 @@ class Resolution(NamedTuple):
 
     The step is 0 where nothing is rounded and no value is 0. Of two resolutions the coarser is the greater.
     Multiples of the step that sum to 1 in every row are `votes`, as of a forest's trees; rounded values miss 1 in some.
+    Models that are rounded in a `coarser` way than the others have their zeros read as half a step of their own.
     """
 
     step: float = 0.0
     zeros: float = 0.0
     logarithms: bool = False  # whether it is losses that are the logarithms of rounded probabilities
     votes: bool = False  # whether rows are shares of votes, each worth a step
+    coarser: tuple[int, ...] = ()  # models with a step of their own
+
+    def bounds(self, kind: str) -> tuple[float, float]:
+        """The smallest and the largest value of `kind`, "logits" or "losses", where a zero stands for half a step."""
+        half = self.step / 2
+        if kind == "logits":
+            return float(np.log(half)), np.inf
+        return half, float(-np.log(half)) if self.logarithms else np.inf
 
 
 def _grid_of(rows: Array, eps: float) -> tuple[float, Array]:

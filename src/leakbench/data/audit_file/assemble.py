@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ...core.errors import InputError
 from ...signals.axes import Numbers, to_axes
 from ...signals.resolution import Resolution, of_logits, of_losses, typical
-from ...signals.types import BLOCK, Bools, ByModel, Labels, Models, Signals, on_records
+from ...signals.types import BLOCK, Bools, ByModel, Labels, Models, PerModel, Signals, on_records
 from . import check
 from .mapped import joined
 from .named_views import in_order, predicted_when_perturbed, view_names, without_perturbed
@@ -19,8 +19,9 @@ from .names import KINDS, listed, require_least
 from .other_records import alike, has_other_records, of_shadows
 
 Arrays = Mapping[str, NDArray[Any]]
-SAMPLED = 3  # models of either side from which the resolution is read
+COARSER = 10  # times the common step, from which on a model is rounded in another way
 Resolutions = dict[str, Resolution]
+Bounds = dict[str, dict[int, tuple[float, float]]]  # of the outputs of some models, by kind and model
 Outputs = dict[str, ByModel]  # by the fields of Signals: logits [M, V, N, C], losses and scores [M, V, N]
 
 
@@ -50,15 +51,15 @@ def _on_common_records(arrays: Arrays) -> tuple[Models, tuple[int, ...]]:
     shadows = _shadow_members(arrays, targets.shape[1])
     members = np.concatenate([targets, shadows])
     outputs = _with_shadows(own, arrays, "shadow_", "SN", shadows.shape)
-    resolutions = _resolutions(outputs, len(targets))
+    resolutions, bounds = _resolutions(outputs, len(targets))
     views = view_names(arrays.get("views"), next(iter(own.values())).shape[1])
     labels = _labels(arrays, "labels", members.shape[1], own)
     sides = {"": (letters, targets), "shadow_": ("SN", shadows)}
     models = Models(
-        _signals(outputs, labels, resolutions, views, _gradients(arrays, sides)),
+        _signals(_within(outputs, bounds), labels, resolutions, views, _gradients(arrays, sides)),
         members,
         np.ones_like(members),
-        _population(arrays, letters.replace("N", "Z"), own, len(shadows), resolutions, views),
+        _population(arrays, letters.replace("N", "Z"), own, len(shadows), (resolutions, bounds), views),
     )
     return models, tuple(range(len(targets)))
 
@@ -166,7 +167,7 @@ def _population(
     letters: str,
     targets: Outputs,
     n_shadows: int,
-    resolutions: Resolutions,
+    rounded: tuple[Resolutions, Bounds],
     views: tuple[str, ...],
 ) -> Models | None:
     """The same models on records that none of them trained on, if they are given."""
@@ -182,7 +183,7 @@ def _population(
     if "labels" in arrays and labels is None and "logits" in own:
         raise InputError(f"a population needs population_labels [{n}], as the records have labels, got none")
     nobody = np.zeros((n_targets + n_shadows, n), dtype=bool)
-    return Models(_signals(outputs, labels, resolutions, views), nobody, ~nobody)
+    return Models(_signals(_within(outputs, rounded[1]), labels, rounded[0], views), nobody, ~nobody)
 
 
 def _gradients(arrays: Arrays, sides: Mapping[str, tuple[str, Bools]]) -> Numbers | None:
@@ -224,15 +225,42 @@ def _signals(
     return replace(signals, predicted=predicted, gradients=gradients, views=in_order(views))
 
 
-def _resolutions(outputs: Outputs, n_targets: int) -> Resolutions:
-    """The resolution by kind of outputs: the coarser one of targets and shadow models, applied to both."""
+def _resolutions(outputs: Outputs, n_targets: int) -> tuple[Resolutions, Bounds]:
+    """The resolution by kind of outputs, the coarser one of targets and shadow models; and bounds for some models.
+
+    A model that is rounded far more coarsely than the others has a smallest (or largest) value of its own.
+    """
     of = {"logits": of_logits, "losses": of_losses}
-    sides = [range(n_targets), range(n_targets, len(next(iter(outputs.values()))))]
+    n_models = len(next(iter(outputs.values())))
+    sides = [range(n_targets), range(n_targets, n_models)]
+    found: Resolutions = {}
+    bounds: Bounds = {}
+    for kind in outputs.keys() & of.keys():
+        own = [of[kind](_spread(outputs[kind], m)) for m in range(n_models)]
+        common = max(typical([own[m] for m in side]) for side in sides if side)
+        coarser = [m for m, each in enumerate(own) if each.zeros and each.step > COARSER * common.step]
+        found[kind] = common._replace(coarser=tuple(coarser))
+        bounds[kind] = {m: own[m].bounds(kind) for m in coarser}
+    return found, bounds
+
+
+def _within(outputs: Outputs, bounds: Bounds) -> Outputs:
+    """The outputs, of which those of some models are kept within bounds on reading."""
     return {
-        kind: max(typical([of[kind](_spread(array, m)) for m in side[:SAMPLED]]) for side in sides if side)
-        for kind, array in outputs.items()
-        if kind in of
+        kind: _clipped(array, bounds[kind]) if bounds.get(kind) else array for kind, array in outputs.items()
     }
+
+
+def _clipped(array: ByModel, bounds: Mapping[int, tuple[float, float]]) -> ByModel:
+    def clip(part: Numbers, m: int) -> Numbers:
+        return np.clip(part, *bounds[m]).astype(array.dtype, copy=False) if m in bounds else part
+
+    return PerModel(
+        array.shape,
+        lambda m: clip(np.asarray(array[m]), m),
+        np.dtype(array.dtype),
+        lambda m, records: clip(on_records(array, m, records), m),
+    )
 
 
 def _spread(array: ByModel, m: int) -> Numbers:

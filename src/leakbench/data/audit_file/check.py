@@ -19,6 +19,9 @@ ROUND_OFF = 1e-5  # of a sum of probabilities in single precision
 BELOW_ZERO = 1e-3  # how far below 0 round-off may take a loss or a probability
 BFLOAT16 = 2.0**-8  # the same in bfloat16, with the relative precision of each value
 ROUNDED_ROWS = 0.1  # how far from one a row of coarsely rounded probabilities may sum
+LOOKED_AT = (
+    1000  # records of each model that show whether its logits are probabilities, or other logarithms of them
+)
 LARGEST = 1e100  # of a logit, loss or score: squares and sums of such numbers do not overflow
 MOST_LABEL = 2**53  # the whole numbers up to here are exact in double precision
 AXES = ("model", "view", "record", "class")
@@ -66,7 +69,29 @@ def logits(name: str, array: ByModel) -> ByModel:
 
     _refuse_not_finite(name, array, AGAIN, bad)
     _refuse_huge(name, array, DIVERGED)
+    for m in range(len(array)):
+        part = np.asarray(on_records(array, m, slice(LOOKED_AT)), dtype=np.float64)
+        _refuse_probabilities(name, part, f" of model {m}" if len(array) > 1 else "")
     return _changed(array, _without_zeros, array.dtype) if zeros else array
+
+
+def _refuse_probabilities(name: str, z: Numbers, model: str) -> None:
+    """Raise InputError where all z [V, N, C] are probabilities, or logarithms of them to another base."""
+    total = z.sum(axis=-1)
+    whole = float(np.median(total))
+    if z.min() >= 0 and whole > 0 and np.abs(total - whole).max() <= ROUNDED_ROWS / 2 * whole:
+        scaled = name if abs(whole - 1) <= ROUNDED_ROWS / 2 else f"{name} / {whole:.6g}"
+        raise InputError(
+            f"{name} must be outputs before the softmax, got probabilities{model}: none is negative, and each row sums "
+            f"to {whole:.6g}; save {scaled} as {name.replace('logits', 'probs')}"
+        )
+    for form, factor in (("-log p", -1.0), ("log2 p", np.log(2)), ("log10 p", np.log(10))):
+        p = np.exp(np.minimum(factor * z, 1.0))
+        certain = p.max(axis=-1).min() > 1 - ROUNDED_ROWS  # such rows sum to 1 in any form
+        if not certain and np.abs(p.sum(axis=-1) - 1).max() <= SUM_TOLERANCE:
+            raise InputError(
+                f"{name} must be outputs before the softmax, or log p, got {form}{model}; save {name} * {factor:.16g}"
+            )
 
 
 def _refuse_not_finite(
@@ -181,7 +206,9 @@ def _refuse_sums(name: str, probs: ByModel) -> None:
     if abs(worst - 1.0) <= tolerance:
         return
     remedy = "save the outputs before the softmax as logits, or what the softmax makes of them as probs"
-    if most - least <= SUM_TOLERANCE * most:
+    if max(abs(least / 100 - 1), abs(most / 100 - 1)) <= ROUNDED_ROWS:
+        remedy = f"they are percentages, so save {name} / 100"
+    elif most - least <= SUM_TOLERANCE * most:
         remedy = f"every row sums to as much, so save {name} / {worst:.6g}"
     elif has_zero and most <= 1.0 + SUM_TOLERANCE:
         remedy = (
@@ -304,7 +331,7 @@ def labels(name: str, array: NDArray[Any], n: int, n_classes: int | None) -> Lab
         raise InputError(f"{name} must be one integer a record, [{n}], got {len(array)} of them")
     _integral(name, array)
     top = MOST_LABEL if n_classes is None else n_classes - 1
-    outside = (array < 0) | (array > top)
+    outside = (array < 0) | (array.astype(np.float64) > top)  # half precision does not hold the top
     if outside.any():
         first = int(np.flatnonzero(outside)[0])
         bounds = "0 or more" if n_classes is None else f"in 0..{top}"

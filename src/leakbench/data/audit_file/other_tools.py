@@ -65,7 +65,7 @@ def read_lira(path: Path, experiments: list[Path], read: Read) -> tuple[Arrays, 
         arrays["losses"] = np.logaddexp(0.0, -stacked.astype(np.float64))
         notes.append("the scores were taken as LiRA's log-odds and turned into losses")
     if labels is not None:
-        arrays["labels"] = read(labels)[:n]
+        arrays["labels"] = np.atleast_1d(read(labels))[:n]
     return arrays, notes
 
 

@@ -4,6 +4,7 @@
 """
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core.errors import InputError, unknown
-from ...signals.types import Bools, Models
+from ...signals.statistics import Array, log_softmax, loss
+from ...signals.types import Bools, Models, Signals, on_records
 from .assemble import Arrays, assemble, kinds
-from .check import text
+from .check import LOOKED_AT, text
 from .chosen_table import Choice, read_chosen
 from .containers import load
 from .given import as_array
@@ -26,6 +28,7 @@ from .other_records import without_unlabelled_shadows
 MOST_GROUPS = 1000  # each is measured under each attack
 MOST_KINDS = 20  # of canaries
 MOST_FEATURES = 1000  # columns; the blind baseline looks at each
+DIFFERENT = 0.05  # relative difference, and share of the values, from which an array contradicts another
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,7 +111,7 @@ def _checked(arrays: Arrays, source: str, notes: list[str]) -> AuditInput:
         fingerprint=_fingerprint(given),
         source=source,
         kind=kinds(arrays)[0],
-        notes=(*notes, *unused, *_unused(arrays)),
+        notes=(*notes, *unused, *_unused(arrays, models.signals)),
         features=_features(arrays, n_records),
         canaries=_canaries(arrays, models.members[list(targets)]),
     )
@@ -206,10 +209,29 @@ def _fingerprint(arrays: Arrays) -> str:
     return digest.hexdigest()[:32]
 
 
-def _unused(arrays: Arrays) -> list[str]:
+def _unused(arrays: Arrays, signals: Signals) -> list[str]:
+    """Notes on arrays that others replace, and on how many of their values contradict these."""
     notes = []
     if "logits" in arrays and "probs" in arrays:
-        notes.append("not used: probs (logits are there too)")
-    if "losses" in arrays and "labels" in arrays and kinds(arrays)[0] != "losses":
-        notes.append(f"not used: losses (they follow from {kinds(arrays)[0]} and labels)")
+        follows = _contradicted(arrays["probs"], lambda z: np.exp(log_softmax(z)), signals)
+        notes.append(f"not used: probs (logits are there too){follows}")
+    if "losses" in arrays and signals.labels is not None and kinds(arrays)[0] != "losses":
+        labels = signals.labels[:LOOKED_AT]
+        follows = _contradicted(arrays["losses"], lambda z: loss(z, labels), signals)
+        notes.append(f"not used: losses (they follow from {kinds(arrays)[0]} and labels){follows}")
     return notes
+
+
+def _contradicted(given: NDArray[Any], follows: Callable[[Array], Array], signals: Signals) -> str:
+    """The share of the values of the first target's first view that differ from those that follow from its logits."""
+    assert signals.logits is not None
+    follow = follows(np.asarray(on_records(signals.logits, 0, slice(LOOKED_AT))[0], dtype=np.float64))
+    values = given[(0,) * (given.ndim - follow.ndim)][:LOOKED_AT]
+    if values.dtype.kind not in "fiu" or values.shape != follow.shape:
+        return "; they do not fit the other arrays"
+    far = np.abs(values - follow) > DIFFERENT * (1 + np.abs(follow))
+    return (
+        f"; {far.mean():.0%} of them differ, so check the order of all arrays"
+        if far.mean() > DIFFERENT
+        else ""
+    )
