@@ -212,6 +212,10 @@ class TestIndexColumns:
     def test_other_names_are_features(self, csv, name):
         assert load(csv({"a": NUMBERS, name: COUNTED["shuffled"]})).x.shape == (N, 2)
 
+    @pytest.mark.parametrize("cells", [[f"{i}.0" for i in range(N)], [max(i, 1) for i in range(N)]])
+    def test_decimals_and_a_single_copy_make_no_feature_of_an_id(self, csv, cells):
+        assert load(csv({"id": cells, "a": NUMBERS})).notes
+
     def test_an_id_that_repeats_or_is_a_fraction_is_a_feature(self, csv):
         assert load(csv({"id": [i // 2 for i in range(N)]})).x.shape == (N, 1)
         assert load(csv({"index": [f"{i / 7:.4f}" for i in range(N)]})).x.shape == (N, 1)

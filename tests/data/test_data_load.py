@@ -171,6 +171,10 @@ class TestSpec:
             load(write_mnist(tmp_path / "m", grey, labels), label="y")
 
 
+def test_labels_of_half_precision():
+    assert encode(np.array([3, 1, 3], np.float16))[0].tolist() == [1, 0, 1]
+
+
 def test_a_class_only_in_the_training_part(tmp_path, grey, labels):
     labels[N_TRAIN:][labels[N_TRAIN:] == 3] = 0
     with pytest.raises(InputError, match=r"got none of class '3' among the 20 records of test"):

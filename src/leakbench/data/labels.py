@@ -41,7 +41,8 @@ def _whole(labels: NDArray[Any]) -> NDArray[Any]:
         return labels
     whole = labels.dtype.kind == "b"
     if labels.dtype.kind == "f":
-        whole = bool((np.abs(labels) < EXACT).all() and (labels == np.floor(labels)).all())
+        wide = labels.astype(np.float64)  # half precision does not hold EXACT
+        whole = bool((np.abs(wide) < EXACT).all() and (wide == np.floor(wide)).all())
     if not whole:
         raise InputError(
             f"labels must be whole numbers or text, one a class, got other values ({labels.dtype})"

@@ -16,8 +16,9 @@ LABELS = ("label", "class", "target", "y")
 INDEX = re.compile(
     r"(?i:|unnamed: \d+|__index_level_\d+__|index|(.*[ _.-])?id|row[ _.-]?(names?|no|num|number|index)?)|.*[a-z]I[dD]"
 )
-FRACTION = re.compile(r"[-+]?\d*[.,]\d+([eE].*)?")
+FRACTION = re.compile(r"[-+]?\d*[.,](?!0+$)\d+([eE].*)?")
 MANY = 100  # records that a feature hardly counts by chance
+NAMING = 0.9  # distinct values a record from which on a column called id or the like names records
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,7 +146,7 @@ def feature_columns(
 def _is_index(column: Any, place: int, name: str, path: Path) -> bool:
     """Whether a column names the records, or counts them; a column without a name may also be without any cell.
 
-    It does so if it is called index, id or the like and has another whole number or text in each record, or if it is
+    It does so if it is called index, id or the like and has another whole number or text in nearly each record, or if it is
     the first one and counts many records from 0 or 1.
     """
     import pyarrow as pa
@@ -161,7 +162,8 @@ def _is_index(column: Any, place: int, name: str, path: Path) -> bool:
     if name == "" and 1 < len(distinct) < len(cells):
         raise InputError(f"{path} must name every column in its header, got one without a name; name it")
     fractions = any(FRACTION.fullmatch(cell) for cell in distinct)
-    return (1 < len(distinct) == len(cells) and not fractions) or (name == "" and distinct == {""})
+    named = len(distinct) > max(1, NAMING * len(cells)) and not fractions
+    return named or (name == "" and distinct == {""})
 
 
 def _counts(column: Any) -> bool:

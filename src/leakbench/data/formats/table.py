@@ -33,7 +33,7 @@ class TableFile(TableOptions, Format):
     A missing number is imputed with the median of the records outside the test part, and one more column says where
     it was missing. A missing text is a category of its own. The median and the standardisation are the same for all
     models, whatever their members are, so that they do not depend on membership. A nameless column, `Unnamed: 0`,
-    `index`, `id` or the like with another value in each record is left out, with a note.
+    `index`, `id` or the like with another value in nearly each record is left out, with a note.
     """
 
     name: ClassVar[str] = "table"
