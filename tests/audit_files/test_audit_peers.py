@@ -167,7 +167,7 @@ def test_labels_of_another_name(study, tmp_path, name):
 
 
 def test_labels_that_are_a_single_value(study, tmp_path):
-    authors(study, tmp_path)
+    write(study, tmp_path, save=authors)
     np.save(tmp_path / "y_train.npy", np.array(3.0))
     with pytest.raises(InputError, match="labels must be one integer a record"):
         read(tmp_path)

@@ -138,9 +138,7 @@ def test_probabilities_are_no_logits(scale, saved):
 
 @pytest.mark.parametrize("scale", [0.0, 1.0, 300.0])
 def test_logits_of_saturated_or_undecided_models_pass(scale):
-    z = scale * np.random.default_rng(0).random((40, 1)) * np.array([[0.0, 1.0]]) + (scale > 1) * [
-        [0.0, 20.0]
-    ]
+    z = np.stack([np.zeros(40), 20 * (scale > 1) + scale * np.random.default_rng(0).random(40)], axis=1)
     for logits in (z, -z, np.log(np.full((40, 2), 0.5)), z - z.max()):
         from_arrays(logits=logits, members=np.arange(40) % 2)
 
@@ -161,8 +159,8 @@ def test_what_contradicts_the_arrays_in_use_is_said():
     for name, array in (("losses", losses), ("probs", probs)):
         (note,) = from_arrays(**given, **{name: array[:, ::-1]}).notes
         assert re.search("; [0-9]+% of them differ, so check the order of all arrays", note)
-        (note,) = from_arrays(**given, **{name: array[:, :20]}).notes
-        assert note.endswith("; they do not fit the other arrays")
+    (note,) = from_arrays(**given, probs=probs[:, :20]).notes
+    assert note.endswith("; they do not fit the other arrays")
 
 
 def test_the_largest_values_raise_no_warning():

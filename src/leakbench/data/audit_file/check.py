@@ -19,9 +19,8 @@ ROUND_OFF = 1e-5  # of a sum of probabilities in single precision
 BELOW_ZERO = 1e-3  # how far below 0 round-off may take a loss or a probability
 BFLOAT16 = 2.0**-8  # the same in bfloat16, with the relative precision of each value
 ROUNDED_ROWS = 0.1  # how far from one a row of coarsely rounded probabilities may sum
-LOOKED_AT = (
-    1000  # records of each model that show whether its logits are probabilities, or other logarithms of them
-)
+LOOKED_AT = 1000  # records of each model that show whether its logits are probabilities
+FEWEST = 10  # rows that show it
 LARGEST = 1e100  # of a logit, loss or score: squares and sums of such numbers do not overflow
 MOST_LABEL = 2**53  # the whole numbers up to here are exact in double precision
 AXES = ("model", "view", "record", "class")
@@ -78,6 +77,8 @@ def logits(name: str, array: ByModel) -> ByModel:
 def _refuse_probabilities(name: str, z: Numbers, model: str) -> None:
     """Raise InputError where all z [V, N, C] are probabilities, or logarithms of them to another base."""
     total = z.sum(axis=-1)
+    if total.size < FEWEST or z.min() == z.max():  # few or equal rows may sum to anything
+        return
     whole = float(np.median(total))
     if z.min() >= 0 and whole > 0 and np.abs(total - whole).max() <= ROUNDED_ROWS / 2 * whole:
         scaled = name if abs(whole - 1) <= ROUNDED_ROWS / 2 else f"{name} / {whole:.6g}"

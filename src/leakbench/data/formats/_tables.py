@@ -146,8 +146,8 @@ def feature_columns(
 def _is_index(column: Any, place: int, name: str, path: Path) -> bool:
     """Whether a column names the records, or counts them; a column without a name may also be without any cell.
 
-    It does so if it is called index, id or the like and has another whole number or text in nearly each record, or if it is
-    the first one and counts many records from 0 or 1.
+    It does so if it is called index, id or the like and has another whole number or text in nearly each record, or if
+    it is the first one and counts many records from 0 or 1.
     """
     import pyarrow as pa
 
