@@ -71,9 +71,9 @@ def test_rounded_outputs() -> None:
         f"probabilities are resolved in steps of 0.001, and {share:.1%} of the rows hold a zero"
     )
     assert raised(losses=np.round(-np.log(p[:, 0]), 2))[0].startswith("losses are resolved in steps of 0.01")
-    arrays["members"] = rng.random((2, 3000)) < 0.5
-    assert raised(probs=np.stack([p, np.round(p, 3)]))[0].startswith(
-        "probabilities of 1 of 2 models, the first of them model 1, are rounded more coarsely"
+    arrays["members"] = rng.random((3, 3000)) < 0.5
+    assert raised(probs=np.stack([p, np.round(p, 3), p]))[0].startswith(
+        "probabilities of 1 of 3 models, the first of them model 1, are rounded more coarsely"
     )
 
 

@@ -31,12 +31,14 @@ def alike(labels: NDArray[np.int64] | None, predictions: Iterable[Numbers], n: i
     first = np.arange(n) if labels is None else _first(labels[:, None])
     if labels is None:
         first[:] = 0
+    if not (among := _shared(first)).size:
+        return first
     for array in predictions:
-        if not (among := _shared(first)).size:
-            return first
         parts = np.array_split(among, -(-array.size // AT_ONCE))
         hashes = np.concatenate([_hashed(array[:, part]) for part in parts])
         first[among] = among[_first(np.column_stack([first[among], hashes]))]
+        if not (among := _shared(first)).size:
+            return first
     common = np.bincount(first, minlength=n)[first] > max(COMMON * n, FEW)
     return np.where(common, np.arange(n), first)
 
