@@ -32,7 +32,7 @@ def cpu_info() -> dict[str, str]:
 
 
 def multiplies_bfloat16() -> bool:
-    """Whether this processor has products of bfloat16 numbers (AVX512-BF16, AMX, or Arm's BF16)."""
+    """Whether this CPU has products of bfloat16 numbers (AVX512-BF16, AMX, or Arm's BF16)."""
     flags = f"{cpu_info().get('flags', '')} {cpu_info().get('Features', '')}".split()
     return not {"avx512_bf16", "amx_bf16", "bf16"}.isdisjoint(flags)
 

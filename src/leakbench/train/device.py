@@ -30,10 +30,10 @@ def device_of(engine: Engine) -> torch.device:
 
 
 def require_precision(engine: Engine) -> None:
-    """Raise InputError for a precision that this processor has to emulate."""
+    """Raise InputError for a precision that this CPU has to emulate."""
     if engine.device == "cpu" and engine.precision == "bfloat16" and not multiplies_bfloat16():
         raise InputError(
-            'precision "bfloat16" on a CPU needs AVX512-BF16 or AMX, which this processor lacks: it would train up '
+            'precision "bfloat16" on a CPU needs AVX512-BF16 or AMX, which this one lacks: it would train up '
             'to 7 times more slowly; take "float32"'
         )
 

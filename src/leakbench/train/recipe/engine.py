@@ -18,7 +18,7 @@ class Engine:
         precision: Of products and convolutions on a GPU. "tf32" rounds factors to 11 bits. "bfloat16" trains under
             autocast (8 bits; weights, losses and normalising layers stay in float32) and queries in tf32. Small
             networks, which are stacked, train in float32 or tf32. On a CPU a study in bfloat16 is refused unless
-            the processor has AVX512-BF16 or AMX.
+            it has AVX512-BF16 or AMX.
         compiled: Whether torch compiles networks that are not stacked. It takes a minute per architecture.
         deterministic: Whether runs on the same GPU are equal bit for bit, with slower kernels. On a CPU they are.
 
