@@ -7,7 +7,6 @@ from attacks.worlds import world
 from leakbench.attacks import ATTACKS
 from leakbench.evaluation.measure import Case, attack_all
 from leakbench.evaluation.vulnerable_records import exposures
-from leakbench.metrics.listed import p_values
 
 
 @pytest.mark.parametrize("targets", [8, 7])  # medians of even and of odd numbers of targets
@@ -16,7 +15,7 @@ def test_means_and_medians_are_those_of_a_loop(targets: int) -> None:
     (found,) = exposures(attacked, 0)
     scores, sample = attacked.scores["loss"].scores, attacked.samples["loss"]
     p = np.full(scores.shape, np.nan)
-    p[sample.model, sample.row] = p_values(sample)
+    p[sample.model, sample.row] = sample.p_values
     for n, inside in enumerate(attacked.case.members.T):
         assert found.member[n] == pytest.approx(inside.mean())
         assert found.score_in[n] == pytest.approx(scores[inside, n].mean())

@@ -136,6 +136,14 @@ def test_probabilities_are_no_logits(scale, saved):
             logits=logits, members=members)  # fmt: skip
 
 
+def test_logits_that_are_positive_and_sum_to_nearly_as_much_pass():
+    """As an untrained network's on records that are alike, or equal."""
+    row = np.array([0.9, 0.7, 0.3])
+    for apart in (0.0, 0.03):
+        z = row + apart * np.random.default_rng(0).random((40, 3))
+        from_arrays(logits=z, members=np.arange(40) % 2)
+
+
 @pytest.mark.parametrize("scale", [0.0, 1.0, 300.0])
 def test_logits_of_saturated_or_undecided_models_pass(scale):
     z = np.stack([np.zeros(40), 20 * (scale > 1) + scale * np.random.default_rng(0).random(40)], axis=1)

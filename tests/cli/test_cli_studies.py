@@ -33,6 +33,7 @@ def test_new_writes_a_study_that_runs(tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_new_copies_any_study_that_is_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
     names = {path.relative_to(STUDIES).with_suffix("").as_posix() for path in STUDIES.rglob("*.toml")}
     assert names == set(shipped_studies()) and main(["list", "studies"]) == 0
     listed = capsys.readouterr().out

@@ -19,8 +19,11 @@ ROUND_OFF = 1e-5  # of a sum of probabilities in single precision
 BELOW_ZERO = 1e-3  # how far below 0 round-off may take a loss or a probability
 BFLOAT16 = 2.0**-8  # the same in bfloat16, with the relative precision of each value
 ROUNDED_ROWS = 0.1  # how far from one a row of coarsely rounded probabilities may sum
-LOOKED_AT = 1000  # records of each model that show whether its logits are probabilities
+LOOKED_AT = 2**17  # logits of each model that show whether they are probabilities
 FEWEST = 10  # rows that show it
+ROUNDED_VOTES = (
+    0.005  # the same, relative, where the sum is neither 1 nor 100, as of untrained models' logits
+)
 LARGEST = 1e100  # of a logit, loss or score: squares and sums of such numbers do not overflow
 MOST_LABEL = 2**53  # the whole numbers up to here are exact in double precision
 AXES = ("model", "view", "record", "class")
@@ -68,8 +71,9 @@ def logits(name: str, array: ByModel) -> ByModel:
 
     _refuse_not_finite(name, array, AGAIN, bad)
     _refuse_huge(name, array, DIVERGED)
+    looked_at = slice(max(FEWEST, LOOKED_AT // (array.shape[1] * array.shape[-1])))
     for m in range(len(array)):
-        part = np.asarray(on_records(array, m, slice(LOOKED_AT)), dtype=np.float64)
+        part = np.asarray(on_records(array, m, looked_at), dtype=np.float64)
         _refuse_probabilities(name, part, f" of model {m}" if len(array) > 1 else "")
     return _changed(array, _without_zeros, array.dtype) if zeros else array
 
@@ -77,10 +81,12 @@ def logits(name: str, array: ByModel) -> ByModel:
 def _refuse_probabilities(name: str, z: Numbers, model: str) -> None:
     """Raise InputError where all z [V, N, C] are probabilities, or logarithms of them to another base."""
     total = z.sum(axis=-1)
-    if total.size < FEWEST or z.min() == z.max():  # few or equal rows may sum to anything
+    if total.size < FEWEST or (z == z[:, :1]).all():  # few or equal rows may sum to anything
         return
     whole = float(np.median(total))
-    if z.min() >= 0 and whole > 0 and np.abs(total - whole).max() <= ROUNDED_ROWS / 2 * whole:
+    usual = any(abs(whole / one - 1) <= ROUNDED_ROWS / 2 for one in (1, 100))  # or votes of so many trees
+    apart = (ROUNDED_ROWS / 2 if usual else ROUNDED_VOTES) * whole
+    if z.min() >= 0 and whole > 0 and np.abs(total - whole).max() <= apart:
         scaled = name if abs(whole - 1) <= ROUNDED_ROWS / 2 else f"{name} / {whole:.6g}"
         raise InputError(
             f"{name} must be outputs before the softmax, got probabilities{model}: none is negative, and each row sums "
