@@ -11,7 +11,6 @@ from .model import Model
 from .networks.build import initialised
 from .random_streams import ModelStreams, generator
 from .recipe import Train
-from .recipe.settings import Adversary
 from .stage_data import StageData
 
 
@@ -23,8 +22,7 @@ class MembershipDiscriminator(nn.Module):
         self.classes = classes
         self.probabilities = _layers(classes, 1024, 512, 64)
         self.labels = _layers(classes, 512, 64)
-        self.both = nn.Sequential(*_layers(128, 256, 64), nn.Linear(64, 1))
-        self.dropped = ()  # no dropout masks, see `networks.plain`
+        self.both = nn.Sequential(_layers(128, 256, 64), nn.Linear(64, 1))
 
     def forward(self, probabilities: Tensor, y: Tensor) -> Tensor:
         """The logit of "member"."""
@@ -49,8 +47,13 @@ class AdversarialLearner(Learner):
         super().__init__(model, material, stage, draws)
         assert stage.adversary is not None
         self.rule = stage.adversary
-        self.reference = reference_rows(self.rule, material, 0)
-        self.adversary = new_adversary(model, material, number)
+        self.reference = material.public if self.rule.reference == "public" else material.dev[0]
+        classes = inferred_classes(model, material)
+        with torch.random.fork_rng(devices=[]):
+            adversary = initialised(
+                MembershipDiscriminator(classes), generator(model.seed, number, "adversary")
+            )
+        self.adversary = adversary.to(material.device)
         self.adversary_optimiser = torch.optim.Adam(self.adversary.parameters(), lr=self.rule.lr)
 
     def step(self, order: Tensor) -> Tensor:
@@ -78,19 +81,6 @@ class AdversarialLearner(Learner):
 
     def _draw(self, batch: int) -> Tensor:
         return self.reference[self.draws.reference(len(self.reference), batch)]
-
-
-def new_adversary(model: Model, material: StageData, number: int) -> MembershipDiscriminator:
-    """The freshly initialised adversary of a model in stage `number`."""
-    classes = inferred_classes(model, material)
-    with torch.random.fork_rng(devices=[]):
-        adversary = initialised(MembershipDiscriminator(classes), generator(model.seed, number, "adversary"))
-    return adversary.to(material.device)  # type: ignore[return-value]
-
-
-def reference_rows(rule: Adversary, material: StageData, k: int) -> Tensor:
-    """The rows of `dev_x` that model k's adversary takes for records that are no members."""
-    return material.public if rule.reference == "public" else material.dev[k]
 
 
 def inferred_classes(model: Model, material: StageData) -> int:

@@ -16,7 +16,6 @@ from ..networks.headed import body_of
 from ..networks.plain import CNN, MLP
 from ..recipe import Train
 from ..stage_data import StageData
-from .adversary import AdversarialStage
 from .private import PrivateStage
 from .stage import StackedStage
 
@@ -25,6 +24,8 @@ LARGEST_STACKED_IMAGE = 144  # pixels up to which a stack of CNNs is faster than
 
 def stackable(networks: Sequence[Network], stage: Train, shape: tuple[int, ...]) -> bool:
     """Whether a stage that trains these networks can, and should, be one computation, on records of `shape`."""
+    if stage.adversary:
+        return False
     network = body_of(networks[0])
     small = isinstance(network, CNN) and shape[1] * shape[2] <= LARGEST_STACKED_IMAGE
     if not (isinstance(network, MLP) or small):
@@ -53,5 +54,5 @@ def train_stack(
 def _stage(models: Sequence[Model], material: StageData, number: int) -> StackedStage:
     stage = models[0].job.recipe.stages[number]
     assert isinstance(stage, Train)
-    kind = PrivateStage if stage.privacy else AdversarialStage if stage.adversary else StackedStage
+    kind = PrivateStage if stage.privacy else StackedStage
     return kind(models, material, number)

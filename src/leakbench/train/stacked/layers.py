@@ -6,7 +6,7 @@ it is multiplied (see `products`).
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -151,37 +151,3 @@ class Dropout(Layer):
     def backward(self, gradient: Tensor, move: ApplyGradient, onward: bool) -> Tensor | None:
         """dx = m g."""
         return gradient if self.mask is None else gradient * self.mask
-
-
-class Branches(Layer):
-    """Chains of layers side by side: each reads its part of the columns, and what they give is joined."""
-
-    def __init__(
-        self, leaves: Mapping[str, Tensor], chains: Sequence[Sequence[Layer]], widths: list[int]
-    ) -> None:
-        super().__init__(leaves)
-        self.chains, self.widths = chains, widths
-
-    def weights(self) -> list[str]:
-        """The names of the chains' leaves."""
-        return [name for chain in self.chains for layer in chain for name in layer.weights()]
-
-    def forward(self, x: Tensor) -> Tensor:
-        """[K, B, sum of widths] -> [K, B, outputs of all chains]."""
-        outputs = list(torch.split(x, self.widths, dim=-1))
-        for i, chain in enumerate(self.chains):
-            for layer in chain:
-                outputs[i] = layer.forward(outputs[i])
-        self.kept = [each.shape[-1] for each in outputs]
-        return torch.cat(outputs, dim=-1)
-
-    def backward(self, gradient: Tensor, move: ApplyGradient, onward: bool) -> Tensor | None:
-        """Each chain's own part."""
-        parts: list[Tensor] = []
-        for chain, part in zip(self.chains, torch.split(gradient, self.kept, dim=-1), strict=True):
-            before: Tensor | None = part.contiguous()
-            for i in reversed(range(len(chain))):
-                assert before is not None
-                before = chain[i].backward(before, move, onward or i > 0)
-            parts += [before] if before is not None else []
-        return torch.cat(parts, dim=-1) if onward else None

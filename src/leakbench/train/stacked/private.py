@@ -53,12 +53,12 @@ class PrivateStage(StackedStage):
         gradients: dict[str, OfLeaf] = {}
         self.stack.backward(slope.view(L, B, -1).mul_(real[..., None]), gradients.__setitem__)
         norms = reduce(torch.add, (each.squares(B) for each in gradients.values())).sqrt()
-        scale = (self.stage.privacy.clip / (norms + TINY)).clamp(max=1.0)
-        expected = self.share * self.rows.shape[1]
-        self._draw_noise(self.stage.privacy.noise * self.stage.privacy.clip / expected)
+        privacy, expected = self.stage.privacy, self.share * self.rows.shape[1]
+        scale = (privacy.clip / (norms + TINY)).clamp(max=1.0) / expected
+        self._draw_noise(privacy.noise * privacy.clip / expected)
         self.optimiser.begin(lr)
         for name, gradient in gradients.items():
-            gradient.join_scaled(self.noisy[name], scale / expected, batch.sizes)
+            gradient.join_scaled(self.noisy[name], scale, batch.sizes)
             self.move(name, self.noisy[name])
         return losses.view(L, B).mul(real).sum(dim=1)
 

@@ -1,15 +1,14 @@
 """K networks of one architecture, computed at once. A stack holds leaf tensors [K, ...]."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from ..adversary import MembershipDiscriminator
 from ..networks.build import Network
 from ..networks.headed import Headed, body_of
 from ..networks.plain import CNN, MLP
-from .layers import ApplyGradient, Branches, Convolution, Dropout, Flatten, Layer, Linear, ReLU, Surrogate
+from .layers import ApplyGradient, Convolution, Dropout, Flatten, Layer, Linear, ReLU, Surrogate
 
 
 class Stack:
@@ -46,24 +45,18 @@ class Stack:
             x = layer.forward(x)
         return x
 
-    def backward(self, gradient: Tensor, move: ApplyGradient, onward: bool = False) -> Tensor:
-        """Pass the gradient of every trained leaf to `move`, given that of the logits [K, B, C].
-
-        Returns the gradient of the records, if `onward`.
-        """
+    def backward(self, gradient: Tensor, move: ApplyGradient) -> None:
+        """Pass the gradient of every trained leaf to `move`, given that of the logits [K, B, C]."""
         for i in reversed(range(self._first, len(self.layers))):
-            before = self.layers[i].backward(gradient, move, onward=onward or i > self._first)
+            before = self.layers[i].backward(gradient, move, onward=i > self._first)
             if before is not None:
                 gradient = before
         for layer in self.layers:
             layer.kept = None  # frees the memory of the batch
-        return gradient
 
 
 def _layers(network: Network, leaves: dict[str, Tensor]) -> list[Layer]:
     """The layers of such networks, whose weights are among the leaves."""
-    if isinstance(network, MembershipDiscriminator):
-        return _discriminator(network, leaves)
     headed, body = isinstance(network, Headed), body_of(network)
     assert isinstance(body, MLP | CNN)
     prefix = "body." if headed else ""
@@ -77,20 +70,6 @@ def _mlp(network: MLP, leaves: dict[str, Tensor], prefix: str) -> list[Layer]:
     for i in range(last):
         layers += [Linear(leaves, f"{prefix}layers.{i}"), ReLU(leaves), Dropout(leaves)]
     return [*layers, Linear(leaves, f"{prefix}layers.{last}")]
-
-
-def _discriminator(network: MembershipDiscriminator, leaves: dict[str, Tensor]) -> list[Layer]:
-    def chain(name: str, parts: Iterable[nn.Module]) -> list[Layer]:
-        linear = (isinstance(part, nn.Linear) for part in parts)
-        return [
-            Linear(leaves, f"{name}.{i}") if is_linear else ReLU(leaves) for i, is_linear in enumerate(linear)
-        ]
-
-    chains = [chain("probabilities", network.probabilities), chain("labels", network.labels)]
-    return [
-        Branches(leaves, chains, [network.classes] * 2),
-        *chain("both", network.both),
-    ]
 
 
 def _cnn(network: CNN, leaves: dict[str, Tensor], prefix: str) -> list[Layer]:

@@ -1,4 +1,4 @@
-"""One training stage of a stack of models. A stage with privacy or an adversary overrides its step."""
+"""One training stage of a stack of models. A stage with privacy overrides its batches and its step."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -98,7 +98,7 @@ class StackedStage:
         logits = self.logits(batch, mixing)
         if mixing:
             targets = mixed_targets(targets, logits, mixing)
-        loss, slope, each = self.loss(logits, targets, labels, epoch)
+        loss, slope, each = loss_and_gradient(self.stage, logits, targets, labels, epoch)
         if costs is not None:
             assert each is not None
             note(costs, batch.numbers, each)
@@ -107,12 +107,6 @@ class StackedStage:
         self.optimiser.begin(lr)
         self.stack.backward(slope, self.move)
         return loss * B
-
-    def loss(
-        self, logits: Tensor, targets: Tensor, labels: Tensor, epoch: int
-    ) -> tuple[Tensor, Tensor, Tensor | None]:
-        """The losses [L], their gradient in the logits, and the cross-entropies [L, B] if they are recorded."""
-        return loss_and_gradient(self.stage, logits, targets, labels, epoch)
 
     def logits(self, batch: Batch, mixing: Mixing | None = None) -> Tensor:
         """Logits [L, B, C] of the augmented, normalised and mixed records, with dropout."""
