@@ -220,6 +220,13 @@ def test_out_is_a_file(audit_file, tmp_path, capsys, below):
     assert (tmp_path / "taken").read_text() == "mine"
 
 
+def test_out_is_a_broken_link(audit_file, tmp_path, capsys):
+    (tmp_path / "link").symlink_to(tmp_path / "nothing" / "here")
+    assert main(["audit", str(audit_file), "--out", f"{tmp_path}/link"]) == 2
+    said = capsys.readouterr().err
+    assert "link is a broken link; choose another place" in said and said.count("\n") == 1
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux's")
 def test_out_cannot_be_written(audit_file, capsys):
     assert main(["audit", str(audit_file), "--out", "/proc/report"]) == 2

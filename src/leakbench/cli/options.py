@@ -1,16 +1,20 @@
 """What several commands take, and whether it can be used; better said now than in an hour."""
 
+import os
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..core.atomic_files import save_together
 from ..core.errors import InputError, require, unknown
 from ..core.regular_files import MOST, NotRegularError, open_regular, parse_json
 
 if TYPE_CHECKING:
     from ..pipeline.executors.base import Executor
+
+HEAD = 4096  # bytes of a file in which the mark of leakbench stands
 
 Out = Annotated[
     str,
@@ -116,9 +120,10 @@ def check_folder(folder: str, option: str) -> None:
     if not folder:
         raise InputError(f"{option} must be a folder, got an empty name; write . for the current one")
     path = Path(folder).absolute()
-    there = next(p for p in (path, *path.parents) if p.exists())
+    there = next(p for p in (path, *path.parents) if os.path.lexists(p))
     if not there.is_dir():
-        raise InputError(f"{option} must be a folder, but {there} is a file; choose another place")
+        what = "a file" if there.exists() else "a broken link"
+        raise InputError(f"{option} must be a folder, but {there} is {what}; choose another place")
     try:
         with tempfile.TemporaryFile(dir=there) as file:
             file.write(b"\0" * 4096)
@@ -127,9 +132,20 @@ def check_folder(folder: str, option: str) -> None:
         raise InputError(f"{option} must be a folder that can be written, got {folder}: {reason}") from None
 
 
-def write_file(path: Path, content: bytes) -> None:
-    """Write a file, in the place of an earlier one. Raises InputError if it cannot be written."""
+def write_file(path: Path, content: bytes, mark: str) -> None:
+    """Write a file whole, or in the place of an earlier one that has `mark` near its beginning.
+
+    Raises InputError if the file cannot be written, or would replace one that leakbench did not write.
+    """
+
+    def ours(there: Path) -> bool:
+        try:
+            with open_regular(there) as file:
+                return mark.encode() in file.read(HEAD)
+        except OSError:
+            return False
+
     try:
-        path.write_bytes(content)
+        save_together(lambda: {path.name: content}, path.parent, f".{path.name}-", ours)
     except OSError as error:
         raise InputError(f"cannot write {path}: {error.strerror or error}; choose another place") from None

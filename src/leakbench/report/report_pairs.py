@@ -11,6 +11,8 @@ from .comparison import LESS, MORE, UNTOLD
 from .numbers import finite, metric_title, show
 from .page import package_file, page_template
 
+SCHEMA = "leakbench-comparison/1"
+PAGE_MARK = '<meta name="generator" content="leakbench compare">'
 ACCURATE = {-1: "less accurate", 0: UNTOLD, 1: "more accurate"}
 LEAKS = {-1: LESS, 0: UNTOLD, 1: MORE}
 
@@ -79,13 +81,14 @@ class ReportComparison:
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
         pairs = [asdict(pair) | {"verdict": pair.verdict} for pair in self.pairs]
-        return {**vars(self), "pairs": pairs}
+        return {"schema": SCHEMA, **vars(self), "pairs": pairs}
 
     def page(self) -> str:
         """The page as HTML: no script, no network access."""
         others = [pair for pair in self.pairs if pair not in self.main]
         return page_template("comparison.html").render(
             comparison=self,
+            mark=Markup(PAGE_MARK),
             show=show,
             css=Markup(package_file("page.css")),
             groups=[self.main, *([others] if others else [])],

@@ -39,13 +39,14 @@ def compare(
       leakbench compare a b c --page comparison.html
     """
     from ...evaluation.decisions.compare import compare as compared
-    from ...report.report_pairs import reports_in_words
+    from ...report.report_pairs import PAGE_MARK, SCHEMA, reports_in_words
 
     found = compared(*reports)
     if json is not None:
-        write_file(Path(json), json_module.dumps(found.to_dict(), indent=2).encode("utf-8", "replace"))
+        content = json_module.dumps(found.to_dict(), indent=2).encode("utf-8", "replace")
+        write_file(Path(json), content, SCHEMA)
     if page is not None:
-        write_file(Path(page), found.page().encode("utf-8", "replace"))
+        write_file(Path(page), found.page().encode("utf-8", "replace"), PAGE_MARK)
     lines = [
         (f"{found.letters[pair.other]}, {pair.defence}", pair.title, a, b, change, verdict)
         for pair in found.main

@@ -57,17 +57,17 @@ def gate(
         raise InputError(
             "gate needs a report and --policy FILE, or --init FILE alone; see leakbench gate --help"
         )
+    from ...evaluation.decisions.gate import SCHEMA
     from ...evaluation.decisions.gate import gate as decide
+    from ...evaluation.decisions.junit import SUITE_MARK
     from ...evaluation.decisions.junit import junit as as_junit
 
     decision = decide(report, policy)
     if json is not None:
-        write_file(
-            Path(json),
-            json_module.dumps(decision.to_dict(), indent=2, allow_nan=False).encode("utf-8", "replace"),
-        )
+        content = json_module.dumps(decision.to_dict(), indent=2, allow_nan=False)
+        write_file(Path(json), content.encode("utf-8", "replace"), SCHEMA)
     if junit is not None:
-        write_file(Path(junit), as_junit(decision))
+        write_file(Path(junit), as_junit(decision), SUITE_MARK)
     _show(decision)
     raise typer.Exit(CODES[decision.status])
 

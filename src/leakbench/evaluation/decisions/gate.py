@@ -18,6 +18,7 @@ from .policy import Ceiling, Policy
 from .saved import whole
 
 Status = Literal["pass", "fail", "undecided"]
+SCHEMA = "leakbench-decision/1"
 PASS, FAIL, UNDECIDED = "pass", "fail", "undecided"
 REPORTED = 0.95  # the confidence level of the intervals in a report
 
@@ -64,7 +65,8 @@ class Decision:
             {**vars(check), "row": check.row and {k: v for k, v in vars(check.row).items() if k != "detail"}}
             for check in self.checks
         ]
-        return {"status": self.status, "level": self.level, **vars(self), "checks": checks}
+        about = {"schema": SCHEMA, "status": self.status, "level": self.level}
+        return {**about, **vars(self), "checks": checks}
 
 
 def needed(check: Check) -> str:

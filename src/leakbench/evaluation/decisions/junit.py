@@ -5,6 +5,7 @@ import xml.etree.ElementTree as ET
 
 from .gate import FAIL, PASS, Decision, needed
 
+SUITE_MARK = '<testsuite name="leakbench gate: '
 CONTROL = re.compile(
     "[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 )  # characters that XML does not allow
