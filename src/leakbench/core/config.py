@@ -4,8 +4,9 @@ import dataclasses
 import tomllib
 import typing
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
+from .checks import checked
 from .errors import InputError, first_problem, unknown
 
 T = TypeVar("T")
@@ -16,12 +17,12 @@ def build(cls: type[T], table: object, where: str) -> T:
 
     Raises InputError naming the place `where` for an unknown key, a missing one or a value of the wrong type.
     """
-    from pydantic import TypeAdapter, ValidationError
+    from pydantic import ValidationError
 
     _refuse_endless(table, where)
     refuse_unknown(cls, table, where)
     try:
-        return TypeAdapter(cls).validate_python(table)
+        return cast(T, checked(cls, table))
     except ValidationError as error:
         raise InputError(f"{where}: {first_problem(error, table)}") from None
 

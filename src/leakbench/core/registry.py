@@ -12,8 +12,9 @@ import pkgutil
 from collections.abc import Mapping
 from functools import cached_property
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar, cast
 
+from .checks import checked
 from .errors import InputError, first_problem, unknown
 
 
@@ -99,7 +100,7 @@ class Registry(Generic[P]):
 
         Raises InputError for an unknown name or parameter (with the nearest) or a value of the wrong type.
         """
-        from pydantic import TypeAdapter, ValidationError
+        from pydantic import ValidationError
 
         if not isinstance(spec, str | Mapping):
             raise InputError(f'a {self.kind} must be a name or a table, got {spec!r}; write {{name = "..."}}')
@@ -113,7 +114,7 @@ class Registry(Generic[P]):
             if key not in fields:
                 raise unknown(f"parameter of {self.kind} {name!r}:", key, fields)
         try:
-            return TypeAdapter(cls).validate_python(cls.variants.get(name, {}) | given)
+            return cast(P, checked(cls, cls.variants.get(name, {}) | given))
         except ValidationError as error:
             raise InputError(f"{self.kind} {name!r}: {first_problem(error, given)}") from None
 

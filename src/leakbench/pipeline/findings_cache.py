@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..attacks import Attack
+from ..core.checks import checked
 from ..core.provenance import versions
 from ..core.results import PER_RECORD, CaseScores, Curve, ExposedRecord, Exposure, Flag, Overlap, Row
 from ..core.store import Entry, Made, Payload
@@ -140,13 +141,6 @@ def _unpacked(entry: Entry, n: int) -> Findings:
     notes = checked(list[str], plain["notes"])
     scores = [_scores(each, arrays, f"scores.{i}.") for i, each in enumerate(plain["scores"])]
     return Findings(**lists, notes=notes, exposures=exposures, comparable=comparable, scores=scores)
-
-
-def checked(kind: Any, plain: object) -> Any:
-    """Plain data as an instance of a type. Raises ValidationError, a ValueError, for data of another type."""
-    from pydantic import TypeAdapter
-
-    return TypeAdapter(kind).validate_python(plain)
 
 
 def _about_exposure(exposure: Exposure) -> dict[str, Any]:

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, Field, TypeAdapter
+from pydantic import BaseModel, Field
 
+from ..core.checks import checked
 from ..core.content_key import content_key
 from ..core.cpu import neighbours
 from ..core.log import event
@@ -231,14 +232,11 @@ class StageLog(BaseModel, strict=True, extra="allow"):
     diverged: str | None = None
 
 
-LOGS = TypeAdapter(list[StageLog])
-
-
 def check_model(job: Job, entry: Entry) -> None:
     """Raise unless an entry holds the weights of a job's model, and its log."""
     if WEIGHTS not in entry.files:
         raise ValueError(f"{WEIGHTS} is missing")
-    log, stages = LOGS.validate_python(entry.meta["stages"]), len(job.recipe.stages)
+    log, stages = checked(list[StageLog], entry.meta["stages"]), len(job.recipe.stages)
     if len(log) != stages and not (0 < len(log) < stages and log[-1].diverged):
         raise ValueError(f"the log must have {stages} stages, got {len(log)}")
     if TRACES in entry.files:

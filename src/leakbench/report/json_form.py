@@ -3,8 +3,9 @@
 import math
 import re
 from dataclasses import asdict, fields, replace
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
+from ..core.checks import checked
 from ..core.results import (
     SCHEMA,
     Curve,
@@ -66,8 +67,6 @@ def from_plain(plain: dict[str, Any]) -> dict[str, Any]:
 
 def _typed(kind: type[T], items: list[dict[str, Any]]) -> list[T]:
     """Instances of a dataclass from plain data, every value checked; null becomes NaN where a number must be."""
-    from pydantic import TypeAdapter
-
     kinds = {f.name: f.type for f in fields(kind)}  # type: ignore[arg-type]
 
     def known(name: str, value: Any) -> Any:
@@ -76,7 +75,7 @@ def _typed(kind: type[T], items: list[dict[str, Any]]) -> list[T]:
         return math.nan if value is None and kinds.get(name) is float else value
 
     known_items = [{name: known(name, value) for name, value in item.items()} for item in items]
-    return TypeAdapter(list[kind]).validate_python(known_items)  # type: ignore[valid-type]
+    return cast(list[T], checked(list[kind], known_items))  # type: ignore[valid-type]
 
 
 def _finite(value: Any) -> Any:
