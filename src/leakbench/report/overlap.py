@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from markupsafe import Markup
@@ -10,13 +9,10 @@ from numpy.typing import NDArray
 
 from ..core.results import FoundBy, Overlap, Row
 from .figures.point_labels import LETTER
-from .figures.svg import FAINT, FONT, INK, MUTED, colour, figure, inline, place, plain
+from .figures.svg import FAINT, INK, MUTED, Plot, even_ticks, plain_number, tone
 from .numbers import MISSING, count, percent
 from .tables.tables import Cell, Column, Table
 from .view import View
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 MOST_DEFENCES = 8  # with a section of their own
 MOST_BARS = 24
@@ -182,58 +178,47 @@ def upset(view: View, overlap: Overlap) -> Markup | None:
     groups, shown = _alike(overlap), [p for p in overlap.patterns[:MOST_BARS] if p.members]
     if not shown:
         return None
-    number, across = view.defences.index(overlap.defence), max(12, len(shown))
-    left, bars, rows = 70 + LETTER * max(len(_name(g)) for g in groups), 150.0, ROW * len(groups)
-    width, height = left + across * BAR + 10, bars + rows + 34
-    made, axes = figure(width, height)
-    place(axes, width, height, left, right=10, top=18, bottom=rows + 16)
-    axes.set_xlim(-0.6, across - 0.4)
-    _bars(axes, overlap, shown, colour(number))
-    matrix = plain(made.add_axes((0, 0, 1, 1)))
-    place(matrix, width, height, left, right=10, top=bars + 26, bottom=8)
-    matrix.set_xlim(*axes.get_xlim())
-    _matrix(matrix, overlap, groups, shown, colour(number))
+    ink = tone(view.series(overlap.defence))
+    left, bars, across = 70 + LETTER * max(len(_name(g)) for g in groups), 150.0, max(12, len(shown))
+    below = 16 + ROW * len(groups)
+    plot = Plot(left + across * BAR + 10, bars + 18 + below, left, right=10, top=18, bottom=below)
+    plot.across(-0.6, across - 0.4)
+    _bars(plot, overlap, shown, ink)
+    _matrix(plot, overlap, groups, shown, ink)
     told = "; ".join(f"{', '.join(p.attacks)}: {count(p.members)} members" for p in shown[:6])
-    return inline(
-        made, f"upset-{number}", f"Members found by combinations of attacks on {overlap.defence}: {told}"
-    )
+    return plot.svg(f"Members found by combinations of attacks on {overlap.defence}: {told}")
 
 
-def _bars(axes: "Axes", overlap: Overlap, shown: Sequence[FoundBy], tone: str) -> None:
+def _bars(plot: Plot, overlap: Overlap, shown: Sequence[FoundBy], ink: str) -> None:
     """The share of the members that each combination finds, and a dash at that of the non-members."""
-    x, shares = np.arange(len(shown)), [100 * p.members / overlap.members for p in shown]
+    shares = [100 * p.members / overlap.members for p in shown]
     wrong = [100 * p.nonmembers / max(overlap.nonmembers, 1) for p in shown]
-    axes.bar(x, shares, width=0.62, color=tone)
-    axes.hlines(wrong, x - 0.42, x + 0.42, color=INK, linewidth=1.4)
-    axes.set_xticks([])
-    axes.set_ylabel("% of members", color=MUTED, fontsize=FONT)
-    key: dict[str, Any] = {
-        "color": MUTED,
-        "fontsize": FONT,
-        "va": "top",
-        "ha": "right",
-        "transform": axes.transAxes,
-    }
-    axes.text(0.99, 0.97, "bar: members\ndash: non-members", **key)
+    highest = 1.05 * max(*shares, *wrong)
+    plot.up(0.0, highest)
+    plot.axes([], even_ticks(0.0, highest, plain_number), y_title="% of members")
+    for x, (p, share, accused) in enumerate(zip(shown, shares, wrong, strict=True)):
+        told = f"{', '.join(p.attacks)}: {share:.2g} % of the members, {accused:.2g} % of the non-members"
+        plot.box(x - 0.31, 0.0, x + 0.31, share, ink, 1.0, told)
+        plot.line([(x - 0.42, accused), (x + 0.42, accused)], INK, 1.4, title=told)
+    for k, text in enumerate(("bar: members", "dash: non-members")):
+        plot.text(plot.frame[2], plot.frame[1] + 10 + 14 * k, text, anchor="end")
 
 
 def _matrix(
-    axes: "Axes", overlap: Overlap, groups: Sequence[Sequence[str]], shown: Sequence[FoundBy], tone: str
+    plot: Plot, overlap: Overlap, groups: Sequence[Sequence[str]], shown: Sequence[FoundBy], ink: str
 ) -> None:
     """A row for each group of attacks that find the same, with a dot in each combination that it takes part in."""
-    axes.spines[:].set_visible(False)
-    axes.set_ylim(len(groups) - 0.5, -0.5)
-    axes.set_xticks([])
-    axes.set_yticks([])
     sizes = dict(zip(overlap.attacks, np.diagonal(overlap.common), strict=True))
     there = np.array([[group[0] in p.attacks for p in shown] for group in groups])  # [groups, combinations]
-    at: dict[str, Any] = {"va": "center", "ha": "right", "fontsize": FONT, "parse_math": False}
-    for y, group in enumerate(groups):
-        ink = tone if overlap.strongest in group else INK
-        inside, outside = np.flatnonzero(there[y]), np.flatnonzero(~there[y])
-        axes.text(-0.8, y, f"{100 * sizes[group[0]] / overlap.members:.1f} %", color=MUTED, **at)
-        axes.text(-0.8 - 52 / BAR, y, _name(group), color=ink, **at)
-        axes.plot(outside, np.full(outside.size, y), "o", color=FAINT, markersize=3, alpha=0.5)
-        axes.plot(inside, np.full(inside.size, y), "o", color=ink, markersize=6.5)
-    for k, column in enumerate(there.T):
-        axes.plot([k, k], np.flatnonzero(column)[[0, -1]], color=MUTED, linewidth=1.2, zorder=0)
+    left, *_, bottom = plot.frame
+    rows = [bottom + 16 + ROW * k for k in range(len(groups))]
+    for column, k in zip(there.T, range(len(shown)), strict=True):
+        first, last = np.flatnonzero(column)[[0, -1]]
+        plot.join((plot.x(k), rows[first]), (plot.x(k), rows[last]), MUTED)
+    for y, group, row in zip(rows, groups, there, strict=True):
+        tint = ink if overlap.strongest in group else INK
+        share = f"{100 * sizes[group[0]] / overlap.members:.1f} %"
+        plot.text(left - 8, y + 4, share, anchor="end")
+        plot.text(left - 60, y + 4, _name(group), tint, anchor="end")
+        for k, inside in enumerate(row):
+            plot.dot((plot.x(k), y), tint if inside else FAINT, 3.2 if inside else 1.5)

@@ -15,6 +15,7 @@ from ..core.results import ResultData, Row
 from . import overlap, wording, worst_case
 from . import predicted_risk as outputs
 from .figures import roc as plots
+from .figures.tradeoff import tradeoff
 from .grades import limits_in_words
 from .images import Album
 from .notes import grouped
@@ -28,8 +29,7 @@ from .view import FEW, View, distinct
 if TYPE_CHECKING:
     from jinja2 import Template
 
-MOST_PLOTS = 12  # defences with figures of their own
-MOST_SLICED = 4  # defences with an ROC of each slice, of which each takes as long as a dozen figures
+MOST_SLICED = 4  # defences with an ROC of each slice
 MOST_HISTOGRAMS = 30  # defences; they are small
 MOST_RECORDS = 24  # a defence
 MOST_NOTES = 60
@@ -143,14 +143,13 @@ def _some(places: list[str]) -> str:
 
 
 def _figures(view: View) -> dict[str, Any]:
-    drawn = view.defences[:MOST_PLOTS]
     return {
-        "tradeoff": plots.tradeoff(view),
-        "tradeoff_narrow": plots.tradeoff(view, narrow=True),
+        "tradeoff": tradeoff(view),
+        "tradeoff_narrow": tradeoff(view, narrow=True),
         "worst_case": worst_case.worst_case_figure(view),
-        "roc": [(d, plot) for d in drawn if (plot := plots.roc(view, d))],
-        "roc_slices": [(d, plot) for d in drawn[:MOST_SLICED] if (plot := plots.roc_slices(view, d))],
-        "slices": [(d, plot) for d in drawn if (plot := plots.slices(view, d))],
+        "roc": [(d, plot) for d in view.drawn if (plot := plots.roc(view, d))],
+        "roc_slices": [(d, each) for d in view.drawn[:MOST_SLICED] if (each := plots.roc_slices(view, d))],
+        "slices": [(d, plot) for d in view.drawn if (plot := plots.slices(view, d))],
     }
 
 
@@ -232,8 +231,8 @@ def _left_out(view: View) -> list[str]:
     notes = []
     if view.n_single:
         notes.append(f"{count(view.n_single)} numbers of single targets")
-    if len(view.defences) > MOST_PLOTS:
-        notes.append(f"the figures of {len(view.defences) - MOST_PLOTS} more defences")
+    if more := len(view.defences) - len(view.drawn):
+        notes.append(f"the figures of {more} more defences")
     sliced = {c.defence for c in view.results.curves if c.slice != "all"}
     if len(sliced) > MOST_SLICED:
         notes.append(f"the ROC curves of slices of {len(sliced) - MOST_SLICED} more defences")

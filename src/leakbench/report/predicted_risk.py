@@ -1,14 +1,16 @@
 """What the released outputs alone leak: a table, histograms, and predictors of leakage."""
 
+import math
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from markupsafe import Markup
 
 from ..core.results import BEST, OUTPUTS, Distribution, Row
 from .figures.scatter import number, numbered, scattered
-from .figures.svg import FONT, MUTED, colour, figure, inline, place
-from .numbers import MISSING, finite, metric_title, show
+from .figures.svg import MUTED, PAPER, Plot, even_ticks, plain_number, tone
+from .numbers import MISSING, finite, metric_title, percent, show
 from .tables.tables import Cell, Column, Table
 from .view import BASELINE, View, distinct
 
@@ -43,31 +45,37 @@ def released_auc(view: View, defence: str) -> Row | None:
     return next((r for r in rows if r is not None), None)
 
 
-def histogram(view: View, shown: Distribution, order: int, highest: float) -> Markup:
+def histogram(view: View, shown: Distribution, highest: float) -> Markup:
     """Members filled, non-members as a line; the height is a share of records, up to `highest`, on a root scale."""
-    made, axes = figure(WIDTH, HEIGHT)
-    place(axes, WIDTH, HEIGHT, left=44, right=14, top=8, bottom=40)
-    edges = np.array(shown.edges)
-    tone = colour(view.defences.index(shown.defence)) if shown.defence in view.defences else colour(0)
+    plot = Plot(WIDTH, HEIGHT, left=44, right=14, top=8, bottom=40)
+    edges, loss = shown.edges, shown.statistic == "loss"
+    plot.across(edges[0], edges[-1], math.log10 if loss else float)
+    plot.up(0.0, highest, math.sqrt)
     members, nonmembers = (np.clip(np.nan_to_num(s), 0.0, 1.0) for s in (shown.members, shown.nonmembers))
-    axes.stairs(members, edges, fill=True, color=tone, alpha=0.35, linewidth=0)
-    axes.stairs(members, edges, color=tone, linewidth=1.2)
-    axes.stairs(nonmembers, edges, color=MUTED, linewidth=1.4, linestyle=(0, (3, 1.5)))
-    if shown.statistic == "loss":
-        axes.set_xscale("log")
-    axes.set_xlim(edges[0], edges[-1])
-    axes.set_yscale("function", functions=(np.sqrt, np.square))
-    axes.set_ylim(0, highest)
-    ticks = [t for t in (0.0, 0.01, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0) if t <= highest]
-    axes.set_yticks(ticks, labels=[f"{100 * t:g} %" for t in ticks])
-    axes.set_xlabel(STATISTICS.get(shown.statistic, shown.statistic), color=MUTED, fontsize=FONT)
+    heights, ink = np.append(members, members[-1:]), tone(view.series(shown.defence))
+    plot.band(edges, np.zeros(len(edges)), heights, ink)  # type: ignore[arg-type]
+    plot.steps(edges, heights, ink, 1.2)  # type: ignore[arg-type]
+    plot.steps(edges, np.append(nonmembers, nonmembers[-1:]), MUTED, 1.4, dash="3 1.5")  # type: ignore[arg-type]
+    for (low, high), inside, outside in zip(pairwise(edges), members, nonmembers, strict=True):
+        told = f"{plain_number(low)} to {plain_number(high)}: {_share(inside)} of the members, {_share(outside)} of the"
+        plot.box(low, 0.0, high, highest, PAPER, 0.0, title=f"{told} non-members")
+    shares = [t for t in (0.0, 0.01, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0) if t <= highest]
+    ticks = [(v, f"{v:g}") for v in (10.0**k for k in range(-12, 5, 2)) if edges[0] <= v <= edges[-1]]
+    plot.axes(
+        ticks if loss else even_ticks(edges[0], edges[-1], plain_number),
+        [(t, percent(t)) for t in shares],
+        STATISTICS.get(shown.statistic, shown.statistic),
+    )
     told = ", ".join(
         f"{metric_title(r.metric)} {show(r).phrase}"
         for r in view.outputs
         if r.defence == shown.defence and shown.statistic.replace("loss", "cross_entropy") in r.metric
     )
-    name = f"outputs-{shown.statistic}-{order}"
-    return inline(made, name, f"{shown.statistic} of members and non-members, {shown.defence}: {told}")
+    return plot.svg(f"{shown.statistic} of members and non-members, {shown.defence}: {told}")
+
+
+def _share(share: float) -> str:
+    return f"{100 * share:.3g} %"
 
 
 def histograms(view: View, statistic: str, most: int) -> list[tuple[str, Markup]]:
@@ -78,7 +86,7 @@ def histograms(view: View, statistic: str, most: int) -> list[tuple[str, Markup]
     named = [d for d in view.defences if d in chosen][:most]
     shares = [v for d in named for v in (*chosen[d].members, *chosen[d].nonmembers) if finite(v)]
     highest = min(1.0, 1.05 * max(shares, default=1.0)) or 1.0
-    return [(d, histogram(view, chosen[d], k, highest)) for k, d in enumerate(named)]
+    return [(d, histogram(view, chosen[d], highest)) for d in named]
 
 
 @dataclass(frozen=True)
@@ -183,12 +191,12 @@ def scatters(view: View) -> list[tuple[str, str, Markup]]:
     given = measures(view)
     return [
         (metric_title(p.name), f"Spearman {_rho(p.spearman)}", plot)
-        for order, p in enumerate(predictors(view, given[0]) if given else [])
-        if (plot := scatter(view, p, order)) is not None
+        for p in (predictors(view, given[0]) if given else [])
+        if (plot := scatter(view, p)) is not None
     ]
 
 
-def scatter(view: View, predictor: Predictor, order: int) -> Markup | None:
+def scatter(view: View, predictor: Predictor) -> Markup | None:
     """Predictor against leakage, one mark per defence, with both intervals."""
     points = _points(view, predictor)
     if not points:
@@ -198,9 +206,8 @@ def scatter(view: View, predictor: Predictor, order: int) -> Markup | None:
         _axis(metric_title(predictor.name), points[0][1]),
         f"{leakage} of {_attack(predictor.spearman)}",
     )
-    made, _ = scattered(view, points, titles)
     told = "; ".join(f"{d}: {show(x)}, {leakage} {show(y)}" for d, x, y in points)
-    return inline(made, f"predictor-{order}", f"{metric_title(predictor.name)} against {leakage}. {told}.")
+    return scattered(view, points, titles).svg(f"{metric_title(predictor.name)} against {leakage}. {told}.")
 
 
 def _points(view: View, predictor: Predictor) -> list[tuple[str, Row, Row]]:

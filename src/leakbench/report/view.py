@@ -25,6 +25,7 @@ GENERATOR = "generator"  # the slice of rows about synthetic records alone
 ORIGINS = ("leakage_from_generator", "leakage_in_weights")
 SPLIT_DIFFERS = "F17"  # the code of the flag on members and non-members that differ by themselves
 FEW = 10  # fewer false positives than this at an FPR, or records a side, say little
+MOST_DRAWN = 12  # defences that stay readable in a figure
 T = TypeVar("T")
 
 
@@ -329,6 +330,29 @@ class View:
         """Per defence the strongest attack of each kind of attacker, adaptive first."""
         found = {d: [self.standing(d, kind) for kind in self.attackers(d)] for d in self.defences}
         return {d: [s for s in each if s is not None] for d, each in found.items()}
+
+    @cached_property
+    def drawn(self) -> list[str]:
+        """The defences that figures show, at most MOST_DRAWN: no defence, the one that leaks most, those that no other
+        beats in both accuracy and leakage, then those that leak least.
+        """
+        if len(self.defences) <= MOST_DRAWN:
+            return self.defences
+        leaking = {d: s[0].main for d, s in self.standings.items() if s}
+        ranked = sorted(leaking, key=lambda d: leaking[d].value if finite(leaking[d].value) else 1.0)  # type: ignore[union-attr]
+        unbeaten, best = [], -1.0
+        for d in ranked:
+            accuracy = self.row("accuracy", d)
+            if accuracy is not None and accuracy.value > best:
+                best = accuracy.value
+                unbeaten.append(d)
+        wanted = [d for d in self.defences if d == BASELINE] + ranked[-1:] + unbeaten + ranked + self.defences
+        chosen = distinct(wanted)[:MOST_DRAWN]
+        return [d for d in self.defences if d in chosen]
+
+    def series(self, defence: str) -> int | None:
+        """Which series of the figures a defence is: its colour and shape; None if it is not drawn."""
+        return self.drawn.index(defence) if defence in self.drawn else None
 
     def sliced(self, defence: str, metric: str) -> list[Row]:
         """The strongest attack on all records and on each slice; where slices chose none, the one chosen on all."""

@@ -6,7 +6,7 @@ from markupsafe import Markup
 
 from ..core.results import BEST, Row
 from .figures.scatter import number, numbered, scattered
-from .figures.svg import MUTED, inline
+from .figures.svg import DOTTED, MUTED
 from .numbers import MISSING, finite, metric_title, rate, show, slice_title, strongest_title
 from .tables.tables import Cell, Column, Table
 from .view import BASELINE, View, is_thin
@@ -84,11 +84,11 @@ def worst_case_figure(view: View) -> Markup | None:
     points = [(c.defence, c.average["auc"], c.canaries["auc"]) for c in contrasts(view) if c.own]
     if not points:
         return None
-    made, axes = scattered(view, points, ("AUC of average records", "AUC of canaries"))
-    ends = axes.get_xlim()
-    axes.plot(ends, ends, color=MUTED, linewidth=1, linestyle=(0, (1, 2)), scalex=False, scaley=False)
+    plot = scattered(view, points, ("AUC of average records", "AUC of canaries"))
+    ends = max(plot.x.low, plot.y.low), min(plot.x.high, plot.y.high)
+    plot.line([(end, end) for end in ends] if ends[0] < ends[1] else [], MUTED, dash=DOTTED)
     told = "; ".join(f"{d}: average {show(x)}, canaries {show(y)}" for d, x, y in points)
-    return inline(made, "worst-case", f"AUC of canaries against that of average records. {told}.")
+    return plot.svg(f"AUC of canaries against that of average records. {told}.")
 
 
 def finding(view: View) -> str | None:

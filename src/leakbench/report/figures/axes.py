@@ -9,13 +9,15 @@ from ...core.results import Curve, ResultData, Row
 from ..numbers import attacker_title, finite, metric_title, percent, scale, strongest_title
 from ..view import View
 from .roc import clipped, curves_of, floor_of, leading_of
-from .tradeoff import marks_of, rate_axis
+from .svg import rate_ticks
+from .tradeoff import marks_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 COLOURS = ("#4d4d4a", "#c8500a", "#0a6cb0", "#00805d", "#b4497f", "#8a6d00", "#2a8fb5", "#6a51a3")
 GREY = "#8a8a85"
+MARKERS = "os^D"  # of defences beyond the number of colours
 MOST_CURVES = len(COLOURS)
 
 
@@ -33,13 +35,13 @@ def roc_axes(results: ResultData, defence: str | None, ax: "Axes | None") -> "Ax
         )
     axes, floor = ax or _new(), floor_of(view)
     for which in ("x", "y"):
-        rate_axis(axes, which, floor, 1.0)
+        _rate_axis(axes, which, floor, 1.0)
     axes.plot([floor, 1], [floor, 1], color=GREY, linewidth=1, linestyle=":", label="chance")
     for i, (label, curve) in enumerate(drawn[:MOST_CURVES]):
-        x = clipped(curve.fpr, floor)
-        axes.plot(x, clipped(curve.tpr, floor), drawstyle="steps-post", color=COLOURS[i], label=label)
+        x = clipped(curve.fpr, floor / 10)
+        axes.plot(x, clipped(curve.tpr, floor / 10), drawstyle="steps-post", color=COLOURS[i], label=label)
         if i == 0:
-            band = clipped(curve.lo, floor), clipped(curve.hi, floor)
+            band = clipped(curve.lo, floor / 10), clipped(curve.hi, floor / 10)
             axes.fill_between(x, *band, step="post", color=COLOURS[i], alpha=0.18, linewidth=0)
     axes.set_xlabel("false-positive rate")
     axes.set_ylabel("true-positive rate")
@@ -58,7 +60,7 @@ def tradeoff_axes(results: ResultData, ax: "Axes | None") -> "Axes":
         raise InputError("plot_tradeoff needs a study with two defences or more and their accuracy")
     axes = ax or _new()
     floor = min([view.low_fpr, *(mark.tpr.value for mark in marks if mark.tpr.value > 0)]) / 2
-    rate_axis(axes, "x", floor, min(1.0, max(4 * view.low_fpr, 2.5 * max(mark.ends()[1] for mark in marks))))
+    _rate_axis(axes, "x", floor, min(1.0, max(4 * view.low_fpr, 2.5 * max(mark.ends()[1] for mark in marks))))
     axes.axvline(view.low_fpr, color=GREY, linewidth=1, linestyle=":", label="chance")
     for mark in marks:
         place = view.defences.index(mark.standing.defence)
@@ -66,7 +68,8 @@ def tradeoff_axes(results: ResultData, ax: "Axes | None") -> "Axes":
         accuracy = (
             replace(mark.accuracy, lo=None) if mark.hollow else mark.accuracy
         )  # the filled mark's is the same
-        _interval(axes, mark.tpr, accuracy, COLOURS[place % len(COLOURS)], mark.hollow, label, floor)
+        colour, marker = COLOURS[place % len(COLOURS)], MARKERS[place // len(COLOURS) % len(MARKERS)]
+        _interval(axes, mark.tpr, accuracy, colour, mark.hollow, label, floor, marker)
     axes.yaxis.set_major_formatter(lambda value, _: percent(round(value, 6)))
     axes.set_xlabel(f"TPR of the strongest attack at {percent(view.low_fpr)} FPR")
     axes.set_ylabel("accuracy")
@@ -102,6 +105,16 @@ def attack_axes(results: ResultData, metric: str, defence: str | None, ax: "Axes
         axes.xaxis.set_major_formatter(lambda value, _: percent(round(value, 6)))
     axes.set_xlabel(metric_title(metric))
     return axes
+
+
+def _rate_axis(axes: "Axes", which: str, low: float, high: float) -> None:
+    """A logarithmic axis of rates, labelled in percent."""
+    axis = axes.xaxis if which == "x" else axes.yaxis
+    (axes.set_xscale if which == "x" else axes.set_yscale)("log")
+    (axes.set_xlim if which == "x" else axes.set_ylim)(low, high)
+    values, labels = zip(*rate_ticks(low, high), strict=True)
+    axis.set_ticks(values, labels=labels)
+    axis.set_ticks([], minor=True)
 
 
 def _of_defences(view: View) -> list[tuple[str, Curve]]:
@@ -145,11 +158,12 @@ def _interval(
     hollow: bool,
     label: str | None = None,
     floor: float | None = None,
+    marker: str = "o",
 ) -> None:
     """A mark with the intervals of both rows."""
     at = x.value if floor is None else max(x.value, floor)
     axes.errorbar(
-        at, y.value, xerr=_arms(x, at, floor), yerr=_arms(y, y.value), fmt="o", color=colour, label=label,
+        at, y.value, xerr=_arms(x, at, floor), yerr=_arms(y, y.value), fmt=marker, color=colour, label=label,
         markerfacecolor="white" if hollow else colour, markersize=6, elinewidth=1.4, zorder=2 if hollow else 3,
     )  # fmt: skip
 

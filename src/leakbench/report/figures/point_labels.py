@@ -3,26 +3,21 @@
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .svg import FONT, INK, MUTED
+from .svg import INK, MARK, MUTED, Plot, Point
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-LETTER, LINE, MARK = 6.2, 14.0, 8.0  # pixels: width of a letter, height of a line, diameter of a mark
+LETTER, LINE = 6.2, 14.0  # pixels: the width of a letter, the height of a line
 NEAR = 13.0  # pixels beyond which a line joins label and point
 FARTHEST = 126  # pixels that a label may lie away
-Box = tuple[float, float, float, float]  # left, bottom, right, top
-Point = tuple[float, float]
+Box = tuple[float, float, float, float]  # left, top, right, bottom
 
 
 @dataclass(frozen=True)
 class Labelled:
-    """A label, and the data coordinates of its point."""
+    """A label, and the place of its point in pixels."""
 
     label: str
     at: Point
@@ -30,28 +25,22 @@ class Labelled:
 
 
 def name_points(
-    axes: "Axes",
-    points: Sequence[Labelled],
-    size: tuple[float, float],
-    marks: Sequence[Point] = (),
-    bars: Sequence[Box] = (),
+    plot: Plot, points: Sequence[Labelled], marks: Sequence[Point] = (), bars: Sequence[Box] = ()
 ) -> None:
     """Write each label where it hides no point and no other label, as near to its own as can be.
 
-    `size` is the figure's width and height in pixels; the limits of the axes must be final. Other `marks` (data
-    coordinates) are kept free too; `bars` (pixels) are, where that moves a label by less than a line.
+    Other `marks` are kept free too; `bars` are, where that moves a label by less than a line. All are in pixels.
     """
-    frame = axes.get_window_extent().extents
-    inside = (frame[0], frame[1], min(frame[2] + 10, size[0]), frame[3] + 8)
-    taken = [_around(_pixel(axes, at)) for at in [*(p.at for p in points), *marks]]
-    for p in sorted(points, key=lambda p: -_pixel(axes, p.at)[1]):
-        at = _pixel(axes, p.at)
-        box = _cheapest(_places(p.label, at, inside), at, taken, bars)
+    left, top, right, bottom = plot.frame
+    inside = (left, top - 8, min(right + 10, plot.width), bottom)
+    taken = [_around(at) for at in [*(p.at for p in points), *marks]]
+    for p in sorted(points, key=lambda p: p.at[1]):
+        box = _cheapest(_places(p.label, p.at, inside), p.at, taken, bars)
         taken.append(box)
-        _join(axes, box, at)
-        axes.annotate(
-            p.label, (box[0], box[1] + 3), xycoords="figure pixels", color=p.ink, fontsize=FONT, parse_math=False
-        )  # fmt: skip
+        end = _nearest(box, p.at)
+        if math.dist(end, p.at) > NEAR:
+            plot.join(end, p.at, MUTED, 0.6)
+        plot.text(box[0], box[3] - 3, p.label, p.ink)
 
 
 def _places(label: str, at: Point, inside: Box) -> list[Box]:
@@ -65,7 +54,7 @@ def _places(label: str, at: Point, inside: Box) -> list[Box]:
     )
     kept = [b for b in boxes if _within(b, inside)]
     left = min(max(at[0], inside[0]), inside[2] - length)
-    return kept or [(left, at[1] + 4, left + length, at[1] + 4 + LINE)]
+    return kept or [(left, at[1] - 4 - LINE, left + length, at[1] - 4)]
 
 
 def _circles() -> Iterator[Point]:
@@ -78,21 +67,6 @@ def _cheapest(boxes: Sequence[Box], at: Point, taken: Sequence[Box], bars: Seque
     """The place that hides the fewest labels and marks; among these the nearest, where a bar counts a line."""
     away = np.array([math.dist(_nearest(box, at), at) for box in boxes]) + LINE * _overlaps(boxes, bars)
     return boxes[int(np.lexsort((away, _overlaps(boxes, taken)))[0])]
-
-
-def _join(axes: "Axes", box: Box, at: Point) -> None:
-    """A thin line from a point to its label where they are apart."""
-    end = _nearest(box, at)
-    if math.dist(end, at) > NEAR:
-        axes.annotate(
-            "", at, end, xycoords="figure pixels", textcoords="figure pixels",
-            arrowprops={"arrowstyle": "-", "color": MUTED, "linewidth": 0.6, "shrinkA": 0, "shrinkB": 4},
-        )  # fmt: skip
-
-
-def _pixel(axes: "Axes", at: Point) -> Point:
-    x, y = axes.transData.transform(at)
-    return float(x), float(y)
 
 
 def _around(at: Point) -> Box:

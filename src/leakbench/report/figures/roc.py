@@ -1,27 +1,22 @@
 """The figures of one defence: ROC on two logarithmic axes, leakage of slices."""
 
+import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
 from ...core.results import Curve, Row
-from ..numbers import EPSILON, attack_title, finite, metric_title, show, slice_title
+from ..numbers import EPSILON, attack_title, attacker_title, finite, metric_title, show, slice_title
 from ..view import FEW, View, is_thin
 from .point_labels import LETTER
-from .svg import FAINT, FONT, INK, MUTED, PAPER, colour, figure, inline, place, plain
-from .tradeoff import rate_axis, tradeoff
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-__all__ = ["roc", "roc_slices", "slices", "tradeoff"]
+from .svg import DOTTED, FAINT, FONT, INK, MUTED, Plot, ends_of, even_ticks, plain_number, rate_ticks, tone
 
 MOST_SLICES = 30
-PROMISE = (0, (4, 2))  # the dashes of what DP-SGD promises
-SMALL, SMALL_ACROSS = 150.0, 5  # pixels of a small ROC, and how many stand in a row
+PROMISE = "4 2"  # the dashes of what DP-SGD promises
+SMALL = 150.0  # pixels of a small ROC
 
 
 def roc(view: View, defence: str) -> Markup | None:
@@ -29,30 +24,22 @@ def roc(view: View, defence: str) -> Markup | None:
     curves = curves_of(view, defence, "all")
     if not curves:
         return None
-    width = height = 330.0
-    made, axes = figure(width, height)
-    place(axes, width, height, left=52, right=20, top=10, bottom=42)
-    floor = floor_of(view)
-    _rates(axes, floor)
-    axes.set_xlabel("false-positive rate", color=MUTED, fontsize=FONT)
-    axes.set_ylabel("true-positive rate", color=MUTED, fontsize=FONT)
-    leading = leading_of(view, defence, curves)
+    plot, floor = Plot(330.0, 330.0, left=52, right=20, top=10, bottom=42), floor_of(view)
+    _rates(plot, floor, "false-positive rate", "true-positive rate")
+    leading, ink = leading_of(view, defence, curves), tone(view.series(defence))
     for c in curves:
         if c is not leading:
-            _line(axes, c, floor, color=FAINT, linewidth=0.8)
-    tone = colour(view.defences.index(defence))
-    _shade(axes, view.nonmembers(defence), floor)
-    _band(axes, leading, floor, tone)
-    _line(axes, leading, floor, color=tone, linewidth=2)
+            plot.steps(*_rising(c), FAINT, 0.8, title=_told(view, c))
+    _shade(plot, view.nonmembers(defence), floor)
+    plot.band(clipped(leading.fpr), clipped(leading.lo), clipped(leading.hi), ink)
+    plot.steps(*_rising(leading), ink, 2, title=_told(view, leading))
     promised = _promised(view.row(EPSILON, defence))
     if promised is not None:
-        grid = np.geomspace(floor, 1, 200)
-        axes.plot(grid, promised(grid), color=INK, linewidth=1.2, linestyle=PROMISE)
-    _key(axes, leading, len(curves) - 1, tone, promised is not None)
+        grid = np.geomspace(floor, 1, 100)
+        plot.line(zip(grid, promised(grid), strict=True), INK, 1.2, PROMISE)
+    _key(plot, leading, len(curves) - 1, ink, promised is not None)
     told = ", ".join(show(s.main).phrase for s in view.standings.get(defence, []))
-    return inline(
-        made, f"roc-{view.defences.index(defence)}", f"ROC of {len(curves)} attacks on {defence}: {told}"
-    )
+    return plot.svg(f"ROC of {len(curves)} attacks on {defence}: {told}")
 
 
 def curves_of(view: View, defence: str, part: str) -> list[Curve]:
@@ -61,8 +48,8 @@ def curves_of(view: View, defence: str, part: str) -> list[Curve]:
     return [c for c in found if c.attack not in view.white_box_attacks]
 
 
-def roc_slices(view: View, defence: str) -> Markup | None:
-    """A small ROC for each slice that `slices` shows, over that of all records; None without such curves."""
+def roc_slices(view: View, defence: str) -> list[tuple[str, Markup]]:
+    """For each slice that `slices` shows its title and a small ROC, over that of all records."""
     rows = slice_rows(view, defence, "auc")
     found = [
         (r, c)
@@ -71,52 +58,29 @@ def roc_slices(view: View, defence: str) -> Markup | None:
         if (c.attack, c.adaptive) == (r.attack, r.adaptive)
     ]
     whole = next((c for _, c in found if c.slice == "all"), None)
-    parts = [(r, c) for r, c in found if c.slice != "all"]
-    if not parts:
-        return None
-    across = min(SMALL_ACROSS, len(parts))
-    width, height = SMALL * across, (SMALL + 18) * -(-len(parts) // across) + 16
-    made, first = figure(width, height)
-    first.remove()
-    tone, floor = colour(view.defences.index(defence)), floor_of(view)
-    for k, (r, c) in enumerate(parts):
-        below, column = divmod(k, across)
-        axes = plain(made.add_axes((0, 0, 1, 1)))
-        top = (SMALL + 18) * below + 18
-        right = width - SMALL * (column + 1) + 8
-        place(axes, width, height, SMALL * column + 34, right, top, height - top - SMALL + 32)
-        _small(axes, c, whole, floor, tone, labels=(column == 0, k + across >= len(parts)))
-        auc = f" · {show(r).value}"
-        title = _short(slice_title(r.slice), 20 - len(auc)) + auc
-        axes.set_title(title, fontsize=FONT, color=INK, loc="left", pad=4, parse_math=False)
-    told = ", ".join(f"{slice_title(r.slice)} AUC {show(r)}" for r, _ in parts)
-    number = view.defences.index(defence)
-    return inline(made, f"roc-slices-{number}", f"ROC of {rows[0].attack} on slices of {defence}: {told}")
+    ink, floor = tone(view.series(defence)), floor_of(view)
+    drawn = []
+    for r, c in ((r, c) for r, c in found if c.slice != "all"):
+        plot = Plot(SMALL, SMALL, left=36, right=8, top=6, bottom=20)
+        _rates(plot, floor)
+        if whole is not None:
+            plot.steps(*_rising(whole), FAINT, 1.2)
+        plot.band(clipped(c.fpr), clipped(c.lo), clipped(c.hi), ink)
+        plot.steps(*_rising(c), ink, 1.6, title=f"{slice_title(r.slice)}: AUC {show(r)}")
+        title = f"{slice_title(r.slice)} · {show(r).value}"
+        drawn.append(
+            (title, plot.svg(f"ROC of {r.attack} on {defence}, {slice_title(r.slice)}: AUC {show(r)}"))
+        )
+    return drawn
 
 
-def _small(
-    axes: "Axes", c: Curve, whole: Curve | None, floor: float, tone: str, labels: tuple[bool, bool]
-) -> None:
-    """One slice's ROC; `labels` says whether the y axis and the x axis are labelled."""
-    _rates(axes, floor)
-    for axis, labelled in zip((axes.yaxis, axes.xaxis), labels, strict=True):
-        axis.set_tick_params(labelleft=labelled, labelbottom=labelled, labelsize=FONT - 2)
-    if whole is not None:
-        _line(axes, whole, floor, color=FAINT, linewidth=1.2)
-    _band(axes, c, floor, tone)
-    _line(axes, c, floor, color=tone, linewidth=1.6)
-
-
-def _rates(axes: "Axes", floor: float) -> None:
+def _rates(plot: Plot, floor: float, x_title: str = "", y_title: str = "") -> None:
     """Logarithmic axes of rates, and the line of chance."""
-    rate_axis(axes, "x", floor, 1.0)
-    rate_axis(axes, "y", floor, 1.0)
-    axes.plot([floor, 1], [floor, 1], color=MUTED, linewidth=1, linestyle=(0, (1, 2)))
-
-
-def _band(axes: "Axes", c: Curve, floor: float, tone: str) -> None:
-    x, lo, hi = (clipped(limits, floor) for limits in (c.fpr, c.lo, c.hi))
-    axes.fill_between(x, lo, hi, step="post", color=tone, alpha=0.18, linewidth=0)
+    plot.across(floor, 1.0, math.log10)
+    plot.up(floor, 1.0, math.log10)
+    ticks = rate_ticks(floor, 1.0)
+    plot.axes(ticks if x_title else ticks[::2], ticks, x_title, y_title)
+    plot.line([(floor, floor), (1.0, 1.0)], MUTED, dash=DOTTED)
 
 
 def floor_of(view: View) -> float:
@@ -131,24 +95,29 @@ def leading_of(view: View, defence: str, curves: list[Curve]) -> Curve:
     return next((c for c in curves if (c.attack, c.adaptive) in shown), curves[0])
 
 
-def clipped(values: list[float], floor: float) -> list[float]:
-    """The rates, with one below the axis where a rate is 0 or not finite."""
-    return [max(v, floor / 10) if finite(v) else floor / 10 for v in values]
+def clipped(values: list[float], least: float = 0.0) -> list[float]:
+    """The rates, with `least` for a lower one and for one that is not finite."""
+    return [max(v, least) if finite(v) else least for v in values]
 
 
-def _line(axes: "Axes", c: Curve, floor: float, **style: Any) -> None:
-    axes.plot(clipped(c.fpr, floor), clipped(c.tpr, floor), drawstyle="steps-post", **style)
+def _rising(c: Curve) -> tuple[list[float], list[float]]:
+    return clipped(c.fpr), clipped(c.tpr)
 
 
-def _shade(axes: "Axes", n: int | None, floor: float) -> None:
+def _told(view: View, c: Curve) -> str:
+    """The attack, its kind of attacker and its AUC."""
+    kind = "" if c.adaptive is None else f", {attacker_title(c.adaptive)}"
+    return f"{c.attack}{kind}: AUC {show(view.row('auc', c.defence, c.attack, c.adaptive, c.slice))}"
+
+
+def _shade(plot: Plot, n: int | None, floor: float) -> None:
     """Shade the FPR that have fewer than FEW false positives behind them."""
     limit = FEW / n if n else 0.0
     if limit <= floor:
         return
-    axes.axvspan(floor, min(limit, 1.0), color=MUTED, alpha=0.12, linewidth=0)
-    axes.text(
-        floor * 1.15, 0.6, f"fewer than {FEW}\nfalse positives", color=MUTED, fontsize=FONT - 1, va="top"
-    )
+    plot.box(floor, floor, limit, 1.0, MUTED, 0.12)
+    for k, text in enumerate((f"fewer than {FEW}", "false positives")):
+        plot.text(plot.frame[0] + 5, plot.frame[1] + 14 + 12 * k, text, size=FONT - 1)
 
 
 def _promised(row: Row | None) -> Callable[[NDArray[np.float64]], NDArray[np.float64]] | None:
@@ -168,22 +137,19 @@ def _promised(row: Row | None) -> Callable[[NDArray[np.float64]], NDArray[np.flo
     )
 
 
-def _key(axes: "Axes", leading: Curve, others: int, tone: str, promised: bool) -> None:
+def _key(plot: Plot, leading: Curve, others: int, ink: str, promised: bool) -> None:
     """What the lines are, in the corner that no ROC above chance enters."""
-    lines: list[tuple[str, str, Any, float]] = [
-        (attack_title(leading.attack, leading.adaptive is False), tone, "-", 2)
-    ]
-    if others > 0:
-        lines.append((f"{others} other attack{'s' * (others > 1)}", MUTED, "-", 1))
+    lines: list[tuple[str, dict[str, Any]]] = [("chance", {"ink": MUTED, "dash": DOTTED})]
     if promised:
-        lines.append(("most that DP allows", INK, PROMISE, 1.2))
-    lines.append(("chance", MUTED, ":", 1))
-    for k, (text, ink, style, weight) in enumerate(reversed(lines)):
-        y = 0.04 + 0.055 * k
-        axes.plot([0.9, 0.97], [y, y], transform=axes.transAxes, color=ink, linestyle=style, linewidth=weight)
-        shade = INK if ink == tone else MUTED
-        at = {"transform": axes.transAxes, "ha": "right", "va": "center", "parse_math": False}
-        axes.text(0.88, y, _short(text), fontsize=FONT, color=shade, **at)  # type: ignore[arg-type]
+        lines.append(("most that DP allows", {"ink": INK, "width": 1.2, "dash": PROMISE}))
+    if others > 0:
+        lines.append((f"{others} other attack{'s' * (others > 1)}", {"ink": MUTED}))
+    lines.append((attack_title(leading.attack, leading.adaptive is False), {"ink": ink, "width": 2}))
+    right, bottom = plot.frame[2:]
+    for k, (text, style) in enumerate(lines):
+        y = bottom - 12 - 15 * k
+        plot.text(right - 32, y + 4, _short(text), INK if style["ink"] == ink else MUTED, anchor="end")
+        plot.join((right - 26, y), (right - 6, y), **style)
 
 
 def slices(view: View, defence: str, metric: str = "auc") -> Markup | None:
@@ -191,37 +157,24 @@ def slices(view: View, defence: str, metric: str = "auc") -> Markup | None:
     rows = slice_rows(view, defence, metric)[: MOST_SLICES + 1]
     if len(rows) < 2:
         return None
-    width, step = 330.0, 19.0
-    height = step * len(rows) + 46
-    made, axes = figure(width, height)
     labels = [_short(slice_title(r.slice), 20) for r in rows]
-    place(axes, width, height, left=14 + LETTER * max(map(len, labels)), right=14, top=6, bottom=40)
-    tone = colour(view.defences.index(defence))
+    plot = Plot(330.0, 19.0 * len(rows) + 46, 14 + LETTER * max(map(len, labels)), right=14, top=6, bottom=40)
+    every = [r for d in view.drawn for r in slice_rows(view, d, metric)]
+    plot.across(*ends_of(((r.value, r.lo, r.hi, r.chance) for r in every), pad=0.04))
+    plot.up(len(rows) - 0.5, -0.5)
+    ticks = even_ticks(plot.x.low, plot.x.high, plain_number)
+    plot.axes(ticks, list(enumerate(labels)), f"{metric_title(metric)} (dotted: chance)")
+    series = view.series(defence)
+    for value, dash in ((rows[0].value, ""), (rows[0].chance, DOTTED)):
+        if value is not None:
+            plot.line([(value, -0.5), (value, len(rows) - 0.5)], MUTED if dash else tone(series), 0.8, dash)
     for y, r in enumerate(rows):
-        ink = FAINT if is_thin(r) else tone
+        ink = FAINT if is_thin(r) else tone(series)
         if finite(r.lo) and finite(r.hi):
-            axes.plot([r.lo, r.hi], [y, y], color=ink, linewidth=1.8, solid_capstyle="butt")
-        fill = tone if r.slice == "all" else PAPER
-        axes.plot([r.value], [y], "o", color=ink, markerfacecolor=fill, markersize=6, markeredgewidth=1.6)
-    axes.axvline(rows[0].value, color=tone, linewidth=0.8, alpha=0.6, zorder=0)
-    if rows[0].chance is not None:
-        axes.axvline(rows[0].chance, color=MUTED, linewidth=1, linestyle=(0, (1, 2)), zorder=0)
-    axes.set_xlim(*_limits(view, metric))
-    axes.set_ylim(len(rows) - 0.4, -0.6)
-    axes.set_yticks(range(len(rows)), labels=labels)
-    for label in axes.get_yticklabels():
-        label.set_parse_math(False)
-    axes.spines["left"].set_visible(False)
-    axes.tick_params(axis="y", length=0, labelcolor=INK)
-    axes.locator_params(axis="x", nbins=5)
-    axes.xaxis.set_major_formatter(lambda v, _: f"{v:.4g}".replace("0.", ".", 1))
-    axes.set_xlabel(f"{metric_title(metric)} (dotted: chance)", color=MUTED, fontsize=FONT)
+            plot.line([(r.lo, y), (r.hi, y)], ink, 1.8)
+        plot.mark(r.value, y, series, f"{slice_title(r.slice)} {show(r)}", r.slice != "all", ink)
     told = ", ".join(f"{slice_title(r.slice)} {show(r)}" for r in rows)
-    return inline(
-        made,
-        f"slices-{view.defences.index(defence)}",
-        f"{metric_title(metric)} on slices of {defence}: {told}",
-    )
+    return plot.svg(f"{metric_title(metric)} on slices of {defence}: {told}")
 
 
 def slice_rows(view: View, defence: str, metric: str) -> list[Row]:
@@ -230,14 +183,6 @@ def slice_rows(view: View, defence: str, metric: str) -> list[Row]:
     if len(rows) > MOST_SLICES + 1:
         rows.sort(key=lambda r: -(r.lo if finite(r.lo) else r.value))
     return sorted(rows, key=lambda r: r.slice != "all")
-
-
-def _limits(view: View, metric: str) -> tuple[float, float]:
-    """The same axis for every defence: all values and intervals that are not thin, and chance."""
-    rows = [r for d in view.defences for r in slice_rows(view, d, metric)]
-    ends = [v for r in rows for v in (r.value, r.lo, r.hi, r.chance) if finite(v)]
-    pad = 0.04 * (max(ends) - min(ends)) or 0.01
-    return min(ends) - pad, max(ends) + pad
 
 
 def _short(text: str, most: int = 30) -> str:
