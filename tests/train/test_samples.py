@@ -42,6 +42,15 @@ def test_the_smallest_group_that_is_nearly_the_fastest_is_taken(digits, make_job
     assert fastest_group(digits, make_jobs(Recipe(SMALL, (STAGE,)), 9)) == size
 
 
+def test_little_work_is_trained_at_once(digits, make_jobs, timed):
+    jobs = make_jobs(Recipe(SMALL, (STAGE,)), 9)
+    share = samples.BATCHES * STAGE.batch_size / len(jobs[0].members) / STAGE.epochs  # of a job, in its sample
+    asked = timed({1: 0.9 * samples.LEAST * share / 9, 2: 1.0, 4: 1.0, 8: 1.0})
+    assert fastest_group(digits, jobs) == 9 and asked == [1]
+    asked = timed({1: 1.1 * samples.LEAST * share / 9, 2: 1.0, 4: 1.0, 8: 1.0})
+    assert fastest_group(digits, jobs) == 1 and asked[:2] == [1, 1]
+
+
 def test_networks_that_are_not_stacked_are_not_measured(digits, make_jobs, timed):
     asked = timed({})
     assert fastest_group(digits, make_jobs(Recipe(Architecture("wrn", depth=10, width=1), (STAGE,)), 4)) == 1

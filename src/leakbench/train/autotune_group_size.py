@@ -12,6 +12,7 @@ from .run_stages import models_at_once, train_group
 
 BATCHES = 4  # of the one epoch that is timed
 REPEATS, LONG_ENOUGH = 5, 0.03  # samples of one size at most; seconds after which there is no further one
+LEAST = 1.0  # seconds of training below which to measure sizes takes longer than it saves
 WORTH = 1.05  # slowdown at which a smaller group is still taken: small groups are shared more evenly
 
 
@@ -40,13 +41,17 @@ def seconds_each(dataset: Dataset, jobs: Sequence[Job]) -> float:
 def fastest_group(dataset: Dataset, jobs: Sequence[Job]) -> int:
     """How many of the jobs, which are alike, to train at once: the fastest number, or fewer if nearly as fast.
 
-    Sizes are powers of two, measured from 1 up until two in a row are slower. The size does not change any result.
+    Sizes are powers of two, measured from 1 up until two in a row are slower. Little work is trained all at once. The
+    size does not change any result.
     """
     most = min(models_at_once(dataset, jobs[0]), len(jobs))
     if most == 1:
         return 1
     samples = beginnings(jobs[:most])
-    seconds_each(dataset, samples[:1])  # the first time is slower
+    first = seconds_each(dataset, samples[:1])  # slower than the later ones
+    share = samples[0].recipe.passes * len(samples[0].members) / jobs[0].recipe.passes / len(jobs[0].members)
+    if first / share * len(jobs) < LEAST:
+        return most
     each: dict[int, float] = {}
     for size in (2**n for n in range(most.bit_length())):
         each[size] = _fastest(dataset, samples[:size])
