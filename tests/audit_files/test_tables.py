@@ -367,6 +367,13 @@ REFUSED = {
     ),
     "a decimal mark": (THREE, {"decimal": "x"}, "--decimal must be . or ,"),
     "a delimiter": (THREE, {"delimiter": "::"}, "--delimiter must be one of"),
+    "a line break": (THREE, {"probs": "p_a,p\nb"}, "--probs must be names with commas between them"),
+    "a line break in a value": (
+        THREE,
+        {"members": "split=a\nb"},
+        "--members split must be names with commas",
+    ),
+    "empty rows alone": ("split,y,p_a,p_b\n,,,\n", {}, "holds no records; write one row for each"),
     "another keyword": (THREE, {"weights": "y"}, "unknown choice of columns 'weights'"),
     "an array": (THREE, {"labels": np.zeros(4)}, "labels must name columns of the table"),
 }
@@ -517,6 +524,22 @@ def test_a_clear_choice_is_read(tmp_path, case):
     (tmp_path / "a.csv").write_text(content, encoding="utf-8")
     found = read_columns(tmp_path / "a.csv", Choice.of((SINGLE if content == TWO else TOLD) | changes))
     assert first in found.understood[0] and second in found.understood[1], found.understood
+
+
+def test_a_column_of_half_precision_is_read():
+    table = {
+        "split": ["train", "test"] * 2,
+        "y": np.array([0, 1, 0, 1], np.float16),
+        "p": np.float16([0.5] * 4),
+    }
+    found = read_columns(table, Choice(members="split", labels="y", probs="p"))
+    assert found.models.signals.labels.tolist() == [0, 1, 0, 1]
+
+
+def test_a_pattern_of_many_stars_takes_no_time():
+    table = {"split": ["train", "test"], "a" * 5000: [0.5, 0.25]}
+    with pytest.raises(InputError, match="matches no column"):
+        read_columns(table, Choice(members="split", losses=None, probs="*a" * 30 + "*b"))
 
 
 def test_groups_and_features():

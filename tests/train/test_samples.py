@@ -44,7 +44,9 @@ def test_the_smallest_group_that_is_nearly_the_fastest_is_taken(digits, make_job
 
 def test_little_work_is_trained_at_once(digits, make_jobs, timed):
     jobs = make_jobs(Recipe(SMALL, (STAGE,)), 9)
-    share = samples.BATCHES * STAGE.batch_size / len(jobs[0].members) / STAGE.epochs  # of a job, in its sample
+    share = (
+        samples.BATCHES * STAGE.batch_size / len(jobs[0].members) / STAGE.epochs
+    )  # of a job, in its sample
     asked = timed({1: 0.9 * samples.LEAST * share / 9, 2: 1.0, 4: 1.0, 8: 1.0})
     assert fastest_group(digits, jobs) == 9 and asked == [1]
     asked = timed({1: 1.1 * samples.LEAST * share / 9, 2: 1.0, 4: 1.0, 8: 1.0})

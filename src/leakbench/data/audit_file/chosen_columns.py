@@ -1,13 +1,13 @@
 """The columns of a table that a user chooses: by name, by a pattern such as `p_*`, or by number without a header."""
 
-import csv
+import fnmatch
 import re
 from collections.abc import Sequence
 from typing import NamedTuple, TypeAlias
 
 from ...core.errors import InputError
 from .names import canonical
-from .record_table import RecordTable, shown
+from .record_table import RecordTable, listed, shown
 
 Columns: TypeAlias = str | Sequence[str]
 RANGE = re.compile(r"(\d{1,6})-(\d{1,6})")
@@ -42,7 +42,7 @@ def chosen(table: RecordTable, option: str, given: Columns) -> list[Column]:
     """
     items = [given] if isinstance(given, str) else list(given)
     if isinstance(given, str) and given not in table.names:
-        items = [item.strip() for item in next(csv.reader([given], skipinitialspace=True), [])]
+        items = listed(option, given)
     found = [column for item in items for column in _named(table, option, item)]
     twice = sorted({c.name for c in found if [other.place for other in found].count(c.place) > 1})
     if twice:
@@ -60,11 +60,14 @@ def _named(table: RecordTable, option: str, item: str) -> list[Column]:
     if item in table.names or not set(item) & set("*?"):
         place = table.column(item)
         return [Column(place, table.names[place], None, table.numbered)]
-    pattern = re.escape(item).replace(r"\*", "(.*)").replace(r"\?", ".")
+    pattern = fnmatch.translate(item.replace("[", "[[]"))
+    before, star, after = item.partition("*")
+    one = star and "*" not in after
     for flags in (re.NOFLAG, re.IGNORECASE):
-        matches = [(i, name, re.fullmatch(pattern, name, flags)) for i, name in enumerate(table.names)]
         found = [
-            Column(i, name, match[1] if item.count("*") == 1 else None) for i, name, match in matches if match
+            Column(i, name, name[len(before) : len(name) - len(after)] if one else None)
+            for i, name in enumerate(table.names)
+            if re.match(pattern, name, flags)
         ]
         if found:
             return found

@@ -1,6 +1,5 @@
 """Which records of a table are members: by a column of yes and no, of train and test, or by a value of any column."""
 
-import csv
 import re
 import shlex
 from typing import NamedTuple
@@ -9,7 +8,7 @@ import numpy as np
 
 from ...core.errors import InputError, unknown
 from ...signals.types import Bools
-from .record_table import Cells, RecordTable, plain
+from .record_table import Cells, RecordTable, listed, plain
 
 YES, NO = ("1", "true", "yes", "y", "t"), ("0", "-1", "false", "no", "n", "f")
 MEMBER = (*YES, "train", "training", "member", "members", "in")
@@ -123,10 +122,7 @@ def _values(table: RecordTable, name: str, cells: Cells, text: str) -> list[str]
     whole = plain(text)
     if whole in cells.distinct:
         return [whole]
-    return [
-        _value(table, name, cells, plain(item))
-        for item in next(csv.reader([text], skipinitialspace=True), [])
-    ]
+    return [_value(table, name, cells, plain(item)) for item in listed(f"members {name}", text)]
 
 
 def _value(table: RecordTable, name: str, cells: Cells, value: str) -> str:

@@ -14,7 +14,7 @@ from . import chosen_classes, chosen_members
 from .check import SUM_TOLERANCE
 from .chosen_columns import Column, Columns, by_own_name, chosen
 from .names import KINDS, canonical
-from .record_table import MARKS, Cells, RecordTable, open_table, shown
+from .record_table import MARKS, Cells, RecordTable, listed, open_table, shown
 
 PER_CLASS = {"logits", "probs"}  # the outputs that have a column for each class
 MOST_DECIMALS = 12  # of probabilities that are looked at as rounded
@@ -215,7 +215,7 @@ def _by_class(
 ) -> tuple[NDArray[np.float64], list[str], list[Column]]:
     """The outputs [N, C] in the order of the classes, the names of these, and the columns in this order."""
     given = choice.class_names
-    names = given.split(",") if isinstance(given, str) else given
+    names = listed("class-names", given) if isinstance(given, str) else given
     _refuse_other_kind(kind, columns, values)
     if len(columns) == 1:
         other = _complement(values) if kind == "probs" else np.zeros_like(values)

@@ -93,6 +93,8 @@ class RecordTable:
         column = self.columns[i].combine_chunks()
         if pa.types.is_dictionary(column.type):
             column = column.cast(column.type.value_type)
+        if pa.types.is_float16(column.type):
+            column = column.cast(pa.float32())
         if pa.types.is_nested(column.type) or pa.types.is_binary(column.type):
             raise self._wrong_type(i, "text or numbers")
         coded = column.dictionary_encode(null_encoding="encode")
@@ -186,6 +188,21 @@ def shown(names: Sequence[str]) -> str:
     return ", ".join(short) or "none"
 
 
+def listed(option: str, text: str) -> list[str]:
+    """The items of a text with commas between them; quotes keep a comma within an item.
+
+    >>> listed("probs", 'p_a, "p_b,c"')
+    ['p_a', 'p_b,c']
+    """
+    try:
+        return [item.strip() for item in next(csv.reader([text], skipinitialspace=True), [])]
+    except csv.Error as error:
+        raise InputError(
+            f"--{option} must be names with commas between them, got {text[:100]!r} ({error}); name the columns in "
+            "a list, or rename them"
+        ) from None
+
+
 def plain(value: Any, decimal: str = ".") -> str:
     """A cell as text: 3, 3.0 and " 3 " are the same, and so are true, True and TRUE.
 
@@ -211,11 +228,11 @@ def open_table(source: Any, header: bool, delimiter: str | None, decimal: str) -
         place = str(path)
     else:
         place, (names, columns) = "the table", _frame(source)
-    if not columns or not len(columns[0]):
-        raise InputError(f"{place} holds no records")
-    return _without_empty_rows(
-        RecordTable(tuple(name.strip() for name in names), tuple(columns), place, decimal)
-    )
+    table = RecordTable(tuple(name.strip() for name in names), tuple(columns), place, decimal)
+    table = _without_empty_rows(table) if len(table) else table
+    if not len(table):
+        raise InputError(f"{place} holds no records; write one row for each")
+    return table
 
 
 def _file(path: Path, header: bool, delimiter: str | None, decimal: str) -> tuple[list[str], list[Any]]:
@@ -290,10 +307,7 @@ def _parquet(path: Path) -> tuple[list[str], list[Any]]:
     from pyarrow import parquet
 
     with tables.parquet_errors(path):
-        file = parquet.ParquetFile(path)
-        tables.refuse_bomb(path, tables.decoded_size(file.metadata, set(file.schema_arrow.names)))
-        table = file.read()
-        table.validate(full=True)
+        table = tables.whole(parquet.ParquetFile(path), path)
     return table.column_names, table.columns
 
 

@@ -73,9 +73,7 @@ def read_parquet(path: Path) -> tuple[Arrays, list[str]]:
     for column in columns:
         _check_type(types[column], column, path)
     with parquet_errors(path):
-        refuse_bomb(path, decoded_size(file.metadata, set(columns)))
-        table = file.read(columns=columns)
-        table.validate(full=True)  # a text that is none, an offset beyond its end
+        table = whole(file, path, columns)
     return _arrays(table, places, path), notes
 
 
@@ -90,11 +88,22 @@ def parquet_errors(path: Path) -> Iterator[None]:
         raise InputError(f"{path} is damaged or cut short: {first_line(error)}; write it again") from None
 
 
-def decoded_size(metadata: Any, columns: set[str]) -> int:
-    """Bytes of the columns in memory, at most 8 a value, as the file's footer counts values."""
-    groups = [metadata.row_group(g) for g in range(metadata.num_row_groups)]
-    chunks = (group.column(c) for group in groups for c in range(group.num_columns))
-    return sum(8 * chunk.num_values for chunk in chunks if chunk.path_in_schema.split(".")[0] in columns)
+def whole(file: Any, path: Path, columns: Sequence[str] | None = None, times: int = MOST_EXPANSION) -> Any:
+    """The table of a `ParquetFile`, or of some of its columns, which may expand to so many `times` its size.
+
+    Raises InputError for a file that expands to more, an exception of Arrow for a damaged one.
+    """
+    for group in range(
+        file.num_row_groups
+    ):  # Arrow ends the process where it is asked for a damaged footer unread
+        next(file.iter_batches(1, row_groups=[group], columns=columns), None)
+    groups = [file.metadata.row_group(g) for g in range(file.num_row_groups)]
+    chunks = [group.column(c) for group in groups for c in range(group.num_columns)]
+    names = set(file.schema_arrow.names if columns is None else columns)
+    refuse_bomb(path, sum(8 * c.num_values for c in chunks if c.path_in_schema.split(".")[0] in names), times)
+    table = file.read(columns=columns)
+    table.validate(full=True)  # a text that is none, an offset beyond its end
+    return table
 
 
 def _check_type(kind: Any, column: str, path: Path) -> None:

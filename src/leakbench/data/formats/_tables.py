@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from ...core.errors import InputError, unknown
-from ..audit_file.tables import decoded_size, refuse_bomb, unpacked
+from ..audit_file.tables import unpacked, whole
 from ._columns import Cells
 from ._files import EXPANSION, reading
 
@@ -86,9 +86,7 @@ def read_parquet(path: Path) -> Table:
     import pyarrow.parquet as pq
 
     with reading(path, "a parquet table"):
-        file = pq.ParquetFile(path)
-        refuse_bomb(path, decoded_size(file.metadata, set(file.schema_arrow.names)), EXPANSION)
-        return _checked(file.read(), path)
+        return _checked(whole(pq.ParquetFile(path), path, times=EXPANSION), path)
 
 
 def _checked(table: Table, path: Path) -> Table:
