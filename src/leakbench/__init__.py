@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .evaluation.audit import audit
     from .evaluation.decisions.compare import compare
     from .evaluation.decisions.gate import gate
+    from .evaluation.decisions.leaderboard import leaderboard
     from .evaluation.decisions.verify import verify
     from .evaluation.difference import difference
     from .pipeline.any_model.audit_training import audit_training
@@ -41,6 +42,7 @@ __all__ = [
     "compare",
     "difference",
     "gate",
+    "leaderboard",
     "membership_auc_scorer",
     "run",
     "verify",
@@ -54,6 +56,7 @@ _HOMES = {
     "compare": "evaluation.decisions.compare",
     "difference": "evaluation.difference",
     "gate": "evaluation.decisions.gate",
+    "leaderboard": "evaluation.decisions.leaderboard",
     "membership_auc_scorer": "pipeline.any_model.scorer",
     "run": "pipeline.run",
     "verify": "evaluation.decisions.verify",

@@ -17,6 +17,7 @@ from .commands.demo import demo
 from .commands.doctor import doctor
 from .commands.download import download
 from .commands.gate import gate
+from .commands.leaderboard import leaderboard
 from .commands.list import list_methods
 from .commands.new import new
 from .commands.report import report
@@ -111,6 +112,7 @@ app.command()(download)
 app.command("list")(list_methods)
 app.command()(compare)
 app.command()(gate)
+app.command()(leaderboard)
 app.command()(verify)
 app.command()(doctor)
 app.command()(selfcheck)

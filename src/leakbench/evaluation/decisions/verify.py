@@ -3,7 +3,7 @@
 import json
 import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -14,6 +14,7 @@ from ...core.provenance import versions
 from ...core.regular_files import open_regular, parse_json, read_regular
 from ...core.results import BLIND, CaseScores, ResultData, Row
 from ...metrics import METRICS, Metric
+from ...metrics.base import Estimate
 from ...metrics.standard import RATES
 from ...report.array_tables import RECORDS, SCORES, read_scores
 from ...report.identity import FILES, changed, run_of
@@ -138,18 +139,14 @@ def _numbers(results: ResultData, scores: list[CaseScores], progress: Progress) 
     progress.stage("numbers", len(results.rows))
     for row in results.rows:
         progress.advance()
-        metric = None if row.attack is None else _metric(row.metric)
-        sample = None if metric is None else row_sample(scores, row, metric)
-        if metric is None or sample is None or metric.applies(sample):
+        found = again(row, scores)
+        if found is None:
             left[_kind(row)] += 1
-            continue
-        again = metric.estimate(sample)
-        pairs = ((again.value, row.value), (again.lo, row.lo), (again.hi, row.hi))
-        if all(_close(one, other) for one, other in pairs):
+        elif same_numbers(found, row):
             same += 1
         else:
             told = f"{row.metric} of {row.attack} on {row.defence}, {row.slice}: {row.value:.6g} [{row.lo}, {row.hi}]"
-            differing.append(f"{told}, the scores give {again.value:.6g} [{again.lo:.6g}, {again.hi:.6g}]")
+            differing.append(f"{told}, the scores give {found.value:.6g} [{found.lo:.6g}, {found.hi:.6g}]")
     for each in differing[:NAMED]:
         yield Finding("numbers", "differs", each)
     if len(differing) > NAMED:
@@ -160,6 +157,18 @@ def _numbers(results: ResultData, scores: list[CaseScores], progress: Progress) 
         yield Finding(
             "numbers", "note", f"{left.total():,} rows do not follow from the scores alone: {names}"
         )
+
+
+def again(row: Row, scores: Sequence[CaseScores]) -> Estimate | None:
+    """The number of a row, computed from the scores; None where it does not follow from them alone."""
+    metric = None if row.attack is None else _metric(row.metric)
+    sample = None if metric is None else row_sample(scores, row, metric)
+    return None if metric is None or sample is None or metric.applies(sample) else metric.estimate(sample)
+
+
+def same_numbers(found: Estimate, row: Row) -> bool:
+    """Whether a row has this value and this interval, but for the rounding of another version of numpy or scipy."""
+    return all(_close(getattr(found, name), getattr(row, name)) for name in ("value", "lo", "hi"))
 
 
 def _kind(row: Row) -> str:

@@ -1,0 +1,253 @@
+"""A leaderboard of defences from the reports of studies: what an entry must be, and the numbers of its rows."""
+
+import tomllib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from ...attacks import ATTACKS
+from ...attacks.suite import make_attacks
+from ...core.config import build
+from ...core.errors import InputError, unknown
+from ...core.regular_files import read_regular
+from ...core.results import UNDEFENDED, CaseScores, Flag, Row
+from ...metrics.auc import Auc
+from ...report.comparison import comparisons
+from ...report.leaderboard import FEWEST_TARGETS, Entry, Leaderboard, Note, Reported
+from ...report.results import Results
+from ...report.view import View
+from ..kept_scores import kept_sample, row_case
+from .saved import folder_of, whole
+from .verify import again, same_numbers
+
+SUITE = "standard-2027"  # the strongest attacks known; what an entry lacks of them is a note
+FEW_TARGETS = 8  # below which intervals contain the true value less often than they say (docs/coverage.md)
+UNDERSTATED = (
+    "F06",
+    "F07",
+    "F10",
+    "F16",
+    "F17",
+    "F18",
+)  # flags by which leakage is understated, or not measured
+
+
+@dataclass(frozen=True)
+class Unreliable:
+    """A reason why a number must not be relied on that no flag tells."""
+
+    defence: str  # the study's label
+    reason: str  # one sentence
+
+
+@dataclass(frozen=True)
+class EntryFile:
+    """What a report does not tell: where an entry is from, what others reported, and known faults."""
+
+    report: str  # the folder of the report, relative to this file
+    source: str = ""  # who made the entry, or where it was published
+    reported: tuple[Reported, ...] = ()  # numbers that a publication gives
+    unreliable: tuple[Unreliable, ...] = ()  # reasons beside the flags of the report
+
+    @classmethod
+    def load(cls, path: Path) -> "EntryFile":
+        """Read a TOML file. Raises InputError, naming the key that is not as it must be."""
+        try:
+            table = tomllib.loads(read_regular(path.resolve()).decode())
+        except OSError as error:
+            raise InputError(
+                f"cannot read {path}: {error.strerror}; give a report or an entry file"
+            ) from None
+        except (ValueError, RecursionError) as error:
+            raise InputError(f"{path} must be an entry in TOML; {error}") from None
+        entry = build(cls, table, str(path))
+        return replace(entry, report=str(path.parent / entry.report))
+
+
+def leaderboard(
+    *entries: str | Path, suite: str | None = None, title: str = "Leaderboard of defences"
+) -> Leaderboard:
+    """A leaderboard of the defences of several studies; `save` writes it as a static site.
+
+    Args:
+        entries: Folders of reports of studies, or entry files, which name one and add what was reported elsewhere.
+        suite: The suite of attacks that every entry must have. None: any attacks; a note names those of the newest
+            suite that an entry lacks.
+        title: The title of the page.
+
+    Raises InputError for a report that is no entry: of an audit, changed after it was written, without scores, whose
+    numbers do not follow from its scores, with too few target models, without the suite, or given twice.
+    """
+    if not entries:
+        raise InputError("a leaderboard needs at least one report, got none; give the folders of reports")
+    made, rows = dict[str, str](), list[Entry]()
+    for entry in entries:
+        path = Path(entry)
+        file = EntryFile.load(path) if path.suffix == ".toml" else EntryFile(str(path))
+        results, scores = whole(file.report)
+        place = str(folder_of(file.report))
+        if results.identity in made:
+            raise InputError(
+                f"each report may be given once, but {place} is the same as {made[results.identity]}"
+            )
+        made[results.identity] = place
+        _require(results, scores, suite, place)
+        rows += _entries(results, scores, file, place)
+    return Leaderboard(title, suite or "", sorted(rows, key=lambda e: e.order))
+
+
+def _require(results: Results, scores: Sequence[CaseScores], suite: str | None, place: str) -> None:
+    """Raise InputError for a report that is no entry of a leaderboard."""
+    if results.kind != "run":
+        raise InputError(
+            f"an entry must be the report of a study, got that of an audit in {place}; give others"
+        )
+    if not scores:
+        raise InputError(
+            f"an entry must hold its scores, but {place} has no scores.parquet; run the study again"
+        )
+    fewest = min(len(case.target) for case in scores)
+    if fewest < FEWEST_TARGETS:
+        raise InputError(
+            f"an entry must have at least {FEWEST_TARGETS} models that are targets, got {fewest} in {place}; "
+            "run the study with more models"
+        )
+    if suite is not None:
+        make_attacks(suite)  # an unknown name is refused
+        if suite not in results.provenance.get("attacks", []):
+            raise InputError(
+                f"entries must have the suite {suite}, but {place} has other attacks; "
+                f"`leakbench rescore {place} --attacks {suite}` measures them on the models in the store"
+            )
+
+
+def _entries(results: Results, scores: Sequence[CaseScores], file: EntryFile, place: str) -> Iterator[Entry]:
+    view = View(results)
+    matched = {c.defence: c for c in comparisons(view)}
+    for what in (*file.reported, *file.unreliable):
+        if what.defence not in view.standings:
+            raise unknown(f"defence in the entry file of {place}:", what.defence, view.standings)
+    missing = _missing(results)
+    for defence, standings in view.standings.items():
+        main = next(iter(standings), None)
+        if main is None or main.auc is None:
+            continue
+        known = {s.adaptive: s.auc for s in standings}
+        shown = [row for row in (main.auc, main.tpr, known.get(False)) if row is not None]
+        _require_recomputed(shown, scores, place)
+        reported = [r for r in file.reported if r.defence == defence]
+        yield Entry(
+            results=results,
+            defence=defence,
+            accuracy=view.row("accuracy", defence),
+            auc=main.auc,
+            tpr=main.tpr,
+            non_adaptive=known.get(False) if main.adaptive else None,
+            labels_only=_labels_only(view, scores, defence),
+            matched=matched.get(defence),
+            cost=view.row("train_cost_ratio", defence),
+            source=file.source or _source(results, defence),
+            reported=[(r, _measured(view, defence, r, main.auc)) for r in reported],
+            notes=[*_doubts(view, scores, file, defence, main.adaptive), *missing],
+        )
+
+
+def _require_recomputed(rows: Sequence[Row], scores: Sequence[CaseScores], place: str) -> None:
+    """Raise InputError if a number does not follow from the scores that are kept for it."""
+    for row in rows:
+        found = again(row, scores)
+        if found is not None and not same_numbers(found, row):
+            raise InputError(
+                f"{row.metric} of {row.defence} in {place} is {row.value:.6g}, but its scores give {found.value:.6g}; "
+                f"see `leakbench verify {place}`"
+            )
+
+
+def _labels_only(view: View, scores: Sequence[CaseScores], defence: str) -> Row | None:
+    """The AUC of the strongest attack that reads predicted classes alone.
+
+    It is chosen on one half and measured on the other, where the scores of all such attacks were kept. Otherwise it is
+    the highest of them, which `detail` says.
+    """
+    labels = [str(m["label"]) for m in view.results.methods if m.get("access") == "labels"]
+    rows = [row for attack in labels if (row := view.known("auc", defence, attack)) is not None]
+    if len(rows) < 2:
+        return next(iter(rows), None)
+    case, metric = row_case(scores, rows[0]), Auc()
+    kept = [(kept_sample(case, row.attack), row) for row in rows if case and row.attack in case.ranks]
+    if len(kept) < len(rows) or not all(metric.applies_to_halves(sample) for sample, _ in kept):
+        highest = max(rows, key=lambda row: row.value)
+        return replace(highest, detail={"highest_of": len(rows)})
+    sample, chosen = max(kept, key=lambda each: metric.value(each[0].choosing))
+    found = metric.estimate(metric.unchosen(sample))
+    return replace(chosen, value=found.value, lo=found.lo, hi=found.hi)
+
+
+def _missing(results: Results) -> list[Note]:
+    """What an entry lacks of the strongest attacks known, and attacks of an earlier version."""
+    known, mine = make_attacks(SUITE), {str(m["label"]): m for m in _methods(results, "attack")}
+    lacking = [label for label in known if label not in mine]
+    notes = [Note(f"not attacked by {', '.join(lacking)} of {SUITE}")] if lacking else []
+    old = [
+        label for label, m in mine.items() if m["name"] in ATTACKS.names() and _version(m) != m.get("version")
+    ]
+    return notes + ([Note(f"earlier versions of {', '.join(old)}")] if old else [])
+
+
+def _version(method: dict[str, Any]) -> int:
+    return ATTACKS.get(str(method["name"])).version
+
+
+def _doubts(
+    view: View, scores: Sequence[CaseScores], file: EntryFile, defence: str, adaptive: bool | None
+) -> Iterator[Note]:
+    """Why a number may be too low, each reason once; then the other flags of the defence."""
+    targets = next(len(case.target) for case in scores if case.defence == defence)
+    if targets < FEW_TARGETS:
+        yield Note(f"only {targets} models are targets, so that intervals are too narrow", True)
+    if adaptive is False or (adaptive is None and defence != UNDEFENDED):
+        yield Note("no adaptive attacker was measured", True)
+    yield from (Note(each.reason, True) for each in file.unreliable if each.defence == defence)
+    found: dict[str, Flag] = {}
+    for flag in view.results.flags:
+        if flag.defence in (defence, None) and flag.code != "F01":
+            found.setdefault(flag.code, flag)
+    yield from (Note(f"{f.code} {f.title}", f.code in UNDERSTATED) for f in found.values())
+
+
+def _source(results: Results, defence: str) -> str:
+    """The publications of the methods that a defence is made of, as the study names them."""
+    specs = [spec for spec in results.study.get("defences", []) if _label(spec) == defence]
+    names = {name for spec in specs for name in _names(spec)}
+    found = (
+        str(m.get("source"))
+        for m in _methods(results, "defence")
+        if any(m["name"] == name or str(m["name"]).startswith(f"{name}_") for name in names)
+    )
+    return "; ".join(dict.fromkeys(found))
+
+
+def _names(spec: Any) -> list[str]:
+    """The names of the methods in the spec of a defence."""
+    if isinstance(spec, str):
+        return [spec]
+    return (
+        [name for part in spec["chain"] for name in _names(part)] if "chain" in spec else [str(spec["name"])]
+    )
+
+
+def _label(spec: Any) -> str:
+    return spec if isinstance(spec, str) else str(spec.get("label", "+".join(_names(spec))))
+
+
+def _methods(results: Results, kind: str) -> list[dict[str, Any]]:
+    return [m for m in results.methods if m.get("kind") == kind]
+
+
+def _measured(view: View, defence: str, reported: Reported, auc: Row) -> Row | None:
+    """The row beside a reported number: of the accuracy, or of the strongest attack."""
+    if reported.metric == "auc":
+        return auc
+    attack = None if reported.metric == "accuracy" else auc.attack
+    return view.known(reported.metric, defence, attack)
