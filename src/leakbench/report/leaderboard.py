@@ -5,7 +5,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,11 @@ from markupsafe import Markup
 
 from ..core.atomic_files import save_together
 from ..core.errors import LeakbenchError
+from ..core.regular_files import open_regular
 from ..core.results import UNDEFENDED, ResultData, Row
 from .comparison import Comparison
-from .numbers import attacker_title, finite, metric_title, percent, rate, show, strongest_title
+from .figures.board import study_plot
+from .numbers import MISSING, attacker_title, finite, metric_title, percent, rate, show, strongest_title
 from .page import package_file, page_template
 from .study_toml import toml_text
 from .tables.tables import Cell, Column, Table
@@ -62,6 +64,9 @@ class Entry:
     matched: Comparison | None  # beside the baseline at its accuracy, where the study has one
     cost: Row | None  # training time relative to no defence
     source: str  # publications
+    incomplete: bool = (
+        False  # whether attacks of the newest suite were not tried, or are of an earlier version
+    )
     reported: list[tuple[Reported, Row | None]] = field(default_factory=list)  # beside what was measured
     notes: list[Note] = field(default_factory=list)
 
@@ -72,13 +77,13 @@ class Entry:
 
     @property
     def unreliable(self) -> bool:
-        """Whether the leakage may be higher than the number."""
+        """Whether a note says that the leakage may be higher than the number."""
         return any(note.doubt for note in self.notes)
 
     @property
-    def trust(self) -> str:
-        """Whether the numbers may be relied on."""
-        return "unreliable" if self.unreliable else "no doubt known"
+    def evaluation(self) -> str:
+        """Whether the numbers may be relied on, and whether every strong attack known was tried."""
+        return "unreliable" if self.unreliable else "incomplete" if self.incomplete else "complete"
 
     @property
     def file(self) -> str:
@@ -103,7 +108,15 @@ class Entry:
     @property
     def verdict(self) -> str:
         """Whether it leaks less than the baseline at its accuracy; empty where that was not measured."""
-        return f"{self.matched.verdict}, beside {self.matched.against}" if self.matched else ""
+        return ", ".join(filter(None, self.beside))
+
+    @property
+    def beside(self) -> tuple[str, str]:
+        """The verdict at matched accuracy, and what the defence was compared with."""
+        c = self.matched
+        if c is None:
+            return "", ""
+        return c.verdict, ", ".join(filter(None, [f"beside {c.against}", c.unmatched]))
 
     @property
     def numbers(self) -> list[tuple[str, Row]]:
@@ -113,7 +126,7 @@ class Entry:
             (f"AUC of the strongest attack, {strongest_title(self.auc) or self.auc.attack}", self.auc),
             (f"{metric_title(self.tpr.metric)} of the strongest attack" if self.tpr else "", self.tpr),
             ("AUC of the strongest non-adaptive attack", self.non_adaptive),
-            ("AUC of the strongest attack on labels alone", self.labels_only),
+            (f"AUC on labels alone, {self.labels_only.attack}" if self.labels_only else "", self.labels_only),
             ("Training cost relative to no defence", self.cost),
         ]
         return [(title, row) for title, row in titled if row is not None]
@@ -154,7 +167,7 @@ class Entry:
             "attacks": self.results.provenance.get("attacks", []),
             **rows,
             "at_matched_accuracy": self.verdict,
-            "unreliable": self.unreliable,
+            "evaluation": self.evaluation,
             "source": self.source,
             "reported": reported,
             "notes": [asdict(note) for note in self.notes],
@@ -201,46 +214,33 @@ class Leaderboard:
         columns = [
             Column("Defence", numeric=False),
             Column("Data", numeric=False),
-            Column("Study", numeric=False),
             Column("Accuracy"),
             Column("AUC"),
             Column("TPR"),
+            Column("At its accuracy", numeric=False),
             Column("AUC, non-adaptive"),
             Column("AUC, labels only"),
-            Column("At its accuracy", numeric=False),
             Column("Training cost"),
-            Column("Trust", numeric=False),
+            Column("Evaluation", numeric=False),
             Column("Source", numeric=False),
         ]
         return Table(columns, [self._line(entry) for entry in self.entries])
 
     def _line(self, e: Entry) -> list[Cell]:
-        tpr, labels = Cell.of(e.tpr), Cell.of(e.labels_only)
+        tpr = Cell.of(e.tpr)
+        at = f"{tpr.note} at {percent(rate(e.tpr.metric) or 0)} FPR" if e.tpr else ""
         numbers = ", ".join(str(self.footnotes.index(text) + 1) for text in e.footnotes)
         return [
             Cell(e.defence, f"by {strongest_title(e.auc) or e.auc.attack}"),
-            Cell(e.data),
-            Cell(e.results.title),
+            Cell(e.data, e.results.title),
             Cell.of(e.accuracy),
             Cell.of(e.auc),
-            Cell(
-                tpr.text,
-                f"{tpr.note} at {percent(rate(e.tpr.metric) or 0)} FPR" if e.tpr else "",
-                tpr.order,
-                tpr.thin,
-            ),
+            replace(tpr, note=at),
+            Cell(e.beside[0] or MISSING, e.beside[1]),
             Cell.of(e.non_adaptive),
-            Cell(
-                labels.text,
-                f"{labels.note} {_labels_note(e.labels_only)}" if e.labels_only else "",
-                labels.order,
-            ),
-            Cell(
-                e.matched.verdict if e.matched else "not measured",
-                f"beside {e.matched.against}" if e.matched else "",
-            ),
+            Cell.of(e.labels_only),
             Cell.of(e.cost),
-            Cell(e.trust, f"notes {numbers}" if numbers else ""),
+            Cell(e.evaluation, f"notes {numbers}" if numbers else ""),
             Cell(e.source),
         ]
 
@@ -260,10 +260,18 @@ class Leaderboard:
             "show": show,
             "fewest": FEWEST_TARGETS,
         }
-        index = template.render(**common, entry=None, figures=[])
+        index = template.render(**common, entry=None, figures=list(self._figures()))
         return {INDEX: index} | {
             e.file: template.render(**common, entry=e, study=toml_text(e.results.study)) for e in self.entries
         }
+
+    def _figures(self) -> Iterator[tuple[str, Markup]]:
+        """Accuracy against leakage in each study, with its title."""
+        for study in distinct(e.results.identity for e in self.entries):
+            entries = [e for e in self.entries if e.results.identity == study]
+            points = [(e.defence, e.auc, e.accuracy, not e.unreliable) for e in entries if e.accuracy]
+            if points:
+                yield f"{entries[0].results.title} ({entries[0].data})", study_plot(points)
 
     def save(self, folder: str | Path) -> Path:
         """Write the site into a folder, in place of an earlier one; returns the path of its first page.
@@ -293,16 +301,11 @@ class Leaderboard:
 def is_ours(path: Path) -> bool:
     """Whether leakbench wrote a file of a leaderboard."""
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             head = file.read(HEAD)
     except OSError:
         return False
     return (SCHEMA.encode() if path.name == PLAIN else MARK) in head
-
-
-def _labels_note(row: Row) -> str:
-    highest = row.detail.get("highest_of")
-    return f"by {row.attack}" + (f", highest of {highest}" if highest else "")
 
 
 def _attack_line(view: View, e: Entry, row: Row) -> Iterator[Cell]:

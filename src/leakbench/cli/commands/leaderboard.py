@@ -42,8 +42,8 @@ def leaderboard(
     board = made(*reports, suite=suite, title=title)
     page = board.save(out)
     lines = [
-        (e.defence, e.data, e.results.title, str(show(e.accuracy)), str(show(e.auc)), e.verdict, e.trust)
+        (e.defence, e.data, e.results.title, str(show(e.accuracy)), str(show(e.auc)), e.verdict, e.evaluation)
         for e in board.entries
     ]
-    titles = ("Defence", "Data", "Study", "Accuracy", "AUC", "At its accuracy", "Trust")
+    titles = ("Defence", "Data", "Study", "Accuracy", "AUC", "At its accuracy", "Evaluation")
     terminal.show_table(titles, lines, f"leaderboard: {page}")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ...attacks import ATTACKS
-from ...attacks.suite import make_attacks
+from ...attacks.suite import SUITES, make_attacks
 from ...core.config import build
 from ...core.errors import InputError, unknown
 from ...core.regular_files import read_regular
@@ -22,6 +22,7 @@ from .saved import folder_of, whole
 from .verify import again, same_numbers
 
 SUITE = "standard-2027"  # the strongest attacks known; what an entry lacks of them is a note
+NOTED = ("F09", "F11", "F12", "F13", "F14", "F15", "F19")  # flags that a note names too
 FEW_TARGETS = 8  # below which intervals contain the true value less often than they say (docs/coverage.md)
 UNDERSTATED = (
     "F06",
@@ -125,9 +126,9 @@ def _require(results: Results, scores: Sequence[CaseScores], suite: str | None, 
 def _entries(results: Results, scores: Sequence[CaseScores], file: EntryFile, place: str) -> Iterator[Entry]:
     view = View(results)
     matched = {c.defence: c for c in comparisons(view)}
-    for what in (*file.reported, *file.unreliable):
-        if what.defence not in view.standings:
-            raise unknown(f"defence in the entry file of {place}:", what.defence, view.standings)
+    for named in [*(r.defence for r in file.reported), *(u.defence for u in file.unreliable)]:
+        if named not in view.standings:
+            raise unknown(f"defence in the entry file of {place}:", named, view.standings)
     missing = _missing(results)
     for defence, standings in view.standings.items():
         main = next(iter(standings), None)
@@ -148,6 +149,7 @@ def _entries(results: Results, scores: Sequence[CaseScores], file: EntryFile, pl
             matched=matched.get(defence),
             cost=view.row("train_cost_ratio", defence),
             source=file.source or _source(results, defence),
+            incomplete=bool(missing),
             reported=[(r, _measured(view, defence, r, main.auc)) for r in reported],
             notes=[*_doubts(view, scores, file, defence, main.adaptive), *missing],
         )
@@ -167,8 +169,8 @@ def _require_recomputed(rows: Sequence[Row], scores: Sequence[CaseScores], place
 def _labels_only(view: View, scores: Sequence[CaseScores], defence: str) -> Row | None:
     """The AUC of the strongest attack that reads predicted classes alone.
 
-    It is chosen on one half and measured on the other, where the scores of all such attacks were kept. Otherwise it is
-    the highest of them, which `detail` says.
+    It is chosen on one half and measured on the other. Large studies do not keep the scores of all attacks; there it is
+    the highest AUC, whose interval is not corrected for the choice.
     """
     labels = [str(m["label"]) for m in view.results.methods if m.get("access") == "labels"]
     rows = [row for attack in labels if (row := view.known("auc", defence, attack)) is not None]
@@ -177,22 +179,25 @@ def _labels_only(view: View, scores: Sequence[CaseScores], defence: str) -> Row 
     case, metric = row_case(scores, rows[0]), Auc()
     kept = [(kept_sample(case, row.attack), row) for row in rows if case and row.attack in case.ranks]
     if len(kept) < len(rows) or not all(metric.applies_to_halves(sample) for sample, _ in kept):
-        highest = max(rows, key=lambda row: row.value)
-        return replace(highest, detail={"highest_of": len(rows)})
+        return max(rows, key=lambda row: row.value)
     sample, chosen = max(kept, key=lambda each: metric.value(each[0].choosing))
     found = metric.estimate(metric.unchosen(sample))
     return replace(chosen, value=found.value, lo=found.lo, hi=found.hi)
 
 
 def _missing(results: Results) -> list[Note]:
-    """What an entry lacks of the strongest attacks known, and attacks of an earlier version."""
-    known, mine = make_attacks(SUITE), {str(m["label"]): m for m in _methods(results, "attack")}
-    lacking = [label for label in known if label not in mine]
+    """The attacks of the newest suite that an entry did not try, and those of an earlier version."""
+    tried = {_label(spec) for each in results.provenance.get("attacks", []) for spec in _in_suite(each)}
+    lacking = [label for label in make_attacks(SUITE) if label not in tried]
     notes = [Note(f"not attacked by {', '.join(lacking)} of {SUITE}")] if lacking else []
-    old = [
-        label for label, m in mine.items() if m["name"] in ATTACKS.names() and _version(m) != m.get("version")
-    ]
+    attacks = [m for m in _methods(results, "attack") if m["name"] in ATTACKS.names()]
+    old = [str(m["label"]) for m in attacks if m.get("version") != _version(m)]
     return notes + ([Note(f"earlier versions of {', '.join(old)}")] if old else [])
+
+
+def _in_suite(named: Any) -> Sequence[Any]:
+    """The attacks that a name or a table in a study stands for."""
+    return SUITES.get(named, (named,)) if isinstance(named, str) else (named,)
 
 
 def _version(method: dict[str, Any]) -> int:
@@ -202,7 +207,7 @@ def _version(method: dict[str, Any]) -> int:
 def _doubts(
     view: View, scores: Sequence[CaseScores], file: EntryFile, defence: str, adaptive: bool | None
 ) -> Iterator[Note]:
-    """Why a number may be too low, each reason once; then the other flags of the defence."""
+    """Why a number may be too low, and what else a reader of it must know."""
     targets = next(len(case.target) for case in scores if case.defence == defence)
     if targets < FEW_TARGETS:
         yield Note(f"only {targets} models are targets, so that intervals are too narrow", True)
@@ -211,7 +216,7 @@ def _doubts(
     yield from (Note(each.reason, True) for each in file.unreliable if each.defence == defence)
     found: dict[str, Flag] = {}
     for flag in view.results.flags:
-        if flag.defence in (defence, None) and flag.code != "F01":
+        if flag.defence in (defence, None) and flag.code in (*UNDERSTATED, *NOTED):
             found.setdefault(flag.code, flag)
     yield from (Note(f"{f.code} {f.title}", f.code in UNDERSTATED) for f in found.values())
 
