@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.report.test_browser import CHROMIUM, drive
 
 from leakbench.cli.app import main
 from leakbench.core.errors import InputError
@@ -17,7 +18,6 @@ from leakbench.evaluation.kept_scores import kept_sample
 from leakbench.metrics.auc import Auc
 from leakbench.metrics.tpr_at_fpr import TprAtFpr
 from leakbench.report.results import Results
-from tests.report.test_browser import CHROMIUM, drive
 
 N, HOSTILE = 600, "<script>alert(1)</script>"
 STRENGTH = {"none": 0.9, "soft": 0.5, HOSTILE: 0.6}

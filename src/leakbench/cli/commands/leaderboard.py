@@ -24,7 +24,7 @@ def leaderboard(
     ] = None,
     title: Annotated[str, typer.Option(help="The title of the site.")] = "Leaderboard of defences",
 ) -> None:
-    """Build a static site that ranks defences, from the reports of studies.
+    """Rank the defences of studies on a static site.
 
     Each defence has a row per study: accuracy, the strongest attack, adaptive and label-only attacks, the comparison at
     its accuracy, cost, and notes on what makes a number unreliable. A report is checked first: its files must be as
