@@ -45,7 +45,9 @@ RULES = {  # a part may import itself and the parts named here
     "defences": {"core", "signals", "generators", "train", "train/losses", "train/recipe"},
     "evaluation": {"core", "signals", "data/audit_file", "attacks", "metrics", "metrics/statistics", "report"},
     "evaluation/selfcheck": {"core", "signals", "attacks", "defences", "evaluation", "metrics", "metrics/statistics"},
-    "evaluation/decisions": {"core", "attacks", "metrics", "metrics/statistics", "report", "report/tables", "evaluation"},
+    "evaluation/decisions": {
+        "core", "attacks", "metrics", "metrics/statistics", "report", "report/tables", "evaluation",
+    },
     "pipeline": {
         "core", "core/store", "signals", "data", "data/designs", "data/sets", "generators", "attacks", "metrics",
         "metrics/statistics", "train", "train/networks", "train/recipe", "defences", "evaluation", "report",
