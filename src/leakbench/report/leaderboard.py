@@ -1,4 +1,4 @@
-"""A leaderboard of defences as a static site: one page with a row a defence and data set, and a page for each row."""
+"""A leaderboard of defences as a static site: one page with a row per defence and study, and a page for each row."""
 
 import base64
 import hashlib
