@@ -64,8 +64,12 @@ def test_a_study_is_run_and_continued(study, capsys):
         "--set",
         'defences=["none", "rounding"]',
     ]
+    capsys.readouterr()
     assert main(changed) == 0
     assert models(study) == trained
+    told = capsys.readouterr().err.splitlines()
+    assert any(line.startswith("attacks:") for line in told), told
+    assert told[-1].startswith("nothing is left to do in ")
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import platform
 from pathlib import Path
 
 from ..core.errors import LeakbenchError
-from ..core.progress import NullProgress
+from ..core.progress import NullProgress, Progress
 from ..data.dataset import Dataset
 from ..evaluation.findings import Findings
 from .query import Querier
@@ -13,7 +13,11 @@ from .study import Study
 
 
 def work(
-    study: Study, store: str | Path, identity: str | None = None, dataset: Dataset | None = None
+    study: Study,
+    store: str | Path,
+    identity: str | None = None,
+    dataset: Dataset | None = None,
+    progress: Progress | None = None,
 ) -> None:
     """Share the work of runs of this study on this store, until every defence has been attacked.
 
@@ -22,19 +26,21 @@ def work(
         store: The folder or URL of the store.
         identity: The identity of the run's store, which this store must have. None: not checked.
         dataset: The data set of the run. None: it is read as the study says.
+        progress: Told what is done, by this process or another one. None: nothing is shown.
 
     Raises:
         LeakbenchError: The store is not the one of the run; and as `run`.
     """
+    progress = progress or NullProgress()
     trainer = open_trainer(study, store, dataset)
     if identity not in (None, trainer.store.identity):
         raise LeakbenchError(
             f"the store must be the one of the run, but {store} on {platform.node()} is another; "
             "give a folder that all machines see under the same path"
         )
-    converged = train_all(trainer, checked_recipes(study, trainer.dataset), NullProgress())
-    all_defended = query_models(study, Querier(converged.trainer), converged.recipes, NullProgress())
-    attack_models(study, all_defended, converged.trainer, NullProgress(), _discard)
+    converged = train_all(trainer, checked_recipes(study, trainer.dataset), progress)
+    all_defended = query_models(study, Querier(converged.trainer), converged.recipes, progress)
+    attack_models(study, all_defended, converged.trainer, progress, _discard)
 
 
 def _discard(found: list[Findings]) -> None:

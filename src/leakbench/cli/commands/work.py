@@ -1,10 +1,12 @@
 """`leakbench work`: a worker of a run."""
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from .. import terminal
 from ..options import AllowImports, Changes, StoreFolder, StudyPath, check_log, check_store
 
 
@@ -19,8 +21,9 @@ def work(
 ) -> None:
     """Run a worker for a run of the same study on the same store.
 
-    The worker trains, queries and attacks what no other process has claimed, here or on another machine. It ends when
-    nothing is left. The run may start before or after it, and does whatever the worker leaves undone.
+    The worker trains, queries and attacks what no other process has claimed, here or on another machine. It shows what
+    is done, by all processes together, and ends when nothing is left. The run may start before or after it, and does
+    whatever the worker leaves undone.
 
     \b
     Examples:
@@ -42,5 +45,9 @@ def work(
         planned = leakbench.Study.load(study, changes or (), allow_imports)
     from ...pipeline.worker import work as run_worker  # imports torch, which a study that is refused need not
 
-    with logged_to(log), trained_in():
-        run_worker(planned, store)
+    alone = study != "-"  # else a run started it, which tells what all of them do
+    shown = terminal.progress() if alone else nullcontext()
+    with shown as progress, logged_to(log), trained_in():
+        run_worker(planned, store, progress=progress)
+    if alone:
+        terminal.say(f"nothing is left to do in {store}; leakbench run writes the report")

@@ -95,7 +95,7 @@ def whole(file: Any, path: Path, columns: Sequence[str] | None = None, times: in
     """
     for group in range(
         file.num_row_groups
-    ):  # Arrow ends the process where it is asked for a damaged footer unread
+    ):  # raises for a damaged footer, of which the next line ends the process
         next(file.iter_batches(1, row_groups=[group], columns=columns), None)
     groups = [file.metadata.row_group(g) for g in range(file.num_row_groups)]
     chunks = [group.column(c) for group in groups for c in range(group.num_columns)]
