@@ -93,9 +93,7 @@ def whole(file: Any, path: Path, columns: Sequence[str] | None = None, times: in
 
     Raises InputError for a file that expands to more, an exception of Arrow for a damaged one.
     """
-    for group in range(
-        file.num_row_groups
-    ):  # raises for a damaged footer, of which the next line ends the process
+    for group in range(file.num_row_groups):  # raises for a damaged footer, which would end the process below
         next(file.iter_batches(1, row_groups=[group], columns=columns), None)
     groups = [file.metadata.row_group(g) for g in range(file.num_row_groups)]
     chunks = [group.column(c) for group in groups for c in range(group.num_columns)]
