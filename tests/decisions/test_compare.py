@@ -220,7 +220,7 @@ def test_the_command_shows_a_table_and_writes_page_and_json(
     text = page.read_text()
     assert "&lt;b&gt;one&lt;/b&gt;" in text and "<b>" not in text and "<script" not in text
     assert (
-        "default-src 'none'; style-src 'unsafe-inline'" in text
+        "default-src 'none'; base-uri 'none'; form-action 'none'; style-src 'sha256-" in text
         and "http://" not in text
         and "https://" not in text
     )

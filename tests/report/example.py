@@ -4,12 +4,22 @@ import base64
 import io
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
 from scipy.special import ndtr, ndtri
 
-from leakbench.core.results import Curve, ExposedRecord, Flag, LayerSize, Row, SyntheticSample
+from leakbench.core.results import (
+    Curve,
+    ExposedRecord,
+    Flag,
+    FoundBy,
+    LayerSize,
+    Overlap,
+    Row,
+    SyntheticSample,
+)
 from leakbench.report.page import render
 from leakbench.report.results import Results
 
@@ -361,6 +371,33 @@ def audit(n: int = 10_000, strength: float = 0.9) -> Results:
     records = [ExposedRecord("none", 11 * k, None, 3.0 - 0.1 * k, None) for k in range(10)]
     flags = [Flag("L001", "Few non-members", "10,000 resolve an FPR of 0.1 % and no lower one.")]
     return Results("audit", "cnn_logits.npz", rows, curves, flags, records, methods(), PROVENANCE, {}, [])
+
+
+@cache
+def small() -> Results:
+    """The study in brief: every section, few rows, images, and the members that attacks find together."""
+    results, attacks = run(), ("lira", "rmia", "gap")
+    slices = ("all", "class=1", "class=2")
+    rows = [
+        r
+        for r in results.rows
+        if r.attack in (None, "best", *attacks) and r.slice in slices and r.target == "all"
+    ]
+    counts = [[90, 60, 10], [60, 100, 10], [10, 10, 20]]
+    found = [FoundBy(["lira", "rmia"], 50, 3), FoundBy(["rmia"], 40, 5), FoundBy(["gap"], 10, 9)]
+    overlaps = [
+        Overlap(d, "fpr=0.01", list(attacks), "rmia", 1000, 1000, counts, 140, found, []) for d in DEFENCES
+    ]
+    return replace(
+        results,
+        rows=[*rows, *(Row("train_cost_ratio", 1.2, 1.1, 1.3, defence=d, unit="x") for d in DEFENCES)],
+        curves=[c for c in results.curves if c.attack in attacks],
+        overlaps=overlaps,
+        flags=[
+            *results.flags,
+            *(Flag("F09", "Tied scores", f"scores tie: {k}", "none", "gap") for k in range(41)),
+        ],
+    )
 
 
 def silent(n: int = 10_000) -> Results:

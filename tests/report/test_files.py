@@ -52,7 +52,7 @@ def test_json_and_table_hold_every_row(audited: Path) -> None:
 def test_the_page_shows_the_numbers_of_the_rows(audited: Path) -> None:
     page = audited.read_text()
     row = next(r for r in example.audit().rows if (r.metric, r.attack, r.slice) == ("auc", "lira", "all"))
-    assert f'data-v="{row.value}">{row.value:.3f}' in page
+    assert f'data-v="{row.value:.6g}" data-ci="{row.lo:.5g} {row.hi:.5g}">{row.value:.3f}' in page
     assert f"[{row.lo:.3f}, {row.hi:.3f}]" in page
 
 

@@ -127,7 +127,7 @@ def test_the_table_sorts_and_the_slice_can_be_chosen(results: Results, tmp_path:
     const heads = [...table.tHead.rows[0].cells];
     const column = heads.findIndex((h) => h.textContent === "AUC, canaries");
     heads[column].querySelector("button").click();
-    const slices = [...document.querySelectorAll("#filters option")].map((o) => o.textContent);
+    const slices = [...document.querySelectorAll("#leakage-section option")].map((o) => o.textContent);
     return [[...table.tBodies[0].rows].map((r) => Number(r.cells[column].dataset.v)), slices];
     """
     values, slices = drive(render(results), script, tmp_path)

@@ -138,7 +138,7 @@ def similarity(overlap: Overlap) -> Table:
         [Cell(title), *(Cell(f"{jaccard[a, b]:.2f}", heat=jaccard[a, b], order=jaccard[a, b]) for b in order)]
         for a, title in zip(order, titles, strict=True)
     ]
-    return Table([Column("", numeric=False), *(Column(title) for title in titles)], lines)
+    return Table([Column("Attack", numeric=False), *(Column(title) for title in titles)], lines)
 
 
 def _side_by_side(jaccard: NDArray[np.float64]) -> list[int]:

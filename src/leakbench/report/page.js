@@ -1,6 +1,14 @@
 "use strict";
 
-// Sorting: every head of a sortable table becomes a button; numbers sort by data-v, names as people count.
+const all = (selector, root = document) => [...root.querySelectorAll(selector)];
+
+function made(tag, text = "", properties = {}) {
+  const element = document.createElement(tag);
+  element.textContent = text;
+  return Object.assign(element, properties);
+}
+
+// Sorting: every head of a table becomes a button; numbers sort by data-v, names as people count.
 function value(row, column) {
   const cell = row.cells[column];
   return cell.dataset.v === undefined ? null : Number(cell.dataset.v);
@@ -22,9 +30,8 @@ function sortBy(table, column, numeric, ascending) {
 function makeSortable(table) {
   const heads = [...table.tHead.rows[0].cells];
   heads.forEach((head, column) => {
-    const button = document.createElement("button");
-    button.type = "button";
-    button.textContent = head.textContent;
+    if (head.textContent === "") return;
+    const button = made("button", head.textContent, { type: "button" });
     head.replaceChildren(button);
     button.addEventListener("click", () => {
       const numeric = head.classList.contains("n");
@@ -37,46 +44,140 @@ function makeSortable(table) {
   });
 }
 
-// Filtering: a line stays if each chosen name is its cell's own text, notes aside.
-function makeFilters(form, table) {
-  const selects = [...form.querySelectorAll("select")];
-  const boxes = [...form.querySelectorAll("input")];
+// What a reader sees of a table, for CSV and LaTeX.
+const shownRows = (table) => [...table.tBodies[0].rows].filter((row) => !row.hidden);
+const shown = (cell) => getComputedStyle(cell).display !== "none";
+const name = (cell) => all("small", cell).reduce((text, note) => text.replace(note.textContent, ""), cell.textContent).trim();
+const note = (cell) => all("small", cell).map((small) => small.textContent).join(" ");
+
+function csv(table) {
+  const heads = [...table.tHead.rows[0].cells];
+  const rows = shownRows(table);
+  const withInterval = heads.map((_, column) => rows.some((row) => row.cells[column].dataset.ci));
+  const titles = heads.flatMap((head, column) => {
+    const title = head.textContent;
+    return withInterval[column] ? [title, `${title}, low`, `${title}, high`] : [title];
+  });
+  const lines = rows.map((row) => [...row.cells].flatMap((cell, column) => {
+    const first = cell.dataset.v ?? name(cell);
+    return withInterval[column] ? [first, ...(cell.dataset.ci ?? " ").split(" ")] : [first];
+  }));
+  // A text that begins with one of these would be a formula in a spreadsheet.
+  const safe = (text) => (/^[=+\-@\t\r]/.test(text) && Number.isNaN(Number(text)) ? `'${text}` : text);
+  const quoted = (text) => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
+  return [titles, ...lines].map((line) => line.map((text) => quoted(safe(text))).join(",")).join("\n") + "\n";
+}
+
+function latex(table) {
+  const characters = JSON.parse(document.getElementById("latex-characters").textContent);
+  const escaped = (text) => [...text].map((mark) => characters[mark] ?? mark).join("");
+  const columns = [...table.tHead.rows[0].cells].map((head, column) => [head, column]).filter(([head]) => shown(head));
+  const cell = (one) => {
+    const small = note(one) ? ` {\\footnotesize ${escaped(note(one))}}` : "";
+    return (name(one).startsWith("[") ? "{}" : "") + escaped(name(one)) + small; // a bracket would be an option of \\
+  };
+  return [
+    `\\begin{tabular}{${columns.map(([head]) => (head.classList.contains("n") ? "r" : "l")).join("")}}`,
+    "\\toprule",
+    `${columns.map(([head]) => escaped(head.textContent)).join(" & ")} \\\\`,
+    "\\midrule",
+    ...shownRows(table).map((row) => `${columns.map(([, column]) => cell(row.cells[column])).join(" & ")} \\\\`),
+    "\\bottomrule",
+    "\\end{tabular}",
+    "",
+  ].join("\n");
+}
+
+function saver(table, label, ending, write) {
+  const title = table.caption.textContent;
+  const button = made("button", label, { type: "button", ariaLabel: `Save "${title}" as ${label}` });
+  button.addEventListener("click", () => {
+    const link = made("a", "", { href: URL.createObjectURL(new Blob([write(table)], { type: "text/plain" })) });
+    link.download = `${table.id}.${ending}`;
+    link.click();
+    URL.revokeObjectURL(link.href);
+  });
+  return button;
+}
+
+// Filters: a row stays if each chosen name is its cell's own text and the row holds the words searched for.
+const MANY_ROWS = 12;
+const MOST_NAMES = 80;
+
+function makeTools(table) {
+  const heads = [...table.tHead.rows[0].cells];
   const rows = [...table.tBodies[0].rows];
-  const style = document.head.appendChild(document.createElement("style"));
-  const name = (row, column) => row.cells[column].firstChild.textContent.trim();
+  const texts = new Map(rows.map((row) => [row, row.textContent.toLowerCase()]));
+  const tools = made("form", "", { className: "tools" });
+  const said = made("output");
+  const sheet = new CSSStyleSheet();
+  document.adoptedStyleSheets.push(sheet);
+  tools.addEventListener("submit", (event) => event.preventDefault());
+
+  const selects = heads.flatMap((head, column) => {
+    const names = [...new Set(rows.map((row) => name(row.cells[column])))];
+    if (head.classList.contains("n") || names.length < 2 || names.length > MOST_NAMES || names.length === rows.length) return [];
+    const select = made("select");
+    select.dataset.column = column;
+    select.append(made("option", "every", { value: "" }), ...names.map((text) => made("option", text, { value: text })));
+    if (names.includes(head.dataset.start)) select.value = head.dataset.start;
+    return [select];
+  });
+  const search = made("input", "", { type: "search" });
+  const boxes = heads.flatMap((head, column) => {
+    if (!head.classList.contains("n")) return [];
+    const box = made("input", "", { type: "checkbox", checked: !("more" in head.dataset) });
+    box.dataset.column = column;
+    return [box];
+  });
+  const choosing = boxes.length > 4 && heads.some((head) => "more" in head.dataset);
 
   function apply() {
     const wanted = selects.filter((s) => s.value !== "").map((s) => [Number(s.dataset.column), s.value]);
-    let shown = 0;
+    const words = search.value.toLowerCase().split(/\s+/);
     for (const row of rows) {
-      row.hidden = !wanted.every(([column, text]) => name(row, column) === text);
-      shown += !row.hidden;
+      row.hidden =
+        !wanted.every(([column, chosen]) => name(row.cells[column]) === chosen) || !words.every((word) => texts.get(row).includes(word));
     }
-    form.querySelector("output").textContent = `${shown.toLocaleString("en")} of ${rows.length.toLocaleString("en")} lines`;
+    said.textContent = `${shownRows(table).length.toLocaleString("en")} of ${rows.length.toLocaleString("en")} rows`;
+    // A column that says the same in every row tells nothing.
+    const idle = [...(choosing ? boxes.filter((box) => !box.checked) : []), ...selects.filter((s) => s.value !== "")];
+    const selectors = idle.map((each) => `#${table.id} tr > :nth-child(${Number(each.dataset.column) + 1})`);
+    sheet.replaceSync(selectors.length ? `${selectors.join(",")} { display: none }` : "");
   }
 
-  function columns() { // a column with one chosen name in every line says nothing
-    style.textContent = [...boxes.filter((box) => !box.checked), ...selects.filter((select) => select.value !== "")]
-      .map((box) => `#${table.id} tr > :nth-child(${Number(box.dataset.column) + 1}) { display: none; }`)
-      .join("\n");
+  const labelled = (text, control) => {
+    const label = made("label", text);
+    label.append(control);
+    return label;
+  };
+  if (rows.length > MANY_ROWS && !table.closest(".matrix")) {
+    tools.append(...selects.map((s) => labelled(heads[Number(s.dataset.column)].textContent, s)), labelled("Search", search));
+    if (choosing) {
+      const menu = made("details");
+      const fields = made("fieldset");
+      fields.append(made("legend", "Columns shown", { className: "aside" }));
+      boxes.forEach((box) => {
+        const label = made("label");
+        label.append(box, ` ${heads[Number(box.dataset.column)].textContent}`);
+        fields.append(label);
+      });
+      menu.append(made("summary", "Columns"), fields);
+      tools.append(menu);
+    }
+    tools.append(said);
+    tools.addEventListener("input", apply);
+    apply();
   }
-
-  selects.forEach((select) => {
-    const start = select.dataset.start;
-    if (start !== undefined && [...select.options].some((option) => option.value === start)) select.value = start;
-    select.addEventListener("change", apply);
-    select.addEventListener("change", columns);
-  });
-  boxes.forEach((box) => box.addEventListener("change", columns));
-  form.addEventListener("submit", (event) => event.preventDefault());
-  form.hidden = false;
-  apply();
-  columns();
+  const savers = made("span", "", { className: "savers" });
+  savers.append(saver(table, "CSV", "csv", csv), saver(table, "LaTeX", "tex", latex));
+  tools.append(savers);
+  table.parentElement.before(tools);
 }
 
 // Switching: of all matrices the one that has every chosen value is shown.
 function makeSwitches(form, matrices) {
-  const selects = [...form.querySelectorAll("select")];
+  const selects = all("select", form);
   const apply = () => matrices.forEach((m) => (m.hidden = selects.some((s) => m.dataset[s.dataset.key] !== s.value)));
   form.addEventListener("change", apply);
   form.addEventListener("submit", (event) => event.preventDefault());
@@ -84,9 +185,62 @@ function makeSwitches(form, matrices) {
   apply();
 }
 
-document.querySelectorAll("table.sortable").forEach(makeSortable);
-const filters = document.getElementById("filters");
-if (filters) makeFilters(filters, document.getElementById("leakage"));
+// The cheapest defence whose interval lies below a ceiling: the rows are ordered by cost.
+function makeCeiling(form, table) {
+  const input = form.querySelector("input");
+  const percent = table.tHead.textContent.includes("TPR");
+  function apply() {
+    const ceiling = Number(input.value) / (percent ? 100 : 1);
+    const rows = [...table.tBodies[0].rows].sort((a, b) => value(a, 1) - value(b, 1));
+    const meets = (row) => input.value !== "" && value(row, 3) <= ceiling;
+    rows.forEach((row) => row.classList.toggle("meets", meets(row)));
+    const best = rows.find(meets);
+    const lowest = rows.reduce((a, b) => (value(b, 3) < value(a, 3) ? b : a));
+    form.querySelector("output").textContent = best
+      ? `Cheapest: ${name(best.cells[0])}. Its interval ends at ${name(best.cells[3])}; accuracy ${name(best.cells[2])}, training cost ${name(best.cells[1])}.`
+      : `No defence has an interval below that. The lowest ends at ${name(lowest.cells[3])} (${name(lowest.cells[0])}).`;
+  }
+  form.addEventListener("input", apply);
+  form.addEventListener("submit", (event) => event.preventDefault());
+  form.hidden = false;
+  apply();
+}
+
+// Folding: a link opens its section; one button opens or folds all.
+function makeContents() {
+  const [list, folded, button] = ["contents", "contents-button", "fold-button"].map((id) => document.getElementById(id));
+  const sections = all("main > section > details");
+  const open = () => {
+    const target = location.hash.length > 1 && document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    const details = target && target.querySelector(":scope > details");
+    if (details) details.open = true;
+    if (target) target.scrollIntoView();
+  };
+  const show = (expanded) => {
+    list.classList.toggle("open", expanded);
+    folded.setAttribute("aria-expanded", expanded);
+  };
+  window.addEventListener("hashchange", open);
+  list.addEventListener("click", (event) => {
+    if (!event.target.closest("a")) return;
+    show(false);
+    setTimeout(open); // also where the link is that of the present place
+  });
+  folded.addEventListener("click", () => show(folded.getAttribute("aria-expanded") !== "true"));
+  button.addEventListener("click", () => {
+    const opening = sections.some((details) => !details.open);
+    sections.forEach((details) => (details.open = opening));
+    button.textContent = opening ? "Fold all sections" : "Open all sections";
+  });
+  folded.hidden = button.hidden = false;
+  document.documentElement.classList.add("scripted");
+  open();
+}
+
+all("table").forEach(makeSortable);
+all("table").forEach(makeTools);
 const switches = document.getElementById("switches");
-if (switches) makeSwitches(switches, [...document.querySelectorAll(".matrix")]);
-window.addEventListener("beforeprint", () => document.querySelectorAll("details").forEach((d) => (d.open = true)));
+if (switches) makeSwitches(switches, all(".matrix[data-attack]"));
+const ceiling = document.getElementById("ceiling");
+if (ceiling) makeCeiling(ceiling, document.getElementById("ceilings"));
+makeContents();

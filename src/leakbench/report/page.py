@@ -15,54 +15,78 @@ from ..core.results import ResultData, Row
 from . import overlap, wording, worst_case
 from . import predicted_risk as outputs
 from .figures import roc as plots
+from .figures.forest import forest
+from .figures.svg import mark_path, tone
 from .figures.tradeoff import tradeoff
+from .flag_groups import flag_groups
 from .grades import limits_in_words
-from .images import Album
 from .notes import grouped
-from .numbers import COSTS, MISSING, SIZES, count, finite, metric_title, percent
+from .numbers import COSTS, SIZES, count, metric_title, percent
+from .officer import officer
+from .protocol import protocol, rests_on
+from .record_browser import browser, by_chance
 from .study_toml import toml_text
 from .tables import cross, matched, origin, per_record, privacy, samples, sizes, tables
+from .tables.latex import SPECIAL
 from .tables.white_box import white_box
-from .verdict import verdict
-from .view import FEW, View, distinct
+from .verdict import main_standings, verdict
+from .view import BASELINE, FEW, View, distinct
 
 if TYPE_CHECKING:
-    from jinja2 import Template
+    from jinja2 import Environment, Template
 
 MOST_SLICED = 4  # defences with an ROC of each slice
-MOST_HISTOGRAMS = 30  # defences; they are small
-MOST_RECORDS = 24  # a defence
 MOST_NOTES = 60
-MOST_MESSAGES, MOST_PLACES = 4, 6  # a kind of flag, and a message
+MOST_CASES = 60  # of a kind of flag
 
 
 @cache
+def _environment() -> "Environment":
+    from jinja2 import Environment, FunctionLoader, StrictUndefined
+
+    made = Environment(
+        loader=FunctionLoader(package_file), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        lstrip_blocks=True,
+    )  # fmt: skip
+    made.globals |= {"count": count, "percent": percent, "tone": tone, "mark_path": mark_path}
+    made.filters["csp_hash"] = _csp_hash
+    return made
+
+
 def page_template(name: str) -> "Template":
     """A template of this package, with escaping."""
-    from jinja2 import Environment, StrictUndefined
+    return _environment().get_template(name)
 
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.globals |= {"count": count, "percent": percent}
-    return environment.from_string(package_file(name))
+
+def _csp_hash(text: str) -> str:
+    """What a Content-Security-Policy says to allow exactly this style or script."""
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
 
 
 def render(results: ResultData) -> str:
     """The page as HTML."""
-    view, script = View(results), package_file("page.js")
+    view = View(results)
+    told = verdict(view)
+    first, _, rest = _unbroken(told.text).partition(". ")
     return page_template("page.html").render(
         results=results,
         view=view,
+        contents=[],
         css=Markup(package_file("page.css")),
-        script=Markup(script),
-        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
-        verdict=_unbroken(verdict(view).text).split(". ", 1),
+        script=Markup(package_file("page.js")),
+        latex_characters=SPECIAL,
+        verdict=f"{first}." if rest else first,
+        grade=_grade(view),
+        rests=rests_on(view),
+        forest=forest(view),
+        headline=tables.headline(view),
+        officer=officer(view),
+        protocol=protocol(view),
         grades=_unbroken(limits_in_words()),
-        summary=[_unbroken(text) for text in _beyond(verdict(view).text, wording.summary(view))],
+        summary=[_unbroken(text) for text in (rest, *_beyond(told.text, wording.summary(view))) if text],
         date=str(results.provenance.get("started", "")).replace("T", " ")[:16],
         glance=tables.glance(view),
-        flags=_flags(results),
+        flags={"groups": flag_groups(results), "kinds": len({f.code for f in results.flags})},
         figures=_figures(view),
         matched=matched.matched(view),
         leakage=tables.leakage(view),
@@ -82,8 +106,9 @@ def render(results: ResultData) -> str:
         layers=sizes.layers(results),
         outputs=_outputs(view),
         slices=tables.slice_table(view),
-        records=_records(results),
-        lists={d: _unbroken(wording.list_of(view, d) or "") for d in view.defences},
+        records=browser(view),
+        by_chance=by_chance(view),
+        lists=[(d, _unbroken(listed)) for d in view.drawn if (listed := wording.list_of(view, d))],
         methods=[_method(m) for m in results.methods],
         provenance=_flat(results.provenance),
         study=toml_text(results.study),
@@ -91,13 +116,20 @@ def render(results: ResultData) -> str:
         few=FEW,
         notes=grouped(results.notes),
         most_notes=MOST_NOTES,
-        most_messages=MOST_MESSAGES,
+        most_cases=MOST_CASES,
         utility_intervals=_other_intervals(
             r for r in view.utility if r.metric not in SIZES and not r.metric.startswith(COSTS)
         ),
         cost_intervals=_other_intervals(r for r in view.utility if r.metric.startswith(COSTS)),
         size_intervals=_other_intervals(r for r in view.utility if r.metric in SIZES),
     )
+
+
+def _grade(view: View) -> str:
+    """The grade that the first sentence gives."""
+    mains = main_standings(view)
+    first = mains.get(BASELINE) or next(iter(mains.values()), None)
+    return "" if first is None or view.void else first.grade.label.replace(" ", "-")
 
 
 def _beyond(headline: str, paragraphs: list[str]) -> list[str]:
@@ -120,28 +152,6 @@ def _unbroken(text: str) -> str:
     )
 
 
-def _flags(results: ResultData) -> list[dict[str, Any]]:
-    """Each kind of flag once, with its messages and, for each, the defences and attacks that it concerns."""
-    found: dict[tuple[str, str], dict[str, list[str]]] = {}
-    for f in results.flags:
-        defence = f.defence if results.kind == "run" else None
-        where = " on ".join(name for name in (f.attack, defence) if name)
-        found.setdefault((f.code, f.title), {}).setdefault(f.message, []).append(where)
-    return [
-        {
-            "code": code,
-            "title": title,
-            "messages": [(m, _some(distinct(filter(None, w)))) for m, w in messages.items()],
-        }
-        for (code, title), messages in found.items()
-    ]
-
-
-def _some(places: list[str]) -> str:
-    more = f" and {len(places) - MOST_PLACES} more" if len(places) > MOST_PLACES else ""
-    return ", ".join(places[:MOST_PLACES]) + more
-
-
 def _figures(view: View) -> dict[str, Any]:
     return {
         "tradeoff": tradeoff(view),
@@ -157,33 +167,12 @@ def _outputs(view: View) -> dict[str, Any]:
     return {
         "risk": [_unbroken(text) for text in outputs.risk(view)],
         "table": outputs.outputs(view),
-        "entropy": outputs.histograms(view, "entropy", MOST_HISTOGRAMS),
-        "loss": outputs.histograms(view, "loss", MOST_HISTOGRAMS),
+        "entropy": outputs.histograms(view, "entropy"),
+        "loss": outputs.histograms(view, "loss"),
         "words": [_unbroken(text) for text in outputs.predictor_words(view)],
         "scatters": [(title, _unbroken(text), plot) for title, text, plot in outputs.scatters(view)],
         "correlations": outputs.correlations(view),
     }
-
-
-def _records(results: ResultData) -> dict[str, list[dict[str, Any]]]:
-    """The most exposed records of each defence, in the order given; an image only if it is one."""
-    found: dict[str, list[dict[str, Any]]] = {}
-    album = Album()
-    for r in results.records:
-        group = found.setdefault(r.defence, [])
-        if len(group) < MOST_RECORDS:
-            chance = None if r.by_chance is None else _score(r.by_chance)
-            shown = {"score": _score(r.vulnerability), "found": _share(r.tpr), "by_chance": chance}
-            group.append({"record": r, "image": album.admit(r.image), **shown})
-    return found
-
-
-def _score(value: float) -> str:
-    return f"{value:.2f}".replace("-", "−") if finite(value) else MISSING
-
-
-def _share(share: float | None) -> str | None:
-    return f"{100 * share:.0f} %" if share is not None and finite(share) else None
 
 
 def _method(method: Mapping[str, Any]) -> dict[str, Any]:

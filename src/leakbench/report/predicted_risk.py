@@ -78,12 +78,12 @@ def _share(share: float) -> str:
     return f"{100 * share:.3g} %"
 
 
-def histograms(view: View, statistic: str, most: int) -> list[tuple[str, Markup]]:
+def histograms(view: View, statistic: str) -> list[tuple[str, Markup]]:
     """One picture per defence, in the order of the defences, all with the same axes."""
     chosen = {
         d.defence: d for d in view.results.distributions if d.statistic == statistic and len(d.edges) > 1
     }
-    named = [d for d in view.defences if d in chosen][:most]
+    named = [d for d in view.drawn if d in chosen]
     shares = [v for d in named for v in (*chosen[d].members, *chosen[d].nonmembers) if finite(v)]
     highest = min(1.0, 1.05 * max(shares, default=1.0)) or 1.0
     return [(d, histogram(view, chosen[d], highest)) for d in named]

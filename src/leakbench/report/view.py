@@ -350,9 +350,25 @@ class View:
         chosen = distinct(wanted)[:MOST_DRAWN]
         return [d for d in self.defences if d in chosen]
 
+    @cached_property
+    def drawn_by_leakage(self) -> list[str]:
+        """Those that were attacked: no defence first, then those that leak least."""
+
+        def leakage(defence: str) -> tuple[bool, float]:
+            main = self.standings[defence][0].main
+            return defence != BASELINE, main.value if main is not None and finite(main.value) else 2.0
+
+        return sorted((d for d in self.drawn if self.standings[d]), key=leakage)
+
     def series(self, defence: str) -> int | None:
         """Which series of the figures a defence is: its colour and shape; None if it is not drawn."""
         return self.drawn.index(defence) if defence in self.drawn else None
+
+    @cached_property
+    def lowest_fpr(self) -> float:
+        """The smallest FPR that any curve takes, within limits; the same for every defence."""
+        smallest = min((f for c in self.results.curves for f in c.fpr if finite(f) and f > 0), default=0.1)
+        return min(0.1, max(1e-7, smallest))
 
     def sliced(self, defence: str, metric: str) -> list[Row]:
         """The strongest attack on all records and on each slice; where slices chose none, the one chosen on all."""

@@ -8,7 +8,7 @@ from ...core.errors import InputError, unknown
 from ...core.results import Curve, ResultData, Row
 from ..numbers import attacker_title, finite, metric_title, percent, scale, strongest_title
 from ..view import View
-from .roc import clipped, curves_of, floor_of, leading_of
+from .roc import clipped, curves_of, leading_of
 from .svg import rate_ticks
 from .tradeoff import marks_of
 
@@ -33,7 +33,7 @@ def roc_axes(results: ResultData, defence: str | None, ax: "Axes | None") -> "Ax
         raise InputError(
             "plot_roc needs results with ROC curves, got none; audit logits, probs, losses or scores"
         )
-    axes, floor = ax or _new(), floor_of(view)
+    axes, floor = ax or _new(), view.lowest_fpr
     for which in ("x", "y"):
         _rate_axis(axes, which, floor, 1.0)
     axes.plot([floor, 1], [floor, 1], color=GREY, linewidth=1, linestyle=":", label="chance")

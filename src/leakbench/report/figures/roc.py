@@ -24,7 +24,7 @@ def roc(view: View, defence: str) -> Markup | None:
     curves = curves_of(view, defence, "all")
     if not curves:
         return None
-    plot, floor = Plot(330.0, 330.0, left=52, right=20, top=10, bottom=42), floor_of(view)
+    plot, floor = Plot(330.0, 330.0, left=52, right=20, top=10, bottom=42), view.lowest_fpr
     _rates(plot, floor, "false-positive rate", "true-positive rate")
     leading, ink = leading_of(view, defence, curves), tone(view.series(defence))
     for c in curves:
@@ -58,7 +58,7 @@ def roc_slices(view: View, defence: str) -> list[tuple[str, Markup]]:
         if (c.attack, c.adaptive) == (r.attack, r.adaptive)
     ]
     whole = next((c for _, c in found if c.slice == "all"), None)
-    ink, floor = tone(view.series(defence)), floor_of(view)
+    ink, floor = tone(view.series(defence)), view.lowest_fpr
     drawn = []
     for r, c in ((r, c) for r, c in found if c.slice != "all"):
         plot = Plot(SMALL, SMALL, left=36, right=8, top=6, bottom=20)
@@ -81,12 +81,6 @@ def _rates(plot: Plot, floor: float, x_title: str = "", y_title: str = "") -> No
     ticks = rate_ticks(floor, 1.0)
     plot.axes(ticks if x_title else ticks[::2], ticks, x_title, y_title)
     plot.line([(floor, floor), (1.0, 1.0)], MUTED, dash=DOTTED)
-
-
-def floor_of(view: View) -> float:
-    """The smallest FPR that any curve takes; the same for every defence."""
-    smallest = min((f for c in view.results.curves for f in c.fpr if finite(f) and f > 0), default=0.1)
-    return min(0.1, max(1e-7, smallest))
 
 
 def leading_of(view: View, defence: str, curves: list[Curve]) -> Curve:

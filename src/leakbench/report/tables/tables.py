@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from markupsafe import Markup
+
 from ...core.printable import printable
 from ...core.results import BEST, BEST_WHITE_BOX, BLIND, WORST, Row
 from ..comparison import changes
@@ -28,7 +30,7 @@ from ..view import Standing, View, crossed, distinct, is_thin
 if TYPE_CHECKING:
     from rich.table import Table as RichTable
 
-MOST_LINES = 1500
+MOST_LINES = 1000
 EVIDENCE = "Evidence"  # the column of grades, which a terminal shows below the defence
 STRONGEST = (BEST, BEST_WHITE_BOX)
 USUAL = ("auc", "balanced_accuracy")  # columns shown before the reader selects others
@@ -44,6 +46,20 @@ class Cell:
     thin: bool = False  # few records stand behind it
     heat: float | None = None  # 0 to 1: how strongly the cell is coloured
     marked: bool = False
+    ends: tuple[float, float] | None = None  # the interval
+    image: str | None = None  # a data: URI that was admitted
+
+    def attributes(self, numeric: bool) -> Markup:
+        """What the page's element says of the cell: its look, and its number for sorting and for CSV."""
+        look = ["n"] * (numeric and self.order is None) + ["thin"] * self.thin + ["own"] * self.marked
+        if self.heat is not None:
+            look.append(f"heat-{round(9 * self.heat)}")
+        text = f' class="{" ".join(look)}"' if look else ""
+        if self.order is not None:
+            text += f' data-v="{self.order:.6g}"'
+        if self.ends is not None:
+            text += f' data-ci="{self.ends[0]:.5g} {self.ends[1]:.5g}"'
+        return Markup(text)
 
     @classmethod
     def of(cls, row: Row | None) -> "Cell":
@@ -53,7 +69,8 @@ class Cell:
         if row is None or not finite(row.value):
             return cls(MISSING)
         number = show(row)
-        return cls(number.value + number.suffix, number.interval, row.value, is_thin(row))
+        ends = (row.lo, row.hi) if finite(row.lo) and finite(row.hi) else None
+        return cls(number.value + number.suffix, number.interval, row.value, is_thin(row), ends=ends)
 
     @classmethod
     def _of_epsilon(cls, row: Row) -> "Cell":
@@ -94,6 +111,28 @@ class Table:
 def glance(view: View) -> Table:
     """One line per defence; one line per attack where there is a single model."""
     return _by_attack(view) if view.results.kind == "audit" else _by_defence(view)
+
+
+def headline(view: View) -> Table:
+    """The numbers that decide, in at most six columns: the defences that are drawn first, or every attack."""
+    if view.results.kind == "audit":
+        return _by_attack(view)
+    rows = [
+        (d, next(iter(view.standings[d]), None)) for d in distinct([*view.drawn_by_leakage, *view.defences])
+    ]
+    columns = {
+        "Defence": [Cell(d, f"by {s.attack_title}" if s else "") for d, s in rows],
+        EVIDENCE: [_evidence(view, s) for _, s in rows],
+        metric_title(view.low_tpr or ""): [Cell.of(s.tpr if s else None) for _, s in rows],
+        metric_title("auc"): [Cell.of(s.auc if s else None) for _, s in rows],
+        metric_title("accuracy"): [Cell.of(view.row("accuracy", d)) for d, _ in rows],
+        metric_title("train_cost_ratio"): [Cell.of(view.row("train_cost_ratio", d)) for d, _ in rows],
+    }
+    kept = {
+        k: v for k, v in columns.items() if k in ("Defence", EVIDENCE) or any(c.order is not None for c in v)
+    }
+    heads = [Column(title, numeric=title not in ("Defence", EVIDENCE)) for title in kept]
+    return Table(heads, list(map(list, zip(*kept.values(), strict=True))))
 
 
 def _by_defence(view: View) -> Table:
