@@ -223,12 +223,12 @@ def test_a_site_is_replaced_by_its_successor_and_nothing_else_is(tmp_path: Path)
 
 
 SHOWN = """
-const table = document.getElementById("leakage"), form = document.getElementById("filters");
+const table = document.getElementById("leakage"), form = table.closest("section").querySelector("form");
 const heads = [...table.tHead.rows[0].cells], auc = heads.findIndex((h) => h.textContent === "AUC");
 heads[auc].querySelector("button").click();
 const sorted = [...table.tBodies[0].rows].map((r) => Number(r.cells[auc].dataset.v));
 const select = form.querySelector("select");
-select.value = "soft"; select.dispatchEvent(new Event("change"));
+select.value = "soft"; select.dispatchEvent(new Event("input", { bubbles: true }));
 return {
   sorted, said: form.querySelector("output").textContent, hidden: form.hidden,
   wide: document.documentElement.scrollWidth > document.documentElement.clientWidth,
@@ -242,4 +242,4 @@ def test_the_page_sorts_and_filters_on_a_narrow_screen(tmp_path: Path) -> None:
     board = leaderboard(tmp_path / "a")
     found = drive(board.pages()["index.html"], SHOWN, tmp_path, width=420)
     aucs = sorted((e.auc.value for e in board.entries), reverse=True)
-    assert found == {"sorted": aucs, "said": "1 of 3 lines", "hidden": False, "wide": False}
+    assert found == {"sorted": aucs, "said": "1 of 3 rows", "hidden": False, "wide": False}

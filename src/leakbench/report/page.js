@@ -108,6 +108,7 @@ function makeTools(table) {
   const heads = [...table.tHead.rows[0].cells];
   const rows = [...table.tBodies[0].rows];
   const texts = new Map(rows.map((row) => [row, row.textContent.toLowerCase()]));
+  const always = "filter" in table.dataset; // whatever the number of rows
   const tools = made("form", "", { className: "tools" });
   const said = made("output");
   const sheet = new CSSStyleSheet();
@@ -116,7 +117,8 @@ function makeTools(table) {
 
   const selects = heads.flatMap((head, column) => {
     const names = [...new Set(rows.map((row) => name(row.cells[column])))];
-    if (head.classList.contains("n") || names.length < 2 || names.length > MOST_NAMES || names.length === rows.length) return [];
+    if (head.classList.contains("n") || names.length < 2 || names.length > MOST_NAMES) return [];
+    if (names.length === rows.length && !always) return [];
     const select = made("select");
     select.dataset.column = column;
     select.append(made("option", "every", { value: "" }), ...names.map((text) => made("option", text, { value: text })));
@@ -151,7 +153,7 @@ function makeTools(table) {
     label.append(control);
     return label;
   };
-  if (rows.length > MANY_ROWS && !table.closest(".matrix")) {
+  if (always || (rows.length > MANY_ROWS && !table.closest(".matrix"))) {
     tools.append(...selects.map((s) => labelled(heads[Number(s.dataset.column)].textContent, s)), labelled("Search", search));
     if (choosing) {
       const menu = made("details");
@@ -243,4 +245,4 @@ const switches = document.getElementById("switches");
 if (switches) makeSwitches(switches, all(".matrix[data-attack]"));
 const ceiling = document.getElementById("ceiling");
 if (ceiling) makeCeiling(ceiling, document.getElementById("ceilings"));
-makeContents();
+if (document.getElementById("contents")) makeContents();

@@ -48,7 +48,13 @@ def _environment() -> "Environment":
         loader=FunctionLoader(package_file), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
     )  # fmt: skip
-    made.globals |= {"count": count, "percent": percent, "tone": tone, "mark_path": mark_path}
+    made.globals |= {
+        "count": count,
+        "percent": percent,
+        "tone": tone,
+        "mark_path": mark_path,
+        "latex_characters": SPECIAL,
+    }
     made.filters["csp_hash"] = _csp_hash
     return made
 
@@ -74,7 +80,6 @@ def render(results: ResultData) -> str:
         contents=[],
         css=Markup(package_file("page.css")),
         script=Markup(package_file("page.js")),
-        latex_characters=SPECIAL,
         verdict=f"{first}." if rest else first,
         grade=_grade(view),
         rests=rests_on(view),
