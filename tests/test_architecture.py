@@ -51,7 +51,7 @@ RULES = {  # a part may import itself and the parts named here
     "pipeline": {
         "core", "core/store", "signals", "data", "data/designs", "data/sets", "generators", "attacks", "metrics",
         "metrics/statistics", "train", "train/networks", "train/recipe", "defences", "evaluation", "report",
-        "pipeline/executors",
+        "pipeline/any_model", "pipeline/executors",
     },
     "pipeline/any_model": {
         "core", "core/store", "signals", "data/audit_file", "data/designs", "attacks", "metrics", "evaluation",

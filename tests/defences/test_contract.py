@@ -13,9 +13,10 @@ from leakbench.core.errors import InputError
 from leakbench.defences import DEFENCES, Defence
 from leakbench.defences.defender import Defender, Records
 from leakbench.defences.output_approximation import Kind
+from leakbench.defences.parameters import Parameters
 from leakbench.generators import GENERATORS, Generator
 from leakbench.signals.statistics import log_softmax
-from leakbench.train.recipe import Architecture, Ensemble, Finetune, Recipe, Train
+from leakbench.train.recipe import Architecture, CodeRecipe, Ensemble, Finetune, PythonTrainer, Recipe, Train
 from leakbench.train.recipe.settings import Augment
 
 OFF = {  # parameters at which a defence does nothing
@@ -39,7 +40,9 @@ OFF = {  # parameters at which a defence does nothing
     "hamp_training": {"gamma": 0.0, "alpha": 0.0},
     "mixup": {"alpha": 0.0},
     "dropout": {"rate": 0.0},
+    "parameters": {"values": {}},
 }
+CODE = CodeRecipe(trainer=PythonTrainer(function="own:fit", version="1"))
 names = pytest.mark.parametrize("name", DEFENCES.names())
 QUICK = {"memguard": {"epochs": 3, "steps": 20}}
 MAPS = [
@@ -134,7 +137,7 @@ def test_a_monotone_map_is_undone(table: dict) -> None:
 def test_either_the_recipe_or_the_output_changes(name: str) -> None:
     defence, base = DEFENCES.make(name), Recipe()
     changed = defence.recipe(base) != base
-    assert changed != defence.changes_output or name == "none"
+    assert changed != defence.changes_output or name in ("none", "parameters")  # which changes code
 
 
 @names
@@ -174,6 +177,8 @@ def _others(kind: type, value: object) -> list[object]:
         return [value + 1, value - 1]
     if isinstance(value, float) or value is None:
         return [0.5 * (value or 0.1) + 0.01, (value or 0.1) + 0.1, (value or 0.0) + 2]
+    if isinstance(value, dict):
+        return [{"max_depth": 3}]
     if isinstance(value, Generator):
         return [GENERATORS.make("bootstrap")]
     assert isinstance(value, Augment), f"say here what else a {kind} may be"
@@ -182,6 +187,8 @@ def _others(kind: type, value: object) -> list[object]:
 
 def _key(defence: Defence) -> str:
     """What the defended recipe's key is made from; of one with a single stage where two are refused."""
+    if isinstance(defence, Parameters):
+        return canonical(defence.code_recipe(CODE).describe())
     try:
         return canonical(defence.recipe(Recipe(stages=(Train(), Finetune()))).describe())
     except InputError:
@@ -208,6 +215,19 @@ def test_off_is_the_undefended_model(name: str) -> None:
     assert defence.recipe(base) == base
     released = defence.release(_defender(10))(logits)
     np.testing.assert_allclose(np.exp(log_softmax(released)), np.exp(log_softmax(logits)), atol=1e-12)
+
+
+@names
+def test_a_defence_applies_to_code_or_is_refused(name: str) -> None:
+    """Output transforms and the defences that say how do; what edits a network's training is refused."""
+    defence = DEFENCES.make(name)
+    edits_networks = type(defence).recipe is not Defence.recipe
+    if edits_networks and type(defence).code_recipe is Defence.code_recipe:
+        with pytest.raises(InputError, match="does not apply"):
+            defence.code_recipe(CODE)
+    else:
+        once = defence.code_recipe(CODE)
+        assert defence.code_recipe(once) == once and (once == CODE) == (name != "ensemble")
 
 
 def test_temperature_is_undone_by_who_knows_it() -> None:

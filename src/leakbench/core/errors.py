@@ -67,6 +67,9 @@ def first_problem(error: "ValidationError", table: object = None) -> str:
     where = ".".join(map(str, place))
     if isinstance(own, LeakbenchError):
         return f"{where}: {own}" if where else str(own)
+    if table is not None and first["type"] == "missing" and isinstance(first["loc"][-1], str):
+        named = ".".join(map(str, [*place, first["loc"][-1]]))
+        return f"{named} must be given, got none; add it to {first['input']!r}"
     found = dict(_must(each) for at, each in within if at == place)
     if not all(found):
         return f"{where}: {first['msg']}, got {first['input']!r}"

@@ -1,11 +1,13 @@
 """Code outside the registered methods, which a study may name as "module:name".
 
 A dataclass field that holds such a name is declared with `field(metadata=NAMES_CODE)`. A study is searched for these
-fields when it is parsed, before anything that it names is imported.
+fields when it is parsed, before anything that it names is imported. Names that begin with `TRUSTED` of the metadata
+need no permission.
 """
 
 import dataclasses
 import importlib
+import importlib.util
 import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -13,6 +15,7 @@ from typing import Any
 from .errors import InputError
 
 NAMES_CODE = {"names_code": True}
+TRUSTED = "trusted"
 
 
 def refuse_imports(*parsed: object) -> None:
@@ -25,14 +28,15 @@ def refuse_imports(*parsed: object) -> None:
 
 
 def imported(path: str, what: str) -> Any:
-    """The object at `path`, "module:name". The current folder is searched last, after installed packages.
+    """The object at `path`, "module:name". The current folder is searched for what is not installed.
 
     Raises InputError, which calls it `what`, if the path has another form or cannot be imported.
     """
     module, _, name = path.partition(":")
     if not module or not name:
         raise InputError(f'{what} must be "module:name", such as "mypackage.module:name", got {path!r}')
-    if "" not in sys.path:
+    top = module.partition(".")[0]
+    if "" not in sys.path and top not in sys.modules and importlib.util.find_spec(top) is None:
         sys.path.append("")
     try:
         found = importlib.import_module(module)
@@ -52,8 +56,9 @@ def _named_code(value: object) -> Iterator[str]:
     if dataclasses.is_dataclass(value):
         for each in dataclasses.fields(value):
             inside = getattr(value, each.name)
-            if NAMES_CODE.items() <= each.metadata.items() and inside is not None:
-                yield str(inside)
+            if NAMES_CODE.items() <= each.metadata.items():
+                if inside is not None and not str(inside).startswith(each.metadata.get(TRUSTED, ())):
+                    yield str(inside)
             else:
                 yield from _named_code(inside)
     elif isinstance(value, list | tuple | Mapping):

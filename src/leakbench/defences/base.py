@@ -2,9 +2,10 @@
 
 from typing import ClassVar
 
+from ..core.errors import InputError
 from ..core.registry import Plugin
 from ..signals.types import Array
-from ..train.recipe import Recipe
+from ..train.recipe import CodeRecipe, Recipe
 from .defender import Defender, Transform
 
 
@@ -31,6 +32,18 @@ class Defence(Plugin):
 
     def recipe(self, base: Recipe) -> Recipe:
         """The recipe of a defended model. Default: unchanged."""
+        return base
+
+    def code_recipe(self, base: CodeRecipe) -> CodeRecipe:
+        """The recipe of a defended model of code that is not ours. Default: unchanged.
+
+        Raises InputError for a defence that changes how networks are trained.
+        """
+        if type(self).recipe is not Defence.recipe:
+            raise InputError(
+                f"the defence {self.name!r} changes the training of networks, so it does not apply to the code of "
+                '[trainer]; leave it out, or change parameters of that code (name = "parameters")'
+            )
         return base
 
     def output(self, logits: Array) -> Array:

@@ -9,7 +9,7 @@ import numpy as np
 from ..core.errors import InputError, unknown
 from ..signals.statistics import log_softmax
 from ..signals.types import Array
-from ..train.recipe import Recipe
+from ..train.recipe import CodeRecipe, Recipe
 from . import DEFENCES
 from .base import Defence
 from .defender import Defender, Transform
@@ -25,7 +25,7 @@ class DefenceChain:
     def recipe(self, base: Recipe) -> Recipe:
         """The recipe after every part has edited it."""
         for part in self.parts:
-            base = part.recipe(base)
+            base = part.code_recipe(base) if isinstance(base, CodeRecipe) else part.recipe(base)
         return base
 
     def output(self, logits: Array) -> Array:

@@ -1,8 +1,8 @@
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from ..core.checks import within
-from ..train.recipe import Recipe
+from ..train.recipe import CodeRecipe, Recipe
 from ._stages import as_ensemble
 from .base import Defence
 
@@ -27,3 +27,6 @@ class Ensemble(Defence):
 
     def recipe(self, base: Recipe) -> Recipe:
         return as_ensemble(base, self.size)
+
+    def code_recipe(self, base: CodeRecipe) -> CodeRecipe:
+        return replace(base, size=self.size)

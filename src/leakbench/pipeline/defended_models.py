@@ -14,9 +14,9 @@ from ..data.designs import Split
 from ..defences.chain import DefenceChain
 from ..defences.defender import Defender, Transform
 from ..signals.axes import Numbers
-from ..signals.resolution import Resolution, of_logits
+from ..signals.resolution import Resolution, of_logits, typical
 from ..signals.types import Array, Bools, Models, PerModel, Signals
-from ..train.recipe import Recipe
+from ..train.recipe import CodeRecipe, Recipe
 from .gradients import Gradients
 from .perturbed_views import Perturbed
 from .query import StoredLogits
@@ -115,7 +115,7 @@ class DefendedModels:
         return self.defence.output(logits.astype(np.float64)) if self.defence.changes_output else logits
 
     def _models(self, name: str, stored: StoredLogits, transform: Callable[[Numbers], Numbers]) -> Models:
-        resolution = of_logits(transform(stored.logits[0])) if self.defence.changes_output else Resolution()
+        resolution = self._resolution(stored, transform)
         y, n = self.dataset.y, len(self.split.records)
         population = None
         outside = n + np.flatnonzero(np.isin(self.test, self.split.population(self.dataset)))
@@ -134,6 +134,12 @@ class DefendedModels:
             signals = replace(signals, gradients=self.gradients.log_norms)
         identity = self._identity(name, outside)
         return Models(signals, self.split.members, self.split.audited, population, identity)
+
+    def _resolution(self, stored: StoredLogits, transform: Callable[[Numbers], Numbers]) -> Resolution:
+        """The step of outputs that a defence, or the user's code, may have rounded."""
+        if isinstance(self.recipe, CodeRecipe):
+            return typical([of_logits(transform(stored.logits[m])) for m in range(len(stored.signals))])
+        return of_logits(transform(stored.logits[0])) if self.defence.changes_output else Resolution()
 
     def _identity(self, name: str, population: Indices) -> str:
         """The key of these outputs, of the membership, and of the population."""

@@ -24,10 +24,11 @@ from ..evaluation.measure import Case, attack_all
 from ..signals.features import COMPONENTS
 from ..signals.statistics import GRADIENT_NORMS
 from ..signals.types import Models, PerModel, Signals
+from ..signals.views import parse_views
 from ..train.autotune_group_size import shortened
 from ..train.job import Trained, groups
 from ..train.query import predict_logits, predicted_classes
-from ..train.recipe import Generate, Recipe, Stage, Train
+from ..train.recipe import CodeRecipe, Generate, Recipe, Stage, Train
 from ..train.recipe.waves import waves
 from ..train.run_stages import train_group
 from .attack import assumed_defences
@@ -82,9 +83,12 @@ def forecast(study: Study, store: str | Path, dataset: Dataset | None = None) ->
     with threads(max(1, cores() // processes)):
         for recipe in (recipe for wave in waves(list(labels)) for recipe in wave):
             what = ", ".join(labels.get(recipe, ["shared first stages"]))
-            work, samples[recipe] = _training(trainer, recipe, list(samples), processes)
+            if isinstance(recipe, CodeRecipe):
+                work = _code(trainer, recipe, processes)
+            else:
+                work, samples[recipe] = _training(trainer, recipe, list(samples), processes)
             found.append(replace(work, what=f"training: {what}"))
-    queries = [_queries(querier, recipe, study.query, samples[recipe]) for recipe in labels]
+    queries = [_queries(querier, recipe, study.query, samples.get(recipe)) for recipe in labels]
     found.append(_together("logits", queries))
     queried = not any(work.left for work in found)
     found += [
@@ -136,6 +140,17 @@ def _training(trainer: Trainer, recipe: Recipe, before: list[Recipe], processes:
     return Work("", len(jobs), len(missing), seconds / processes, disk), trained
 
 
+def _code(trainer: Trainer, recipe: CodeRecipe, processes: int) -> Work:
+    """The training of a recipe of code, whose time is known once the store holds one of its models."""
+    entries = [trainer.model(job) for job in trainer.jobs(recipe)]
+    known = [entry.meta["stages"][0]["seconds"] for entry in entries if entry is not None]
+    left = entries.count(None)
+    seconds = left * float(np.mean(known)) / processes if known else None
+    return Work(
+        "", len(entries), left, seconds, left * 4.0 * len(trainer.dataset.x) * len(trainer.dataset.classes)
+    )
+
+
 def _seconds(stage: Stage, log: dict[str, Any], growth: float) -> float:
     """The seconds of a stage for one model, from the log of its sample with `growth` times fewer members."""
     on_members = stage.on != "public" if isinstance(stage, Train) else isinstance(stage, Generate)
@@ -153,14 +168,20 @@ def _traces(recipe: Recipe, members: int) -> int:
     return 2 * traced[-1].epochs * members if traced else 0
 
 
-def _queries(querier: Querier, recipe: Recipe, query: Query, sample: Trained) -> Work:
-    """The queries of a recipe's models, measured on a sample of the records."""
+def _queries(querier: Querier, recipe: Recipe, query: Query, sample: Trained | None) -> Work:
+    """The queries of a recipe's models, measured on a sample of the records; none without one, of code."""
     jobs, data, rows = querier.trainer.jobs(recipe), querier.trainer.dataset, querier.rows
     left = sum(not querier.has(job, query) for job in jobs)
+    if sample is None:
+        views = len(parse_views(query.shown)) + query.noise
+        again = left and views > 1  # models are trained again
+        return Work(
+            "", len(jobs), left, None if again else 0.0, 4.0 * left * views * len(rows) * len(data.classes)
+        )
     few = rows[:QUERIED]
     began = time.perf_counter()
     about = (data.x, len(data.classes), recipe.architecture, sample.weights, few)
-    logits = predict_logits(*about, query.shown, **querier.settings)
+    logits = predict_logits(*about, query.shown, **querier.trainer.settings(recipe))
     copies = 1 + query.noise / len(query.shown)
     growth = left * copies * len(rows) / len(few)
     return Work("", len(jobs), left, growth * (time.perf_counter() - began), growth * logits.nbytes)
@@ -171,7 +192,7 @@ def _together(what: str, each: list[Work]) -> Work:
         what,
         sum(work.pieces for work in each),
         sum(work.left for work in each),
-        sum(work.seconds or 0.0 for work in each),
+        None if any(work.seconds is None for work in each) else sum(work.seconds or 0.0 for work in each),
         sum(work.disk for work in each),
     )
 
@@ -192,9 +213,13 @@ def _perturbed(
         if queried:
             logits = querier.logits(recipe, query, NullProgress())
             left = unqueried(querier, defence, recipe, logits, query)
+        if isinstance(recipe, CodeRecipe):  # they are part of its training
+            each.append(Work("", models, left, 0.0))
+            continue
         began = time.perf_counter()
         about = (data.x, len(data.classes), recipe.architecture, samples[recipe].weights, rows[:PERTURBED])
-        found = predicted_classes(*about, query.perturbations, querier.trainer.seed, **querier.settings)
+        settings = querier.trainer.settings(recipe)
+        found = predicted_classes(*about, query.perturbations, querier.trainer.seed, **settings)
         growth = left * len(rows) / len(rows[:PERTURBED])
         each.append(Work("", models, left, growth * (time.perf_counter() - began), growth * found.nbytes))
     return _together("perturbed views", each)

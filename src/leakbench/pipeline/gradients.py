@@ -12,8 +12,8 @@ from ..signals.statistics import GRADIENT_NORMS
 from ..signals.types import PerModel
 from ..train.gradients import log_gradient_norms
 from ..train.recipe import Recipe
-from .query import Querier, StoredLogits, fingerprint
-from .train import WEIGHTS
+from .query import Querier, StoredLogits
+from .train import WEIGHTS, row_digest
 
 FILE = "log_norms.npy"
 
@@ -29,11 +29,11 @@ class Gradients:
 def query_gradients(querier: Querier, recipe: Recipe, stored: StoredLogits, progress: Progress) -> Gradients:
     """The gradient norms of a recipe's models. They depend on the parameters, not on output transforms."""
     data, records = querier.trainer.dataset, querier.trainer.split.records
-    specs = [{"model": entry.path.name, "rows": fingerprint(records)} for entry in stored.entries]
+    specs = [{"model": entry.path.name, "rows": row_digest(records)} for entry in stored.entries]
 
     def make(m: int) -> Made:
         about = (len(data.classes), recipe.architecture, stored.entries[m].tensors(WEIGHTS), records)
-        return {FILE: log_gradient_norms(data.x, data.y, *about, **querier.settings)}, {}
+        return {FILE: log_gradient_norms(data.x, data.y, *about, **querier.trainer.settings(recipe))}, {}
 
     def check(entry: Entry) -> None:
         found = expected(entry.array(FILE), (None, len(records)), "f")

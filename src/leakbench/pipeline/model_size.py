@@ -9,7 +9,7 @@ import numpy as np
 from ..core.results import LayerSize, Row
 from ..train.networks.build import loaded
 from ..train.private import promise, spent
-from ..train.recipe import Recipe
+from ..train.recipe import CodeRecipe, Recipe
 from ..train.sizes import Sizes, sizes
 from .defended_models import DefendedModels
 from .train import WEIGHTS, Trainer
@@ -33,7 +33,9 @@ class Footprints:
         return self._measured[defended.recipe]
 
     def rows(self, defended: DefendedModels, baseline: DefendedModels) -> Iterator[Row]:
-        """Parameters, multiply-adds, bytes, the share of pruned weights, and the epsilon of DP-SGD."""
+        """Parameters, multiply-adds, bytes, the share of pruned weights, and the epsilon of DP-SGD; none of code."""
+        if isinstance(defended.recipe, CodeRecipe):
+            return
         label, found, before = defended.defence.label, self.of(defended), self.of(baseline)
         yield _over_models("parameters", label, [s.parameters for s in found])
         yield _over_models("nonzero_parameters", label, [s.nonzero for s in found])
@@ -50,7 +52,9 @@ class Footprints:
             yield Row("epsilon", loss.epsilon, defence=label, detail=about)
 
     def layers(self, defended: DefendedModels, baseline: DefendedModels) -> Iterator[LayerSize]:
-        """Weights and zeros of each layer, means over the models; none if no weight was removed."""
+        """Weights and zeros of each layer, means over the models; none if no weight was removed, and of code."""
+        if isinstance(defended.recipe, CodeRecipe):
+            return
         found, before = self.of(defended), self.of(baseline)
         if [s.layers for s in found] == [s.layers for s in before] or _left(found[0]) >= _weights(before[0]):
             return

@@ -16,9 +16,9 @@ from ..signals.types import Array, PerModel
 from ..signals.views import Perturbation
 from ..train.query import predicted_classes
 from ..train.recipe import Recipe
-from .query import Querier, StoredLogits, fingerprint
+from .query import Querier, StoredLogits
 from .study import Query
-from .train import WEIGHTS
+from .train import PREDICTED
 
 FILE = "predicted.npy"
 
@@ -87,9 +87,7 @@ def _specs(
     return [
         {
             "model": entry.path.name,
-            "rows": fingerprint(querier.trainer.split.records),
-            "perturbations": [[each.name, each.draws] for each in perturbations],
-            "seed": querier.trainer.seed,
+            **querier.trainer.perturbed(perturbations),
             "defence": changes,
             "defender": querier.defender(recipe, m, entry).seed if changes else None,
         }
@@ -105,21 +103,18 @@ def _predicted(
     model: Entry,
     perturbations: Sequence[Perturbation],
 ) -> NDArray[np.unsignedinteger[Any]]:
-    data, defender = querier.trainer.dataset, querier.defender(recipe, m, model)
+    trainer, defender = querier.trainer, querier.defender(recipe, m, model)
+    data, records = trainer.dataset, trainer.split.records
+    if not defence.changes_labels and model.meta.get("perturbed") == trainer.perturbed(perturbations):
+        return model.array(PREDICTED)  # of code, while the model existed
 
     def release(k: int, logits: Array) -> Array:
         if not defence.changes_labels:
             return logits
         return defence.release(replace(defender, seed=derive(defender.seed, "perturbed view", k)))(logits)
 
-    about = (
-        data.x,
-        len(data.classes),
-        recipe.architecture,
-        model.tensors(WEIGHTS),
-        querier.trainer.split.records,
-    )
+    about = (data.x, len(data.classes), recipe.architecture, querier.weights(recipe, m, model), records)
     found: NDArray[np.unsignedinteger[Any]] = predicted_classes(
-        *about, perturbations, querier.trainer.seed, release, **querier.settings
+        *about, perturbations, trainer.seed, release, **trainer.settings(recipe)
     )
     return found

@@ -1,6 +1,5 @@
 """Queries trained models: their logits on the candidate records and the test part, stored."""
 
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
@@ -18,10 +17,11 @@ from ..defences.defender import Defender, Records
 from ..signals.types import PerModel
 from ..signals.views import parse_views
 from ..train.job import Job
-from ..train.query import predict_logits, predict_noisy_logits, predictor
-from ..train.recipe import Recipe
+from ..train.query import Weights, predict_logits, predict_noisy_logits, predictor
+from ..train.recipe import CodeRecipe, Recipe
+from .any_model.training import read_outputs
 from .study import Query
-from .train import WEIGHTS, Trainer
+from .train import WEIGHTS, Trainer, row_digest
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +49,7 @@ class Querier:
         signals = self.trainer.store.shared(
             "signals",
             specs,
-            lambda m: (self._query(recipe, entries[m], query), {}),
+            lambda m: (self._query(recipe, m, entries[m], query), {}),
             lambda m, entry: progress.advance(),
             check=partial(self._check, query),
         )
@@ -90,8 +90,9 @@ class Querier:
 
         @cache
         def network() -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
-            about = (data.x.shape[1:], len(data.classes), recipe.architecture, model.tensors(WEIGHTS))
-            return predictor(*about, **self.settings)
+            weights = self.weights(recipe, m, model)
+            about = (data.x.shape[1:], len(data.classes), recipe.architecture, weights)
+            return predictor(*about, **self.trainer.settings(recipe))
 
         return Defender(
             self.trainer.seed_of("owner", m),
@@ -104,35 +105,33 @@ class Querier:
         """The content of the key of the logits of the model of this key."""
         return {
             "model": model,
-            "rows": fingerprint(self.rows),
+            "rows": row_digest(self.rows),
             "views": list(query.shown),
             "noise": [query.noise, query.noise_scale] if query.noise else [],
         }
 
-    @property
-    def settings(self) -> dict[str, Any]:
-        """The settings of every query: the mean and scale of the records, and the engine."""
-        return {
-            "mean": self.trainer.dataset.mean,
-            "std": self.trainer.dataset.std,
-            "engine": self.trainer.engine,
-        }
+    def weights(self, recipe: Recipe, m: int, model: Entry) -> Weights:
+        """The weights of model m of a recipe; of code, the model itself, trained again."""
+        return (
+            self.trainer.trained_again(recipe, m)
+            if isinstance(recipe, CodeRecipe)
+            else model.tensors(WEIGHTS)
+        )
 
-    def _query(self, recipe: Recipe, model: Entry, query: Query) -> dict[str, Any]:
-        weights, classes, rows = model.tensors(WEIGHTS), len(self.trainer.dataset.classes), self.rows
-        about = (self.trainer.dataset.x, classes, recipe.architecture, weights, rows)
+    def _query(self, recipe: Recipe, m: int, model: Entry, query: Query) -> dict[str, Any]:
+        classes, rows = len(self.trainer.dataset.classes), self.rows
+        if isinstance(recipe, CodeRecipe) and query.shown == ("identity",) and not query.noise:
+            outputs = read_outputs(model, len(self.trainer.dataset.y))
+            return {"logits.npy": outputs.finite()[None, rows]}
+        about = (self.trainer.dataset.x, classes, recipe.architecture, self.weights(recipe, m, model), rows)
+        settings = self.trainer.settings(recipe)
         try:
-            files = {"logits.npy": predict_logits(*about, query.shown, **self.settings)}
+            files = {"logits.npy": predict_logits(*about, query.shown, **settings)}
         except InputError as error:
             raise StoreError(
                 f"{model.path} holds no model of this study: {error}; {remedy(model.path)}"
             ) from None
         if query.noise:
             noise = (query.noise, query.noise_scale, derive(self.trainer.seed, "noise"))
-            files["noisy.npy"] = predict_noisy_logits(*about, *noise, **self.settings)
+            files["noisy.npy"] = predict_noisy_logits(*about, *noise, **settings)
         return files
-
-
-def fingerprint(rows: Indices) -> str:
-    """A digest of these rows."""
-    return hashlib.sha256(rows.tobytes()).hexdigest()

@@ -84,7 +84,8 @@ def run(
     correlations = rank_correlations(measured, study.file.seed)
     progress.done()
     lost = [LOST.format(message) for message in executor.lost]
-    return partial.results(found, [*compared, *costs, *correlations], [*lost, *trainer.store.damaged])
+    notes = [*lost, *trainer.store.damaged, *converged.trainer.code_notes(set(recipes.values()))]
+    return partial.results(found, [*compared, *costs, *correlations], notes)
 
 
 @dataclass(frozen=True, eq=False)

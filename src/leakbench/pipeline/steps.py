@@ -21,10 +21,11 @@ from ..signals.features import components
 from ..signals.views import parse_views
 from ..train.device import require_precision
 from ..train.query import binary_features
-from ..train.recipe import Recipe
+from ..train.recipe import CodeRecipe, Recipe
 from ..train.run_stages import rehearse
 from ..train.stage_data import public_rows
 from .attack import Attacks
+from .code_models import identity
 from .compare import matched_in_accuracy, origin_of_leakage, public_twins
 from .defended_models import DefendedModels
 from .diverged import Converged, without_diverged
@@ -54,7 +55,8 @@ def open_trainer(
     dataset, seed = dataset or study.load_data(), study.file.seed
     split = replace(study.design.split(dataset, seed), always=dataset.twins)
     require_measurable(dataset, split, FEWEST)
-    return Trainer(dataset, split, seed, open_store(store, dry), study.file.group_size, study.file.engine)
+    about = (study.file.group_size, study.file.engine, study.query.perturbations)
+    return Trainer(dataset, split, seed, open_store(store, dry), *about)
 
 
 def checked_recipes(study: Study, dataset: Dataset) -> dict[str, Recipe]:
@@ -66,7 +68,7 @@ def checked_recipes(study: Study, dataset: Dataset) -> dict[str, Recipe]:
         binary_features(dataset.x, study.design.split(dataset, study.file.seed).records)
     public_rows(dataset, any(defence.needs_public for defence in study.defences))
     for recipe in dict.fromkeys(recipes.values()):
-        rehearse(dataset, recipe)
+        identity(recipe) if isinstance(recipe, CodeRecipe) else rehearse(dataset, recipe)
     return recipes
 
 

@@ -2,10 +2,12 @@
 
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import MISSING, Field, dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Discriminator
 
 from ..attacks import Attack
 from ..attacks.suite import make_attacks
@@ -23,10 +25,12 @@ from ..metrics import Metric
 from ..metrics.standard import DELTA, make_metrics, standard
 from ..signals.statistics import LABEL_CORRECT
 from ..signals.views import Perturbation, is_perturbation, parse_perturbations, parse_views
-from ..train.recipe import Architecture, Recipe, Stage, Train
+from ..train.recipe import Architecture, CodeRecipe, CodeTrainer, Recipe, Stage, Train
 from ..train.recipe.engine import Engine
 
 MOST_BYTES = 10_000_000  # of a study file
+OF_NETWORKS = ("architecture", "stages", "engine", "group_size")  # keys that say how networks are trained
+TrainerField = Annotated[CodeTrainer, Discriminator("name")]
 PERTURBATIONS = (
     "noise:0.2x24",
     "noise:0.4x24",
@@ -83,6 +87,7 @@ class StudyFile:
     design: dict[str, Any] = field(default_factory=lambda: {"name": "random_half"})
     architecture: Architecture = field(default_factory=Architecture)
     stages: tuple[Stage, ...] = (Train(),)
+    trainer: TrainerField | None = None  # code that trains in place of architecture, stages and engine
     defences: tuple[str | dict[str, Any], ...] = ("none",)
     attacks: str | tuple[str | dict[str, Any], ...] = "standard-2026"
     metrics: str | tuple[str | dict[str, Any], ...] = "standard"
@@ -100,6 +105,15 @@ class StudyFile:
     def __post_init__(self) -> None:
         if self.group_size is not None and self.group_size < 1:
             raise InputError(f"group_size must be at least 1, got {self.group_size}; leave it out to measure")
+        for each in fields(self) if self.trainer else ():
+            if each.name in OF_NETWORKS and getattr(self, each.name) != _default(each):
+                raise InputError(
+                    f"a study must have a [trainer] or networks, got both [trainer] and {each.name}; leave one out"
+                )
+
+
+def _default(each: Field[Any]) -> Any:
+    return each.default if each.default_factory is MISSING else each.default_factory()
 
 
 @dataclass(frozen=True)
@@ -149,6 +163,12 @@ class Study:
                 if label not in labels:
                     raise unknown(f"defence in {name}:", label, labels)
         recipes = [defence.recipe(study.recipe) for defence in study.defences]
+        if study.file.trainer and study.white_box:
+            named = [label for label, attack in study.attacks.items() if attack.access == "white_box"]
+            raise InputError(
+                f"attacks on the code of [trainer] must need outputs only, got {', '.join(named)}, which read the "
+                'parameters of networks; leave them out, or take "standard-2027"'
+            )
         if not allow_imports:
             refuse_imports(study.file, study.design, study.defences, list(study.attacks.values()), recipes)
         return study
@@ -156,6 +176,8 @@ class Study:
     @property
     def recipe(self) -> Recipe:
         """The undefended recipe."""
+        if self.file.trainer:
+            return CodeRecipe(trainer=self.file.trainer)
         return Recipe(self.file.architecture, self.file.stages)
 
     @cached_property

@@ -1,7 +1,9 @@
 """Trains models, each once: a model is read from the store, or trained and stored."""
 
+import hashlib
 import math
-from collections.abc import Sequence
+import time
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import cached_property, partial
@@ -20,14 +22,22 @@ from ..core.store import Entry, Made, Store, expected, until_done
 from ..data.dataset import Dataset, Indices
 from ..data.designs import Split
 from ..generators import Synthetic
+from ..signals.views import Perturbation
 from ..train.autotune_group_size import fastest_group
 from ..train.job import Job, Trained, diverged, groups
-from ..train.recipe import Generate, Recipe
+from ..train.networks.code import CodeNetwork
+from ..train.query import predicted_classes
+from ..train.recipe import CodeRecipe, Generate, Recipe
 from ..train.recipe.engine import Engine
 from ..train.recipe.waves import waves
 from ..train.run_stages import models_at_once, synthetic, train_group
+from .any_model.outputs import training_notes
+from .any_model.training import FILE as OUTPUTS
+from .any_model.training import read_outputs
+from .code_models import identity, network, trained_again, training
 
 WEIGHTS, MASKS, TRACES = "weights.safetensors", "masks.safetensors", "traces.npy"
+PREDICTED = "predicted.npy"  # of a model of code: the classes in perturbed views [K, N]
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +50,7 @@ class Trainer:
     store: Store
     group_size: int | None = None  # models trained at once; None: the fastest measured number
     engine: Engine = field(default_factory=Engine)
+    perturbations: tuple[Perturbation, ...] = ()  # in which models of code are queried while they exist
     _found: dict[str, Entry] = field(default_factory=dict, repr=False)  # by key: verified once per run
     _group_sizes: dict[Recipe, int] = field(
         default_factory=dict, repr=False
@@ -49,6 +60,9 @@ class Trainer:
     )  # by key: records that do not depend on members
     _jobs: dict[Recipe, tuple[Job, ...]] = field(default_factory=dict, init=False, repr=False)
     _keys: dict[Job, str] = field(default_factory=dict, init=False, repr=False)
+    _trained_again: dict[tuple[Recipe, int], CodeNetwork] = field(
+        default_factory=dict, init=False, repr=False
+    )  # the last one
 
     def jobs(self, recipe: Recipe) -> tuple[Job, ...]:
         """One training job for each model of the split. Model m has the same seed under every defence."""
@@ -71,7 +85,8 @@ class Trainer:
 
     def spec(self, job: Job) -> dict[str, Any]:
         """The spec of a model: the content of its key."""
-        return job.describe(self.dataset.fingerprint)
+        code = {"code": identity(job.recipe)} if isinstance(job.recipe, CodeRecipe) else {}
+        return {**job.describe(self.dataset.fingerprint), **code}
 
     def key(self, job: Job) -> str:
         """The key of a job's model."""
@@ -81,7 +96,7 @@ class Trainer:
 
     def missing(self, recipe: Recipe) -> list[Job]:
         """The jobs that the store does not hold yet."""
-        return [job for job in self.jobs(recipe) if self._model(job) is None]
+        return [job for job in self.jobs(recipe) if self.model(job) is None]
 
     def folders(self, jobs: Sequence[Job]) -> list[Path]:
         """The folders of the models of these jobs in the store, whether they exist or not."""
@@ -109,6 +124,9 @@ class Trainer:
             for job in mine:
                 begun.setdefault(self.stages_done(job), []).append(job)
             for jobs in begun.values():
+                if isinstance(jobs[0].recipe, CodeRecipe):
+                    self._train_code(jobs)
+                    continue
                 done = [self._begun(job) for job in jobs]
                 train_group(self.dataset, jobs, done=done, keep=self._keep, make=self.synthetic)
         left[:] = [job for job in left if self.key(job) not in self._found]
@@ -124,10 +142,10 @@ class Trainer:
         for i, job in enumerate(left):
             if len(mine) == size:
                 break
-            free = self._model(job) is None and claims.enter_context(
+            free = self.model(job) is None and claims.enter_context(
                 self.store.claim("models", self.spec(job))
             )
-            if not free or self._model(job) is not None:  # another may just have made it
+            if not free or self.model(job) is not None:  # another may just have made it
                 continue
             if not mine:
                 size = share(len(left) - i, self.at_once(left), neighbours())
@@ -136,6 +154,8 @@ class Trainer:
 
     def at_once(self, jobs: Sequence[Job]) -> int:
         """How many of these jobs, which are alike, are trained at once: as the study says, or as measured."""
+        if isinstance(jobs[0].recipe, CodeRecipe):
+            return 1
         if self.group_size is not None:
             return min(self.group_size, models_at_once(self.dataset, jobs[0]))
         kind = jobs[0].recipe.until(jobs[0].recipe.kept[0])
@@ -146,7 +166,7 @@ class Trainer:
     def models(self, recipe: Recipe) -> list[Entry]:
         """The models of a recipe, trained if the store does not hold them."""
         self.train([recipe])
-        found = [self._model(job) for job in self.jobs(recipe)]
+        found = [self.model(job) for job in self.jobs(recipe)]
         assert None not in found
         return [entry for entry in found if entry is not None]
 
@@ -197,25 +217,81 @@ class Trainer:
             self._found[key] = self.store.put("models", self.spec(part), files, {"stages": trained.log})
             event("trained", key=key, seed=job.seed, stage=number, seconds=trained.log[-1]["seconds"])
 
-    def _model(self, job: Job) -> Entry | None:
+    def _train_code(self, jobs: Sequence[Job]) -> None:
+        """Train models by the user's code. They are kept as their outputs on all records, and in perturbed views."""
+        recipe = jobs[0].recipe
+        all_jobs, perturbed = self.jobs(recipe), self.perturbed(self.perturbations)
+        code = training(self.dataset, all_jobs)
+        for job in jobs:
+            began = time.perf_counter()
+            predict, outputs = code.model(all_jobs.index(job))
+            log = [{"stage": "code", "seconds": time.perf_counter() - began}]
+            files: dict[str, Any] = {OUTPUTS: outputs.logits}
+            if self.perturbations:
+                model = (recipe.architecture, network(code, predict))
+                about = (self.dataset.x, len(self.dataset.classes), *model, self.split.records)
+                views = (self.perturbations, self.seed)
+                files[PREDICTED] = predicted_classes(*about, *views, **self.settings(recipe))
+            meta = {"stages": log, "perturbed": perturbed, **outputs.meta()}
+            self._found[self.key(job)] = self.store.put("models", self.spec(job), files, meta)
+            event("trained", key=self.key(job), seed=job.seed, stage=0, seconds=log[0]["seconds"])
+
+    def code_notes(self, recipes: Iterable[Recipe]) -> list[str]:
+        """How the outputs of models of code were read, and what their training warned of."""
+        n, code = len(self.dataset.y), [recipe for recipe in recipes if isinstance(recipe, CodeRecipe)]
+        return training_notes([read_outputs(entry, n) for recipe in code for entry in self.models(recipe)])
+
+    def trained_again(self, recipe: Recipe, m: int) -> CodeNetwork:
+        """Model m of a recipe of code, for queries whose outputs were not kept."""
+        if (recipe, m) not in self._trained_again:
+            self._trained_again.clear()
+            kept = self.models(recipe)[m]
+            self._trained_again[recipe, m] = trained_again(training(self.dataset, self.jobs(recipe)), m, kept)
+        return self._trained_again[recipe, m]
+
+    def perturbed(self, perturbations: Sequence[Perturbation]) -> dict[str, Any]:
+        """The content of the key of perturbed views."""
+        return {
+            "rows": row_digest(self.split.records),
+            "perturbations": [[each.name, each.draws] for each in perturbations],
+            "seed": self.seed,
+        }
+
+    def settings(self, recipe: Recipe) -> dict[str, Any]:
+        """The settings of every query: the mean and scale of the records, and the engine.
+
+        Code gets records as they are. Noise is added to them in units of their scale, as for networks.
+        """
+        mean = () if isinstance(recipe, CodeRecipe) else self.dataset.mean
+        return {"mean": mean, "std": self.dataset.std, "engine": self.engine}
+
+    def model(self, job: Job) -> Entry | None:
         """The model of a job, if the store holds it."""
         key = self.key(job)
         if key not in self._found:
-            entry = self.store.get("models", self.spec(job), partial(check_model, job))
+            entry = self.store.get("models", self.spec(job), partial(self._check, job))
             if entry is not None:
                 self._found[key] = entry
         return self._found.get(key)
 
+    def _check(self, job: Job, entry: Entry) -> None:
+        """Raise unless an entry holds a job's model."""
+        if isinstance(job.recipe, CodeRecipe):
+            read_outputs(entry, len(self.dataset.y))
+            checked(list[StageLog], entry.meta["stages"])
+        else:
+            check_model(job, entry)
+
     def stages_done(self, job: Job) -> int:
         """The number of the job's first stages after which the store holds the model."""
-        return next((n + 1 for n in reversed(job.recipe.kept) if self._model(job.until(n)) is not None), 0)
+        return next((n + 1 for n in reversed(job.recipe.kept) if self.model(job.until(n)) is not None), 0)
 
     def _begun(self, job: Job) -> Trained | None:
         """The stored model of the first stages of a job that is not finished."""
         stages = self.stages_done(job)
         if not stages:
             return None
-        entry = self._model(job.until(stages - 1))
+        entry = self.model(job.until(stages - 1))
         assert entry is not None
         masks = entry.tensors(MASKS) if MASKS in entry.files else {}
         traces = np.array(entry.array(TRACES)) if TRACES in entry.files else None
@@ -241,6 +317,11 @@ def check_model(job: Job, entry: Entry) -> None:
         raise ValueError(f"the log must have {stages} stages, got {len(log)}")
     if TRACES in entry.files:
         expected(entry.array(TRACES), (None, len(job.members)), "f")
+
+
+def row_digest(rows: Indices) -> str:
+    """A digest of these rows."""
+    return hashlib.sha256(rows.tobytes()).hexdigest()
 
 
 def share(left: int, most: int, processes: int) -> int:

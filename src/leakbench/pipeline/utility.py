@@ -12,7 +12,7 @@ from ..metrics.statistics.calibration import BINS, calibration, clustered_mean
 from ..signals.statistics import log_softmax
 from ..signals.types import Array, Bools
 from ..train.query import Call, interleaved, latency_call
-from ..train.recipe import Generate
+from ..train.recipe import CodeRecipe, Generate
 from .defended_models import DefendedModels
 
 LATENCY_BATCHES = (1, 1024)
@@ -74,13 +74,15 @@ def _label_changes(defended: DefendedModels) -> Row:
 
 
 def cost(defended: DefendedModels, baseline: DefendedModels, dataset: Dataset) -> Iterator[Row]:
-    """The cost of training in seconds and in further records, and the latency, output transform included."""
+    """The cost of training in seconds and in further records, and the latency of networks with transform."""
     label, own, base = defended.defence.label, _train_seconds(defended), _train_seconds(baseline)
     how = {"seconds": "epochs run x median time of an epoch, with the interval of that median"}
     yield Row("train_seconds", *own, defence=label, unit="s", detail=how)
     ratio = (1.0, 1.0, 1.0) if defended.recipe == baseline.recipe else _ratio(own, base)
     yield Row("train_cost_ratio", *ratio, defence=label, unit="x")
     yield _extra_data(defended)
+    if isinstance(defended.recipe, CodeRecipe):  # whose models are not kept
+        return
     for size in LATENCY_BATCHES:
         yield from _latency(defended, baseline, dataset, size)
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..core.errors import InputError
 from ..data.dataset import Indices
@@ -20,7 +20,7 @@ from .recipe.engine import Engine
 from .stage_data import taken
 from .tensors import Normaliser, augmented
 
-Weights = Mapping[str, np.ndarray]
+Weights = Mapping[str, np.ndarray] | nn.Module  # by name, or the network itself
 Call = Callable[[], object]
 CPU = Engine()
 Release = Callable[[int, NDArray[np.float64]], NDArray[np.float64]]
@@ -61,7 +61,8 @@ def predict_logits(
         InputError: The weights are of another architecture, a view does not exist, or a view other than `identity` is
             used on tables.
     """
-    several = [weights] if isinstance(weights, Mapping) else list(weights)
+    one = isinstance(weights, Mapping | nn.Module)
+    several = [weights] if isinstance(weights, Mapping | nn.Module) else list(weights)
     if not several:
         raise InputError("query needs the weights of at least one model, got none")
     parsed, batch = parse_views(views), batch or BATCHES[engine.device]
@@ -74,7 +75,7 @@ def predict_logits(
                 seen = normalise(viewed(x, rows[start : start + batch], view, device))
                 for k, network in enumerate(networks):
                     out[k, v, start : start + batch] = network(seen).cpu().numpy()
-    return out[0] if isinstance(weights, Mapping) else out
+    return out[0] if one else out
 
 
 def viewed(x: NDArray[np.float32], rows: Indices, view: View, device: torch.device) -> Tensor:
@@ -145,7 +146,7 @@ def predict_noisy_logits(
         network = loaded(architecture, x.shape[1:], classes, weights).to(device)
         normalise = Normaliser(mean, std, device)
         draw = torch.randn((copies, size, *x.shape[1:]), generator=generator(seed, "query noise"))
-        noise = (scale * draw).to(device)
+        noise = normalise.noise((scale * draw).to(device))
         for start in range(0, len(rows), size):
             records = normalise(viewed(x, rows[start : start + size], View(), device))
             seen: Tensor = records + noise[:, : len(records)]  # [K, B, ...]
@@ -191,7 +192,7 @@ def predicted_classes(
                 records = viewed(x, rows[start : start + size], View(), device)
                 own = drawn[: len(records)]
                 seen = (
-                    normalise(records) + own
+                    normalise(records) + normalise.noise(own)
                     if each.kind == "noise"
                     else normalise(records + own * (1 - 2 * records))
                 )

@@ -45,20 +45,28 @@ def augmented(x: Tensor, moves: Tensor, shift: int) -> Tensor:
 
 
 class Normaliser:
-    """(x - mean) / std of each channel or column, as the data set has it; what it has none for stays as it is."""
+    """(x - mean) / std of each channel or column, as the data set has it; without a mean records stay as they are."""
 
     def __init__(
         self, mean: tuple[float, ...], std: tuple[float, ...], device: torch.device | str = "cpu"
     ) -> None:
         self._mean = torch.tensor(mean, device=device) if mean else None
-        self._std = torch.tensor(std, device=device) if mean else None
+        self._std = torch.tensor(std, device=device) if std else None
 
     def __call__(self, x: Tensor) -> Tensor:
         """Images x [..., n, c, h, w], or a table x [..., n, d], as a network is to see them."""
         if self._mean is None or self._std is None:
             return x
-        axes = (-1, 1, 1) if x.dim() > 3 else (-1,)  # a table of each of several models has 3
+        axes = _axes(x)
         return (x - self._mean.view(axes)) / self._std.view(axes)
+
+    def noise(self, u: Tensor) -> Tensor:
+        """Noise in units of std, to be added to normalised records; for records that stay as they are, times std."""
+        return u if self._mean is not None or self._std is None else u * self._std.view(_axes(u))
+
+
+def _axes(x: Tensor) -> tuple[int, ...]:
+    return (-1, 1, 1) if x.dim() > 3 else (-1,)  # a table of each of several models has 3
 
 
 def masks(uniform: Tensor, dropout: float, widths: tuple[int, ...]) -> tuple[Tensor, ...]:

@@ -1,6 +1,5 @@
 """Audit training code: shadow models from an estimator or a function, and every attack on them. Imports no torch."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from importlib.util import find_spec
@@ -28,14 +27,9 @@ from ...report.notes import listed
 from ...report.results import Results
 from ...signals.types import Models
 from .learner import EstimatorLearner, learner
-from .outputs import LABELS, LOGITS, Outputs
+from .outputs import Outputs, training_notes
 from .records import count, fingerprint, labels
 from .training import Training, train_all
-
-READ_AS = {
-    LOGITS: "the models release values that are no probabilities; these were read as logits",
-    LABELS: "the models release predicted classes alone, so most attacks see no more than whether a class is right",
-}
 
 
 def audit_training(
@@ -189,16 +183,12 @@ def _arrays(training: Training, outputs: list[Outputs]) -> dict[str, Any]:
 
 def _notes(training: Training, outputs: list[Outputs]) -> list[str]:
     """What a reader must know of how the models were trained, and of what they released."""
-    total, kind = len(outputs), outputs[0].kind
-    notes = [READ_AS[kind]] if kind in READ_AS else []
+    total, notes = len(outputs), list[str]()
     lacking = np.stack([~np.isin(training.classes, training.y[row]) for row in training.members])  # [M, C]
     if lacking.any():
         names = listed([str(name) for name in training.classes[lacking.any(axis=0)]])
         notes.append(f"{lacking.any(axis=1).sum()} of {total} models have no member of some class: {names}")
-    warned = Counter(text for each in outputs for text in each.warnings)
-    return notes + [
-        f"{times} of {total} models warned when they were trained: {text}" for text, times in warned.items()
-    ]
+    return notes + training_notes(outputs)
 
 
 def _utility(models: Models) -> list[Row]:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from ...core.errors import InputError
 from ...core.seeds import derive
 from .identity import describe
-from .outputs import Classes, Outputs, of_estimator, of_function
+from .outputs import Classes, Outputs, mean_of, of_estimator, of_function
 
 LONGEST = 500  # characters of a pipeline's text
 Fit = Callable[[Any, NDArray[Any], int], Callable[[Any], Any]]
@@ -108,6 +108,34 @@ class FunctionLearner:
                 "return for example model.predict_proba"
             )
         return lambda records, classes: of_function(predict(records), classes)
+
+
+@dataclass(frozen=True)
+class EnsembleLearner:
+    """`size` models of another learner, each with a seed of its own; the mean of their probabilities is released."""
+
+    learner: Learner
+    size: int
+
+    @property
+    def title(self) -> str:
+        """That of its models."""
+        return self.learner.title
+
+    @property
+    def text(self) -> str:
+        """Its size, and its models as the user wrote them."""
+        return f"{self.size} x {self.learner.text}"
+
+    def identity(self, version: str | None) -> dict[str, Any] | None:
+        """That of its models, and its size."""
+        found = self.learner.identity(version)
+        return None if found is None else {"ensemble": self.size, **found}
+
+    def train(self, x: Any, y: NDArray[Any], seed: int) -> Callable[[Any, Classes], Outputs]:
+        """Train the models one after the other."""
+        models = [self.learner.train(x, y, derive(seed, "ensemble", k) >> 32) for k in range(self.size)]
+        return lambda records, classes: mean_of([model(records, classes) for model in models])
 
 
 def learner(given: Any) -> Learner:

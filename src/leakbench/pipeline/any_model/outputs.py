@@ -1,5 +1,7 @@
 """What a model of the user's released, as logits: probabilities, decision values or predicted classes."""
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,9 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core.errors import InputError
+from ...signals.resolution import ZERO
+from ...signals.statistics import LOG_FLOOR, log_softmax
 
 Classes = NDArray[Any]  # [C] distinct labels, ascending
 PROBABILITIES, LOGITS, LABELS = "probabilities", "logits", "labels"
+READ_AS = {
+    LOGITS: "the models release values that are no probabilities; these were read as logits",
+    LABELS: "the models release predicted classes alone, so most attacks see no more than whether a class is right",
+}
 TOLERANCE = 0.02  # by which rounding may take a probability out of 0..1, or the sum of a row from 1
 
 
@@ -20,6 +28,15 @@ class Outputs:
     logits: NDArray[np.float32]  # [N, C]
     kind: str  # what the model released: PROBABILITIES, LOGITS or LABELS
     warnings: tuple[str, ...] = ()  # what its training warned of
+
+    def meta(self) -> dict[str, Any]:
+        """What is kept beside the logits."""
+        return {"kind": self.kind, "warnings": list(self.warnings)}
+
+    def finite(self) -> NDArray[np.float32]:
+        """The logits with `LOG_FLOOR`, read as a zero, for a probability of 0: output transforms need numbers."""
+        top = self.logits.max(axis=1, keepdims=True) if self.kind == LOGITS else np.float32(0.0)
+        return np.where(np.isneginf(self.logits), top + np.float32(LOG_FLOOR), self.logits)
 
 
 def of_estimator(model: Any, x: Any, classes: Classes) -> Outputs:
@@ -65,6 +82,23 @@ def of_function(values: Any, classes: Classes) -> Outputs:
             f"{worst:.3g}; return what the softmax makes of the logits, or its logarithm"
         )
     return Outputs(_logs(numbers), PROBABILITIES)
+
+
+def mean_of(several: Sequence[Outputs]) -> Outputs:
+    """The mean of the probabilities of several models."""
+    p = np.mean([np.exp(log_softmax(each.logits.astype(np.float64))) for each in several], axis=0)
+    p[p <= ZERO * (1 + TOLERANCE)] = 0.0  # what every model gave as 0
+    return Outputs(_logs(p), PROBABILITIES)
+
+
+def training_notes(several: Sequence[Outputs]) -> list[str]:
+    """How the outputs of models were read, and what their training warned of."""
+    kinds = {each.kind for each in several}
+    warned = Counter(text for each in several for text in each.warnings)
+    told = f"of {len(several)} models warned when they were trained"
+    return [READ_AS[kind] for kind in sorted(kinds & READ_AS.keys())] + [
+        f"{times} {told}: {text}" for text, times in warned.items()
+    ]
 
 
 def _numbers(values: Any, name: str) -> NDArray[np.float64]:

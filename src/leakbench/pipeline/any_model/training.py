@@ -3,6 +3,7 @@
 import traceback
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,6 +21,7 @@ from .records import Rows, take
 
 KIND, FILE = "outputs", "logits.npy"  # in the store
 FORMAT = 1  # raised when the stored logits of the same outputs change
+Predict = Callable[[Any], Outputs]
 TOLD = (UserWarning, RuntimeWarning)  # what a training may warn of that concerns its result
 
 
@@ -40,31 +42,46 @@ class Training:
 
     def train(self, m: int) -> Outputs:
         """The outputs of model m on all records. Raises InputError that names the model where its code raises."""
+        return self.model(m)[1]
+
+    def model(self, m: int) -> tuple[Predict, Outputs]:
+        """Model m as a function from records to outputs, and its outputs on all records. Raises as `train`."""
         rows = self.rows(m)
-        with warnings.catch_warnings(record=True) as warned:
+        with warnings.catch_warnings(record=True) as warned, self._named(m):
             warnings.simplefilter("default")
-            try:
-                predict = self.learner.train(take(self.x, rows), self.y[rows], self.seeds[m])
-                outputs = predict(take(self.x, np.arange(len(self.y))), self.classes)
-                self._check(outputs)
-            except Exception as error:  # the user's code raises whatever it will
-                raise InputError(self._failed(m, error)) from error
+            trained = self.learner.train(take(self.x, rows), self.y[rows], self.seeds[m])
+            outputs = _checked(trained(take(self.x, np.arange(len(self.y))), self.classes), len(self.y))
+
+        def predict(x: Any) -> Outputs:
+            with self._named(m):
+                return _checked(trained(x, self.classes), len(x))
+
         texts = [
             f"{w.category.__name__}: {_first_line(w.message)}" for w in warned if issubclass(w.category, TOLD)
         ]
-        return replace(outputs, warnings=tuple(sorted(set(texts))))
+        return predict, replace(outputs, warnings=tuple(sorted(set(texts))))
 
-    def _check(self, outputs: Outputs) -> None:
-        if len(outputs.logits) != len(self.y):
-            raise InputError(
-                f"predict must return one row for each of the {len(self.y)} records, got {len(outputs.logits)}"
-            )
+    @contextmanager
+    def _named(self, m: int) -> Iterator[None]:
+        """Turn what the code of model m raises into an InputError that names the model."""
+        try:
+            yield
+        except Exception as error:  # the user's code raises whatever it will
+            raise InputError(self._failed(m, error)) from error
 
     def _failed(self, m: int, error: Exception) -> str:
         place = traceback.extract_tb(error.__traceback__)[-1]
         where = "" if isinstance(error, InputError) else f" ({place.filename}, line {place.lineno})"
         members = f"{len(self.rows(m))} members of {len(np.unique(self.y[self.members[m]]))} classes"
         return f"model {m} of {len(self.seeds)} ({members}) failed: {_named(error)}{where}"
+
+
+def _checked(outputs: Outputs, n: int) -> Outputs:
+    if len(outputs.logits) != n:
+        raise InputError(
+            f"predict must return one row for each of the {n} records, got {len(outputs.logits)}"
+        )
+    return outputs
 
 
 def _named(error: Exception) -> str:
@@ -95,9 +112,9 @@ def train_all(
     found: dict[int, Outputs] = {}
     if keep is not None:
         entries = {
-            m: keep.get(KIND, specs[m], lambda entry: _outputs(entry, len(training.y))) for m in models
+            m: keep.get(KIND, specs[m], lambda entry: read_outputs(entry, len(training.y))) for m in models
         }
-        found = {m: _outputs(entry, len(training.y)) for m, entry in entries.items() if entry is not None}
+        found = {m: read_outputs(entry, len(training.y)) for m, entry in entries.items() if entry is not None}
     missing = [m for m in models if m not in found]
     progress.stage("training", len(missing))
     for m, outputs in _in_processes(training, missing, min(processes, len(missing))):
@@ -107,13 +124,13 @@ def train_all(
                 KIND,
                 specs[m],
                 {FILE: outputs.logits},
-                {"kind": outputs.kind, "warnings": list(outputs.warnings)},
+                outputs.meta(),
             )
         progress.advance()
     return [found[m] for m in models]
 
 
-def _outputs(entry: Entry, n: int) -> Outputs:
+def read_outputs(entry: Entry, n: int) -> Outputs:
     """What an entry holds. Raises unless that is the outputs of a model on n records."""
     logits = expected(entry.array(FILE), (n, None), "f")
     if np.isnan(logits).any() or entry.meta["kind"] not in (PROBABILITIES, LOGITS, LABELS):

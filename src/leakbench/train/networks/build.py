@@ -129,13 +129,21 @@ def laid_out(network: Network) -> Network:
 
 
 def loaded(
-    architecture: Architecture, shape: tuple[int, ...], classes: int, weights: Mapping[str, np.ndarray]
+    architecture: Architecture,
+    shape: tuple[int, ...],
+    classes: int,
+    weights: Mapping[str, np.ndarray] | Network,
 ) -> Network:
     """The network with stored weights, in inference mode. Pruned channels and a surrogate head follow from them.
+
+    A network in the place of weights is returned as it is.
 
     The names of the weights show whether they are those of an ensemble, or of a network with Monte Carlo masks.
     Raises InputError if the weights are not those of this architecture on such records and classes.
     """
+
+    if isinstance(weights, Network):
+        return weights
 
     def single(own: Mapping[str, np.ndarray]) -> Network:
         return _filled(headed_like(unset(architecture, shape, classes), classes, own), shape, classes, own)

@@ -1,6 +1,7 @@
 """The recipe of a model as plain data: an architecture and stages in order (no torch here)."""
 
 from .architecture import ARCHITECTURES, TORCHVISION, Architecture
+from .code import CodeRecipe, CodeTrainer, PythonTrainer, SklearnTrainer
 from .recipe import Recipe
 from .stages import (
     Distill,
@@ -22,6 +23,8 @@ __all__ = [
     "ARCHITECTURES",
     "TORCHVISION",
     "Architecture",
+    "CodeRecipe",
+    "CodeTrainer",
     "Distill",
     "Ensemble",
     "Finetune",
@@ -31,7 +34,9 @@ __all__ = [
     "MonteCarlo",
     "Prune",
     "Pruner",
+    "PythonTrainer",
     "Recipe",
+    "SklearnTrainer",
     "Source",
     "Stage",
     "Train",
