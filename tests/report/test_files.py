@@ -6,14 +6,16 @@ import math
 import os
 from pathlib import Path
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from leakbench.core.errors import LeakbenchError
-from leakbench.core.results import SCHEMA, Row
+from leakbench.core.errors import InputError, LeakbenchError
+from leakbench.core.results import SCHEMA, Exposure, Row
 from leakbench.report import files
+from leakbench.report.array_tables import read_exposures
 from leakbench.report.files import write
 from leakbench.report.results import Results
 
@@ -184,3 +186,31 @@ numbers = st.none() | st.floats(allow_nan=True, allow_infinity=True)
 )
 def test_no_rows_break_the_page(rows: list[Row], kind: str) -> None:
     assert "</html>" in files.render(Results(kind, "any", rows))
+
+
+def test_a_page_that_is_written_again_has_the_exposure_of_every_attack(tmp_path: Path) -> None:
+    numbers, ones = np.arange(30), np.ones(30)
+    exposures = [
+        Exposure(
+            d, a, numbers, [str(n) for n in numbers], ones, ones, ones, ones, ones, scale * numbers, ones, 1.0
+        )
+        for d in ("none", "hamp")
+        for a, scale in (("lira", 1.0), ("gap", -3.0))
+    ]
+    rows = [
+        r
+        for d in ("none", "hamp")
+        for r in example.gaussian(1.0, 200, defence=d, attack="lira", adaptive=True)
+    ]
+    page = Results("run", "x", rows, exposures=exposures).save(tmp_path)
+    first = page.read_text()
+    again = read_exposures(tmp_path / "records.parquet")
+    assert [(e.defence, e.attack, e.label) for e in again] == [
+        (e.defence, e.attack, e.label) for e in exposures
+    ]
+    assert all((a.vulnerability == b.vulnerability).all() for a, b in zip(again, exposures, strict=True))
+    assert Results.load(tmp_path).save(tmp_path).read_text() == first
+    assert first.count("−87.00") == 2  # record 29 under gap
+    (tmp_path / "records.parquet").write_bytes(b"PAR1 and no more")
+    with pytest.raises(InputError, match="is not as leakbench wrote it"):
+        read_exposures(tmp_path / "records.parquet")

@@ -2,6 +2,9 @@
 
 import hashlib
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -75,19 +78,45 @@ def read_scores(folder: Path) -> list[CaseScores]:
 
     Raises InputError if it is not as leakbench writes it.
     """
-    import pyarrow as pa
     import pyarrow.compute as pc
 
     if not (folder / SCORES).is_file():
         return []
-    try:
+    with _as_written(folder / SCORES):
         table = _read(folder / SCORES)
         numbers = pc.unique(table["case"]).to_pylist()
         return [_case(table.filter(pc.equal(table["case"], number))) for number in numbers]
+
+
+def read_exposures(path: Path) -> list[Exposure]:
+    """The exposures in a records.parquet, without `by_chance`. Raises InputError if it is none of ours."""
+    with _as_written(path):
+        table = _read(path).combine_chunks()
+        names = [table[name].combine_chunks().dictionary_encode() for name in ("defence", "attack")]
+        codes = np.array([each.indices.to_numpy() for each in names])
+        ends = [*(np.flatnonzero((codes[:, 1:] != codes[:, :-1]).any(axis=0)) + 1).tolist(), table.num_rows]
+        return [_exposure(table[start:end]) for start, end in pairwise([0, *ends]) if end > start]
+
+
+def _exposure(table: Any) -> Exposure:
+    """Consecutive rows of one defence and attack."""
+    defence, attack = (table[name][0].as_py() for name in ("defence", "attack"))
+    label = None if table["label"].null_count else table["label"].to_pylist()
+    arrays = {name: table[name].to_numpy() for name in PER_RECORD}
+    return Exposure(defence=defence, attack=attack, label=label, by_chance=None, **arrays)
+
+
+@contextmanager
+def _as_written(path: Path) -> Iterator[None]:
+    """Turn every error of reading a table into one of the user's."""
+    import pyarrow as pa
+
+    try:
+        yield
     except (OSError, ValueError, KeyError, IndexError, pa.ArrowException) as error:
         why = " ".join(str(error).split())[:300]
         raise InputError(
-            f"{folder / SCORES} is not as leakbench wrote it: {why}; run the audit or the study again"
+            f"{path} is not as leakbench wrote it: {why}; run the audit or the study again"
         ) from None
 
 

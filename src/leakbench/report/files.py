@@ -10,7 +10,7 @@ from typing import Any
 from ..core.atomic_files import one_at_a_time, save_together, sweep
 from ..core.errors import LeakbenchError
 from ..core.results import SCHEMA, ResultData, Row
-from .array_tables import RECORDS, SCORES, array_tables, digest
+from .array_tables import RECORDS, SCORES, array_tables, digest, read_exposures
 from .identity import FILES, identified, is_ours, run_of
 from .json_form import to_plain
 from .page import render
@@ -29,7 +29,10 @@ def write(results: ResultData, folder: Path) -> Path:
     results = replace(results, tables=results.tables or {name: digest(each) for name, each in tables.items()})
     identity = identified(results)
     results = replace(results, identity=identity)
-    page = render(results).encode("utf-8", "replace")
+    known = results.exposures
+    if not known and run_of(folder / RECORDS) == identity:  # of results that were loaded
+        known = read_exposures(folder / RECORDS)
+    page = render(replace(results, exposures=known)).encode("utf-8", "replace")
     plain = to_plain(results) | {"page": hashlib.sha256(page).hexdigest()}
     contents: dict[str, bytes | None] = {
         "results.parquet": _written(rows_table(results), identity),
