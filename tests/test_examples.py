@@ -33,6 +33,7 @@ def run(name: str, folder: Path, *arguments: object) -> str:
 def test_every_example_is_tested() -> None:
     saved = {"sklearn_audit.py", "pytorch_audit.py", "keras_audit.py", "founders_table.py"}
     trained = {"sklearn_pipeline.py", "boosting_rounds.py", "pytorch_training.py"}
+    trained |= {"lightgbm_training.py", "xgboost_training.py"}
     assert {path.name for path in EXAMPLES.glob("*.py")} == saved | trained
 
 
@@ -72,6 +73,25 @@ def test_more_rounds_of_boosting_leak_more(tmp_path: Path) -> None:
     lines = run("boosting_rounds.py", tmp_path).splitlines()[1:]
     aucs = [float(line.split()[2]) for line in lines]
     assert len(aucs) == 3 and aucs == sorted(aucs) and aucs[-1] > aucs[0] + 0.05
+
+
+@pytest.mark.slow
+def test_lightgbm_that_stops_early_leaks_less(tmp_path: Path) -> None:
+    pytest.importorskip("lightgbm")
+    lines = run("lightgbm_training.py", tmp_path).splitlines()[1:]
+    few, many, early = (float(line[24:29]) for line in lines)
+    assert few < early < many - 0.02
+
+
+@pytest.mark.slow
+def test_xgboost(tmp_path: Path) -> None:
+    pytest.importorskip("xgboost")
+    assert "Results of 'Audit of fit'" in run("xgboost_training.py", tmp_path)
+    (rmia,) = Results.load(tmp_path / "xgboost-report").find(
+        attack="rmia", metric="auc", slice="all", target="all"
+    )
+    assert rmia.lo > 0.6
+    assert len(list((tmp_path / "xgboost-store" / "outputs").iterdir())) == 8
 
 
 @pytest.mark.slow

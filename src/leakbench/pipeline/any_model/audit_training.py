@@ -25,11 +25,14 @@ from ...evaluation.audit import audit_models
 from ...metrics.standard import DELTA, make_metrics, standard
 from ...report.notes import listed
 from ...report.results import Results
-from ...signals.types import Models
+from ...signals.types import Bools, Models
 from .learner import EstimatorLearner, learner
 from .outputs import Outputs, training_notes
 from .records import count, fingerprint, labels
+from .targets import matching, members_of, outputs_of
 from .training import Training, train_all
+
+Theirs = tuple[list[Outputs], Bools]  # the outputs of the user's own models [T], and their membership [T, N]
 
 
 def audit_training(
@@ -38,6 +41,8 @@ def audit_training(
     y: ArrayLike,
     *,
     models: int = 16,
+    targets: Any = None,
+    members: ArrayLike | None = None,
     attacks: str | Sequence[str | Mapping[str, Any]] = "standard-2027",
     metrics: str | Sequence[str | Mapping[str, Any]] = "standard",
     store: str | Path | None = None,
@@ -55,6 +60,9 @@ def audit_training(
     Models come in pairs: model 2k trains on a random half of the records, model 2k + 1 on the other half. So every
     record is in exactly half of the models, and every model is the target once (Carlini et al. 2022, arXiv 2112.03570).
 
+    With `targets`, the models that you have already are attacked, and all models that are trained are shadow models
+    with as many members as they have.
+
     Args:
         code: a scikit-learn classifier or pipeline, of which each model is a clone; or a function
             fit(x, y, seed) that trains on the records of one model, and returns a function predict(x) that gives
@@ -63,6 +71,9 @@ def audit_training(
             the function gets the numbers of the records in place of records, and loads them itself.
         y: the labels [N], whole numbers or text.
         models: how many models are trained; an even number. LiRA needs 6 or more and is stronger with 16.
+        targets: the models to attack, made by `code` and by the same settings: a fitted classifier, a function
+            predict(x), outputs [N, C] or [T, N, C], or a list of T of these. None: every trained model is a target.
+        members: the records on which each target was trained, [N] or [T, N], true or false; x holds others as well.
         attacks, metrics: suites or names, as in `leakbench.audit`.
         store: a folder or URL in which the outputs of every model are kept, so that a run that was stopped continues,
             and another run with other attacks trains nothing. None keeps nothing.
@@ -92,7 +103,9 @@ def audit_training(
     shown = progress_on() if progress is True else progress or NullProgress()
     clock, timed = Clock(), TimedProgress(shown)
     chosen, measured = make_attacks(attacks), make_metrics(metrics, standard(delta))
-    training = _training(code, x, y, models, seed)
+    training, theirs = _training(code, x, y, models, seed), None
+    if targets is not None or members is not None:
+        training, theirs = _against(targets, members, training, seed)
     known = {"features": features, **_groups(groups)}
     from_arrays(
         losses=np.zeros(len(training.y)), members=training.members[0], **known
@@ -101,14 +114,19 @@ def audit_training(
     identity, notes = (None, []) if opened is None else _identity(training, version)
     try:
         outputs = train_all(training, _positive(processes), timed, opened, identity)
-        given = from_arrays(**_arrays(training, outputs), **known)
+        given = from_arrays(**_arrays(training, outputs, theirs), **known)
         notes = [*notes, *_notes(training, outputs), *given.notes]
         given = replace(given, source=training.learner.title, notes=tuple(notes))
         results = audit_models(given, chosen, attacks, measured, seed, title, timed, clock)
     finally:
         timed.done()
     settings = {"code": training.learner.text, "models": models, "seed": seed, "version": version}
-    return replace(results, rows=[*results.rows, *_utility(given.models)], study={"audit_training": settings})
+    settings |= {"targets": len(theirs[1])} if theirs else {}
+    return replace(
+        results,
+        rows=[*results.rows, *_utility(given.models, given.targets)],
+        study={"audit_training": settings},
+    )
 
 
 def _training(code: Any, x: Any, y: Any, models: int, seed: int) -> Training:
@@ -126,6 +144,24 @@ def _training(code: Any, x: Any, y: Any, models: int, seed: int) -> Training:
     members = complementary(n, RandomHalf(models).models, stream(seed, "design", RandomHalf.name))
     seeds = tuple(derive(seed, "model", m) >> 32 for m in range(models))
     return Training(trains, x, target, classes, members, seeds)
+
+
+def _against(targets: Any, members: Any, training: Training, seed: int) -> tuple[Training, Theirs]:
+    """The training of shadow models that match the targets, and the targets' outputs and membership."""
+    if targets is None or members is None:
+        raise InputError(
+            f"targets and members must be given together, got {'members' if targets is None else 'targets'} alone; "
+            "give the models, and the records on which each was trained"
+        )
+    n, models = len(training.y), len(training.seeds)
+    own = members_of(members, n)
+    outputs = outputs_of(targets, training.x, n, training.classes)
+    if len(outputs) != len(own):
+        raise InputError(
+            f"members must have a row for each target, got {len(own)} and {len(outputs)} targets"
+        )
+    shadows = matching(own, models, stream(seed, "design", "matching"))
+    return replace(training, members=shadows), (outputs, own)
 
 
 def _positive(processes: int | None) -> int:
@@ -161,24 +197,29 @@ def _groups(groups: Any) -> dict[str, Any]:
     return {"groups": groups}
 
 
-def _arrays(training: Training, outputs: list[Outputs]) -> dict[str, Any]:
+def _arrays(training: Training, outputs: list[Outputs], theirs: Theirs | None) -> dict[str, Any]:
     """The outputs as an audit takes them, with the labels as numbers of columns."""
-    first = outputs[0]
-    for m, each in enumerate(outputs):
+    every = [*(theirs[0] if theirs else []), *outputs]
+    first = every[0]
+    for m, each in enumerate(every):
         if (each.kind, each.logits.shape) != (first.kind, first.logits.shape):
+            of = ["target 0", "target"] if theirs else ["model 0", "model"]
+            which = (
+                f"{of[1]} {m}" if not theirs or m < len(theirs[0]) else f"shadow model {m - len(theirs[0])}"
+            )
             raise InputError(
                 f"all models must release outputs of one kind and shape, got {first.kind} {first.logits.shape} of "
-                f"model 0 and {each.kind} {each.logits.shape} of model {m}"
+                f"{of[0]} and {each.kind} {each.logits.shape} of {which}"
             )
     classes = training.classes
     if first.logits.shape[1] > len(classes):  # a function with a column for every number from 0
         classes = np.arange(first.logits.shape[1])
-    return {
-        "logits": np.stack([each.logits for each in outputs]),
-        "labels": np.searchsorted(classes, training.y),
-        "members": training.members,
-        "class_names": classes.astype(str),
-    }
+    trained = {"logits": np.stack([each.logits for each in outputs]), "members": training.members}
+    if theirs:
+        trained = {f"shadow_{name}": array for name, array in trained.items()}
+        trained |= {"logits": np.stack([each.logits for each in theirs[0]]), "members": theirs[1]}
+    labels = {"labels": np.searchsorted(classes, training.y), "class_names": classes.astype(str)}
+    return {**trained, **labels}
 
 
 def _notes(training: Training, outputs: list[Outputs]) -> list[str]:
@@ -191,10 +232,10 @@ def _notes(training: Training, outputs: list[Outputs]) -> list[str]:
     return notes + training_notes(outputs)
 
 
-def _utility(models: Models) -> list[Row]:
-    """The accuracy on non-members and on members, and the difference, over all models."""
-    correct = np.stack([models.signals.statistic("correct", m)[0] > 0.5 for m in range(len(models.members))])
-    members = models.members
+def _utility(models: Models, targets: Sequence[int]) -> list[Row]:
+    """The accuracy on non-members and on members, and the difference, over the targets."""
+    correct = np.stack([models.signals.statistic("correct", m)[0] > 0.5 for m in targets])
+    members = models.members[list(targets)]
     return [
         rate("accuracy", UNDEFENDED, correct, ~members),
         rate("train_accuracy", UNDEFENDED, correct, members),

@@ -73,7 +73,7 @@ class Training:
         place = traceback.extract_tb(error.__traceback__)[-1]
         where = "" if isinstance(error, InputError) else f" ({place.filename}, line {place.lineno})"
         members = f"{len(self.rows(m))} members of {len(np.unique(self.y[self.members[m]]))} classes"
-        return f"model {m} of {len(self.seeds)} ({members}) failed: {_named(error)}{where}"
+        return f"model {m} of {len(self.seeds)} ({members}) failed: {error_text(error)}{where}"
 
 
 def _checked(outputs: Outputs, n: int) -> Outputs:
@@ -84,7 +84,7 @@ def _checked(outputs: Outputs, n: int) -> Outputs:
     return outputs
 
 
-def _named(error: Exception) -> str:
+def error_text(error: Exception) -> str:
     """What an error says; the type of one that is not ours tells the user of what library it is."""
     return ("" if isinstance(error, InputError) else f"{type(error).__name__}: ") + _first_line(error)
 
@@ -155,7 +155,7 @@ def _in_processes(training: Training, models: Sequence[int], processes: int) -> 
         raise
     except Exception as error:  # a worker that was killed, or code that cannot be sent to one
         raise InputError(
-            f"the models cannot be trained in {processes} processes: {_named(error)}; "
+            f"the models cannot be trained in {processes} processes: {error_text(error)}; "
             "give processes=1, or fewer where memory is short"
         ) from error
 
