@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from .evaluation.difference import difference
     from .pipeline.any_model.audit_training import audit_training
     from .pipeline.any_model.scorer import membership_auc_scorer
+    from .pipeline.rescore import rescore
     from .pipeline.run import run
     from .pipeline.study import Study
     from .report.results import Results
@@ -44,6 +45,7 @@ __all__ = [
     "gate",
     "leaderboard",
     "membership_auc_scorer",
+    "rescore",
     "run",
     "verify",
 ]
@@ -58,6 +60,7 @@ _HOMES = {
     "gate": "evaluation.decisions.gate",
     "leaderboard": "evaluation.decisions.leaderboard",
     "membership_auc_scorer": "pipeline.any_model.scorer",
+    "rescore": "pipeline.rescore",
     "run": "pipeline.run",
     "verify": "evaluation.decisions.verify",
 }

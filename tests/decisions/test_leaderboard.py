@@ -151,7 +151,7 @@ def test_reported_numbers_stand_beside_measured_ones(tmp_path: Path) -> None:
     assert note.startswith("AUC reported as 0.500 (t. 1), measured higher: 0.6")
     assert found["soft"].source == "us" and found["none"].evaluation == "unreliable"
     reported, measured = found["soft"].beside_reported.lines[1][1:3]
-    assert (reported.text, measured.text, measured.note) == ("90.0 %", "90 %", "[88, 92]")
+    assert (reported.text, measured.text, measured.note) == ("90.0 %", "90.0 %", "[88.0, 92.0]")
     (tmp_path / "b.toml").write_text('report = "a"\n[[unreliable]]\ndefence = "sofd"\nreason = "x"\n')
     with pytest.raises(InputError, match="did you mean 'soft'"):
         leaderboard(tmp_path / "b.toml")

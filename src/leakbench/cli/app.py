@@ -21,6 +21,7 @@ from .commands.leaderboard import leaderboard
 from .commands.list import list_methods
 from .commands.new import new
 from .commands.report import report
+from .commands.rescore import rescore
 from .commands.run import run
 from .commands.selfcheck import selfcheck
 from .commands.synthesize import synthesize
@@ -105,6 +106,7 @@ app.command()(demo)
 app.command()(new)
 app.command()(run)
 app.command()(work)
+app.command()(rescore)
 app.command()(audit)
 app.command()(synthesize)
 app.command()(report)

@@ -119,7 +119,7 @@ def _require(results: Results, scores: Sequence[CaseScores], suite: str | None, 
         if suite not in results.provenance.get("attacks", []):
             raise InputError(
                 f"entries must have the suite {suite}, but {place} has other attacks; "
-                f"`leakbench rescore {place} --attacks {suite}` measures them on the models in the store"
+                f"`leakbench rescore {place} --attacks {suite} --out NEW` measures them on the models in the store"
             )
 
 
