@@ -26,8 +26,10 @@ TABLE = {
     "defences": ["none", {"name": "rounding", "decimals": 2}],
     "attacks": ["gap", "loss"],
     "metrics": ["auc"],
+    "non_adaptive": False,
+    "query": {"views": ["identity", "noise:0.4x6"]},
 }
-ADDED = ["lira", {"name": "label_only_count", "label": "views"}]
+ADDED = ["calibration", {"name": "label_only_count", "label": "views"}]
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +51,7 @@ def test_the_numbers_are_those_of_a_run_with_all_attacks(
     monkeypatch.setattr(train, "train_group", None)  # no model is trained
     again = rescore(before / "report", ADDED, before / "store")
     assert timeless(again) == timeless(fresh) and again.study == fresh.study
-    assert {"lira", "views", "gap", "loss"} <= {row.attack for row in again.rows}
+    assert {"calibration", "views", "gap", "loss"} <= {row.attack for row in again.rows}
     assert {r.selected for r in again.find(attack=BEST)} - {"gap", "loss"}
     assert (again.curves, again.flags, again.notes) == (fresh.curves, fresh.flags, fresh.notes)
     for one, other in zip(again.scores, fresh.scores, strict=True):
@@ -82,7 +84,7 @@ def test_what_cannot_be_measured_again_is_refused(before: Path, tmp_path: Path) 
     part = shutil.copytree(before / "store", tmp_path / "part")
     shutil.rmtree(next((part / "models").iterdir()))
     refused(before / "report", "lacks 1 of 4; name the study's store", part)
-    results = replace(Results.load(before / "report"), tables={})
+    results = replace(Results.load(before / "report"), tables={}, identity="")
     replace(results, kind="audit").save(tmp_path / "audit")
     refused(tmp_path / "audit", "keeps no outputs of models")
     data = results.provenance["data"] | {"fingerprint": "0"}
@@ -96,7 +98,7 @@ def test_what_cannot_be_measured_again_is_refused(before: Path, tmp_path: Path) 
 
 def test_the_command_writes_the_new_report(before: Path, tmp_path: Path) -> None:
     report, store, out = (str(path) for path in (before / "report", before / "store", tmp_path / "out"))
-    assert main(["rescore", report, "--attacks", "entropy,confidence", "--store", store, "--out", out]) == 0
+    assert main(["rescore", report, "--attacks", "entropy", "--store", store, "--out", out]) == 0
     found = Results.load(tmp_path / "out")
-    assert {"gap", "loss", "entropy", "confidence"} <= {row.attack for row in found.rows}
+    assert {"gap", "loss", "entropy"} <= {row.attack for row in found.rows}
     assert main(["rescore", report, "--attacks", "lirra", "--store", store, "--out", out]) == 2
