@@ -36,8 +36,8 @@ def rescore(
 
     \b
     Examples:
-      leakbench rescore report --attacks stacked,label_only_boosted --out report-more
-      leakbench rescore report --attacks standard-2027 --store /data/store --out report-2027
+      leakbench rescore report --attacks stacked --out report-more
+      leakbench rescore old --attacks standard-2027 --store store --out new
     """
     from ...core.process_memory import trained_in
     from ...pipeline.rescore import rescore as measured
