@@ -10,7 +10,7 @@ from leakbench.evaluation.scoring import applicable, score_targets
 from leakbench.signals.statistics import log_softmax
 from leakbench.signals.types import Array, Bools, Models, Signals
 
-from .worlds import auc, gradients, noise_sd, quick
+from .worlds import auc, gradients, noise_sd, quick, students
 
 MEMBERS, OTHERS, CLASSES = 60_000, 10_000, 10
 NORMAL_999, KS_999 = 3.29, 1.95  # two-sided 99.9 % points
@@ -30,6 +30,7 @@ def answers(rng: np.random.Generator, n: int, shape: str) -> Signals:
     scores, u = rng.normal(size=(1, 1, n)), rng.normal(size=(2, n, CLASSES))
     predicted = (z + 4 * u).argmax(axis=-1)[None]
     given = {"noisy": z + 1e-3 * u[None], "predicted": predicted, "gradients": gradients(z[None, None], y)}
+    given["trajectories"] = students(z[None, None], y)
     return Signals(y, z[None, None], scores=scores, **given, features=u[0, :, :3])
 
 

@@ -5,16 +5,21 @@ import numpy as np
 from leakbench.attacks import ATTACKS, Attack
 from leakbench.attacks._network import NetworkAttack
 from leakbench.signals.statistics import residual
+from leakbench.signals.trajectories import metrics
 from leakbench.signals.types import Models, Signals
 
 QUICK = {"epochs": 2, "batch_size": 32, "lr": 0.03, "max_examples": 640}  # learns these worlds in a moment
-FEWER_TREES = {"stacked": {"trees": 15}, "label_only_boosted": {"iterations": 20, "leaf": 30}}
+SMALLER = {
+    "stacked": {"trees": 15},
+    "label_only_boosted": {"iterations": 20, "leaf": 30},
+    "loss_trajectory": {"epochs": 8, "max_examples": 1200},
+}
 PERTURBED = 6  # views
 
 
 def quick(name: str) -> Attack:
     """The attack with its defaults; quicker if it trains a network or boosts trees."""
-    fewer = QUICK if issubclass(ATTACKS.get(name), NetworkAttack) else FEWER_TREES.get(name, {})
+    fewer = QUICK if issubclass(ATTACKS.get(name), NetworkAttack) else SMALLER.get(name, {})
     return ATTACKS.make({"name": name, **fewer})
 
 
@@ -48,6 +53,7 @@ def world(
     seen = z[:, :1] + np.random.default_rng(seed + 1000).normal(size=(m, PERTURBED, n, c))
     views = ("identity", *["flip"] * (v - 1), *["noise:0.2"] * 3, *["noise:0.4"] * 3)
     given = {"noisy": noisy, "predicted": seen.argmax(axis=-1), "gradients": gradients(z, y)}
+    given["trajectories"] = students(z, y)
     signals = Signals(y, z, scores=ready, **given, features=known(ease), views=views)
     return Models(frozen(signals), members, np.ones_like(members), outside)
 
@@ -61,6 +67,13 @@ def gradients(z: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Logarithms of gradient norms [M, 2, N] that the first view's logits [M, V, N, C] would have, h of one length."""
     log_r = np.stack([residual(of_model[0], y)[0] for of_model in z])
     return np.stack([log_r + 1.0, log_r], axis=1)
+
+
+def students(z: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Metrics [M, 10, N] of two epochs of students that know half, then all, of the first view's logits."""
+    return np.stack(
+        [np.concatenate([metrics(part * of_model[0], y) for part in (0.5, 1.0)]) for of_model in z]
+    )
 
 
 def logits(rng, m, v, y, c, ease, gain) -> np.ndarray:
@@ -80,6 +93,7 @@ def frozen(signals: Signals) -> Signals:
         signals.noisy,
         signals.predicted,
         signals.gradients,
+        signals.trajectories,
         signals.features,
     ):
         if array is not None:

@@ -153,6 +153,10 @@ def test_a_defence_that_changes_how_networks_train_does_not_apply(name: str) -> 
         ({"stages": [{"epochs": 3}]}, "got both [trainer] and stages"),
         ({"engine": {"device": "cuda"}}, "got both [trainer] and engine"),
         ({"attacks": ["loss", "gradient_norm"]}, "got gradient_norm, which read the parameters"),
+        (
+            {"attacks": ["loss", "seqmia"]},
+            "got seqmia, which read the parameters of networks or distil networks",
+        ),
         ({"defences": [{"name": "parameters", "values": 3}]}, "values must be a table of keys, got 3"),
     ],
 )

@@ -47,17 +47,31 @@ class EncoderLayer(nn.Module):
         return self.mixed(attended.transpose(1, 2).flatten(2))  # type: ignore[no-any-return]
 
 
+class Recurrent(nn.Module):
+    """An LSTM (Hochreiter, Schmidhuber 1997) with attention over its outputs: [B, T width] -> [B, 2]."""
+
+    def __init__(self, width: int, units: int) -> None:
+        super().__init__()
+        self.width, self.lstm = width, nn.LSTM(width, units, batch_first=True)
+        self.weights, self.last = nn.Linear(units, 1), nn.Linear(units, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The two logits."""
+        seen, _ = self.lstm(x.view(len(x), -1, self.width))  # [B, T, units]
+        return self.last((self.weights(seen).softmax(dim=1) * seen).sum(dim=1))  # type: ignore[no-any-return]
+
+
 @torch.no_grad()
 def initialised(network: nn.Module, generator: Generator) -> nn.Module:
-    """Linear weights from Xavier's normal law, biases 0; normalising layers at scale 1 and shift 0.
+    """Weights of linear layers and LSTMs from Xavier's normal law, biases 0; normalising layers at scale 1 and shift 0.
 
     The network may have been made on the device "meta", where nothing is drawn from torch's shared generator.
     """
     network = network.to_empty(device="cpu")
     for layer in network.modules():
-        if isinstance(layer, nn.Linear):
-            nn.init.xavier_normal_(layer.weight, generator=generator)
-            layer.bias.zero_()
+        if isinstance(layer, nn.Linear | nn.LSTM):
+            for p in layer.parameters():
+                nn.init.xavier_normal_(p, generator=generator) if p.ndim > 1 else p.zero_()
         elif isinstance(layer, nn.BatchNorm1d | nn.LayerNorm):
             layer.reset_parameters()
     return network

@@ -63,7 +63,9 @@ FULL_2027: tuple[Entry, ...] = (
     "gradient_norm_last",
     "lira_gradient_norm",
     "lira_gradient_norm_last",
-)  # what a study can afford beside: its attackers have the models' parameters
+    "loss_trajectory",
+    "seqmia",
+)  # what a study can afford beside: the parameters of its models, and students that are distilled from them
 
 MIA_PRUNE: tuple[Entry, ...] = (
     "gap",

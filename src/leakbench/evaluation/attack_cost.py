@@ -157,6 +157,7 @@ def made_up(models: Models, n: int, seed: int) -> Models:
         predicted=drawn(s.predicted, 0, classes),
         views=s.views,
         gradients=drawn(s.gradients, -4, 4),
+        trajectories=drawn(s.trajectories, 0, 4),
         features=None
         if s.features is None
         else stream(seed, "features").normal(size=(size, s.features.shape[1])),

@@ -18,6 +18,7 @@ from ..core.errors import InputError
 from ..core.seeds import stream
 from ..metrics.statistics.pooled_threshold import PooledScores
 from ..metrics.statistics.roc import best_threshold
+from ..signals.statistics import TRAJECTORY
 from ..signals.types import Array, Bools, Models, Shadows, Target
 
 SCORING_VERSION = 2  # raised whenever a score changes though its attack, its version and the outputs do not
@@ -64,6 +65,8 @@ def _missing(statistic: str, models: Models) -> str:
         return "it needs the records' labels"
     if statistic == "score":
         return "it needs ready scores"
+    if statistic == TRAJECTORY:
+        return "it needs students of the models, which a study distils on public records"
     if statistic == "features":
         return "it needs features of the records"
     if statistic == "sensitivity":

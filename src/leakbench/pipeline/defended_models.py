@@ -1,8 +1,8 @@
 """The models of a defence: as trained, as released, and as an adaptive attacker reads them."""
 
 import hashlib
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -17,6 +17,7 @@ from ..signals.axes import Numbers
 from ..signals.resolution import Resolution, of_logits, typical
 from ..signals.types import Array, Bools, Models, PerModel, Signals
 from ..train.recipe import CodeRecipe, Recipe
+from .distillation import ADVERSARY_VIEW, RELEASED, Students
 from .gradients import Gradients
 from .perturbed_views import Perturbed
 from .query import StoredLogits
@@ -48,19 +49,20 @@ class DefendedModels:
     perturbed: Perturbed | None = None  # predicted classes in perturbed views
     gradients: Gradients | None = None  # where white-box attacks need them
     features: Array | None = None  # [N + Z, D] of the records, where attacks read them
+    students: Mapping[str, Students] = field(default_factory=dict)  # by view, where attacks read them
 
     def released(self) -> Models:
         """The released outputs. Statistics are cached in the `Models` and freed with it."""
-        return self._models("released", *self._released)
+        return self._models(RELEASED, *self._released)
 
     def adversary_view(self) -> Models:
         """The released outputs after an adaptive attacker has undone what can be undone."""
         if not self.defence.changes_output:
             return self.released()
         if self.cached:
-            return self._models("adversary view", self.cached.adversary_view, _unchanged)
+            return self._models(ADVERSARY_VIEW, self.cached.adversary_view, _unchanged)
         return self._models(
-            "adversary view",
+            ADVERSARY_VIEW,
             self.stored,
             lambda logits: self.defence.inverse(self._release(logits).astype(np.float64)),
         )
@@ -132,6 +134,8 @@ class DefendedModels:
             signals = replace(signals, predicted=self.perturbed.predicted, views=views)
         if self.gradients:
             signals = replace(signals, gradients=self.gradients.log_norms)
+        if self.students:
+            signals = replace(signals, trajectories=self.students[name].trajectories)
         identity = self._identity(name, outside)
         return Models(signals, self.split.members, self.split.audited, population, identity)
 
@@ -156,6 +160,7 @@ class DefendedModels:
                 "transform": transform if self.defence.changes_output else None,
                 **({"perturbed": [e.path.name for e in self.perturbed.entries]} if self.perturbed else {}),
                 **({"gradients": [e.path.name for e in self.gradients.entries]} if self.gradients else {}),
+                **({"students": self.students[name].entry.path.name} if self.students else {}),
                 "arrays": [hashlib.sha256(np.ascontiguousarray(a).tobytes()).hexdigest() for a in arrays],
             }
         )

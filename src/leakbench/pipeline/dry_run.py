@@ -8,12 +8,14 @@ import time
 import tracemalloc
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..attacks.base import TrainedAttack
+from ..core.content_key import content_key
 from ..core.cpu import cores, threads
 from ..core.progress import NullProgress
 from ..data.dataset import Dataset
@@ -23,16 +25,21 @@ from ..evaluation.findings import Names, findings
 from ..evaluation.measure import Case, attack_all
 from ..signals.features import COMPONENTS
 from ..signals.statistics import GRADIENT_NORMS
+from ..signals.trajectories import METRICS, metrics
 from ..signals.types import Models, PerModel, Signals
 from ..signals.views import parse_views
 from ..train.autotune_group_size import shortened
+from ..train.gradients import log_gradient_norms
 from ..train.job import Trained, groups
 from ..train.query import predict_logits, predicted_classes
 from ..train.recipe import CodeRecipe, Generate, Recipe, Stage, Train
 from ..train.recipe.waves import waves
 from ..train.run_stages import train_group
+from ..train.students import student_recipe, trajectories
 from .attack import assumed_defences
 from .autotune_processes import fastest_processes
+from .distillation import distillations
+from .gradients import uncomputed
 from .perturbed_views import unqueried
 from .query import Querier
 from .release import unreleased
@@ -98,6 +105,10 @@ def forecast(study: Study, store: str | Path, dataset: Dataset | None = None) ->
     ]
     if study.query.perturbations:
         found.append(_perturbed(study, querier, recipes, samples, queried))
+    if study.white_box:
+        found.append(_gradients(study, querier, recipes, samples, queried))
+    if study.distils:
+        found.append(_students(study, querier, recipes, queried))
     attacks = _attacks(study, trainer, processes)
     if not any(work.left for work in found):
         left = _not_attacked(study, trainer, recipes)
@@ -225,6 +236,53 @@ def _perturbed(
     return _together("perturbed views", each)
 
 
+def _gradients(
+    study: Study,
+    querier: Querier,
+    recipes: Mapping[str, Recipe],
+    samples: Mapping[Recipe, Trained],
+    queried: bool,
+) -> Work:
+    """The gradient norms of every recipe's models, measured on a sample of the records."""
+    data, rows = querier.trainer.dataset, querier.trainer.split.records
+    each = []
+    for recipe in dict.fromkeys(recipes.values()):
+        left = models = len(querier.trainer.split.members)
+        if queried:
+            left = uncomputed(querier, querier.logits(recipe, study.query, NullProgress()))
+        began = time.perf_counter()
+        about = (len(data.classes), recipe.architecture, samples[recipe].weights, rows[:PERTURBED])
+        found = log_gradient_norms(data.x, data.y, *about, **querier.trainer.settings(recipe))
+        growth = left * len(rows) / len(rows[:PERTURBED])
+        each.append(Work("", models, left, growth * (time.perf_counter() - began), growth * found.nbytes))
+    return _together("gradients", each)
+
+
+def _students(study: Study, querier: Querier, recipes: Mapping[str, Recipe], queried: bool) -> Work:
+    """The students of every model, measured on one epoch of those of one defence."""
+    trainer, defences = querier.trainer, study.defences
+    changed = [defence for defence in defences if defence.changes_output]
+    left = sets = len({recipes[d.label] for d in defences if d not in changed}) + 2 * len(changed)
+    models = len(trainer.split.members)
+    if queried:
+        logits = {r: querier.logits(r, study.query, NullProgress()) for r in dict.fromkeys(recipes.values())}
+        specs = [each.spec for each in distillations(study, defences, recipes, logits, querier)]
+        left = len({content_key(spec) for spec in specs if not trainer.store.has("students", spec)})
+    data, rows, classes = trainer.dataset, trainer.split.records, len(trainer.dataset.classes)
+    alike = np.full((len(data.parts["public"]), classes), 1 / classes)
+    began = time.perf_counter()
+    about = (rows, partial(metrics, y=data.y[rows]), trainer.seed, trainer.engine)
+    found = trajectories(data, student_recipe(study.recipe, 1), [alike] * models, *about)
+    growth = left * study.query.student_epochs
+    return Work(
+        "students",
+        sets * models,
+        left * models,
+        growth * (time.perf_counter() - began),
+        growth * found.nbytes,
+    )
+
+
 def _attacks(study: Study, trainer: Trainer, processes: int) -> Work:
     """Every attack on every defence with its metrics, measured on cases with random outputs."""
     split, seed = trainer.split, study.file.seed
@@ -270,6 +328,7 @@ def _alike(study: Study, trainer: Trainer) -> Case:
         signals(n),
         predicted=_shaped(models, len(names) - views, n, dtype=np.uint8) if query.perturbations else None,
         gradients=_shaped(models, len(GRADIENT_NORMS), n) if study.white_box else None,
+        trajectories=_shaped(models, query.student_epochs * len(METRICS), n) if study.distils else None,
         views=names if query.perturbations else (),
     )
     return Case("none", Models(own, split.members, split.audited, population), split.targets, adaptive=True)

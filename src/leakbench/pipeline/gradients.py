@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -29,7 +30,7 @@ class Gradients:
 def query_gradients(querier: Querier, recipe: Recipe, stored: StoredLogits, progress: Progress) -> Gradients:
     """The gradient norms of a recipe's models. They depend on the parameters, not on output transforms."""
     data, records = querier.trainer.dataset, querier.trainer.split.records
-    specs = [{"model": entry.path.name, "rows": row_digest(records)} for entry in stored.entries]
+    specs = _specs(querier, stored)
 
     def make(m: int) -> Made:
         about = (len(data.classes), recipe.architecture, stored.entries[m].tensors(WEIGHTS), records)
@@ -48,3 +49,14 @@ def query_gradients(querier: Querier, recipe: Recipe, stored: StoredLogits, prog
         return entries[m].array(FILE)
 
     return Gradients(PerModel((len(entries), *load(0).shape), load, np.dtype(np.float64)), entries)
+
+
+def uncomputed(querier: Querier, stored: StoredLogits) -> int:
+    """The number of models without gradient norms in the store."""
+    return sum(not querier.trainer.store.has("gradients", spec) for spec in _specs(querier, stored))
+
+
+def _specs(querier: Querier, stored: StoredLogits) -> list[dict[str, Any]]:
+    """The spec of the gradient norms of each model."""
+    rows = row_digest(querier.trainer.split.records)
+    return [{"model": entry.path.name, "rows": rows} for entry in stored.entries]

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from ..core.errors import InputError
 from ..core.progress import Progress, TimedProgress, watched
 from ..core.registry import Plugin
 from ..core.results import UNDEFENDED, Distribution, Flag, LayerSize, Row, SyntheticSample
@@ -28,6 +29,7 @@ from .attack import Attacks
 from .code_models import identity
 from .compare import matched_in_accuracy, origin_of_leakage, public_twins
 from .defended_models import DefendedModels
+from .distillation import distil
 from .diverged import Converged, without_diverged
 from .generator_audit import audit_generators
 from .gradients import query_gradients
@@ -67,6 +69,12 @@ def checked_recipes(study: Study, dataset: Dataset) -> dict[str, Recipe]:
     if any(each.kind == "flips" for each in study.query.perturbations):
         binary_features(dataset.x, study.design.split(dataset, study.file.seed).records)
     public_rows(dataset, any(defence.needs_public for defence in study.defences))
+    if study.distils and not len(public_rows(dataset, False)):
+        raise InputError(
+            f"{' and '.join(study.distils)} must have public records, on which the attacker distils students, and "
+            f"{dataset.name!r} has none; set `public` in the [data] table to how many to keep apart, or leave out "
+            "these attacks"
+        )
     for recipe in dict.fromkeys(recipes.values()):
         identity(recipe) if isinstance(recipe, CodeRecipe) else rehearse(dataset, recipe)
     return recipes
@@ -101,6 +109,7 @@ def query_models(
         gradients = {
             recipe: query_gradients(querier, recipe, logits[recipe], progress) for recipe in distinct
         }
+    students = distil(study, defences, recipes, logits, querier, progress)
     features = components(querier.trainer.dataset.x, querier.rows) if study.reads_features else None
     all_defended = []
     for defence in defences:
@@ -118,6 +127,7 @@ def query_models(
                 perturbed[defence.label],
                 gradients.get(recipe),
                 features,
+                students[defence.label],
             )
         )
     return sorted(all_defended, key=lambda defended: defended.defence.label != UNDEFENDED)

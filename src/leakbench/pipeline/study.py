@@ -23,7 +23,7 @@ from ..defences import DEFENCES
 from ..defences.chain import DefenceChain, parse_chain
 from ..metrics import Metric
 from ..metrics.standard import DELTA, make_metrics, standard
-from ..signals.statistics import LABEL_CORRECT
+from ..signals.statistics import LABEL_CORRECT, TRAJECTORY
 from ..signals.views import Perturbation, is_perturbation, parse_perturbations, parse_views
 from ..train.recipe import Architecture, CodeRecipe, CodeTrainer, Recipe, Stage, Train
 from ..train.recipe.engine import Engine
@@ -48,11 +48,13 @@ class Query:
             it is the identity.
         noise: The number of noisy copies of each record, for the sensitivity that SAMIA uses; its authors take 10.
         noise_scale: The standard deviation of the normal noise of these copies, in the input of the network.
+        student_epochs: The epochs of the students that `loss_trajectory` and `seqmia` distil from the models.
     """
 
     views: tuple[str, ...] = ("identity",)
     noise: int = 0
     noise_scale: float = 1e-3
+    student_epochs: int = 20
 
     def __post_init__(self) -> None:
         parse_views(self.shown)
@@ -63,6 +65,8 @@ class Query:
             raise InputError(
                 f"noise must be at least 0 copies and noise_scale positive, got {self.noise} and {self.noise_scale}"
             )
+        if self.student_epochs < 1:
+            raise InputError(f"student_epochs must be at least 1, got {self.student_epochs}")
 
     @property
     def shown(self) -> tuple[str, ...]:
@@ -163,11 +167,11 @@ class Study:
                 if label not in labels:
                     raise unknown(f"defence in {name}:", label, labels)
         recipes = [defence.recipe(study.recipe) for defence in study.defences]
-        if study.file.trainer and study.white_box:
-            named = [label for label, attack in study.attacks.items() if attack.access == "white_box"]
+        white_box = [label for label, attack in study.attacks.items() if attack.access == "white_box"]
+        if study.file.trainer and (named := [*white_box, *study.distils]):
             raise InputError(
                 f"attacks on the code of [trainer] must need outputs only, got {', '.join(named)}, which read the "
-                'parameters of networks; leave them out, or take "standard-2027"'
+                'parameters of networks or distil networks; leave them out, or take "standard-2027"'
             )
         if not allow_imports:
             refuse_imports(study.file, study.design, study.defences, list(study.attacks.values()), recipes)
@@ -221,6 +225,11 @@ class Study:
     def white_box(self) -> bool:
         """Whether an attack reads the models' parameters."""
         return any(attack.access == "white_box" for attack in self.attacks.values())
+
+    @property
+    def distils(self) -> list[str]:
+        """The attacks that read students of the models."""
+        return [label for label, attack in self.attacks.items() if TRAJECTORY in attack.needs]
 
     @property
     def reads_features(self) -> bool:

@@ -140,6 +140,7 @@ LABEL_CORRECT, LABEL_COUNTS = (
     "label_counts",
 )  # of all views, perturbed ones too; see `Signals`
 
+TRAJECTORY = "trajectory"  # of a student's metrics; see `Signals`
 LABEL_FREE = frozenset({"entropy", "top_confidence"})
 GRADIENT_NORMS = ("log_gradient_norm", "log_last_gradient_norm")  # in all parameters, in the last layer's
 
@@ -154,6 +155,7 @@ READABLE: dict[str, str] = {
     LABEL_COUNTS: "The number of views at each distance in which the predicted class is the label.",
     GRADIENT_NORMS[0]: "The logarithm of the norm of the loss's gradient in all parameters.",
     GRADIENT_NORMS[1]: "The logarithm of the norm of the loss's gradient in the last layer.",
+    TRAJECTORY: "The metrics of a student that is distilled from the model, after each epoch.",
 }  # everything that an attack can read, with its meaning
 
 

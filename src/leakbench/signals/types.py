@@ -28,6 +28,7 @@ from .statistics import (
     LABEL_COUNTS,
     LABEL_FREE,
     STATISTICS,
+    TRAJECTORY,
 )
 from .views import distance
 
@@ -118,6 +119,9 @@ class Signals:
     predicted: ByModel | None = None  # [M, K, N] classes predicted in K perturbed views
     gradients: ByModel | None = None  # [M, K, N] logarithms of GRADIENT_NORMS, of the first K of them
     features: Array | None = None  # [N, D] what is known of the records beside their labels
+    trajectories: ByModel | None = (
+        None  # [M, E F, N] F metrics of each model's student after each of E epochs
+    )
     views: tuple[str, ...] = ()  # names of the V views, then of the K perturbed ones; empty: not known
     _recent: Recent = field(default_factory=Recent, repr=False)
 
@@ -137,6 +141,7 @@ class Signals:
             "score": self.scores,
             "sensitivity": self.noisy,
             "features": self.features,
+            TRAJECTORY: self.trajectories,
         }
         if statistic in given:
             return given[statistic] is not None
@@ -192,6 +197,9 @@ class Signals:
         if name in GRADIENT_NORMS:
             assert self.gradients is not None
             return np.asarray(self.gradients[m], dtype=np.float64)[None, GRADIENT_NORMS.index(name)]
+        if name == TRAJECTORY:
+            assert self.trajectories is not None
+            return np.array(self.trajectories[m], dtype=np.float64)
         if name == "score":
             assert self.scores is not None
             return np.array(self.scores[m], dtype=np.float64)
@@ -333,7 +341,8 @@ class Target:
         s = self.signals
         labels = None if s.labels is None else s.labels[records]
         parts = cut(s.logits), cut(s.losses), cut(s.scores), cut(s.noisy)
-        more = cut(s.predicted), cut(s.gradients), None if s.features is None else s.features[records]
+        features = None if s.features is None else s.features[records]
+        more = cut(s.predicted), cut(s.gradients), features, cut(s.trajectories)
         return Target(
             Signals(labels, *parts, s.noise_scale, s.resolutions, *more, s.views), 0, self.population
         )
