@@ -267,6 +267,7 @@ def test_only_those_that_are_fed_labels_need_them() -> None:
         "nn_top3": False,
         "nn_cls": True,
         "samia": True,
+        "seqmia": True,
     }
     models = world()
     unlabelled = Models(Signals(logits=models.signals.logits), models.members, models.audited)

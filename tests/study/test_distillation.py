@@ -18,7 +18,7 @@ from leakbench.pipeline.study import Study
 from leakbench.signals.trajectories import metrics
 
 TABLE = {
-    "data": {"name": "digits", "records": 400, "public": 300},
+    "data": {"name": "digits", "records": 160, "public": 600},
     "design": {"name": "random_half", "models": 8},
     "architecture": {"hidden": [64]},
     "stages": [{"epochs": 30, "batch_size": 32, "optimiser": {"name": "sgd", "lr": 0.1, "momentum": 0.9}}],
@@ -52,7 +52,7 @@ def test_students_learn_what_is_released(defended: dict[str, DefendedModels]) ->
     own, soft = defended["none"], defended["temperature"]
     assert list(own.students) == ["released"] and set(soft.students) == {"released", "adversary view"}
     trajectories = {name: np.asarray(d.released().signals.trajectories) for name, d in defended.items()}
-    assert {t.shape for t in trajectories.values()} == {(8, 20, 400)}
+    assert {t.shape for t in trajectories.values()} == {(8, 20, 160)}
     # a student of flat probabilities is unsure, one of predicted classes is sure; a record's last epoch
     surest = {name: np.median(t[:, 16]) for name, t in trajectories.items()}
     assert surest["temperature"] < surest["none"] < surest["label_only"]
@@ -110,7 +110,7 @@ def test_a_dry_run_prices_what_the_run_makes(tmp_path: Path, monkeypatch: pytest
 
 
 def test_a_study_without_public_records_is_refused_before_anything_is_trained(tmp_path: Path) -> None:
-    study = Study.of(TABLE | {"data": {"name": "digits", "records": 400}})
+    study = Study.of(TABLE | {"data": {"name": "digits", "records": 160}})
     for entry in (run, forecast):
         with pytest.raises(
             InputError, match=r"loss_trajectory and seqmia must have public records.*set `public`"

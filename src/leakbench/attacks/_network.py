@@ -13,6 +13,7 @@ from .base import Scorer, TrainedAttack
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor, nn
+    from torch.optim import Optimizer
 
 SCORED_AT_ONCE = 1024
 
@@ -62,6 +63,12 @@ class NetworkAttack(TrainedAttack):
         """The network [B, inputs] -> [B, 2], not yet initialised; its dropout is to come from the generator."""
         raise NotImplementedError
 
+    def optimiser(self, network: "nn.Module") -> "Optimizer":
+        """SGD over the network's parameters."""
+        from torch.optim import SGD
+
+        return SGD(network.parameters(), self.lr, self.momentum, weight_decay=self.weight_decay)
+
     def fit(self, features: Array, members: Bools, rng: np.random.Generator) -> Scorer:
         """The network's log-odds of membership; in one thread, as a sum that threads share depends on their number."""
         import torch
@@ -87,12 +94,11 @@ class NetworkAttack(TrainedAttack):
         return scorer
 
     def _train(self, network: "nn.Module", x: "Tensor", y: "Tensor", generator: "Generator") -> None:
-        """SGD over the examples x [n, D] with their membership y [n]; leaves the network in inference mode."""
+        """Fit the network on the examples x [n, D] with their membership y [n]; leaves the network in inference mode."""
         from torch.nn.functional import cross_entropy
-        from torch.optim import SGD
         from torch.optim.lr_scheduler import MultiStepLR
 
-        optimiser = SGD(network.parameters(), self.lr, self.momentum, weight_decay=self.weight_decay)
+        optimiser = self.optimiser(network)
         schedule = MultiStepLR(optimiser, [self.epochs // 2, self.epochs * 3 // 4], gamma=0.1)
         network.train()
         for _ in range(self.epochs):

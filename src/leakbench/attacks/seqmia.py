@@ -13,6 +13,7 @@ from .base import Scorer
 
 if TYPE_CHECKING:
     from torch import Generator, nn
+    from torch.optim import Optimizer
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class SeqMia(NetworkAttack):
     name: ClassVar[str] = "seqmia"
     source: ClassVar[str] = "Li et al. 2024, arXiv 2407.15098"
     epochs: int = 30  # passes over the examples
-    lr: float = 0.1  # learning rate
+    lr: float = 0.01  # learning rate
     units: int = 8  # of the LSTM
     max_examples: int | None = 10_000
 
@@ -47,6 +48,12 @@ class SeqMia(NetworkAttack):
     def features(self, target: Target) -> Array:
         """The metrics of each epoch, behind each other [N, 5 (E + 1)]."""
         return trajectory(target).reshape(-1, target.n_records).T
+
+    def optimiser(self, network: "nn.Module") -> "Optimizer":
+        """Adam, which a recurrent network needs to learn from few examples."""
+        from torch.optim import Adam
+
+        return Adam(network.parameters(), self.lr, (self.momentum, 0.999), weight_decay=self.weight_decay)
 
     def fit(self, features: Array, members: Bools, rng: np.random.Generator) -> Scorer:
         """The log-odds by the network on standardised features."""
