@@ -101,7 +101,8 @@ def results_page() -> str:
     """The fields of report.json and results.parquet, from the dataclasses and the comments beside them."""
     lead = (
         f"Schema `{results.SCHEMA}`. `report.json` is one object: `schema`, and the fields of `Results` below "
-        "(`rows` is called `results`; `exposures` is in `records.parquet`, `scores` in `scores.parquet`), and "
+        "(`rows` is called `results`; `exposures` is in `records.parquet`, `scores` in `scores.parquet`, and `curves`, "
+        "with one row for each point, in `curves.parquet`; earlier versions kept curves in report.json), and "
         "`verdict`, which follows from them, and `page`, the SHA-256 of report.html. `results.parquet` has one row a "
         "`Row`, its `detail` as JSON; `records.parquet` one row for each record, defence and attack; `scores.parquet` "
         "one row for each case, target and record, with the columns `rank:ATTACK`, `decided:ATTACK` and `slice:NAME`. "

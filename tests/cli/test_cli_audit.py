@@ -85,6 +85,7 @@ def test_from_a_file_to_a_report(audit_file, tmp_path):
         "results.parquet",
         "records.parquet",
         "scores.parquet",
+        "curves.parquet",
     }
     plain = json.loads((out / "report.json").read_text())
     assert plain["title"] == "Model 7"
@@ -295,6 +296,10 @@ def test_an_empty_folder_name_is_refused(audit_file, refuses):
     refuses("--out must be a folder, got an empty name", "audit", audit_file, "--out", "")
 
 
+POINTS = {name: [0.0, 1.0] for name in ("fpr", "tpr", "lo", "hi")}
+CURVE = {"defence": "none", "attack": "loss", "adaptive": None, **POINTS}
+
+
 @pytest.mark.parametrize(
     ("change", "says"),
     [
@@ -302,7 +307,7 @@ def test_an_empty_folder_name_is_refused(audit_file, refuses):
         (lambda plain: plain["results"][0].update(value="much"), "0.value must be a number, got 'much'; run"),
         (lambda plain: plain["results"][0].pop("metric"), "0.metric: Field required"),
         (lambda plain: plain["flags"].append(3), "'int' object has no attribute 'items'"),
-        (lambda plain: plain["curves"][0]["fpr"].append("x"), "0.fpr"),
+        (lambda plain: plain.update(curves=[CURVE | {"fpr": [0.0, "x"]}]), "0.fpr"),
         (lambda plain: plain.update(more=1), "more"),
     ],
 )

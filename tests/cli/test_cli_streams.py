@@ -22,7 +22,14 @@ from leakbench.report.notes import MOST_NAMES, grouped
 from leakbench.report.results import Results
 
 STEERING = "\x1b]0;owned\x07\x1b[31m\x9b2J\r\nerror: fake\u2028\u202e\udcff"
-FILES = {"report.html", "report.json", "results.parquet", "records.parquet", "scores.parquet"}
+FILES = {
+    "report.html",
+    "report.json",
+    "results.parquet",
+    "records.parquet",
+    "scores.parquet",
+    "curves.parquet",
+}
 
 
 @pytest.fixture

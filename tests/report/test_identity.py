@@ -17,9 +17,9 @@ from leakbench.cli.app import main
 from leakbench.cli.partial_report import PartialReport
 from leakbench.core.atomic_files import one_at_a_time
 from leakbench.core.errors import InputError
-from leakbench.core.results import CaseScores, Exposure, Row
+from leakbench.core.results import CaseScores, Curve, Exposure, Row
 from leakbench.report.files import remove, write
-from leakbench.report.identity import FILES, run_of
+from leakbench.report.identity import FILES, changed, run_of
 from leakbench.report.results import Results
 
 EXPOSED = Exposure("none", "loss", np.arange(3), None, *np.zeros((7, 3)), None)
@@ -39,9 +39,14 @@ SCORED = CaseScores(
 )
 
 
+CURVE = Curve("none", "loss", None, [0.0, 0.5, 1.0], [0.0, float("nan"), 1.0], [0.0] * 3, [1.0] * 3)
+
+
 def results(n: int, exposed: bool = True) -> Results:
     row = Row("auc", n / 100, attack="loss")
-    return Results("audit", f"run {n}", [row], exposures=[EXPOSED] * exposed, scores=[SCORED] * exposed)
+    curves = [CURVE, replace(CURVE, attack="gap", adaptive=True, slice="class=1")] * exposed
+    arrays = {"exposures": [EXPOSED] * exposed, "scores": [SCORED] * exposed}
+    return Results("audit", f"run {n}", [row], curves, **arrays)  # type: ignore[arg-type]
 
 
 def runs(folder: Path) -> dict[str, str | None]:
@@ -89,6 +94,31 @@ def test_report_json_alone_is_enough(tmp_path: Path) -> None:
     assert Results.load(tmp_path).title == "run 1"
 
 
+def test_curves_are_kept_beside_report_json_and_come_back(tmp_path: Path) -> None:
+    write(results(1), tmp_path)
+    assert "curves" not in json.loads((tmp_path / "report.json").read_text())
+    loaded = Results.load(tmp_path)
+    assert repr(loaded.curves) == repr(results(1).curves)
+    assert changed(tmp_path) == []
+    loaded.save(tmp_path)
+    assert changed(tmp_path) == [] and repr(Results.load(tmp_path).curves) == repr(loaded.curves)
+    table = pq.read_table(tmp_path / "curves.parquet")
+    pq.write_table(
+        table.slice(0, 5).replace_schema_metadata(table.schema.metadata), tmp_path / "curves.parquet"
+    )
+    assert changed(tmp_path) == ["curves.parquet"]
+
+
+def test_a_report_that_keeps_its_curves_in_report_json_is_read_and_stays_as_it_was(tmp_path: Path) -> None:
+    shutil.copytree(Path(__file__).parent / "old_report", tmp_path, dirs_exist_ok=True)
+    assert changed(tmp_path) == []
+    loaded = Results.load(tmp_path)
+    assert [c.attack for c in loaded.curves] == ["loss", "gap"]
+    loaded.save(tmp_path)
+    assert changed(tmp_path) == [] and not (tmp_path / "curves.parquet").exists()
+    assert Results.load(tmp_path).identity == loaded.identity
+
+
 def test_reports_of_before_there_was_an_identity_are_read(tmp_path: Path) -> None:
     page = write(results(1), tmp_path)
     plain = json.loads((tmp_path / "report.json").read_text())
@@ -96,7 +126,7 @@ def test_reports_of_before_there_was_an_identity_are_read(tmp_path: Path) -> Non
     (tmp_path / "report.json").write_text(json.dumps(plain))
     with pytest.raises(InputError, match="is of another run"):
         Results.load(tmp_path)
-    for name in ("results.parquet", "records.parquet", "scores.parquet"):
+    for name in ("results.parquet", "records.parquet", "scores.parquet", "curves.parquet"):
         table = pq.read_table(tmp_path / name)
         pq.write_table(table.replace_schema_metadata({"schema": plain["schema"]}), tmp_path / name)
     old = page.read_text()
@@ -264,7 +294,7 @@ def test_records_that_another_saver_wrote_while_one_waited_do_not_stay(tmp_path:
 
 KILLED = """
 replace = os.replace
-for at in range(6):
+for at in range(7):
     child = os.fork()
     if not child:
         calls = iter(range(100))
@@ -287,7 +317,7 @@ def test_a_save_that_is_killed_between_two_files_is_told_and_mended_by_the_next(
         write(results(1), tmp_path / name)
     assert saver(tmp_path, KILLED).wait() == 0
     told = []
-    for at, code in enumerate([9, 9, 9, 9, 9, 0]):
+    for at, code in enumerate([9, 9, 9, 9, 9, 9, 0]):
         folder = tmp_path / f"out-{at}-{code}"
         mixed = len(set(runs(folder).values())) > 1
         try:
@@ -301,4 +331,4 @@ def test_a_save_that_is_killed_between_two_files_is_told_and_mended_by_the_next(
         assert (
             Results.load(folder).title == "run 3" and {path.name for path in folder.iterdir()} == FILES.keys()
         )
-    assert told == ["run 1", "", "", "", "", "run 2"]
+    assert told == ["run 1", "", "", "", "", "", "run 2"]

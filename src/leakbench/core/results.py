@@ -214,7 +214,7 @@ class ResultData:
     kind: str  # "audit" or "run"
     title: str  # of the report
     rows: list[Row]  # every number
-    curves: list[Curve] = field(default_factory=list)  # ROC curves
+    curves: list[Curve] = field(default_factory=list)  # ROC curves: the rows of curves.parquet
     flags: list[Flag] = field(default_factory=list)  # warnings about numbers
     records: list[ExposedRecord] = field(default_factory=list)  # the most exposed records
     methods: list[dict[str, Any]] = field(default_factory=list)  # kind, name, doc, source, parameters

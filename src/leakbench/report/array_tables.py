@@ -1,4 +1,4 @@
-"""The arrays of results as tables: records.parquet and scores.parquet, and a digest of their contents."""
+"""The arrays of results as tables: records, scores and curves in Parquet, and a digest of their contents."""
 
 import hashlib
 import json
@@ -12,9 +12,11 @@ import numpy as np
 
 from ..core.errors import InputError
 from ..core.regular_files import open_regular
-from ..core.results import PER_RECORD, CaseScores, Exposure, ResultData
+from ..core.results import PER_RECORD, CaseScores, Curve, Exposure, ResultData
 
-RECORDS, SCORES = "records.parquet", "scores.parquet"
+RECORDS, SCORES, CURVES = "records.parquet", "scores.parquet", "curves.parquet"
+TABLES = (RECORDS, SCORES, CURVES)
+RATES = ("fpr", "tpr", "lo", "hi")  # the columns of a curve's points
 GROUPS = {"rank": "ranks", "decided": "decided", "slice": "slices"}  # prefix of a column, field of CaseScores
 
 
@@ -28,7 +30,38 @@ def array_tables(results: ResultData) -> dict[str, Any]:
     if results.scores:
         parts = [_scores(case, number) for number, case in enumerate(results.scores)]
         found[SCORES] = pa.concat_tables(parts, promote_options="default")
+    if results.curves:
+        found[CURVES] = pa.concat_tables([_points(c, number) for number, c in enumerate(results.curves)])
     return found
+
+
+def _points(curve: Curve, number: int) -> Any:
+    """One row for each point of a curve."""
+    import pyarrow as pa
+
+    n = len(curve.fpr)
+    columns = {
+        "curve": pa.array([number] * n, pa.int32()),
+        "defence": pa.array([curve.defence] * n, pa.string()),
+        "attack": pa.array([curve.attack] * n, pa.string()),
+        "adaptive": pa.array([curve.adaptive] * n, pa.bool_()),
+        "slice": pa.array([curve.slice] * n, pa.string()),
+    }
+    return pa.table(columns | {name: pa.array(getattr(curve, name), pa.float64()) for name in RATES})
+
+
+def read_curves(path: Path) -> list[dict[str, Any]]:
+    """The curves in a curves.parquet as plain data. Raises InputError if it is not as leakbench writes it."""
+    with _as_written(path):
+        table = _read(path).combine_chunks()
+        starts = np.flatnonzero(np.diff(table["curve"].to_numpy(), prepend=-1)).tolist()
+        return [_curve(table[start:end]) for start, end in pairwise([*starts, table.num_rows])]
+
+
+def _curve(table: Any) -> dict[str, Any]:
+    """Consecutive rows of one curve."""
+    about = {name: table[name][0].as_py() for name in ("defence", "attack", "adaptive", "slice")}
+    return about | {name: table[name].to_pylist() for name in RATES}
 
 
 def _records(e: Exposure) -> Any:

@@ -10,7 +10,7 @@ from typing import Any
 from ..core.atomic_files import one_at_a_time, save_together, sweep
 from ..core.errors import LeakbenchError
 from ..core.results import SCHEMA, ResultData, Row
-from .array_tables import RECORDS, SCORES, array_tables, digest, read_exposures
+from .array_tables import CURVES, RECORDS, TABLES, array_tables, digest, read_exposures
 from .identity import FILES, identified, is_ours, run_of
 from .json_form import to_plain
 from .page import render
@@ -26,7 +26,10 @@ def write(results: ResultData, folder: Path) -> Path:
     written or the disk is full.
     """
     tables = array_tables(results)
-    results = replace(results, tables=results.tables or {name: digest(each) for name, each in tables.items()})
+    if not results.identity:
+        results = replace(results, tables={name: digest(each) for name, each in tables.items()})
+    if CURVES not in results.tables:
+        tables.pop(CURVES, None)  # of a report of an earlier version, which keeps its curves in report.json
     identity = identified(results)
     results = replace(results, identity=identity)
     known = results.exposures
@@ -34,15 +37,17 @@ def write(results: ResultData, folder: Path) -> Path:
         known = read_exposures(folder / RECORDS)
     page = render(replace(results, exposures=known)).encode("utf-8", "replace")
     plain = to_plain(results) | {"page": hashlib.sha256(page).hexdigest()}
+    if CURVES in results.tables:
+        del plain["curves"]
     contents: dict[str, bytes | None] = {
         "results.parquet": _written(rows_table(results), identity),
-        "report.json": json.dumps(plain, allow_nan=False, ensure_ascii=False).encode("utf-8", "replace"),
+        "report.json": _compact(plain),
         "report.html": page,
     }
     contents |= {name: _written(table, identity) for name, table in tables.items()}
 
     def made() -> dict[str, bytes | None]:
-        others = [name for name in (RECORDS, SCORES) if run_of(folder / name) not in (None, identity)]
+        others = [name for name in TABLES if run_of(folder / name) not in (None, identity)]
         return dict.fromkeys(others) | contents
 
     try:
@@ -53,6 +58,11 @@ def write(results: ResultData, folder: Path) -> Path:
             " free some space or choose another folder"
         ) from None
     return folder / "report.html"
+
+
+def _compact(plain: dict[str, Any]) -> bytes:
+    text = json.dumps(plain, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+    return text.encode("utf-8", "replace")
 
 
 def remove(folder: Path) -> bool:

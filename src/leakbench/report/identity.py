@@ -11,7 +11,7 @@ from typing import Any
 from ..core.errors import InputError
 from ..core.regular_files import open_regular, parse_json, read_regular
 from ..core.results import ResultData
-from .array_tables import RECORDS, SCORES, digest_of_file
+from .array_tables import CURVES, TABLES, digest_of_file, read_curves
 from .json_form import to_plain
 
 FAMILY = "leakbench-report/"  # how the schemas of all versions begin
@@ -47,8 +47,7 @@ FILES: dict[str, Callable[[Path], str | None]] = {  # of a report, and how each 
     "results.parquet": _of_table,
     "report.json": _of_json,
     "report.html": _of_page,
-    RECORDS: _of_table,
-    SCORES: _of_table,
+    **dict.fromkeys(TABLES, _of_table),
 }
 
 
@@ -70,6 +69,14 @@ def is_ours(path: Path) -> bool:
     return run_of(path) is not None
 
 
+def curves_beside(path: Path, plain: dict[str, Any]) -> dict[str, Any]:
+    """The curves of a report.json that says that they are in curves.parquet; none where that file is not beside it."""
+    if CURVES not in plain.get("tables", {}):
+        return {}
+    file = path.with_name(CURVES)
+    return {"curves": read_curves(file) if run_of(file) == plain.get("identity") else []}
+
+
 def identified(results: ResultData) -> str:
     """The identity of the run that results are of: as loaded, or a digest of all that they hold."""
     return results.identity or _digest(to_plain(results))
@@ -79,7 +86,8 @@ def _digest(plain: dict[str, Any]) -> str:
     """A digest of what was measured; verdict and page follow from it. An empty field is as none, as later versions add
     fields.
     """
-    measured = {key: value for key, value in plain.items() if key not in ("identity", "verdict", "page")}
+    apart = {"identity", "verdict", "page"} | ({"curves"} if CURVES in plain.get("tables", {}) else set())
+    measured = {key: value for key, value in plain.items() if key not in apart}
     text = json.dumps(_without_empty(measured), sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:32]
 
@@ -101,7 +109,7 @@ def changed(folder: Path) -> list[str]:
     found = [] if plain.get("identity") == _digest(plain) else ["report.json"]
     for name, expected in plain.get("tables", {}).items():
         try:
-            same = name in (RECORDS, SCORES) and digest_of_file(folder / name) == expected
+            same = name in TABLES and digest_of_file(folder / name) == expected
         except (OSError, ValueError, pa.ArrowException):
             same = False
         found += [] if same else [name]

@@ -122,7 +122,7 @@ class Results(ResultData):
         return cls(**from_plain(plain))
 
     def save(self, folder: str | Path) -> Path:
-        """Write report.html, report.json and three parquet tables into `folder`; all or none.
+        """Write report.html, report.json and four parquet tables into `folder`; all or none.
 
         Results that were loaded hold neither the exposure of all records nor the scores: records.parquet and
         scores.parquet of the same run are left as they are, those of another run are removed. Raises InputError
@@ -163,8 +163,10 @@ class Results(ResultData):
             )
         from pydantic import ValidationError
 
+        from .identity import curves_beside
+
         try:
-            return cls.from_dict(plain)
+            return cls.from_dict(curves_beside(path, plain) | plain)
         except KeyError as error:
             why = f"{error.args[0]!r} is missing"
         except ValidationError as error:
