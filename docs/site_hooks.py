@@ -9,7 +9,7 @@ from mkdocs.structure.files import File, Files
 ROOT = Path(__file__).parents[1]
 BROUGHT = {"README.md": "index.md", "CONTRIBUTING.md": "contributing.md", "SECURITY.md": "security.md"}
 BROUGHT |= {"CHANGELOG.md": "changelog.md"}
-LINK = re.compile(r"\[([^\]]+)\]\(([^)#:]+)(#[^)]*)?\)")
+LINK = re.compile(r"\[((?:[^\[\]]|\[[^\]]*\])+)\]\(([^)#:]+)(#[^)]*)?\)")  # its text may hold brackets
 
 
 def on_files(files: Files, config: Any) -> Files:
