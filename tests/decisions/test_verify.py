@@ -130,6 +130,14 @@ def test_other_versions_are_a_note(audited: Results, tmp_path: Path) -> None:
     assert differing(tmp_path) == []
 
 
+def test_a_report_that_has_no_arrays_misses_none(tmp_path: Path) -> None:
+    old = Path(__file__).parents[1] / "report" / "old_report"
+    Results.load(old).save(tmp_path)
+    found = {each.part: each.status for each in verify(tmp_path)}
+    assert {found[name] for name in ("records.parquet", "scores.parquet", "curves.parquet")} == {"note"}
+    assert "differs" not in found.values()
+
+
 def test_what_is_no_report_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(InputError, match="cannot read"):
         verify(tmp_path)

@@ -16,7 +16,7 @@ from ...core.results import BLIND, CaseScores, ResultData, Row
 from ...metrics import METRICS, Metric
 from ...metrics.base import Estimate
 from ...metrics.standard import RATES
-from ...report.array_tables import RECORDS, SCORES, read_scores
+from ...report.array_tables import TABLES, read_scores
 from ...report.identity import FILES, changed, run_of
 from ...report.json_form import to_plain
 from ...report.numbers import DIFFERENCE
@@ -64,7 +64,7 @@ def _files(folder: Path, results: ResultData) -> Iterator[Finding]:
     for name in FILES:
         run = run_of(folder / name)
         if not (folder / name).exists():
-            missing = name in results.tables or name not in (RECORDS, SCORES)
+            missing = name in results.tables or name not in TABLES
             yield Finding(
                 name, "differs" if missing else "note", "missing" if missing else "this report has none"
             )
