@@ -5,6 +5,7 @@ import importlib.util
 import io
 import os
 import runpy
+import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -15,6 +16,11 @@ import pytest
 
 from leakbench.report.results import Results
 
+NETWORKS = {
+    "lightning": "lightning",
+    "huggingface": "transformers",
+    "keras": "keras",
+}  # what each example needs
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
 
@@ -33,7 +39,7 @@ def run(name: str, folder: Path, *arguments: object) -> str:
 def test_every_example_is_tested() -> None:
     saved = {"sklearn_audit.py", "pytorch_audit.py", "keras_audit.py", "founders_table.py"}
     trained = {"sklearn_pipeline.py", "boosting_rounds.py", "pytorch_training.py"}
-    trained |= {"lightgbm_training.py", "xgboost_training.py"}
+    trained |= {f"{library}_training.py" for library in ("lightgbm", "xgboost", *NETWORKS)}
     assert {path.name for path in EXAMPLES.glob("*.py")} == saved | trained
 
 
@@ -73,6 +79,19 @@ def test_more_rounds_of_boosting_leak_more(tmp_path: Path) -> None:
     lines = run("boosting_rounds.py", tmp_path).splitlines()[1:]
     aucs = [float(line.split()[2]) for line in lines]
     assert len(aucs) == 3 and aucs == sorted(aucs) and aucs[-1] > aucs[0] + 0.05
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("library", NETWORKS)
+def test_networks_of_other_libraries(library: str, tmp_path: Path) -> None:
+    """In a process of its own: these libraries warn of what others deprecate, and Keras takes its backend at import."""
+    pytest.importorskip(NETWORKS[library])
+    command = [sys.executable, str(EXAMPLES / f"{library}_training.py")]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0 and "Results of 'Audit of fit'" in done.stdout, done.stderr
+    (report,) = tmp_path.glob("*-report")
+    rows = Results.load(report).find(metric="auc", slice="all", target="all")
+    assert max(row.lo for row in rows) > 0.51
 
 
 @pytest.mark.slow

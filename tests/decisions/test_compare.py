@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from scipy.stats import binom
+from sklearn.datasets import load_digits
+from sklearn.ensemble import RandomForestClassifier
 
 import leakbench
 from leakbench.cli.app import main
@@ -242,3 +244,16 @@ def test_a_changed_report_is_not_compared(tmp_path: Path, capsys: pytest.Capture
 
 def test_the_metric_that_is_compared_is_the_reports() -> None:
     assert METRICS["auc"] == Auc() and compare(results(0.5), results(0.6)).pairs[1].title == "AUC, lira"
+
+
+def test_records_in_the_same_leaves_are_paired_one_by_one() -> None:
+    """Forests with other leaves give other records the same outputs, which are no copies of each other."""
+    x, y = (part[:300] for part in load_digits(return_X_y=True))
+    forests = [RandomForestClassifier(3, min_samples_leaf=leaf, random_state=0) for leaf in (15, 25)]
+    quick = {"models": 2, "attacks": ["loss"], "metrics": ["auc"], "processes": 1, "progress": False}
+    first, second = (leakbench.audit_training(forest, x, y, **quick) for forest in forests)
+    assert not np.array_equal(first.scores[0].copy_of, second.scores[0].copy_of)
+    (pair,) = (p for p in leakbench.compare(first, second).pairs if p.reference.metric == "auc")
+    assert (
+        pair.paired and pair.difference.lo < pair.compared.value - pair.reference.value < pair.difference.hi
+    )

@@ -126,6 +126,18 @@ def test_an_ensemble_releases_the_mean_of_its_models(tmp_path: Path) -> None:
     assert (p == 0).any()  # what no tree voted for
 
 
+def test_records_in_the_same_leaves_are_no_copies(tmp_path: Path) -> None:
+    """Each forest gives other records the same outputs: differences of defences are still paired by record."""
+    forest = {"name": "sklearn", "estimator": "sklearn.ensemble:RandomForestClassifier"}
+    larger = {"name": "parameters", "label": "larger leaves", "values": {"min_samples_leaf": 25}}
+    table = TABLE | {"trainer": forest | {"parameters": {"n_estimators": 3, "min_samples_leaf": 15}}}
+    table |= {"design": {"name": "random_half", "models": 2}, "attacks": ["loss"], "defences": [larger]}
+    results = run(Study.of(table), tmp_path / "store", processes=1)
+    (row,) = results.find(metric="auc-difference", attack="loss", slice="all")
+    values = [_auc(results, "loss", defence, adaptive=True) for defence in ("larger leaves", "none")]
+    assert row.value == pytest.approx(values[0] - values[1])
+
+
 CHANGES_TRAINING = sorted(
     name
     for name, cls in DEFENCES.classes.items()

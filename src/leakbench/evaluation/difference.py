@@ -65,6 +65,7 @@ def difference(
         )
     chosen = [_case(cases, each, name, part) for each, name in zip(defences, attacks, strict=True)]
     first, second = _common(*(kept_sample(*of, part) for of in zip(chosen, attacks, strict=True)))
+    first, second = first.paired_with(second)
     metric: Metric = Auc() if fpr is None else TprAtFpr(fpr)
     if fpr == 0 or not suffices(metric, first):
         raise InputError(

@@ -14,6 +14,7 @@ from ..data.designs import Split
 from ..defences.chain import DefenceChain
 from ..defences.defender import Defender, Transform
 from ..signals.axes import Numbers
+from ..signals.copies import alike
 from ..signals.resolution import Resolution, of_logits, typical
 from ..signals.types import Array, Bools, Models, PerModel, Signals
 from ..train.recipe import CodeRecipe, Recipe
@@ -137,7 +138,17 @@ class DefendedModels:
         if self.students:
             signals = replace(signals, trajectories=self.students[name].trajectories)
         identity = self._identity(name, outside)
-        return Models(signals, self.split.members, self.split.audited, population, identity)
+        found = Models(signals, self.split.members, self.split.audited, population, identity)
+        return replace(found, known_copies=self._copies) if isinstance(self.recipe, CodeRecipe) else found
+
+    @cached_property
+    def _copies(self) -> NDArray[np.intp]:
+        """For each candidate record the first one that is a copy of it [N].
+
+        Trees give the same outputs to different records, and other ones under each defence: equal outputs are no sign.
+        """
+        x, n = self.dataset.x[self.split.records], len(self.split.records)
+        return alike(self.dataset.y[self.split.records], [x.reshape(1, n, -1)], n)
 
     def _resolution(self, stored: StoredLogits, transform: Callable[[Numbers], Numbers]) -> Resolution:
         """The step of outputs that a defence, or the user's code, may have rounded."""

@@ -406,6 +406,7 @@ class Models:
     population: "Models | None" = None  # the same models on records that none of them trained on
     identity: str | None = None  # the same for the same outputs and members; None if unknown
     other_records: bool = False  # of shadow models: their records are others than the target's
+    known_copies: NDArray[np.intp] | None = None  # `copy_of` where it is known from the records themselves
     _moments: dict[tuple[str, bool], Moments] = field(default_factory=dict, repr=False)
     _making: dict[tuple[str, bool], Lock] = field(default_factory=dict, init=False, repr=False)
 
@@ -419,6 +420,8 @@ class Models:
     @cached_property
     def copy_of(self) -> NDArray[np.intp]:
         """For each record the first one that it is a copy of, often itself [N]; see `signals.copies`."""
+        if self.known_copies is not None:
+            return self.known_copies
         if np.array_equal(self.alike, np.arange(self.alike.size)):
             return self.alike
         s = self.signals

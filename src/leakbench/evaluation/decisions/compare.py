@@ -191,6 +191,7 @@ def _paired(
 ) -> tuple[float, float, float] | None:
     """The paired difference; None where the samples have other models, records or members."""
     assert sample is not None and reference is not None
+    sample, reference = sample.paired_with(reference)
     if sample.pairs != reference.pairs:
         return None
     fpr = [m.fpr for m in [METRICS[metric]] if isinstance(m, TprAtFpr)]

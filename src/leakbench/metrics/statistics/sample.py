@@ -73,6 +73,12 @@ class Sample:
             digest.update(np.ascontiguousarray(array).tobytes())
         return digest.hexdigest()
 
+    def paired_with(self, other: "Sample") -> tuple["Sample", "Sample"]:
+        """Both samples with the same clusters: records that one alone takes for copies, as equal outputs, are none."""
+        if self.pairs == other.pairs:
+            return self, other
+        return replace(self, record=self.row, place=None), replace(other, record=other.row, place=None)
+
     @cached_property
     def p_values(self) -> Array:
         """How often a non-member scores as high as each score [n], in (0, 1].
