@@ -31,10 +31,11 @@ const numberless = [...document.querySelectorAll("table")].filter((t) => {
   return t.offsetParent !== null && numbers.length && !numbers.some((c) => c.getBoundingClientRect().right <= edge);
 });
 const lines = (p) => p.getBoundingClientRect().height / parseFloat(getComputedStyle(p).lineHeight);
+const overflow = document.documentElement.scrollWidth - innerWidth; // before axe, which scrolls
 const texts = [...document.querySelectorAll("p, li, dd, caption span")].filter((p) => !p.querySelector("p, li, img"));
 const found = await axe.run(document, { preload: false, resultTypes: ["violations"] });
 return {
-  ...before, width: innerWidth, overflow: document.documentElement.scrollWidth - innerWidth,
+  ...before, width: innerWidth, overflow,
   numberless: numberless.map((t) => t.id), axe: found.violations.map((v) => [v.id, v.nodes.map((n) => n.html)]),
   long: innerWidth > 1000 ? texts.filter((p) => lines(p) > 5.5).map((p) => p.textContent) : [],
 };
@@ -46,6 +47,14 @@ def axe() -> str:
     spec = find_spec("axe_core_python")
     assert spec is not None and spec.origin is not None, "install the tests' packages: pip install -e .[dev]"
     return Path(spec.origin).with_name("axe.min.js").read_text(encoding="utf-8")
+
+
+DARK = """
+document.querySelectorAll("details").forEach((d) => (d.open = true));
+const found = await axe.run(document, { preload: false, resultTypes: ["violations"] });
+const wrong = found.violations.map((v) => [v.id, v.nodes.map((n) => n.html)]);
+return [getComputedStyle(document.body).backgroundColor, wrong];
+"""
 
 
 def compared() -> str:
@@ -75,6 +84,12 @@ def test_the_answer_is_on_the_first_screen_and_nothing_is_wider_than_it(width: i
     assert found["numberless"] == []
     assert found["long"] == []
     assert found["axe"] == []
+
+
+def test_the_page_can_be_read_in_the_dark(tmp_path: Path) -> None:
+    page = example.page("small").replace("@media screen and (prefers-color-scheme: dark)", "@media screen")
+    page = re.sub("style-src '[^']*'", "style-src 'unsafe-inline'", page)  # the sheet is another one now
+    assert drive(page, DARK, tmp_path, 1400, axe()) == ["rgb(22, 22, 21)", []]
 
 
 @pytest.mark.parametrize("width", [420, 1400])
