@@ -196,7 +196,7 @@ def test_the_site_is_one_folder_without_network_and_everything_in_it_is_escaped(
     for page in pages:
         text = page.read_text()
         assert "<script>alert" not in text and text.count("<script>") == 1
-        assert "default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-" in text
+        assert "default-src 'none'; base-uri 'none'; form-action 'none'; style-src 'sha256-" in text
         assert "http://" not in text and "https://" not in text
     index = (site / "index.html").read_text()
     assert all(page.name in index for page in pages if page.name != "index.html")

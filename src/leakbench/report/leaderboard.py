@@ -1,6 +1,5 @@
 """A leaderboard of defences as a static site: one page with a row per defence and study, and a page for each row."""
 
-import base64
 import hashlib
 import json
 import re
@@ -28,6 +27,7 @@ SCHEMA = "leakbench-leaderboard/1"
 INDEX, PLAIN = "index.html", "leaderboard.json"
 MARK = b'<meta name="leakbench-leaderboard"'
 HEAD = 4096  # bytes of a page in which its mark is
+TEXTS = "td.text { white-space: normal; min-width: 13em; }\n"  # added to the style of a report
 PREFIX = ".leaderboard-"  # of the temporary folders
 FEWEST_TARGETS = 4  # models that are the target, below which a study is no entry
 
@@ -254,9 +254,8 @@ class Leaderboard:
         script, template = package_file("page.js"), page_template("leaderboard.html")
         common = {
             "board": self,
-            "css": Markup(package_file("page.css")),
+            "css": Markup(package_file("page.css") + TEXTS),
             "script": Markup(script),
-            "script_hash": base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
             "show": show,
             "fewest": FEWEST_TARGETS,
         }
