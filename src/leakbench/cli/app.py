@@ -12,6 +12,7 @@ from ..core.log import captured
 from ..core.version import __version__
 from . import terminal
 from .commands.audit import audit
+from .commands.bundle import bundle
 from .commands.compare import compare
 from .commands.demo import demo
 from .commands.doctor import doctor
@@ -115,6 +116,7 @@ app.command("list")(list_methods)
 app.command()(compare)
 app.command()(gate)
 app.command()(leaderboard)
+app.command()(bundle)
 app.command()(verify)
 app.command()(doctor)
 app.command()(selfcheck)
