@@ -16,8 +16,8 @@ def bundle(
 ) -> None:
     """Collect a report with what an output checker needs.
 
-    The folder holds the report, its tables, a checklist of what an authority requires of a claim that a model is anonymous
-    beside what was measured, a JSON Schema, and the checksum of every file. Both pages can be printed.
+    The folder holds the report, its tables, a JSON Schema, the checksum of every file, and a checklist of what an
+    authority requires of a claim that a model is anonymous, beside what was measured. Both pages can be printed.
 
     \b
     Example:
