@@ -13,7 +13,7 @@ from ..numbers import attacker_title, finite, metric_title, percent, rate, show,
 from ..view import MOST_DRAWN, View
 from .svg import PAPER, Scale, even_ticks, mark_path, plain_number, rate_ticks, tone
 
-TALL, AXIS = 26.0, 34.0  # pixels: the height of a line and of the axis
+AXIS = 34.0  # pixels: the height of the axis
 
 
 @dataclass(frozen=True)
@@ -123,20 +123,20 @@ def _strip(line: Line, place: int, scale: Scale, chance: float | None, view: Vie
         parts.append(f'<line class="chance" x1="{at}" x2="{at}" y1="0" y2="100%"/>')
     series = view.series(line.name)
     parts += [_mark(line, row, place if series is None else series, scale) for row in reversed(line.numbers)]
-    return Markup(f'<svg class="strip" width="100%" height="{TALL:g}">{"".join(parts)}</svg>')
+    return Markup(f'<svg class="strip line" width="100%">{"".join(parts)}</svg>')
 
 
 def _mark(line: Line, row: Row, series: int, scale: Scale) -> str:
     """A number with its interval; that of a non-adaptive attacker is hollow and lies lower."""
     hollow, ink = row.adaptive is False, tone(series)
     fill, size, width = (PAPER, 3.2, 1.2) if hollow else (ink, 4.6, 2.4)
-    y, bar = TALL / 2 + (5 if hollow else -3 if len(line.numbers) > 1 else 0), ""
+    y, bar = "69%" if hollow else "38%" if len(line.numbers) > 1 else "50%", ""
     if finite(row.lo) and finite(row.hi):
-        ends = f'x1="{scale(row.lo):.2f}%" x2="{scale(row.hi):.2f}%" y1="{y:g}" y2="{y:g}"'
+        ends = f'x1="{scale(row.lo):.2f}%" x2="{scale(row.hi):.2f}%" y1="{y}" y2="{y}"'
         bar = f'<line {ends} stroke="{ink}" stroke-width="{width}"/>'
     look = f'transform="scale({size})" fill="{fill}" stroke="{ink}" stroke-width=".4"'
     mark = f'<path d="{mark_path(series)}" {look}/>'
-    at = f'x="{scale(row.value):.2f}%" y="{y:g}" overflow="visible"'
+    at = f'x="{scale(row.value):.2f}%" y="{y}" overflow="visible"'
     return f"<g><title>{escape(_told(replace(line, numbers=[row])))}</title>{bar}<svg {at}>{mark}</svg></g>"
 
 
