@@ -242,7 +242,8 @@ class BarProgress:
             self.bars.stop_task(self.task)
 
 
-def progress_on(stream: TextIO = sys.stderr) -> Progress:
-    """Bars if the stream is a terminal that can redraw them, else plain lines."""
+def progress_on(stream: TextIO | None = None) -> Progress:
+    """Bars if the stream, or stderr as it is now, is a terminal that can redraw them, else plain lines."""
+    stream = stream or sys.stderr
     dumb = os.environ.get("TERM", "").lower() in ("dumb", "unknown")
     return BarProgress() if stream.isatty() and not dumb else LineProgress(stream)

@@ -23,8 +23,8 @@ def bundle(report: str | Path, out: str | Path) -> Path:
     """Write a report with its checklist, schema and checksums into a folder; returns the path of the manifest.
 
     The folder holds the files of the report as they are, `checklist.html` and `checklist.json` (what an authority
-    requires of a claim of anonymity, beside what was measured), `schema.json` (a JSON Schema of the parts of report.json) and
-    `manifest.json` (the SHA-256 of every file).
+    requires of a claim of anonymity, beside what was measured), `schema.json` (a JSON Schema of the parts of
+    report.json) and `manifest.json` (the SHA-256 of every file).
 
     Args:
         report: The folder of a report.
