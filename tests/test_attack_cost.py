@@ -10,7 +10,7 @@ from attacks.worlds import world
 from leakbench.attacks import ATTACKS
 from leakbench.evaluation import attack_cost as told
 from leakbench.evaluation.attack_cost import AttackCost, attack_cost, made_up, worth_telling
-from leakbench.evaluation.measure import Case, attack_all
+from leakbench.evaluation.measure import AttackScores, Case, attack_all
 from leakbench.metrics.standard import STANDARD
 from leakbench.signals.types import Models, PerModel
 
@@ -73,6 +73,25 @@ def test_what_takes_as_long_for_each_target_and_record_is_multiplied(
     ignored = attack_cost(replace(case, adaptive=False), attacks, STANDARD, 0)
     assert ignored.measuring == pytest.approx(3.0 + 4 * (8.0 - 3.0))
     assert cost.in_threads(2) == pytest.approx(max((12.4 + 10) / 2, 12.4) + cost.measuring)
+
+
+def test_a_fit_is_measured_on_few_passes_and_continued_to_all(
+    case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two sampled fits of 2 and 8 of 100 epochs, of 3 s and of half a second for each epoch."""
+    clock, fitted = [0.0], []
+
+    def attack_all_for(case: Case, attacks: dict, seed: int) -> AttackScores:
+        for attack in attacks.values():
+            clock[0] += 3 + attack.epochs / 2 if attack.name == "nn" else 1.0
+            fitted.append(getattr(attack, "epochs", None))
+        return AttackScores(case, {}, {}, [], attacks=attacks)
+
+    monkeypatch.setattr(told, "attack_all", attack_all_for)
+    monkeypatch.setattr("time.perf_counter", lambda: clock[0])
+    cost = attack_cost(case, {name: ATTACKS.make(name) for name in ("nn", "lira")}, STANDARD, 0)
+    assert cost.attacks["nn"] == pytest.approx(2 * (3 + 100 / 2))  # fitted once for each fold
+    assert cost.attacks["lira"] == pytest.approx(4 * 1.0) and [n for n in fitted if n] == [2, 8]
 
 
 def test_it_is_told_only_where_the_samples_are_little_beside_the_work(case: Case) -> None:

@@ -156,6 +156,7 @@ def test_says_what_it_is(attack: Attack) -> None:
     assert {"Formula:", "Shapes:", "Source:", "Differs:"} <= set(attack.doc().split())
     assert attack.shadows in ("none", "out", "in+out")
     assert attack.access in ("labels", "scores", "white_box")
+    assert attack.passes is None or attack.passes in attack.parameters()
     assert all(statistic in ("labels", "score") or statistic.isidentifier() for statistic in attack.needs)
 
 

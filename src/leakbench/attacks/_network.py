@@ -26,6 +26,7 @@ class NetworkAttack(TrainedAttack):
     """
 
     imports: ClassVar[str | None] = "torch"
+    passes: ClassVar[str | None] = "epochs"
     in_folds: ClassVar[bool] = True
     epochs: int = 100  # passes over the data
     batch_size: int = 128  # examples per batch
@@ -94,7 +95,7 @@ class NetworkAttack(TrainedAttack):
         return scorer
 
     def _train(self, network: "nn.Module", x: "Tensor", y: "Tensor", generator: "Generator") -> None:
-        """Fit the network on the examples x [n, D] with their membership y [n]; leaves the network in inference mode."""
+        """Fit the network on examples x [n, D] with their membership y [n]; leaves it in inference mode."""
         from torch.nn.functional import cross_entropy
         from torch.optim.lr_scheduler import MultiStepLR
 

@@ -30,6 +30,7 @@ class Attack(Plugin):
     imports: ClassVar[str | None] = (
         None  # the module that it imports to be fitted; torch is not always installed
     )
+    passes: ClassVar[str | None] = None  # the parameter with which the time of a fit grows in proportion
 
     @property
     def needs(self) -> tuple[str, ...]:

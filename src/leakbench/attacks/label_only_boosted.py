@@ -31,6 +31,7 @@ class LabelOnlyBoosted(PseudoTargetAttack):
         "Choquette-Choo et al. 2021, arXiv 2007.14321; Carlini et al. 2022, arXiv 2112.03570"
     )
     access: ClassVar[Access] = "labels"
+    passes: ClassVar[str | None] = "iterations"
     max_examples: int = 200_000
     iterations: int = 120  # boosting iterations
     learning_rate: float = 0.06  # shrinkage of each tree

@@ -26,6 +26,7 @@ class LossTrajectory(TrainedAttack):
     name: ClassVar[str] = "loss_trajectory"
     source: ClassVar[str] = "Liu et al. 2022, arXiv 2208.14933"
     imports: ClassVar[str | None] = "sklearn.neural_network"
+    passes: ClassVar[str | None] = "epochs"
     max_examples: int = 10_000
     hidden: tuple[int, ...] = (64, 32)  # units of each hidden layer
     alpha: float = 1e-3  # strength of the squared penalty

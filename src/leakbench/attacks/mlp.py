@@ -22,6 +22,7 @@ class Mlp(LearnedAttack):
     source: ClassVar[str] = "TF Privacy, membership_inference_attack/models.py"
     version: ClassVar[int] = 3
     imports: ClassVar[str | None] = "sklearn.neural_network"
+    passes: ClassVar[str | None] = "epochs"
     max_examples: int = 2000
     hidden: tuple[int, ...] = (64,)  # units of each hidden layer
     alpha: float = 1e-3  # strength of the squared penalty

@@ -22,6 +22,7 @@ class RandomForest(LearnedAttack):
     source: ClassVar[str] = "TF Privacy, membership_inference_attack/models.py"
     version: ClassVar[int] = 3
     imports: ClassVar[str | None] = "sklearn.ensemble"
+    passes: ClassVar[str | None] = "trees"
     max_examples: int = 2000
     trees: int = 50  # trees of the forest
     leaf: int = 20  # examples that a leaf must hold

@@ -41,6 +41,7 @@ class Stacked(InOutAttack):
     name: ClassVar[str] = "stacked"
     source: ClassVar[str] = "leakbench; stacking: Wolpert 1992, doi 10.1016/S0893-6080(05)80023-1"
     imports: ClassVar[str | None] = "sklearn.ensemble"
+    passes: ClassVar[str | None] = "trees"
     trained: ClassVar[bool] = True
     max_examples: int = 100_000  # examples that fit the trees, balanced
     prior_models: float = 8.0  # as LiRA's

@@ -20,6 +20,7 @@ from .per_record_fpr import is_fast, target_pairs
 
 SIZES = 8_000, 16_000  # records of the samples, from which on the examples of a fitted attack are no more
 FEW = 1_000  # records of the first sample on which measuring takes what it takes however few there are
+PASSES = 2, 6  # of a fit that samples have; of the last at least a twelfth of all passes
 MEASURED = 4  # attacks whose metrics are sampled, for all of them
 WORTH = 6  # times the work of the samples that there must be before it is told
 
@@ -61,8 +62,8 @@ def attack_cost(
 ) -> AttackCost:
     """What all targets of the case take, of which nothing but the shapes of its arrays, and who is a member, is read.
 
-    A target and its complementary partner are attacked. What grows with the records grows along the line through two
-    samples, if there are more records than in the second.
+    A target and its complementary partner are attacked, by fits of fewer passes. What grows with passes or with
+    records, grows along the line through two samples, if there are more than in the second.
     """
     n = case.members.shape[1]
     sampled, sizes = _sampled(case), _sizes(n)
@@ -106,9 +107,13 @@ def _sample(
     attack_all(made, {label: a for label, a in attacks.items() if not a.trained}, seed)
     seconds, all_of_them = dict[str, float](), AttackScores(made, {}, {}, [], attacks=attacks)
     for label, attack in attacks.items():
-        began = time.perf_counter()
-        found = attack_all(made, {label: attack}, seed)
-        seconds[label] = time.perf_counter() - began
+        passes, shortened = _shortened(attack)
+        timed = []
+        for each in shortened:
+            began = time.perf_counter()
+            found = attack_all(made, {label: each}, seed)
+            timed.append(time.perf_counter() - began)
+        seconds[label] = _continued(passes[:-1], timed, passes[-1])
         all_of_them.scores.update(found.scores)
         all_of_them.samples.update(found.samples)
     samples = dict(list(all_of_them.samples.items())[:MEASURED])
@@ -126,6 +131,20 @@ def _sample(
 
     few = measuring(sampled.at(np.arange(made.members.shape[1]) < FEW))
     return AttackCost(seconds, blindly + measuring(sampled)), few
+
+
+def _shortened(attack: Attack) -> tuple[list[int], list[Attack]]:
+    """The passes of the sampled fits, then of the attack itself, and the attacks with those fewer passes.
+
+    The attack itself, if it has no more than a sample.
+    """
+    if attack.passes is None:
+        return [1, 1], [attack]
+    full = int(getattr(attack, attack.passes))
+    few = [PASSES[0], max(PASSES[1], full // 12)]
+    if full <= few[-1]:
+        return [full, full], [attack]
+    return [*few, full], [replace(attack, **{attack.passes: n}) for n in few]  # type: ignore[type-var]
 
 
 def made_up(models: Models, n: int, seed: int) -> Models:
