@@ -88,7 +88,7 @@ def test_a_fit_is_measured_on_few_passes_and_continued_to_all(
         return AttackScores(case, {}, {}, [], attacks=attacks)
 
     monkeypatch.setattr(told, "attack_all", attack_all_for)
-    monkeypatch.setattr("time.perf_counter", lambda: clock[0])
+    monkeypatch.setattr("time.process_time", lambda: clock[0])
     cost = attack_cost(case, {name: ATTACKS.make(name) for name in ("nn", "lira")}, STANDARD, 0)
     assert cost.attacks["nn"] == pytest.approx(2 * (3 + 100 / 2))  # fitted once for each fold
     assert cost.attacks["lira"] == pytest.approx(4 * 1.0) and [n for n in fitted if n] == [2, 8]

@@ -15,8 +15,9 @@ from ..signals.axes import Numbers
 from ..signals.types import ByModel, Models, PerModel, Signals
 from .blind_baseline import blind
 from .findings import Names, findings
-from .measure import AttackScores, Case, attack_all
+from .measure import AttackScores, Case, attack_all, import_for
 from .per_record_fpr import is_fast, target_pairs
+from .scoring import applicable
 
 SIZES = 8_000, 16_000  # records of the samples, from which on the examples of a fitted attack are no more
 FEW = 1_000  # records of the first sample on which measuring takes what it takes however few there are
@@ -97,7 +98,7 @@ def _sample(
 ) -> tuple[AttackCost, float]:
     """The seconds of each attack on the sampled targets and n records, and those of measuring FEW of the records.
 
-    Statistics are there before an attack is timed.
+    Statistics and imports are there before an attack is timed, in CPU time, which other processes do not change.
     """
     reference = None if case.reference is None else made_up(case.reference, n, seed)
     models = made_up(case.models, n, seed)
@@ -105,29 +106,30 @@ def _sample(
         case, models=models, reference=reference, targets=_sampled(case), numbers=(), canaries=None
     )
     attack_all(made, {label: a for label, a in attacks.items() if not a.trained}, seed)
+    import_for(a for a in attacks.values() if not applicable(a, made.models, made.targets, made.reference))
     seconds, all_of_them = dict[str, float](), AttackScores(made, {}, {}, [], attacks=attacks)
     for label, attack in attacks.items():
         passes, shortened = _shortened(attack)
         timed = []
         for each in shortened:
-            began = time.perf_counter()
+            began = time.process_time()
             found = attack_all(made, {label: each}, seed)
-            timed.append(time.perf_counter() - began)
+            timed.append(time.process_time() - began)
         seconds[label] = _continued(passes[:-1], timed, passes[-1])
         all_of_them.scores.update(found.scores)
         all_of_them.samples.update(found.samples)
     samples = dict(list(all_of_them.samples.items())[:MEASURED])
-    began = time.perf_counter()
+    began = time.process_time()
     list(blind(made, None, None, seed))
-    blindly = time.perf_counter() - began
+    blindly = time.process_time() - began
     scores = {label: all_of_them.scores[label] for label in samples}
     sampled = replace(all_of_them, scores=scores, samples=samples)
     times = len(all_of_them.samples) / max(1, len(samples))
 
     def measuring(attacked: AttackScores) -> float:
-        began = time.perf_counter()
+        began = time.process_time()
         findings(attacked, Names(), seed, metrics)  # which fits no blind baseline: that is remembered
-        return times * (time.perf_counter() - began)
+        return times * (time.process_time() - began)
 
     few = measuring(sampled.at(np.arange(made.members.shape[1]) < FEW))
     return AttackCost(seconds, blindly + measuring(sampled)), few
