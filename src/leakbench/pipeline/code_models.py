@@ -77,8 +77,6 @@ def _estimator(trainer: SklearnTrainer) -> Any:
             if wrong := next((name for name in trainer.parameters if name not in names), None):
                 raise unknown(f"parameter of {what}:", wrong, names)
         made = make(**trainer.parameters)
-        if hasattr(made, "_validate_params"):
-            made._validate_params()
         if not hasattr(made, "fit") or not is_classifier(made):
             raise InputError(f"{what} must be a scikit-learn classifier, got {type(made).__name__}")
     except InputError:
