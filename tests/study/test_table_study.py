@@ -36,6 +36,26 @@ def test_a_table_in_large_units_is_learned_and_its_notes_reach_the_results(tmp_p
     assert Study.of(results.study).describe() == results.study
 
 
+def test_records_that_occur_twice_are_one_record_under_every_defence(tmp_path: Path) -> None:
+    """Noise gives copies unlike outputs, so that a difference of two defences found other records in each."""
+    x = np.random.default_rng(0).normal(size=(300, 2))
+    lines = [f"{a},{b},{'yes' if a + b > 0 else 'no'}" for a, b in x]
+    (tmp_path / "t.csv").write_text("\n".join(["a,b,label", *lines, *lines[:100]]) + "\n")
+    table = {
+        "data": {"path": str(tmp_path / "t.csv")},
+        "design": {"name": "random_half", "models": 2},
+        "architecture": {"hidden": [8]},
+        "stages": [{"epochs": 2, "batch_size": 16}],
+        "defences": ["none", {"name": "laplace_noise", "scale": 0.1}],
+        "attacks": ["loss"],
+        "metrics": ["auc"],
+    }
+    results = run(Study.of(table), tmp_path / "store", processes=1)
+    assert results.find(metric="auc-difference", defence="laplace_noise", slice="all", target="all")
+    copied = {flag.defence: flag.message for flag in results.flags if flag.code == "F16"}
+    assert copied["none"] == copied["laplace_noise"]
+
+
 def test_a_table_and_images_are_normalised_along_their_own_axis() -> None:
     normalise = Normaliser((1.0, 2.0), (2.0, 4.0))
     table, images = torch.ones(3, 5, 2), torch.ones(5, 2, 3, 3)

@@ -251,15 +251,15 @@ def _rounded(attacked: AttackScores, rows: list[Row]) -> Iterator[Raised]:
 
 
 def _copies(attacked: AttackScores, rows: list[Row]) -> Iterator[Raised]:
-    copy_of, n = attacked.case.models.copy_of, attacked.case.models.copy_of.size
+    models = attacked.case.models
+    copy_of, n = models.copy_of, models.copy_of.size
     copied = np.bincount(copy_of, minlength=n)[copy_of] > 1
     if copied.sum() < COPIED * n or not copied.any():
         return
     members = attacked.case.members[0]
     inside, outside = (np.bincount(copy_of[side], minlength=n)[copy_of] > 0 for side in (members, ~members))
-    message = (
-        f"{copied.sum()} of {n} records ({copied.mean():.1%}) have the label and all predictions of another"
-    )
+    what = "the label and all predictions" if models.known_copies is None else "the content and label"
+    message = f"{copied.sum()} of {n} records ({copied.mean():.1%}) have {what} of another"
     both = int((copied & inside & outside).sum())
     yield f"{message}; of {both} there are copies among members and among non-members", None
 

@@ -14,7 +14,6 @@ from ..data.designs import Split
 from ..defences.chain import DefenceChain
 from ..defences.defender import Defender, Transform
 from ..signals.axes import Numbers
-from ..signals.copies import alike
 from ..signals.resolution import Resolution, of_logits, typical
 from ..signals.types import Array, Bools, Models, PerModel, Signals
 from ..train.recipe import CodeRecipe, Recipe
@@ -51,6 +50,7 @@ class DefendedModels:
     gradients: Gradients | None = None  # where white-box attacks need them
     features: Array | None = None  # [N + Z, D] of the records, where attacks read them
     students: Mapping[str, Students] = field(default_factory=dict)  # by view, where attacks read them
+    copies: NDArray[np.intp] | None = None  # of each candidate record the first that equals it [N]
 
     def released(self) -> Models:
         """The released outputs. Statistics are cached in the `Models` and freed with it."""
@@ -138,17 +138,8 @@ class DefendedModels:
         if self.students:
             signals = replace(signals, trajectories=self.students[name].trajectories)
         identity = self._identity(name, outside)
-        found = Models(signals, self.split.members, self.split.audited, population, identity)
-        return replace(found, known_copies=self._copies) if isinstance(self.recipe, CodeRecipe) else found
-
-    @cached_property
-    def _copies(self) -> NDArray[np.intp]:
-        """For each candidate record the first one that is a copy of it [N].
-
-        Trees give the same outputs to different records, and other ones under each defence: equal outputs are no sign.
-        """
-        x, n = self.dataset.x[self.split.records], len(self.split.records)
-        return alike(self.dataset.y[self.split.records], [x.reshape(1, n, -1)], n)
+        audited, copies = self.split.audited, self.copies
+        return Models(signals, self.split.members, audited, population, identity, known_copies=copies)
 
     def _resolution(self, stored: StoredLogits, transform: Callable[[Numbers], Numbers]) -> Resolution:
         """The step of outputs that a defence, or the user's code, may have rounded."""
