@@ -213,13 +213,13 @@ class Leaderboard:
         """The table of all entries."""
         columns = [
             Column("Defence", numeric=False),
-            Column("Data", numeric=False),
-            Column("Accuracy"),
             Column("AUC"),
             Column("TPR"),
+            Column("Accuracy"),
             Column("At its accuracy", numeric=False),
-            Column("AUC, non-adaptive"),
+            Column("Data", numeric=False),
             Column("AUC, labels only"),
+            Column("AUC, non-adaptive"),
             Column("Training cost"),
             Column("Evaluation", numeric=False),
             Column("Source", numeric=False),
@@ -232,13 +232,13 @@ class Leaderboard:
         numbers = ", ".join(str(self.footnotes.index(text) + 1) for text in e.footnotes)
         return [
             Cell(e.defence, f"by {strongest_title(e.auc) or e.auc.attack}"),
-            Cell(e.data, e.results.title),
-            Cell.of(e.accuracy),
             Cell.of(e.auc),
             replace(tpr, note=at),
+            Cell.of(e.accuracy),
             Cell(e.beside[0] or MISSING, e.beside[1]),
-            Cell.of(e.non_adaptive),
+            Cell(e.data, e.results.title),
             Cell.of(e.labels_only),
+            Cell.of(e.non_adaptive),
             Cell.of(e.cost),
             Cell(e.evaluation, f"notes {numbers}" if numbers else ""),
             Cell(e.source),
