@@ -13,7 +13,8 @@ from scipy.stats import norm
 from leakbench.attacks import ATTACKS
 from leakbench.attacks.rmia import dominated
 from leakbench.evaluation.scoring import score_targets, shadow_models
-from leakbench.signals.types import Array, Bools, Models, Signals
+from leakbench.signals.models import Models
+from leakbench.signals.types import Array, Bools, Signals
 
 PART = "Attacks"
 MODELS, RECORDS = 64, 5_000

@@ -13,7 +13,8 @@ from threadpoolctl import threadpool_limits
 
 from leakbench.attacks import ATTACKS, Attack
 from leakbench.evaluation.scoring import shadow_models
-from leakbench.signals.types import Models, Signals
+from leakbench.signals.models import Models
+from leakbench.signals.types import Signals
 
 MODELS, RECORDS, CLASSES, POPULATION, REPEATS = 16, 5_000, 10, 2_000, 5
 VIEWS = tuple(f"noise:{radius}" for radius in (0.2, 0.4, 0.8) for _ in range(24))

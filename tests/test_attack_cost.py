@@ -12,7 +12,8 @@ from leakbench.evaluation import attack_cost as told
 from leakbench.evaluation.attack_cost import AttackCost, attack_cost, made_up, worth_telling
 from leakbench.evaluation.measure import AttackScores, Case, attack_all
 from leakbench.metrics.standard import STANDARD
-from leakbench.signals.types import Models, PerModel
+from leakbench.signals.models import Models
+from leakbench.signals.types import PerModel
 
 NAMES = ("loss", "lira", "logistic_regression", "samia")
 

@@ -13,7 +13,8 @@ from leakbench.evaluation.scoring import held_out
 from leakbench.report.tables.tables import glance
 from leakbench.report.verdict import verdict
 from leakbench.report.view import View
-from leakbench.signals.types import Models, Signals
+from leakbench.signals.models import Models
+from leakbench.signals.types import Signals
 
 
 def unaware(seed: int, same: bool, n: int = 2000, c: int = 10) -> dict:

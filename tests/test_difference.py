@@ -13,7 +13,8 @@ from leakbench.evaluation.findings import Names, findings
 from leakbench.evaluation.measure import Case, attack_all
 from leakbench.evaluation.paired_differences import comparable, differences
 from leakbench.metrics.statistics.differences import paired_differences
-from leakbench.signals.types import Models, Signals
+from leakbench.signals.models import Models
+from leakbench.signals.types import Signals
 
 N, TARGETS = 300, 4
 

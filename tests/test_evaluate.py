@@ -15,7 +15,8 @@ from leakbench.evaluation.measure import AttackScores, Case, attack_all, informe
 from leakbench.evaluation.paired_differences import comparable, differences
 from leakbench.evaluation.slices import slices
 from leakbench.pipeline.findings_cache import packed, unpacked
-from leakbench.signals.types import Models, Signals
+from leakbench.signals.models import Models
+from leakbench.signals.types import Signals
 
 
 def _models(n: int, members: np.ndarray, seed: int = 0) -> Models:

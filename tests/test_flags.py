@@ -13,7 +13,8 @@ from leakbench.data.audit_file.read import from_arrays
 from leakbench.evaluation.flags import KINDS, collapse_flags, copying_flags, flags, privacy_flags
 from leakbench.evaluation.measure import Case, attack_all, measure
 from leakbench.evaluation.slices import slices
-from leakbench.signals.types import Models, Signals
+from leakbench.signals.models import Models
+from leakbench.signals.types import Signals
 
 DOCS = Path(__file__).parents[1] / "docs" / "flags.md"
 

@@ -22,7 +22,8 @@ from leakbench.metrics.standard import STANDARD
 from leakbench.pipeline.findings_cache import packed, unpacked
 from leakbench.report.array_tables import digest, read_scores
 from leakbench.report.identity import changed
-from leakbench.signals.types import Models, Signals
+from leakbench.signals.models import Models
+from leakbench.signals.types import Signals
 
 METRICS = {metric.label: metric for metric in STANDARD}
 MEASURED_ELSEWHERE = ("added_tpr", "per_record_fpr")

@@ -8,7 +8,8 @@ from leakbench.attacks import ATTACKS
 from leakbench.core.results import Row
 from leakbench.evaluation.measure import AttackScores, Case, attack_all
 from leakbench.evaluation.per_record_fpr import Accused, accusations, per_record_rows, target_pairs
-from leakbench.signals.types import Models, Signals
+from leakbench.signals.models import Models
+from leakbench.signals.types import Signals
 
 
 def world(seed: int, models: int = 16, records: int = 1500, leak: float = 1.0, unlike: float = 1.0) -> Models:

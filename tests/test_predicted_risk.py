@@ -10,8 +10,9 @@ from leakbench.core.errors import InputError
 from leakbench.core.results import OUTPUTS, Row
 from leakbench.evaluation.predicted_risk import BINS, HIGHEST_LOSS, LOWEST_LOSS, predict_risk
 from leakbench.report.results import Results
+from leakbench.signals.models import Models
 from leakbench.signals.statistics import LOG_FLOOR
-from leakbench.signals.types import Models, Signals
+from leakbench.signals.types import Signals
 
 
 def made(targets: int = 4, records: int = 300, classes: int = 5, gain: float = 1.0, seed: int = 0) -> Models:

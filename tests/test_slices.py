@@ -3,7 +3,8 @@
 import numpy as np
 
 from leakbench.evaluation.slices import slices
-from leakbench.signals.types import Models, Signals
+from leakbench.signals.models import Models
+from leakbench.signals.types import Signals
 
 RNG = np.random.default_rng(0)
 

@@ -14,7 +14,8 @@ from leakbench.metrics import METRICS
 from leakbench.pipeline.query import Querier
 from leakbench.pipeline.steps import checked_recipes, open_trainer, query_models, train_all
 from leakbench.pipeline.study import Study
-from leakbench.signals.types import Models, PerModel
+from leakbench.signals.models import Models
+from leakbench.signals.types import PerModel
 
 MODELS = (8, 16, 32, 64)
 VARIANTS = (

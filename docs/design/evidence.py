@@ -21,7 +21,8 @@ from leakbench.core.seeds import stream
 from leakbench.evaluation.scoring import score_targets
 from leakbench.metrics.statistics.intervals import clopper_pearson
 from leakbench.metrics.statistics.roc import Roc
-from leakbench.signals.types import Models, Signals
+from leakbench.signals.models import Models
+from leakbench.signals.types import Signals
 
 RECORDS = 2000
 

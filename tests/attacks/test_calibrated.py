@@ -6,7 +6,8 @@ from scipy import stats
 
 from leakbench.attacks import ATTACKS
 from leakbench.evaluation.scoring import score_targets
-from leakbench.signals.types import Models, Signals
+from leakbench.signals.models import Models
+from leakbench.signals.types import Signals
 
 from .worlds import world
 

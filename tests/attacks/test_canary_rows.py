@@ -14,7 +14,8 @@ from leakbench.evaluation.per_record_fpr import accusations
 from leakbench.evaluation.predicted_risk import predict_risk
 from leakbench.metrics.standard import STANDARD
 from leakbench.pipeline.findings_cache import packed, spec, unpacked
-from leakbench.signals.types import Models, Signals
+from leakbench.signals.models import Models
+from leakbench.signals.types import Signals
 
 from .worlds import pairs, quick
 

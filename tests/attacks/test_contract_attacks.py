@@ -18,7 +18,8 @@ from leakbench.attacks.suite import SUITES, make_attacks
 from leakbench.core.array_cache import Recent
 from leakbench.core.errors import InputError
 from leakbench.evaluation.scoring import applicable, score_targets
-from leakbench.signals.types import Models, Signals
+from leakbench.signals.models import Models
+from leakbench.signals.types import Signals
 
 from .worlds import auc, frozen, noise_sd, quick, with_members, world
 

@@ -7,7 +7,7 @@ import pytest
 
 from leakbench.attacks import ATTACKS
 from leakbench.evaluation.measure import Case, attack_all
-from leakbench.signals.types import Models
+from leakbench.signals.models import Models
 
 from .test_stacked import balanced_without_pairs, independent, lost, pairs, third, unequal
 from .worlds import auc, noise_sd, with_members, world

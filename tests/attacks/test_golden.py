@@ -11,7 +11,8 @@ from scipy.stats import norm
 from leakbench.attacks import ATTACKS
 from leakbench.attacks.rmia import dominated
 from leakbench.metrics.statistics.roc import best_threshold
-from leakbench.signals.types import Models, Signals
+from leakbench.signals.models import Models
+from leakbench.signals.types import Signals
 
 from .worlds import frozen, pairs
 

@@ -7,7 +7,8 @@ from scipy.stats import spearmanr
 
 from leakbench.attacks import ATTACKS
 from leakbench.evaluation.scoring import score_targets
-from leakbench.signals.types import Models, Signals
+from leakbench.signals.models import Models
+from leakbench.signals.types import Signals
 
 from .worlds import auc, noise_sd, world
 

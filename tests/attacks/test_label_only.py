@@ -13,7 +13,8 @@ from leakbench.attacks.label_only_boosted import LabelOnlyBoosted
 from leakbench.core.array_cache import Recent
 from leakbench.defences import DEFENCES
 from leakbench.evaluation.scoring import applicable, score_targets
-from leakbench.signals.types import Models, Signals
+from leakbench.signals.models import Models
+from leakbench.signals.types import Signals
 
 from .worlds import auc, noise_sd, pairs, with_members, world
 

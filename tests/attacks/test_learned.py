@@ -11,7 +11,8 @@ from sklearn.preprocessing import StandardScaler
 from leakbench.attacks import ATTACKS
 from leakbench.attacks._learned import LearnedAttack
 from leakbench.evaluation.scoring import score_targets
-from leakbench.signals.types import Models, Signals
+from leakbench.signals.models import Models
+from leakbench.signals.types import Signals
 
 from .worlds import auc, world
 

@@ -4,7 +4,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from leakbench.signals.types import Models, Moments, Signals
+from leakbench.signals.models import Models, Moments
+from leakbench.signals.types import Signals
 
 worlds = st.tuples(
     st.integers(0, 10_000), st.integers(2, 7), st.integers(1, 3), st.sampled_from([1.0, 1e4]), st.booleans()

@@ -15,7 +15,8 @@ from leakbench.attacks._layers import Dropout, EncoderLayer, initialised
 from leakbench.attacks._network import NetworkAttack, _batches
 from leakbench.core.errors import InputError
 from leakbench.evaluation.scoring import applicable, score_targets
-from leakbench.signals.types import Array, Models, Signals, Target
+from leakbench.signals.models import Models, Target
+from leakbench.signals.types import Array, Signals
 
 from .worlds import auc, quick, world
 

@@ -7,8 +7,9 @@ from sklearn.linear_model import LogisticRegression
 from leakbench.attacks import ATTACKS
 from leakbench.attacks._learned import LearnedAttack
 from leakbench.evaluation.scoring import applicable, score_targets
+from leakbench.signals.models import Models
 from leakbench.signals.statistics import log_softmax
-from leakbench.signals.types import Array, Bools, Models, Signals
+from leakbench.signals.types import Array, Bools, Signals
 
 from .worlds import auc, gradients, noise_sd, quick, students
 

@@ -14,7 +14,8 @@ from leakbench.evaluation.measure import Case, attack_all
 from leakbench.evaluation.scoring import applicable, cross_fitted, score_targets
 from leakbench.metrics.auc import Auc
 from leakbench.signals.features import COMPONENTS, components
-from leakbench.signals.types import Models, Signals
+from leakbench.signals.models import Models
+from leakbench.signals.types import Signals
 
 from .worlds import auc, noise_sd, world
 

@@ -9,7 +9,8 @@ import pytest
 from leakbench.attacks import ATTACKS, Attack, TrainedAttack
 from leakbench.evaluation.scoring import applicable, score_targets, shadow_models
 from leakbench.metrics.statistics.roc import best_threshold
-from leakbench.signals.types import Array, Models, Shadows, Signals, Target
+from leakbench.signals.models import Models, Shadows, Target
+from leakbench.signals.types import Array, Signals
 
 from .worlds import auc, noise_sd, pairs, quick, with_members, world
 

@@ -12,7 +12,8 @@ from leakbench.attacks import ATTACKS
 from leakbench.attacks._references import References
 from leakbench.attacks.stacked import Stacked
 from leakbench.evaluation.scoring import score_targets, shadow_models
-from leakbench.signals.types import Models, Shadows, Signals
+from leakbench.signals.models import Models, Shadows
+from leakbench.signals.types import Signals
 
 from .worlds import auc, frozen, noise_sd, pairs, quick, with_members, world
 

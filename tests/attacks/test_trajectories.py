@@ -12,8 +12,8 @@ from leakbench.attacks._layers import Recurrent, initialised
 from leakbench.attacks._trajectory import standardised, trajectory
 from leakbench.core.errors import InputError
 from leakbench.evaluation.scoring import applicable, score_targets
+from leakbench.signals.models import Models
 from leakbench.signals.trajectories import metrics
-from leakbench.signals.types import Models
 
 from .worlds import auc, frozen, noise_sd, quick, students, with_members, world
 

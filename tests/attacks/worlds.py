@@ -4,9 +4,10 @@ import numpy as np
 
 from leakbench.attacks import ATTACKS, Attack
 from leakbench.attacks._network import NetworkAttack
+from leakbench.signals.models import Models
 from leakbench.signals.statistics import residual
 from leakbench.signals.trajectories import metrics
-from leakbench.signals.types import Models, Signals
+from leakbench.signals.types import Signals
 
 QUICK = {"epochs": 2, "batch_size": 32, "lr": 0.03, "max_examples": 640}  # learns these worlds in a moment
 SMALLER = {

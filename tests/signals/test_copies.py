@@ -10,7 +10,8 @@ from leakbench.attacks import ATTACKS
 from leakbench.evaluation.measure import BY_LABEL, Case, attack_all
 from leakbench.evaluation.scoring import score_targets
 from leakbench.signals.copies import alike, copies
-from leakbench.signals.types import Models, Signals
+from leakbench.signals.models import Models
+from leakbench.signals.types import Signals
 
 
 def doubled(seed: int, n: int = 300, models: int = 1, c: int = 10) -> Models:

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from leakbench.signals.models import Models
 from leakbench.signals.statistics import STATISTICS
-from leakbench.signals.types import Models, PerModel, Signals
+from leakbench.signals.types import PerModel, Signals
 
 M, V, N, C, K = 4, 2, 30, 5, 3
 

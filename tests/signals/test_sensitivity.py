@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from leakbench.core.errors import InputError
+from leakbench.signals.models import Models
 from leakbench.signals.sensitivity import sensitivity
-from leakbench.signals.types import Models, Signals
+from leakbench.signals.types import Signals
 
 getcontext().prec = 60
 SCALE = 1e-3

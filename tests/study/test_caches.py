@@ -19,7 +19,8 @@ from leakbench.pipeline.findings_cache import CODE
 from leakbench.pipeline.run import run
 from leakbench.pipeline.score_cache import CachedScorer
 from leakbench.pipeline.study import Study
-from leakbench.signals.types import Models, Signals
+from leakbench.signals.models import Models
+from leakbench.signals.types import Signals
 
 TABLE = {
     "group_size": 4,

@@ -24,7 +24,7 @@ from leakbench.report.page import render
 from leakbench.report.results import Results
 from leakbench.report.tables.white_box import white_box, white_box_line
 from leakbench.report.view import View
-from leakbench.signals.types import Models
+from leakbench.signals.models import Models
 
 N = 1000
 WHITE_BOX = ("gradient_norm", "gradient_norm_last", "lira_gradient_norm", "lira_gradient_norm_last")

@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 
 from ..core.errors import InputError
+from ..signals.models import Target
 from ..signals.statistics import LOG_FLOOR, log_softmax
-from ..signals.types import Array, Bools, Target
+from ..signals.types import Array, Bools
 from .base import Scorer, TrainedAttack
 
 LOSS, MARGIN, RANK, LABEL = range(4)  # columns of the features; the sorted log-probabilities follow

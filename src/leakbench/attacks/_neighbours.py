@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..signals.types import Array, Labels, Moments
+from ..signals.models import Moments
+from ..signals.types import Array, Labels
 
 
 class Neighbours:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from ..core.errors import InputError
+from ..signals.models import Target
 from ..signals.statistics import log_softmax
-from ..signals.types import Array, Bools, Target
+from ..signals.types import Array, Bools
 from .base import Scorer, TrainedAttack
 
 if TYPE_CHECKING:

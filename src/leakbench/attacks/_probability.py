@@ -2,8 +2,9 @@
 
 import numpy as np
 
+from ..signals.models import Shadows, Target
 from ..signals.statistics import logsumexp
-from ..signals.types import Array, Bools, Shadows, Target
+from ..signals.types import Array, Bools
 
 
 def log_p(target: Target) -> Array:

@@ -10,7 +10,8 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from ..core.errors import InputError
-from ..signals.types import Array, Bools, Shadows, Target
+from ..signals.models import Shadows, Target
+from ..signals.types import Array, Bools
 from ._references import References
 from .base import InOutAttack, balanced
 

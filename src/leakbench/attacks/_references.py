@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.errors import InputError
-from ..signals.types import Bools, Moments, Shadows
+from ..signals.models import Moments, Shadows
+from ..signals.types import Bools
 from ._shadow import inside_and_outside
 
 BEYOND_CHANCE = 4.0  # standard deviations of the variance of a count

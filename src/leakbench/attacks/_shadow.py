@@ -3,7 +3,8 @@
 import numpy as np
 from scipy.special import gammaln
 
-from ..signals.types import Array, Moments, Shadows
+from ..signals.models import Moments, Shadows
+from ..signals.types import Array
 
 
 def mean_inside(inside: Moments, outside: Moments) -> Array:

@@ -4,8 +4,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..signals.models import Moments, Target
 from ..signals.statistics import LOG_FLOOR, log_softmax
-from ..signals.types import Array, Moments, Target
+from ..signals.types import Array
 from ._probability import log_p
 from ._shadow import mean_inside
 

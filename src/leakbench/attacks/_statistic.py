@@ -4,8 +4,9 @@ from typing import ClassVar
 
 import numpy as np
 
+from ..signals.models import Shadows, Target
 from ..signals.statistics import GRADIENT_NORMS, LABEL_FREE
-from ..signals.types import Array, Shadows, Target
+from ..signals.types import Array
 from .base import Attack
 
 LOWER_FOR_MEMBERS = frozenset({"loss", "entropy", "modified_entropy", *GRADIENT_NORMS})

@@ -5,9 +5,10 @@ from collections.abc import Callable
 import numpy as np
 
 from ..core.errors import InputError
+from ..signals.models import Target
 from ..signals.statistics import TRAJECTORY
 from ..signals.trajectories import METRICS, metrics
-from ..signals.types import Array, Target
+from ..signals.types import Array
 
 SMALLEST = 1e-8  # of a metric
 LINEAR = 3.0  # standard deviations up to which features are left as they are, more or less

@@ -3,7 +3,8 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from ..signals.types import Array, Shadows, Target
+from ..signals.models import Shadows, Target
+from ..signals.types import Array
 from ._statistic import mid_quantile, signal
 from .base import Attack
 

@@ -6,7 +6,8 @@ from typing import ClassVar, Literal, Protocol
 import numpy as np
 
 from ..core.registry import Plugin
-from ..signals.types import Array, Bools, Shadows, Target
+from ..signals.models import Shadows, Target
+from ..signals.types import Array, Bools
 
 ShadowNeed = Literal["none", "out", "in+out"]
 Access = Literal["labels", "scores", "white_box"]  # predicted classes; released values; the parameters

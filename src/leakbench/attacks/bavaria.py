@@ -4,7 +4,8 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from ..core.errors import InputError
-from ..signals.types import Array, Moments, Shadows, Target
+from ..signals.models import Moments, Shadows, Target
+from ..signals.types import Array
 from ._neighbours import Neighbours
 from ._references import References
 from ._shadow import log_student, mean_inside

@@ -5,8 +5,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.errors import InputError
+from ..signals.models import Shadows, Target
 from ..signals.statistics import LABEL_CORRECT, LABEL_COUNTS
-from ..signals.types import Array, Bools, Shadows, Target
+from ..signals.types import Array, Bools
 from ._pseudo_targets import PseudoTargetAttack
 from .base import Access
 

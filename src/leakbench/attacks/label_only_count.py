@@ -3,8 +3,9 @@ from typing import ClassVar
 
 import numpy as np
 
+from ..signals.models import Shadows, Target
 from ..signals.statistics import LABEL_CORRECT
-from ..signals.types import Array, Shadows, Target
+from ..signals.types import Array
 from .base import Access, Attack
 
 

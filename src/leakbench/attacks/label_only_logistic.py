@@ -6,8 +6,9 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from ..core.errors import InputError
+from ..signals.models import Shadows, Target
 from ..signals.statistics import LABEL_CORRECT
-from ..signals.types import Array, Bools, Shadows, Target
+from ..signals.types import Array, Bools
 from ._references import References
 from .base import Access, InOutAttack
 

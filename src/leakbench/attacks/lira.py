@@ -5,7 +5,8 @@ import numpy as np
 from scipy.special import log_ndtr
 
 from ..core.errors import InputError
-from ..signals.types import Array, Moments, Shadows, Target
+from ..signals.models import Moments, Shadows, Target
+from ..signals.types import Array
 from ._references import References
 from ._shadow import inside_and_outside, mean_inside
 from ._statistic import sign

@@ -4,7 +4,8 @@ from typing import ClassVar, Literal
 import numpy as np
 from scipy.special import stdtr
 
-from ..signals.types import Array, Moments, Shadows, Target
+from ..signals.models import Moments, Shadows, Target
+from ..signals.types import Array
 from ._references import References
 from ._shadow import mean_inside
 from .base import InOutAttack

@@ -4,8 +4,9 @@ from typing import ClassVar
 import numpy as np
 
 from ..core.errors import InputError
+from ..signals.models import Target
 from ..signals.statistics import TRAJECTORY
-from ..signals.types import Array, Bools, Target
+from ..signals.types import Array, Bools
 from ._trajectory import standardised, trajectory
 from .base import Scorer, TrainedAttack
 

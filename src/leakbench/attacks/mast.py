@@ -3,7 +3,8 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from ..signals.types import Array, Shadows, Target
+from ..signals.models import Shadows, Target
+from ..signals.types import Array
 from ._shadow import inside_and_outside, mean_inside
 from ._statistic import sign, signal
 from .base import InOutAttack

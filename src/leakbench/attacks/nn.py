@@ -3,7 +3,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
-from ..signals.types import Array, Target
+from ..signals.models import Target
+from ..signals.types import Array
 from ._network import NetworkAttack, one_hot, posteriors
 
 if TYPE_CHECKING:

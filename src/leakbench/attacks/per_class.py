@@ -4,7 +4,8 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from ..metrics.statistics.roc import best_threshold
-from ..signals.types import Array, Bools, Target
+from ..signals.models import Target
+from ..signals.types import Array, Bools
 from ._statistic import signal
 from .base import Scorer, TrainedAttack
 

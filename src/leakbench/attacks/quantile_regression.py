@@ -6,7 +6,8 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from ..core.errors import InputError
-from ..signals.types import Array, Target
+from ..signals.models import Target
+from ..signals.types import Array
 from ._statistic import signal
 from .base import NonMemberAttack
 

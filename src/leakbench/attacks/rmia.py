@@ -4,7 +4,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..core.errors import InputError
-from ..signals.types import Array, Shadows, Target
+from ..signals.models import Shadows, Target
+from ..signals.types import Array
 from ._probability import log_mean_p, log_p, reference_models
 from .base import Attack, ShadowNeed
 

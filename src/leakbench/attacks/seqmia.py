@@ -4,9 +4,10 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from ..core.errors import InputError
+from ..signals.models import Target
 from ..signals.statistics import TRAJECTORY
 from ..signals.trajectories import METRICS
-from ..signals.types import Array, Bools, Target
+from ..signals.types import Array, Bools
 from ._network import NetworkAttack
 from ._trajectory import standardised, trajectory
 from .base import Scorer

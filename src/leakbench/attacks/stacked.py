@@ -7,7 +7,8 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from ..core.errors import InputError
-from ..signals.types import Array, Bools, Moments, Shadows, Target
+from ..signals.models import Moments, Shadows, Target
+from ..signals.types import Array, Bools
 from ._references import References
 from ._stacked_features import features, statistics
 from .base import InOutAttack, Scorer, balanced

@@ -12,7 +12,8 @@ from ..core.progress import duration
 from ..core.seeds import stream
 from ..metrics import Metric
 from ..signals.axes import Numbers
-from ..signals.types import ByModel, Models, PerModel, Signals
+from ..signals.models import Models
+from ..signals.types import ByModel, PerModel, Signals
 from .blind_baseline import blind
 from .findings import Names, findings
 from .measure import AttackScores, Case, attack_all, import_for

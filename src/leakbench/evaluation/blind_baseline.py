@@ -16,7 +16,8 @@ from ..core.seeds import stream
 from ..metrics import Sample
 from ..metrics.auc import Auc
 from ..signals.features import column, ranked
-from ..signals.types import Array, Bools, Target
+from ..signals.models import Target
+from ..signals.types import Array, Bools
 from .measure import FEWEST, Case, import_for, suffices
 from .scoring import held_out, ranks_within
 

@@ -17,8 +17,8 @@ from ..metrics.standard import RATES
 from ..metrics.statistics.differences import paired_differences
 from ..metrics.statistics.roc import allowed
 from ..metrics.tpr_at_fpr import TprAtFpr
+from ..signals.models import Models
 from ..signals.resolution import Resolution
-from ..signals.types import Models
 from .measure import BY_LABEL, AttackScores, halves_suffice
 from .paired_differences import DIFFERENCES, of_sample
 from .scoring import shadow_models

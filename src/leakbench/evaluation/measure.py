@@ -20,7 +20,8 @@ from ..metrics._guessing import GuessingMetric
 from ..metrics.standard import RATES, STANDARD
 from ..metrics.statistics.bootstrap import Resampled, resample
 from ..metrics.statistics.sample import missing_group
-from ..signals.types import Array, Bools, Models
+from ..signals.models import Models
+from ..signals.types import Array, Bools
 from .scoring import Scores, applicable, score_targets
 
 BY_LABEL = {metric.label: metric for metric in RATES}

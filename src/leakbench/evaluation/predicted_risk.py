@@ -16,7 +16,8 @@ from ..metrics.statistics.intervals import clopper_pearson
 from ..metrics.statistics.loss_traces import loss_trace_iqr
 from ..metrics.statistics.sample import Sample
 from ..metrics.tpr_at_fpr import TprAtFpr
-from ..signals.types import Array, Bools, Models
+from ..signals.models import Models
+from ..signals.types import Array, Bools
 from .measure import FEWEST
 
 BINS = 30

@@ -18,8 +18,9 @@ from ..core.errors import InputError
 from ..core.seeds import stream
 from ..metrics.statistics.pooled_threshold import PooledScores
 from ..metrics.statistics.roc import best_threshold
+from ..signals.models import Models, Shadows, Target
 from ..signals.statistics import TRAJECTORY
-from ..signals.types import Array, Bools, Models, Shadows, Target
+from ..signals.types import Array, Bools
 
 SCORING_VERSION = 2  # raised whenever a score changes though its attack, its version and the outputs do not
 

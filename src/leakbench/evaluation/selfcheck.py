@@ -14,8 +14,9 @@ from ..defences import DEFENCES
 from ..metrics import METRICS, Sample
 from ..metrics.statistics.intervals import clopper_pearson
 from ..metrics.statistics.one_run import one_run_epsilon
+from ..signals.models import Models
 from ..signals.statistics import log_softmax
-from ..signals.types import Array, Models, Signals
+from ..signals.types import Array, Signals
 from .coverage import NOMINAL, Study, coverage_table
 from .measure import Case, attack_all
 

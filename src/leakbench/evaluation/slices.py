@@ -9,7 +9,8 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from ..signals.types import Array, Bools, Models
+from ..signals.models import Models
+from ..signals.types import Array, Bools
 from .measure import FEWEST
 
 LOSS_CUTS = (0, 20, 40, 60, 80, 100)

@@ -17,7 +17,7 @@ from ..core.threads import Workers
 from ..evaluation.attack_cost import attack_cost
 from ..evaluation.findings import Findings, Names, findings, require_rows
 from ..evaluation.measure import Case, attack_all, informed
-from ..signals.types import Models
+from ..signals.models import Models
 from .defended_models import DefendedModels
 from .findings_cache import packed, spec, unpacked
 from .score_cache import CachedScorer

@@ -14,8 +14,9 @@ from ..data.designs import Split
 from ..defences.chain import DefenceChain
 from ..defences.defender import Defender, Transform
 from ..signals.axes import Numbers
+from ..signals.models import Models
 from ..signals.resolution import Resolution, of_logits, typical
-from ..signals.types import Array, Bools, Models, PerModel, Signals
+from ..signals.types import Array, Bools, PerModel, Signals
 from ..train.recipe import CodeRecipe, Recipe
 from .distillation import ADVERSARY_VIEW, RELEASED, Students
 from .gradients import Gradients

@@ -24,9 +24,10 @@ from ..evaluation.attack_cost import attack_cost, made_up
 from ..evaluation.findings import Names, findings
 from ..evaluation.measure import Case, attack_all
 from ..signals.features import COMPONENTS
+from ..signals.models import Models
 from ..signals.statistics import GRADIENT_NORMS
 from ..signals.trajectories import METRICS, metrics
-from ..signals.types import Models, PerModel, Signals
+from ..signals.types import PerModel, Signals
 from ..signals.views import parse_views
 from ..train.autotune_group_size import shortened
 from ..train.gradients import log_gradient_norms

@@ -8,7 +8,7 @@ import numpy as np
 from ..attacks.base import Attack
 from ..core.store import Entry, Made, Payload, Store, expected
 from ..evaluation.scoring import SCORING_VERSION, Scores, score_targets
-from ..signals.types import Models
+from ..signals.models import Models
 
 
 @dataclass(frozen=True, eq=False)

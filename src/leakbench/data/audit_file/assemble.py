@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from ...core.errors import InputError
 from ...signals.axes import Numbers, to_axes
+from ...signals.models import Models
 from ...signals.resolution import Resolution, of_logits, of_losses, typical
-from ...signals.types import BLOCK, Bools, ByModel, Labels, Models, PerModel, Signals, on_records
+from ...signals.types import BLOCK, Bools, ByModel, Labels, PerModel, Signals, on_records
 from . import check
 from .mapped import joined
 from .named_views import in_order, predicted_when_perturbed, view_names, without_perturbed

@@ -7,8 +7,9 @@ from typing import Any
 from numpy.typing import NDArray
 
 from ...core.errors import InputError
+from ...signals.models import Models
 from ...signals.resolution import Resolution
-from ...signals.types import ByModel, Models
+from ...signals.types import ByModel
 
 Arrays = Mapping[str, NDArray[Any]]
 PREFIX = "shadow_"

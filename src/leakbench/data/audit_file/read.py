@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core.errors import InputError, unknown
+from ...signals.models import Models
 from ...signals.statistics import Array, log_softmax, loss
-from ...signals.types import Bools, Models, Signals, on_records
+from ...signals.types import Bools, Signals, on_records
 from .assemble import Arrays, assemble, kinds
 from .check import LOOKED_AT, text
 from .chosen_table import Choice, read_chosen

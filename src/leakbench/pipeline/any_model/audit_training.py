@@ -25,7 +25,8 @@ from ...evaluation.audit import audit_models
 from ...metrics.standard import DELTA, make_metrics, standard
 from ...report.notes import listed
 from ...report.results import Results
-from ...signals.types import Bools, Models
+from ...signals.models import Models
+from ...signals.types import Bools
 from .learner import EstimatorLearner, learner
 from .outputs import Outputs, training_notes
 from .records import count, fingerprint, labels
