@@ -163,4 +163,5 @@ def test_memory_does_not_grow_with_the_number_of_models(tmp_path: Path) -> None:
             [sys.executable, "-c", AUDIT, str(folder)], capture_output=True, text=True, check=True
         )
         peaks.append(json.loads(done.stdout))
-    assert peaks[1] - peaks[0] < 28, peaks  # membership is a byte for each model and record, several times
+    # membership is a byte for each model and record, several times; losses in double precision would be 69 MB
+    assert peaks[1] - peaks[0] < 40, peaks

@@ -112,7 +112,8 @@ def _sample(
     for label, attack in attacks.items():
         passes, shortened = _shortened(attack)
         if attack.passes:
-            attack_all(made, {label: shortened[0]}, seed)  # the first fit imports what later ones find imported
+            # the first fit imports what later ones find imported
+            attack_all(made, {label: shortened[0]}, seed)
         timed = []
         for each in shortened:
             began = time.process_time()
