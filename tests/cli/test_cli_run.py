@@ -11,6 +11,7 @@ import sys
 import pytest
 
 from leakbench.cli.app import main
+from leakbench.core import progress
 from leakbench.pipeline.train import Trainer
 
 STUDY = """
@@ -47,7 +48,7 @@ def models(study):
     return sorted(p.name for p in (study.parent / "store" / "models").glob("*"))
 
 
-def test_a_study_is_run_and_continued(study, capsys):
+def test_a_study_is_run_and_continued(study, capsys, monkeypatch):
     assert main(arguments(study)) == 0
     shown = capsys.readouterr().out
     assert str(study.parent / "report" / "report.html") in shown
@@ -64,6 +65,7 @@ def test_a_study_is_run_and_continued(study, capsys):
         "--set",
         'defences=["none", "rounding"]',
     ]
+    monkeypatch.setattr(progress, "progress_on", lambda stream: progress.LineProgress(stream, interval=0))
     capsys.readouterr()
     assert main(changed) == 0
     assert models(study) == trained

@@ -130,7 +130,9 @@ def test_the_page_shows_them(n: int) -> None:
     results = Results("run", "x", [*rows, *rank_correlations(rows, 0)], distributions=shapes)
     page, view = render(results), View(results)
     assert 'id="outputs-section"' in page and 'id="predictors-section"' in page
-    assert page.count("entropy of members and non-members") == n and page.count('id="predictor-') >= 3
+    drawn = min(n, 12)  # of many defences those that matter
+    assert page.count("entropy of members and non-members") == drawn
+    assert page.split('id="predictors-section"')[1].count("<svg") >= 3
     assert ("no. 13" in page) == (n == 13)
     assert "all" not in view.defences
     assert "0.250 (95 % CI 0.240–0.260) apart" in str(risk(view)) and "predicted risk (d0)" in str(
