@@ -145,7 +145,11 @@ def fields(cls: type) -> Iterator[tuple[str, str, str]]:
         if isinstance(node, ast.AnnAssign):
             own = source.splitlines()[node.lineno - 1 : node.end_lineno]
             kind = ast.unparse(node.annotation).strip("'").replace("|", "\\|")
-            yield ast.unparse(node.target), kind, " ".join(re.findall(r"# (?!type: ignore)(.*)", "\n".join(own)))
+            yield (
+                ast.unparse(node.target),
+                kind,
+                " ".join(re.findall(r"# (?!type: ignore)(.*)", "\n".join(own))),
+            )
 
 
 def in_suite(entry: str | Mapping[str, Any]) -> str:
