@@ -146,6 +146,7 @@ def _in_processes(training: Training, models: Sequence[int], processes: int) -> 
     if processes <= 1:
         yield from ((m, training.train(m)) for m in models)
         return
+    from joblib.externals.loky import get_reusable_executor  # type: ignore[import-untyped]
     from sklearn.utils.parallel import Parallel, delayed
 
     pool = Parallel(processes, backend="loky", max_nbytes=None, return_as="generator_unordered")
@@ -158,6 +159,8 @@ def _in_processes(training: Training, models: Sequence[int], processes: int) -> 
             f"the models cannot be trained in {processes} processes: {error_text(error)}; "
             "give processes=1, or fewer where memory is short"
         ) from error
+    finally:  # a worker in which other code ran before has its libraries loaded, and torch may not load beside them
+        get_reusable_executor().shutdown()
 
 
 def _trained(train: Callable[[int], Outputs], m: int) -> tuple[int, Outputs]:
