@@ -171,7 +171,9 @@ def test_nothing_that_reads_files_can_run_code() -> None:
         text = MODULES[module].read_text()
         assert "allow_pickle=True" not in text, module
         assert "pickle" not in names or "Unpickler" in text, module
-        assert not {"joblib", "dill", "shelve", "marshal"} & names, module
+        assert not {"dill", "shelve", "marshal"} & names, module
+        workers = text.count("from joblib.externals.loky import get_reusable_executor")  # which reads no file
+        assert "joblib" not in names or (workers and text.count("joblib") == workers), module
 
 
 def test_audit_imports_no_study_and_nothing_that_trains() -> None:
