@@ -4,7 +4,7 @@ Run: python benchmarks/run.py [NAME ...]   with the names of files beside this o
 are not run stay as they are, as does `gpu` on a machine without a GPU. Needs MNIST, CIFAR-10 and
 Location-30 in the folder that LEAKBENCH_DATA names, and a machine with nothing else to do. A benchmark is no test: no
 ratio is too small to be written. history.json beside this file keeps each ratio; what fell by more than a fifth on the
-same CPU is told at the end.
+same CPU is reported at the end.
 """
 
 import importlib

@@ -87,6 +87,12 @@ def test_a_pipe_gets_lines():
     assert isinstance(progress_on(io.StringIO()), LineProgress)
 
 
+def test_stderr_is_that_of_the_call(monkeypatch):
+    monkeypatch.setattr(sys, "stderr", now := io.StringIO())
+    progress_on().say("a line")
+    assert now.getvalue() == "a line\n"
+
+
 SCRIPT = """
 import sys, time
 from leakbench.core.progress import progress_on

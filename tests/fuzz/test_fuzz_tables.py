@@ -35,7 +35,7 @@ def test_hostile_tables(tmp_path: Path) -> None:
 
 
 def test_a_damaged_footer_does_not_end_the_process(tmp_path: Path) -> None:
-    given = hostile_table(3262, tmp_path)  # Arrow 25 aborts if it is asked for the metadata of a column
+    given = hostile_table(3262, tmp_path)  # Arrow 25 aborts where the metadata of a column is read
     with pytest.raises(InputError, match="is damaged or cut short"):
         read_chosen(given.source, Choice.of(given.choice))
     with pytest.raises(InputError):

@@ -1,4 +1,4 @@
-"""The figures of the page: places and ticks, marks that can be told apart, and values on every mark."""
+"""The figures of the page: positions and ticks, a different mark for each defence, and the values of each mark."""
 
 import math
 import re

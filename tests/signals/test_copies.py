@@ -9,7 +9,7 @@ import leakbench
 from leakbench.attacks import ATTACKS
 from leakbench.evaluation.measure import BY_LABEL, Case, attack_all
 from leakbench.evaluation.scoring import score_targets
-from leakbench.signals.copies import alike, copies
+from leakbench.signals.copies import BLOCK, alike, copies, of_content
 from leakbench.signals.models import Models
 from leakbench.signals.types import Signals
 
@@ -40,6 +40,16 @@ def test_alike_as_a_dictionary_finds_it(seed: int, dtype: type, labelled: bool) 
         if len(group) <= max(0.05 * n, 10):
             want[group] = group[0]
     assert np.array_equal(alike(labels, arrays, n), want)
+
+
+@pytest.mark.parametrize("differs", [0, BLOCK - 1, BLOCK, 2 * BLOCK + 9])
+def test_records_with_the_same_content_and_label_are_copies(differs: int) -> None:
+    x = np.random.default_rng(0).random((40, 2, BLOCK + 5)).astype(np.float32)
+    y, rows = np.zeros(40, np.int64), np.array([30, 2, 7, 11, 4])
+    x[7] = x[4] = x[11] = x[2]
+    x[4].flat[differs] += 1
+    y[11] = 1
+    assert of_content(y, x, rows).tolist() == [0, 1, 1, 3, 4]
 
 
 def test_labels_that_are_all_distinct_tell_all_records_apart() -> None:

@@ -18,7 +18,7 @@ from ..evaluation.flags import privacy_flags
 from ..evaluation.measure import FEWEST
 from ..evaluation.paired_differences import differences
 from ..evaluation.predicted_risk import PredictedRisk, predict_risk
-from ..signals.copies import alike
+from ..signals.copies import of_content
 from ..signals.features import components
 from ..signals.views import parse_views
 from ..train.device import require_precision
@@ -113,8 +113,7 @@ def query_models(
     students = distil(study, defences, recipes, logits, querier, progress)
     features = components(querier.trainer.dataset.x, querier.rows) if study.reads_features else None
     dataset, rows = querier.trainer.dataset, querier.trainer.split.records
-    # outputs are no sign of copies: trees, saturation and noise make them equal or unlike, under each defence anew
-    copies = alike(dataset.y[rows], [dataset.x[rows].reshape(1, len(rows), -1)], len(rows))
+    copies = of_content(dataset.y, dataset.x, rows)
     all_defended = []
     for defence in defences:
         recipe = recipes[defence.label]

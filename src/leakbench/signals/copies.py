@@ -19,6 +19,7 @@ COMMON = (
 )
 FEW = 10  # records that may always be alike
 AT_ONCE = 2**21  # numbers that are hashed at a time
+BLOCK = 64  # numbers of each record that are compared before the others
 COARSE = 20.0  # steps that a number lies away from its neighbours if it was not rounded to one of them
 
 
@@ -41,6 +42,17 @@ def alike(labels: NDArray[np.int64] | None, predictions: Iterable[Numbers], n: i
             return first
     common = np.bincount(first, minlength=n)[first] > max(COMMON * n, FEW)
     return np.where(common, np.arange(n), first)
+
+
+def of_content(labels: NDArray[np.int64], x: NDArray[np.float32], rows: Ints) -> Ints:
+    """For each record of `rows` [n] the first one with the same label and content, often itself [n].
+
+    Where the records are known, their outputs need not be compared: noise makes those of copies differ, and saturation
+    makes those of other records equal.
+    """
+    content = x.reshape(len(x), -1)
+    blocks = (content[rows, at : at + BLOCK][None] for at in range(0, content.shape[1], BLOCK))
+    return alike(labels[rows], blocks, len(rows))
 
 
 def _shared(first: Ints) -> Ints:
