@@ -23,7 +23,7 @@ lint: $(VENV)/.dev
 bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/run.py
 
-docs: $(VENV)/.docs
+docs: $(VENV)/.dev
 	$(BIN)/python docs/generate.py
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
 
@@ -34,12 +34,8 @@ $(VENV)/.demo: pyproject.toml constraints.txt
 
 $(VENV)/.dev: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(PIP) install -c constraints.txt -e ".[dev]"
+	$(PIP) install -c constraints.txt -e ".[dev,docs]"
 	touch $@ $(VENV)/.demo
-
-$(VENV)/.docs: $(VENV)/.dev
-	$(PIP) install -c constraints.txt -e ".[docs]"
-	touch $@
 
 clean:
 	rm -rf $(VENV) build dist site demo-report leakbench-store
