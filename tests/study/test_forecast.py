@@ -2,12 +2,13 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from leakbench.cli.terminal import show_forecast
 from leakbench.evaluation.attack_cost import AttackCost
 from leakbench.evaluation.measure import Case
-from leakbench.pipeline.dry_run import Work, forecast
+from leakbench.pipeline.dry_run import Work, _seconds_and_bytes, forecast
 from leakbench.pipeline.run import run
 from leakbench.pipeline.study import Study
 
@@ -35,8 +36,7 @@ def _disk(store: Path, *kinds: str) -> int:
 @pytest.fixture
 def small_samples(monkeypatch: pytest.MonkeyPatch) -> None:
     """Attacks are measured on fewer records than a study of any size needs."""
-    monkeypatch.setattr("leakbench.pipeline.dry_run.ATTACKED", 800)
-    monkeypatch.setattr("leakbench.pipeline.dry_run.FEW", 50)
+    monkeypatch.setattr("leakbench.pipeline.dry_run.TRACED_RECORDS", 100)
     monkeypatch.setattr("leakbench.evaluation.attack_cost.SIZES", (100, 200))
     monkeypatch.setattr("leakbench.evaluation.attack_cost.FEW", 50)
 
@@ -103,6 +103,20 @@ def test_what_attacks_take_is_that_of_one_case_times_the_cases_that_are_left(
     (work,) = (work for work in forecast(Study.of(table), tmp_path) if work.what == "attacks")
     assert (work.pieces, work.seconds) == (7, 7 * 9.0)
     assert work.memory > 8 * 4 * 300 * 10  # at least a number for each model, record and class
+
+
+def test_queries_take_what_their_calls_take_whatever_the_records_and_what_each_record_adds(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = [0.0]
+    monkeypatch.setattr("leakbench.pipeline.dry_run.time.process_time", lambda: clock[0])
+
+    def work(rows: np.ndarray) -> np.ndarray:
+        clock[0] += 3 + 0.5 * len(rows)
+        return np.zeros((2, len(rows)), np.float32)
+
+    assert _seconds_and_bytes(work, np.arange(1000), few=100) == (3 + 0.5 * 1000, 8 * 1000)
+    assert _seconds_and_bytes(work, np.arange(50), few=100) == (3 + 0.5 * 50, 8 * 50)
 
 
 def test_the_table_shows_what_was_not_measured(capsys: pytest.CaptureFixture[str]) -> None:

@@ -72,9 +72,9 @@ def attack_cost(
     share = len(case.targets) / len(sampled)
     found, (least, *_) = zip(*(_sample(case, size, attacks, metrics, seed) for size in sizes), strict=True)
     seconds = {
-        label: _continued(sizes, [each.attacks[label] for each in found], n) for label in found[0].attacks
+        label: continued(sizes, [each.attacks[label] for each in found], n) for label in found[0].attacks
     }
-    measuring = least + share * max(0.0, _continued(sizes, [each.measuring for each in found], n) - least)
+    measuring = least + share * max(0.0, continued(sizes, [each.measuring for each in found], n) - least)
     if case.adaptive is not False:
         fast = [seconds[label] for label in seconds if is_fast(attacks[label])]
         measuring += len(target_pairs(case, seed)) * sum(fast) * 2 / len(sampled)
@@ -110,7 +110,7 @@ def _sample(
     import_for(a for a in attacks.values() if not applicable(a, made.models, made.targets, made.reference))
     seconds, all_of_them = dict[str, float](), AttackScores(made, {}, {}, [], attacks=attacks)
     for label, attack in attacks.items():
-        passes, shortened = _shortened(attack)
+        passes, shortened = fewer_passes(attack)
         if attack.passes:
             # the first fit imports what later ones find imported
             attack_all(made, {label: shortened[0]}, seed)
@@ -119,7 +119,7 @@ def _sample(
             began = time.process_time()
             found = attack_all(made, {label: each}, seed)
             timed.append(time.process_time() - began)
-        seconds[label] = _continued(passes[:-1], timed, passes[-1])
+        seconds[label] = continued(passes[:-1], timed, passes[-1])
         all_of_them.scores.update(found.scores)
         all_of_them.samples.update(found.samples)
     samples = dict(list(all_of_them.samples.items())[:MEASURED])
@@ -139,7 +139,7 @@ def _sample(
     return AttackCost(seconds, blindly + measuring(sampled)), few
 
 
-def _shortened(attack: Attack) -> tuple[list[int], list[Attack]]:
+def fewer_passes(attack: Attack) -> tuple[list[int], list[Attack]]:
     """The passes of the sampled fits, then of the attack itself, and the attacks with those fewer passes.
 
     The attack itself, if it has no more than a sample.
@@ -196,7 +196,7 @@ def made_up(models: Models, n: int, seed: int) -> Models:
     return Models(signals, drawn_members, audited, outside, other_records=models.other_records)
 
 
-def _continued(sizes: Sequence[int], values: Sequence[float], size: int) -> float:
+def continued(sizes: Sequence[int], values: Sequence[float], size: int) -> float:
     """The value at `size` on the line through the samples, of which the last may be of that size."""
     slope = max(0.0, (values[-1] - values[0]) / (sizes[-1] - sizes[0])) if len(sizes) > 1 else 0.0
     return values[-1] + slope * (size - sizes[-1])

@@ -1,7 +1,8 @@
 """Dry runs: the work of a run that is done and that is left, with its time, memory and disk space.
 
 Times and sizes are measured on samples of the work: two short epochs of every recipe, queries with some records, every
-attack on two targets with random outputs (`attack_cost`). They are scaled to all records, models and cases.
+attack on two targets with random outputs (`attack_cost`). They are scaled to all records, models and cases. Queries
+and attacks are timed in CPU time of one thread, which other processes do not change.
 """
 
 import time
@@ -13,14 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ..attacks.base import TrainedAttack
 from ..core.content_key import content_key
 from ..core.cpu import cores, threads
 from ..core.progress import NullProgress
-from ..data.dataset import Dataset
+from ..data.dataset import Dataset, Indices
 from ..defences.chain import DefenceChain
-from ..evaluation.attack_cost import attack_cost, made_up
+from ..evaluation.attack_cost import attack_cost, continued, fewer_passes, made_up
 from ..evaluation.findings import Names, findings
 from ..evaluation.measure import Case, attack_all
 from ..signals.features import COMPONENTS
@@ -51,10 +52,7 @@ from .train import Trainer
 EPOCHS, BATCHES = 2, 4  # of a sample of training
 QUERIED = 1024  # records in a sample of queries
 PERTURBED = 128  # records in a sample of perturbed views: the views are many
-ATTACKED, FEW = (
-    64_000,
-    200,
-)  # pairs of a target and a record in a sample of attacks; records that it has at least
+TRACED_TARGETS, TRACED_RECORDS = (2, 4), 500  # of the samples of attacks whose memory is traced
 
 
 @dataclass(frozen=True)
@@ -96,7 +94,7 @@ def forecast(study: Study, store: str | Path, dataset: Dataset | None = None) ->
             else:
                 work, samples[recipe] = _training(trainer, recipe, list(samples), processes)
             found.append(replace(work, what=f"training: {what}"))
-    queries = [_queries(querier, recipe, study.query, samples.get(recipe)) for recipe in labels]
+    queries = [_queries(querier, recipe, study.query, samples.get(recipe), processes) for recipe in labels]
     found.append(_together("logits", queries))
     queried = not any(work.left for work in found)
     found += [
@@ -105,11 +103,11 @@ def forecast(study: Study, store: str | Path, dataset: Dataset | None = None) ->
         if d.cached_per_model
     ]
     if study.query.perturbations:
-        found.append(_perturbed(study, querier, recipes, samples, queried))
+        found.append(_perturbed(study, querier, recipes, samples, queried, processes))
     if study.white_box:
-        found.append(_gradients(study, querier, recipes, samples, queried))
+        found.append(_gradients(study, querier, recipes, samples, queried, processes))
     if study.distils:
-        found.append(_students(study, querier, recipes, queried))
+        found.append(_students(study, querier, recipes, queried, processes))
     attacks = _attacks(study, trainer, processes)
     if not any(work.left for work in found):
         left = _not_attacked(study, trainer, recipes)
@@ -180,7 +178,22 @@ def _traces(recipe: Recipe, members: int) -> int:
     return 2 * traced[-1].epochs * members if traced else 0
 
 
-def _queries(querier: Querier, recipe: Recipe, query: Query, sample: Trained | None) -> Work:
+def _seconds_and_bytes(work: Callable[..., NDArray[Any]], rows: Indices, few: int) -> tuple[float, float]:
+    """The seconds of one model's `work` on all of the rows, and the bytes that it makes of them.
+
+    Both lie on the line through samples of one row and of `few`; a first call, which is slower, is not counted.
+    """
+    sizes = [1, min(few, len(rows))]
+    seconds, found = [], work(rows=rows[:1])
+    with threads(1):
+        for size in sizes:
+            began = time.process_time()
+            found = work(rows=rows[:size])
+            seconds.append(time.process_time() - began)
+    return continued(sizes, seconds, len(rows)), found.nbytes * len(rows) / sizes[-1]
+
+
+def _queries(querier: Querier, recipe: Recipe, query: Query, sample: Trained | None, processes: int) -> Work:
     """The queries of a recipe's models, measured on a sample of the records; none without one, of code."""
     jobs, data, rows = querier.trainer.jobs(recipe), querier.trainer.dataset, querier.rows
     left = sum(not querier.has(job, query) for job in jobs)
@@ -190,13 +203,11 @@ def _queries(querier: Querier, recipe: Recipe, query: Query, sample: Trained | N
         return Work(
             "", len(jobs), left, None if again else 0.0, 4.0 * left * views * len(rows) * len(data.classes)
         )
-    few = rows[:QUERIED]
-    began = time.perf_counter()
-    about = (data.x, len(data.classes), recipe.architecture, sample.weights, few)
-    logits = predict_logits(*about, query.shown, **querier.trainer.settings(recipe))
-    copies = 1 + query.noise / len(query.shown)
-    growth = left * copies * len(rows) / len(few)
-    return Work("", len(jobs), left, growth * (time.perf_counter() - began), growth * logits.nbytes)
+    about = (data.x, len(data.classes), recipe.architecture, sample.weights)
+    work = partial(predict_logits, *about, views=query.shown, **querier.trainer.settings(recipe))
+    seconds, disk = _seconds_and_bytes(work, rows, QUERIED)
+    copies = left * (1 + query.noise / len(query.shown))
+    return Work("", len(jobs), left, copies * seconds / processes, copies * disk)
 
 
 def _together(what: str, each: list[Work]) -> Work:
@@ -215,6 +226,7 @@ def _perturbed(
     recipes: Mapping[str, Recipe],
     samples: Mapping[Recipe, Trained],
     queried: bool,
+    processes: int,
 ) -> Work:
     """The predictions in perturbed views, measured on a sample of the records. Defences may share them."""
     alike = {(recipes[d.label], d.label if d.changes_labels else ""): d for d in study.defences}
@@ -228,12 +240,16 @@ def _perturbed(
         if isinstance(recipe, CodeRecipe):  # they are part of its training
             each.append(Work("", models, left, 0.0))
             continue
-        began = time.perf_counter()
-        about = (data.x, len(data.classes), recipe.architecture, samples[recipe].weights, rows[:PERTURBED])
-        settings = querier.trainer.settings(recipe)
-        found = predicted_classes(*about, query.perturbations, querier.trainer.seed, **settings)
-        growth = left * len(rows) / len(rows[:PERTURBED])
-        each.append(Work("", models, left, growth * (time.perf_counter() - began), growth * found.nbytes))
+        about = (data.x, len(data.classes), recipe.architecture, samples[recipe].weights)
+        work = partial(
+            predicted_classes,
+            *about,
+            perturbations=query.perturbations,
+            seed=querier.trainer.seed,
+            **querier.trainer.settings(recipe),
+        )
+        seconds, disk = _seconds_and_bytes(work, rows, PERTURBED)
+        each.append(Work("", models, left, left * seconds / processes, left * disk))
     return _together("perturbed views", each)
 
 
@@ -243,6 +259,7 @@ def _gradients(
     recipes: Mapping[str, Recipe],
     samples: Mapping[Recipe, Trained],
     queried: bool,
+    processes: int,
 ) -> Work:
     """The gradient norms of every recipe's models, measured on a sample of the records."""
     data, rows = querier.trainer.dataset, querier.trainer.split.records
@@ -251,15 +268,16 @@ def _gradients(
         left = models = len(querier.trainer.split.members)
         if queried:
             left = uncomputed(querier, querier.logits(recipe, study.query, NullProgress()))
-        began = time.perf_counter()
-        about = (len(data.classes), recipe.architecture, samples[recipe].weights, rows[:PERTURBED])
-        found = log_gradient_norms(data.x, data.y, *about, **querier.trainer.settings(recipe))
-        growth = left * len(rows) / len(rows[:PERTURBED])
-        each.append(Work("", models, left, growth * (time.perf_counter() - began), growth * found.nbytes))
+        about = (data.x, data.y, len(data.classes), recipe.architecture, samples[recipe].weights)
+        work = partial(log_gradient_norms, *about, **querier.trainer.settings(recipe))
+        seconds, disk = _seconds_and_bytes(work, rows, PERTURBED)
+        each.append(Work("", models, left, left * seconds / processes, left * disk))
     return _together("gradients", each)
 
 
-def _students(study: Study, querier: Querier, recipes: Mapping[str, Recipe], queried: bool) -> Work:
+def _students(
+    study: Study, querier: Querier, recipes: Mapping[str, Recipe], queried: bool, processes: int
+) -> Work:
     """The students of every model, measured on one epoch of those of one defence."""
     trainer, defences = querier.trainer, study.defences
     changed = [defence for defence in defences if defence.changes_output]
@@ -271,17 +289,13 @@ def _students(study: Study, querier: Querier, recipes: Mapping[str, Recipe], que
         left = len({content_key(spec) for spec in specs if not trainer.store.has("students", spec)})
     data, rows, classes = trainer.dataset, trainer.split.records, len(trainer.dataset.classes)
     alike = np.full((len(data.parts["public"]), classes), 1 / classes)
-    began = time.perf_counter()
     about = (rows, partial(metrics, y=data.y[rows]), trainer.seed, trainer.engine)
-    found = trajectories(data, student_recipe(study.recipe, 1), [alike] * models, *about)
+    with threads(1):
+        began = time.process_time()
+        found = trajectories(data, student_recipe(study.recipe, 1), [alike] * models, *about)
+        seconds = time.process_time() - began
     growth = left * study.query.student_epochs
-    return Work(
-        "students",
-        sets * models,
-        left * models,
-        growth * (time.perf_counter() - began),
-        growth * found.nbytes,
-    )
+    return Work("students", sets * models, left * models, growth * seconds / processes, growth * found.nbytes)
 
 
 def _attacks(study: Study, trainer: Trainer, processes: int) -> Work:
@@ -289,21 +303,22 @@ def _attacks(study: Study, trainer: Trainer, processes: int) -> Work:
     split, seed = trainer.split, study.file.seed
     pairs = assumed_defences(study, [d.label for d in study.defences], len(split.members))
     cases, records = sum(len(others) for _, others in pairs), len(split.records)
-    # tracing memory triples the time of trained attacks, which need no more memory than others
-    untrained = {k: a for k, a in study.attacks.items() if not isinstance(a, TrainedAttack)} or study.attacks
     case = _alike(study, trainer)
-    sampled = min(records, max(FEW, ATTACKED // len(split.targets)))
+    # a fit of any number of passes needs the same memory
+    shortest = {label: fewer_passes(attack)[1][0] for label, attack in study.attacks.items()}
 
-    def work() -> None:
-        made = replace(case, models=made_up(case.models, sampled, seed))
-        findings(attack_all(made, untrained, seed), Names(), seed)
+    def work(targets: tuple[int, ...]) -> None:
+        made = replace(case, targets=targets, models=made_up(case.models, TRACED_RECORDS, seed))
+        findings(attack_all(made, shortest, seed), Names(), seed)
 
     with threads(1):
         one = attack_cost(case, study.attacks, study.metrics, seed).seconds
-        peak = _peak_of(work) * records / sampled
+        traced = [split.targets[:n] for n in TRACED_TARGETS if n < len(split.targets)] or [split.targets]
+        peaks = [_peak_of(partial(work, targets)) for targets in traced]
+    peak = continued([len(each) for each in traced], peaks, len(split.targets))
+    peak *= max(1.0, records / TRACED_RECORDS)
     together = min(cores(), len(pairs))
-    each = peak * len(study.attacks) / len(untrained)
-    memory = processes * trainer.dataset.x.nbytes + 2 * together * each  # two cases in each thread
+    memory = processes * trainer.dataset.x.nbytes + 2 * together * peak  # two cases in each thread
     return Work("attacks", cases, cases, cases * one / together, 0.0, memory)
 
 
