@@ -114,7 +114,7 @@ def outcome(given: Given, audited: bool) -> str:
         if audited:
             leakbench.audit(given.source, attacks=["loss", "scores"], **given.choice)
     except InputError as error:
-        assert ("\n" not in str(error) or "\n" in str(given.choice)) and len(str(error)) < 2000, error
+        assert "\n" not in str(error) and len(str(error)) < 2000, error
         return "refused"
     return "right"
 

@@ -48,3 +48,9 @@ def test_a_damaged_footer_does_not_end_the_process(tmp_path: Path) -> None:
 def test_many_hostile_tables(tmp_path: Path) -> None:
     found = _tried(range(FEW, FEW + MANY), tmp_path, audited=20)
     assert all(found[kind, outcome] for kind in KINDS for outcome in ("right", "refused")), found
+
+
+def test_a_message_stays_on_one_line_whatever_it_quotes() -> None:
+    with pytest.raises(InputError) as refused:
+        leakbench.audit("members\n\x1b[31m.csv", members="split", nonmembers="more\nrecords")
+    assert str(refused.value).isprintable()

@@ -5,6 +5,8 @@ from collections.abc import Iterable, Mapping
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
+from .printable import printable
+
 if TYPE_CHECKING:
     from pydantic import ValidationError
     from pydantic_core import ErrorDetails
@@ -13,11 +15,11 @@ LONGEST = 1800  # characters of a message
 
 
 class LeakbenchError(Exception):
-    """The base class of all errors. The command line prints its text on one line and exits with 2."""
+    """The base class of all errors. The command line prints its text and exits with 2."""
 
     def __str__(self) -> str:
-        """The text, cut off after LONGEST characters."""
-        text = super().__str__()
+        """The text on one line without control characters, whatever it quotes, cut off after LONGEST characters."""
+        text = printable(super().__str__())
         return text if len(text) <= LONGEST else f"{text[:LONGEST]} ..."
 
 
