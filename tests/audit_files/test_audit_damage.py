@@ -128,7 +128,7 @@ TABLES = {
     "an empty cell": ("loss,member\n1,0\n,1\n", "line 3, column 'loss' must be a number, got ''"),
     "text in members": (
         "loss,member\n1,0\n2,maybe\n",
-        "line 3, column 'member' must be true/false or 0/1, got 'maybe'",
+        "line 3, column 'member' must be true/false or 0/1, got 'maybe'; say which columns hold what, such as",
     ),
     "after a blank line": ("loss,member\n1,0\n\n\nx,1\n", "line 5, column 'loss'"),
     "no members": ("loss,label\n1,0\n2,1\n", "has no column 'members', got label, loss"),

@@ -320,8 +320,15 @@ def test_whole_labels_of_a_float_type_pass(alone):
         (np.ones(12), "got all of 12 marked; add records that the model did not train on"),
         (np.zeros(12), "got none of 12 marked; add records that the model trained on"),
         (np.arange(12), "members must be true/false or 0/1, got 2 at record 2"),
-        (np.r_[np.nan, np.ones(11)], "members must be true/false or 0/1, got nan at record 0"),
-        (np.array(["yes"] * 12), "members must be true/false or 0/1, got dtype <U3"),
+        (
+            np.r_[np.nan, np.ones(11)],
+            "got nan at record 0; leave the records that are neither out",
+        ),
+        (
+            np.array(["yes"] * 12),
+            "got dtype <U3; save members == 'yes', or the value that members have",
+        ),
+        (np.arange(12) % 2 + 1, "got 2 at record 1; save members == 2"),
     ],
 )
 def test_members(alone, members, says):

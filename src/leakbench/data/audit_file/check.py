@@ -294,7 +294,9 @@ def members(name: str, array: NDArray[Any], letters: str) -> Bools:
     if array.dtype.kind == "b":
         return array
     if array.dtype.kind not in "iuf":
-        raise InputError(f"{name} must be true/false or 0/1, got dtype {array.dtype}")
+        of_texts = f"; save {name} == {str(array.flat[0])[:100]!r}, or the value that members have"
+        remedy = of_texts if array.dtype.kind in "US" else ""
+        raise InputError(f"{name} must be true/false or 0/1, got dtype {array.dtype}{remedy}")
     bad = (array != 0) & (array != 1)
     if bad.any():
         first = tuple(int(i) for i in np.argwhere(bad)[0])
@@ -307,10 +309,14 @@ def members(name: str, array: NDArray[Any], letters: str) -> Bools:
 
 
 def _to_members(name: str, array: NDArray[Any]) -> str:
-    """The remedy for membership given as -1 and 1, or as the numbers of the member records."""
+    """The remedy for membership given as two other numbers, with gaps, or as the numbers of the member records."""
     distinct = np.unique(array)
+    if np.isnan(distinct).any():
+        return "; leave the records that are neither out of every array"
     if distinct.tolist() == [-1, 1]:
         return f"; save {name} > 0"
+    if distinct.size == 2:
+        return f"; save {name} == {distinct[1]:g}, or the value that members have"
     return f"; from record numbers save np.isin(np.arange(N), {name})" if distinct.size == array.size else ""
 
 

@@ -304,7 +304,7 @@ def _booleans(cells: Sequence[str], label: str, path: Path) -> NDArray[Any]:
     for row, cell in enumerate(cells):
         if not _is_boolean(cell):
             raise InputError(
-                f"{path}: {label!r} must be true/false or 0/1, got {cell[:100]!r} in record {row}"
+                f"{path}: {label!r} must be true/false or 0/1, got {cell[:100]!r} in record {row}{CHOOSE}"
             )
     return np.array([cell.lower() in TRUE for cell in cells])
 
@@ -334,7 +334,8 @@ def _check_line(
         raise InputError(f"{where} must have as many cells as the header, {columns}")
     for column, (what, good) in tests.items():
         if not good(row[column]):
-            raise InputError(f"{where}, column {column!r} must be {what}, got {row[column][:100]!r}")
+            remedy = CHOOSE if good is _is_boolean else ""
+            raise InputError(f"{where}, column {column!r} must be {what}, got {row[column][:100]!r}{remedy}")
 
 
 def _is_boolean(cell: str) -> bool:
