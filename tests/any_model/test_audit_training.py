@@ -118,6 +118,19 @@ def test_a_class_that_some_models_lack_is_told() -> None:
     )
 
 
+def test_equal_outputs_make_no_copies_and_equal_records_do() -> None:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(240, 6))
+    y = (x[:, 0] + rng.normal(size=240) > 0).astype(int)
+    tree = DecisionTreeClassifier()  # whose only outputs are 0 and 1
+    results = audited(tree, x, y)
+    (blind,) = results.find(attack="blind", metric="auc", slice="all")
+    assert blind.hi - blind.lo < 0.3 and "F16" not in {flag.code for flag in results.flags}
+    doubled = audited(tree, np.repeat(x, 2, axis=0), np.repeat(y, 2))
+    (flag,) = (flag for flag in doubled.flags if flag.code == "F16")
+    assert "content and label" in flag.message
+
+
 def test_random_states_that_are_unset_come_from_the_seed() -> None:
     tree = make_pipeline(DecisionTreeClassifier(splitter="random"))
     same = [value(audited(tree, seed=seed), "accuracy") for seed in (0, 0, 1)]

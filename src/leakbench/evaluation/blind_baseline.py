@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, ClassVar
 
@@ -15,8 +15,9 @@ from ..core.results import BLIND, Row
 from ..core.seeds import stream
 from ..metrics import Sample
 from ..metrics.auc import Auc
+from ..signals.copies import alike
 from ..signals.features import column, ranked
-from ..signals.models import Target
+from ..signals.models import Models, Target
 from ..signals.types import Array, Bools
 from .measure import FEWEST, Case, import_for, suffices
 from .scoring import held_out, ranks_within
@@ -87,8 +88,13 @@ def blind(
         2, -(-len(case.targets) // MOST_TARGETS)
     )  # every other: what a pair's attackers learn is not independent
     targets = case.targets[::step]
-    known = _determined_by(attack, case, seed)
-    fits = [partial(held_out, attack, case.models, m, stream(seed, BLIND, m)) for m in targets]
+    # records with equal predictions differ for who sees no prediction, unless all else that is known is equal, too
+    copies = np.arange(len(attack.columns))
+    if features is not None:
+        copies = alike(case.models.alike, [attack.columns[None]], len(copies))
+    models = replace(case.models, known_copies=copies)
+    known = _determined_by(attack, models, seed)
+    fits = [partial(held_out, attack, models, m, stream(seed, BLIND, m)) for m in targets]
     scores = np.stack([FITTED.get(known, m, fit) for m, fit in zip(targets, fits, strict=True)])
     scores[:, ~case.average] = np.nan
     sample = _sample(case, targets, scores, seed)
@@ -109,9 +115,9 @@ def blind(
     )
 
 
-def _determined_by(attack: _Blind, case: Case, seed: int) -> str:
-    """A digest of all that the scores depend on; of the model's predictions only which records have the same."""
-    digest, models = hashlib.sha256(str((attack.columns.shape, seed)).encode()), case.models
+def _determined_by(attack: _Blind, models: Models, seed: int) -> str:
+    """A digest of all that the scores depend on; of the model's predictions only which records are copies."""
+    digest = hashlib.sha256(str((attack.columns.shape, seed)).encode())
     for array in (attack.columns, attack.categorical, models.members, models.audited, models.alike):
         digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()

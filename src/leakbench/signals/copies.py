@@ -6,6 +6,7 @@ alike that differ; `copies` tells them apart.
 """
 
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,14 +45,15 @@ def alike(labels: NDArray[np.int64] | None, predictions: Iterable[Numbers], n: i
     return np.where(common, np.arange(n), first)
 
 
-def of_content(labels: NDArray[np.int64], x: NDArray[np.float32], rows: Ints) -> Ints:
-    """For each record of `rows` [n] the first one with the same label and content, often itself [n].
+def of_content(labels: NDArray[np.int64], x: NDArray[Any], rows: Ints) -> Ints:
+    """For each record of `rows` [n] the first one with the same label and content x [N, ...], often itself [n].
 
     Where the records are known, their outputs need not be compared: noise makes those of copies differ, and saturation
     makes those of other records equal.
     """
     content = x.reshape(len(x), -1)
-    blocks = (content[rows, at : at + BLOCK][None] for at in range(0, content.shape[1], BLOCK))
+    starts = range(0, content.shape[1], BLOCK)
+    blocks = (content[rows, at : at + BLOCK][None].astype(np.float64) for at in starts)
     return alike(labels[rows], blocks, len(rows))
 
 

@@ -179,7 +179,12 @@ class Models:
 
     @cached_property
     def alike(self) -> NDArray[np.intp]:
-        """For each record the first one with the same label and predictions, often itself [N]; see `signals.copies`."""
+        """For each record the first one with the same label and predictions, often itself [N]; see `signals.copies`.
+
+        Where copies are known, those: other records with the same predictions, as trees give many, are not alike.
+        """
+        if self.known_copies is not None:
+            return self.known_copies
         s = self.signals
         given = (array for array in (s.logits, s.losses, s.scores) if array is not None)
         return alike(s.labels, (of_model for array in given for of_model in array), s.shape[2])
@@ -187,9 +192,7 @@ class Models:
     @cached_property
     def copy_of(self) -> NDArray[np.intp]:
         """For each record the first one that it is a copy of, often itself [N]; see `signals.copies`."""
-        if self.known_copies is not None:
-            return self.known_copies
-        if np.array_equal(self.alike, np.arange(self.alike.size)):
+        if self.known_copies is not None or np.array_equal(self.alike, np.arange(self.alike.size)):
             return self.alike
         s = self.signals
         given = next(array for array in (s.logits, s.losses, s.scores) if array is not None)

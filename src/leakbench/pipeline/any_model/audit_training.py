@@ -29,7 +29,7 @@ from ...signals.models import Models
 from ...signals.types import Bools
 from .learner import EstimatorLearner, learner
 from .outputs import Outputs, training_notes
-from .records import count, fingerprint, labels
+from .records import copies, count, fingerprint, labels
 from .targets import matching, members_of, outputs_of
 from .training import Training, train_all
 
@@ -117,7 +117,9 @@ def audit_training(
         outputs = train_all(training, _positive(processes), timed, opened, identity)
         given = from_arrays(**_arrays(training, outputs, theirs), **known)
         notes = [*notes, *_notes(training, outputs), *given.notes]
-        given = replace(given, source=training.learner.title, notes=tuple(notes))
+        found = copies(x, np.unique(training.y, return_inverse=True)[1])
+        known_models = replace(given.models, known_copies=found)
+        given = replace(given, models=known_models, source=training.learner.title, notes=tuple(notes))
         results = audit_models(given, chosen, attacks, measured, seed, title, timed, clock)
     finally:
         timed.done()

@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core.errors import InputError
+from ...core.seeds import stream
 from ...data.audit_file.given import as_array
+from ...signals.copies import of_content
 
 Rows = NDArray[np.int64]
 
@@ -48,6 +50,39 @@ def labels(y: Any) -> NDArray[Any]:
             f"{array.shape}"
         )
     return array
+
+
+def copies(x: Any, labels: NDArray[np.int64]) -> NDArray[np.intp] | None:
+    """For each record the first one with the same label (whole numbers [N]) and content, often itself [N].
+
+    None for objects of which leakbench does not know the content.
+    """
+    if hasattr(x, "tocsr"):  # equal rows have equal products, in whatever order their numbers lie
+        x = x.tocsr() @ stream(0, "copies").integers(-(2**20), 2**20, (x.shape[1], 2))
+    x = as_array("x", x) if hasattr(x, "detach") else x
+    if isinstance(x, np.ndarray) and x.dtype.kind in "biuf":
+        return of_content(labels, x, np.arange(len(x)))
+    codes = _codes(x)
+    return None if codes is None else of_content(labels, codes, np.arange(len(codes)))
+
+
+def _codes(x: Any) -> NDArray[np.int64] | None:
+    """A number for each value of a table, a list or an array of text [N, D]; equal values of a column share it."""
+    import pyarrow as pa
+
+    if not (isinstance(x, np.ndarray | list | tuple) or hasattr(x, "__arrow_c_stream__")):
+        return None
+    try:
+        if isinstance(x, np.ndarray):
+            x = {str(i): pa.array(column) for i, column in enumerate(x.reshape(len(x), -1).T)}
+        elif isinstance(x, list | tuple):
+            x = {"x": pa.array(x)}
+        table = pa.table(x).unify_dictionaries()
+        columns = [column.combine_chunks() for column in table.columns]
+        coded = [c if pa.types.is_dictionary(c.type) else c.dictionary_encode() for c in columns]
+    except (pa.ArrowException, TypeError, ValueError):
+        return None
+    return np.column_stack([c.indices.fill_null(-1).to_numpy(zero_copy_only=False) for c in coded])
 
 
 def fingerprint(x: Any) -> str | None:
