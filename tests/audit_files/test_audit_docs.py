@@ -11,7 +11,7 @@ from leakbench.data.audit_file.names import NAMES, SCHEMA
 from leakbench.data.audit_file.read import read
 
 PAGE = (Path(__file__).parents[2] / "docs" / "audit-file.md").read_text(encoding="utf-8")
-EXAMPLES = dict(re.findall(r"```python (\S+)\n(.*?)```", PAGE, re.DOTALL))
+EXAMPLES = dict(re.findall(r"```python title=\"(\S+)\"\n(.*?)```", PAGE, re.DOTALL))
 
 
 def test_every_name_is_in_the_table():

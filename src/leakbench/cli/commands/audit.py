@@ -104,8 +104,8 @@ def audit(
 
     Needs neither the model nor its framework. The file holds `members` (which records were trained on) and
     `logits`, `probs`, `losses` or `scores`; better with `labels`, best with shadow models, as
-    docs/audit-file.md describes. LiRA's folders and TF Privacy's arrays are read too. In a table with names of its
-    own, say which columns hold what (docs/tables.md).
+    docs/audit-file.md describes. What LiRA's scripts, TF Privacy, Privacy Meter, LeakPro and SACRO-ML saved is read
+    too. In a table with names of its own, say which columns hold what (docs/tables.md).
 
     \b
     Examples:

@@ -2,7 +2,7 @@
 
 import stat
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,7 +12,10 @@ from numpy.typing import NDArray
 from ...core.errors import InputError
 from . import npy, tables
 from . import other_tools as peers
+from .leakpro import leakpro_files, read_leakpro, read_leakpro_result
 from .names import listed, recognise, require_least
+from .privacy_meter import MEMBERSHIPS, RESULT, of_result, read_privacy_meter
+from .sacro_ml import of_attack, sacro_files, sacro_names
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -25,10 +28,20 @@ METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # those that NumPy writes
 
 
 class Loaded(NamedTuple):
-    """Arrays by their names in the audit file, and notes on arrays that were left out."""
+    """Arrays by their names in the audit file, notes on arrays that were left out, and which tool's arrays they are."""
 
     arrays: Arrays
     notes: list[str]
+    read_as: str = ""
+
+
+class Chosen(NamedTuple):
+    """The names of the arrays to read by those in the audit file, notes, whose they are, and how to make them ours."""
+
+    names: dict[str, str]
+    notes: list[str]
+    read_as: str = ""
+    ours: Callable[[Arrays], Arrays] = dict
 
 
 def load(path: Path) -> Loaded:
@@ -43,6 +56,8 @@ def load(path: Path) -> Loaded:
         return Loaded(*tables.read_csv(path))
     if suffix in (".parquet", ".pq"):
         return Loaded(*tables.read_parquet(path))
+    if suffix == ".json":
+        return Loaded(*read_leakpro_result(path))
     if suffix == ".npy":
         raise InputError(
             f"{path} holds one array without a name; put it into a folder with the others, or {REMEDY}"
@@ -105,13 +120,13 @@ def _npz(path: Path) -> Loaded:
         with readable(path, "the archive"):
             archive = zipfile.ZipFile(file)
         members = _members(path, archive)
-        found, notes = _choose(members, str(path))
-        tables.refuse_bomb(path, sum(members[name].file_size for name in found.values()))
-        for ours, name in found.items():
+        chosen = _choose(members, str(path))
+        tables.refuse_bomb(path, sum(members[name].file_size for name in chosen.names.values()))
+        for ours, name in chosen.names.items():
             with readable(path, name), archive.open(members[name]) as member:
                 layout = npy.read_layout(member, members[name].file_size)
                 arrays[ours] = npy.read_array(member, layout)
-    return _translated(arrays, notes)
+    return Loaded(chosen.ours(arrays), chosen.notes, chosen.read_as)
 
 
 def _members(path: Path, archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
@@ -131,15 +146,24 @@ def _members(path: Path, archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]
 
 
 def _folder(path: Path) -> Loaded:
-    """A folder of npy files, memory-mapped; or the folder of a LiRA study."""
-    experiments = peers.lira_experiments(path)
-    if experiments:
+    """A folder of npy files, memory-mapped; or the folder of another tool."""
+    if experiments := peers.lira_experiments(path):
         return Loaded(*peers.read_lira(path, experiments, _npy))
+    if (path / MEMBERSHIPS).exists():
+        return Loaded(*read_privacy_meter(path, _npy))
+    if found := leakpro_files(path):
+        return Loaded(*read_leakpro(path, found, _npy))
+    if attacks := sacro_files(path):
+        if len(attacks) > 1:
+            told = listed(file.name for file in attacks)
+            raise InputError(f"{path} holds the records of {len(attacks)} attacks; name one of {told}")
+        return _npz(attacks[0])
     files = {file.stem: file for file in sorted(path.glob("*.npy"))}
     if not files:
         raise InputError(f"{path} holds no .npy files (and no experiment folders with keep.npy); {REMEDY}")
-    found, notes = _choose(files, str(path))
-    return _translated({ours: _npy(files[name]) for ours, name in found.items()}, notes)
+    chosen = _choose(files, str(path))
+    arrays = {ours: _npy(files[name]) for ours, name in chosen.names.items()}
+    return Loaded(chosen.ours(arrays), chosen.notes, chosen.read_as)
 
 
 def _npy(path: Path) -> NDArray[Any]:
@@ -148,19 +172,22 @@ def _npy(path: Path) -> NDArray[Any]:
         return npy.map_array(file, npy.read_layout(file, path.stat().st_size))
 
 
-def _choose(names: Iterable[str], where: str) -> tuple[dict[str, str], list[str]]:
-    """The names of the arrays to read, TF Privacy's if there are any, else ours; and a note on the others."""
-    theirs = peers.tf_privacy_names(names)
-    if not theirs:
-        found, notes = recognise(names, where)
-        try:
-            require_least(found, list(names))
-        except InputError as error:
-            raise InputError(f"{where}: {error}") from None
-        return found, notes
-    others = set(names) - set(theirs)
-    return {name: name for name in theirs}, [f"not used: {listed(others)}"] if others else []
+def _choose(names: Collection[str], where: str) -> Chosen:
+    """The arrays to read: those of another tool, if they are, else ours; and a note on the others."""
 
+    def of(tool: str, used: dict[str, str], ours: Callable[[Arrays], Arrays]) -> Chosen:
+        others = set(names) - set(used.values())
+        return Chosen(used, [f"not used: {listed(others)}"] if others else [], tool, ours)
 
-def _translated(arrays: Arrays, notes: list[str]) -> Loaded:
-    return Loaded(peers.join_tf_privacy(arrays) if peers.tf_privacy_names(arrays) else arrays, notes)
+    if theirs := peers.tf_privacy_names(names):
+        return of("TF Privacy's arrays: train = members", {n: n for n in theirs}, peers.join_tf_privacy)
+    if set(names) >= RESULT:
+        return of("Privacy Meter's result: scores, memberships", {n: n for n in RESULT}, of_result)
+    if found := sacro_names(names):
+        return of(f"SACRO-ML's attack: {listed(found.values())}", found, of_attack)
+    found, notes = recognise(names, where)
+    try:
+        require_least(found, names)
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from None
+    return Chosen(found, notes)

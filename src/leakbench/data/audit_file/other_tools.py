@@ -3,7 +3,8 @@
 LiRA (Carlini et al. 2022, and its ports): a folder of experiments; every model becomes a target once.
 Each experiment holds `keep.npy` [N] and its model's outputs on all records: `logits/*.npy` or `logits.npy`
 ([N, C], [N, V, C] or [N, 1, V, C]), or the log-odds `scores/*.npy` or `scores.npy` ([N] or [N, V]).
-`y_train.npy` or another file of labels lies beside the experiments.
+`y_train.npy` or another file of labels lies beside the experiments. In lira_analysis (najeebjebreel/lira_analysis,
+`OUTPUTS.md`) the experiments are called `model_0`, ... and `keep_indices.npy` [M, N] beside them holds a row for each.
 
 TF Privacy: pairs of arrays `logits_train`, `logits_test`, ... as in its `AttackInputData`; train = members.
 """
@@ -24,7 +25,8 @@ Read = Callable[[Path], NDArray[Any]]
 
 TF_PRIVACY = {"logits": "logits", "probs": "probs", "loss": "losses", "labels": "labels"}
 SIDES = ("train", "test")
-_LABELS = re.compile(r"label|target|(^|_)y(_|$)")  # in the name of a file
+_LABELS = re.compile(r"(?<!membership_)label|target|(^|_)y(_|$)")  # in the name of a file
+_ALL_KEPT = "keep_indices.npy"
 
 
 def lira_experiments(path: Path) -> list[Path]:
@@ -32,8 +34,8 @@ def lira_experiments(path: Path) -> list[Path]:
     return sorted((folder for folder in path.iterdir() if _keep_files(folder)), key=_by_number)
 
 
-def read_lira(path: Path, experiments: list[Path], read: Read) -> tuple[Arrays, list[str]]:
-    """All models of a LiRA study as `logits` [M, V, N, C], or as `losses` [M, V, N] from scores.
+def read_lira(path: Path, experiments: list[Path], read: Read) -> tuple[Arrays, list[str], str]:
+    """All models of a LiRA study as `logits` [M, V, N, C], or as `losses` [M, V, N] from scores; notes; what was read.
 
     Logits or scores: what more experiments hold; where as many hold both, the logits if there are labels, since
     without them only the scores depend on the label. A score phi = log p - log(1 - p) determines the loss,
@@ -66,7 +68,11 @@ def read_lira(path: Path, experiments: list[Path], read: Read) -> tuple[Arrays, 
         notes.append("the scores were taken as LiRA's log-odds and turned into losses")
     if labels is not None:
         arrays["labels"] = np.atleast_1d(read(labels))[:n]
-    return arrays, notes
+    keep = sorted({file.name for e in outputs for file in _keep_files(e)})
+    sources = (
+        f"{kind}, members from {listed(keep)}, {f'labels from {labels.name}' if labels else 'no labels'}"
+    )
+    return arrays, notes, f"LiRA's experiments: {sources}"
 
 
 def _labels_beside(path: Path) -> tuple[Path | None, list[str]]:
@@ -106,7 +112,10 @@ def _by_number(path: Path) -> tuple[list[int], str]:
 
 
 def _keep_files(folder: Path) -> list[Path]:
-    return sorted(folder.glob("keep*.npy"))
+    """The files with the membership of one experiment: its own, or that of all beside the experiments."""
+    shared = folder.parent / _ALL_KEPT
+    is_model = re.fullmatch(r"model_\d{1,9}", folder.name) and folder.is_dir() and shared.exists()
+    return sorted(folder.glob("keep*.npy")) or ([shared] if is_model else [])
 
 
 def _keep(experiment: Path, n: int, read: Read) -> NDArray[Any]:
@@ -119,6 +128,11 @@ def _keep(experiment: Path, n: int, read: Read) -> NDArray[Any]:
     keep = read(file)
     if keep.dtype.kind not in "biuf":
         raise InputError(f"{file} must be true/false or 0/1, got dtype {keep.dtype}")
+    if file.name == _ALL_KEPT and file.parent == experiment.parent:
+        number = int(experiment.name.removeprefix("model_"))
+        if keep.ndim != 2 or number >= len(keep):
+            raise InputError(f"{file} must have a row for {experiment.name}, got shape {keep.shape}")
+        keep = keep[number]
     if keep.ndim != 1 or len(keep) < n:
         raise InputError(f"{file} must be one flag a record, [{n}], got shape {keep.shape}")
     return keep[:n]

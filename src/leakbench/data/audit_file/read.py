@@ -45,7 +45,9 @@ class AuditInput:
     source: str  # the path, or "arrays"
     kind: str  # the most informative outputs given: "logits", "probs", "losses" or "scores"
     notes: tuple[str, ...] = ()  # arrays that were given and not used
-    understood: tuple[str, ...] = ()  # what a table was read as, where its columns were chosen
+    understood: tuple[
+        str, ...
+    ] = ()  # what was read, of a table with chosen columns and of another tool's arrays
     features: NDArray[Any] | None = None  # [N, D] further features of the records: numbers or text
     canaries: NDArray[np.str_] | None = (
         None  # [N] the kind of canary of each record, empty for an average one
@@ -57,11 +59,12 @@ def read(path: str | Path) -> AuditInput:
 
     Raises InputError, in one line, for anything that is missing, damaged, of the wrong shape or impossible.
     """
-    arrays, notes = load(Path(path))
+    arrays, notes, read_as = load(Path(path))
     try:
-        return _checked(arrays, str(path), notes)
+        checked = _checked(arrays, str(path), notes)
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
+    return replace(checked, understood=(read_as, _described(checked))) if read_as else checked
 
 
 def read_columns(source: Any, choice: Choice) -> AuditInput:
@@ -92,6 +95,25 @@ def from_arrays(**arrays: Any) -> AuditInput:
             raise unknown("array", name[:100], NAMES)
     found, _ = recognise([name for name, value in arrays.items() if value is not None], "the arrays")
     return _checked({ours: as_array(ours, arrays[name]) for ours, name in found.items()}, "arrays", [])
+
+
+def _described(given: AuditInput) -> str:
+    """How many models, records, classes and members were read."""
+    models, n_targets = given.models, len(given.targets)
+    m, v, n = models.signals.shape
+    members = models.members[list(given.targets)].sum(axis=1)
+    logits, population = models.signals.logits, models.population
+    counts = f"{members.min():,}" + (f" to {members.max():,}" if members.min() < members.max() else "")
+    told = [
+        f"{n_targets} target models" if n_targets > 1 else "1 target model",
+        f"{m - n_targets} shadow models" if m > n_targets else "",
+        f"{n:,} records",
+        f"{logits.shape[3]} classes" if logits is not None else "",
+        f"{v} views" if v > 1 else "",
+        f"members: {counts}",
+        f"population: {population.members.shape[1]:,}" if population is not None else "",
+    ]
+    return ", ".join(filter(None, told))
 
 
 def _checked(arrays: Arrays, source: str, notes: list[str]) -> AuditInput:
