@@ -20,6 +20,8 @@ def test_ci_begins_with_the_oldest_python_that_is_supported_and_runs_what_develo
     versions = re.findall(r'"(3\.\d+)"', re.search(r"python: \[(.*)\]", WORKFLOW)[1])  # type: ignore[index]
     assert PROJECT["requires-python"] == f">={versions[0]}"
     assert versions == [f"3.{minor}" for minor in range(11, 11 + len(versions))]
+    told = [name.rpartition(" ")[2] for name in PROJECT["classifiers"] if " :: Python :: 3." in name]
+    assert told == versions
     assert "make test" in WORKFLOW and re.search(r"^test:", (ROOT / "Makefile").read_text(), re.MULTILINE)
 
 

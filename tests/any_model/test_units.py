@@ -23,7 +23,7 @@ from leakbench import InputError
 from leakbench.core.content_key import canonical
 from leakbench.pipeline.any_model.identity import describe
 from leakbench.pipeline.any_model.outputs import LABELS, LOGITS, PROBABILITIES, of_estimator, of_function
-from leakbench.pipeline.any_model.records import fingerprint, labels, take
+from leakbench.pipeline.any_model.records import copies, fingerprint, labels, take, with_rows
 
 X, Y = (part[:200] for part in load_digits(return_X_y=True))
 NAMES = np.array(["nine", "one", "two", "three", "four", "five", "six", "seven", "eight", "zero"])
@@ -144,3 +144,23 @@ def test_labels_in_any_form() -> None:
     assert labels(pd.Series(["a", "b"])).tolist() == labels(("a", "b")).tolist() == ["a", "b"]
     with pytest.raises(InputError, match="whole numbers or text"):
         labels([[1, 0], [0, 1]])
+
+
+def test_records_in_a_stream_of_arrow_data() -> None:
+    """Other libraries' tables: text as views, and no rows that can be addressed."""
+
+    class Stream:
+        def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+            return TABLE.__arrow_c_stream__(requested_schema)
+
+    assert with_rows(TABLE) is TABLE
+    assert take(with_rows(Stream()), np.array([2, 0])).to_pydict() == {"a": ["z", "x"], "b": [3, 1]}
+    views = TABLE.set_column(0, "a", pa.array(["x", "y", "z"], pa.string_view()))
+    assert fingerprint(views) == fingerprint(views.slice(0)) and fingerprint(views.slice(1)) != fingerprint(
+        views
+    )
+    assert fingerprint(pa.concat_tables([views, views]).slice(3)) == fingerprint(views)
+    assert copies(views, np.zeros(3, np.int64)).tolist() == [0, 1, 2]
+
+
+TABLE = pa.table({"a": ["x", "y", "z"], "b": [1, 2, 3]})

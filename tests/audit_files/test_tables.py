@@ -4,10 +4,13 @@ import csv
 import gzip
 import io
 import zipfile
+from collections.abc import Callable
+from typing import Any
 from xml.sax.saxutils import escape
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -602,3 +605,37 @@ def test_the_record_says_how_the_table_was_read(tmp_path):
         losses=frame["nll"], labels=frame["y"], members=frame["part"] == "train", attacks="loss"
     )
     assert [row.value for row in results.rows] == [row.value for row in same.rows]
+
+
+class Stream:
+    """A table that offers Arrow's stream and nothing else, as other libraries' tables do."""
+
+    def __init__(self, table: pa.Table) -> None:
+        self.table = table
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        return self.table.__arrow_c_stream__(requested_schema)
+
+
+def of_views(table: pa.Table) -> pa.Table:
+    """The table with text as views, in a dictionary too, as Polars gives it."""
+    for i, field in enumerate(table.schema):
+        if pa.types.is_string(field.type):
+            views = pa.array(table.column(i).to_pylist(), pa.string_view())
+            table = table.set_column(i, field.name, views.dictionary_encode() if i % 2 else views)
+    return table
+
+
+def polars_frame(table: pa.Table) -> Any:
+    return pytest.importorskip("polars").from_arrow(table)
+
+
+@pytest.mark.parametrize("made", [Stream, of_views, lambda table: Stream(of_views(table)), polars_frame])
+def test_tables_of_other_libraries(made: Callable[[pa.Table], Any]) -> None:
+    columns = {
+        "split": ["train", "test"] * 4, "y": ["a", "b", "b", "b", "a", "b", "a", "a"], "p_a": np.linspace(0.1, 0.9, 8),
+        "p_b": 1 - np.linspace(0.1, 0.9, 8), "site": ["x", None] * 4, "note": [b"1", b"2"] * 4,
+    }  # fmt: skip
+    choice = Choice(members="split=train", labels="y", probs="p_*", features="site")
+    want, found = (read_columns(f(pa.table(columns)), choice) for f in (lambda table: table, made))
+    assert found.fingerprint == want.fingerprint and found.understood == want.understood

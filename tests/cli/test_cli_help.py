@@ -1,5 +1,6 @@
 """Help texts have examples that parse, names have their nearest, and nothing heavy is imported for them."""
 
+import os
 import re
 import resource
 import shlex
@@ -21,6 +22,16 @@ def shown(capsys, *arguments):
     captured = capsys.readouterr()
     assert captured.err == ""
     return captured.out
+
+
+@pytest.mark.parametrize(
+    ("words", "completed"), [("leakbench aud", "audit"), ("leakbench audit --prob", "--probs")]
+)
+def test_a_shell_completes_commands_and_options(words, completed):
+    asked = {"_LEAKBENCH_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
+    command = [sys.executable, "-m", "leakbench"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=os.environ | asked)
+    assert done.stdout.split() == [completed]
 
 
 @pytest.mark.parametrize("command", COMMANDS)

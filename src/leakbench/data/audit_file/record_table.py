@@ -340,11 +340,11 @@ def _workbook(path: Path, header: bool) -> tuple[list[str], list[Any]]:
 
 
 def _frame(source: Any) -> tuple[list[str], list[Any]]:
-    """The columns of a data frame of pandas, polars or Arrow, or of a mapping."""
+    """The columns of a data frame of pandas, Polars, Arrow or with Arrow's stream, or of a mapping."""
     import pyarrow as pa
 
     try:
-        table = pa.table(source)
+        table = tables.without_views(pa.table(source))
     except Exception as error:  # of many types, as each library has its own
         raise InputError(
             f"give a path, a data frame or a mapping of columns, got {type(source).__name__} "

@@ -128,6 +128,18 @@ def refuse_bomb(
         )
 
 
+def without_views(table: Any) -> Any:
+    """The Arrow table with text that Polars gives as views in a type that Arrow computes on."""
+    import pyarrow as pa
+
+    for i, field in enumerate(table.schema):
+        if "_view" in str(field.type):
+            kind = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
+            plain = pa.large_string() if pa.types.is_string_view(kind) else None
+            table = table.set_column(i, field.name, pa.array(table.column(i).to_pylist(), plain))
+    return table
+
+
 def first_line(error: Exception) -> str:
     """The first line of the message of an exception, or else its name."""
     return (str(error).splitlines() or [type(error).__name__])[0][:300]

@@ -29,7 +29,7 @@ from ...signals.models import Models
 from ...signals.types import Bools
 from .learner import EstimatorLearner, learner
 from .outputs import Outputs, training_notes
-from .records import copies, count, fingerprint, labels
+from .records import copies, count, fingerprint, labels, with_rows
 from .targets import matching, members_of, outputs_of
 from .training import Training, train_all
 
@@ -104,6 +104,7 @@ def audit_training(
     shown = progress_on() if progress is True else progress or NullProgress()
     clock, timed = Clock(), TimedProgress(shown)
     chosen, measured = make_attacks(attacks), make_metrics(metrics, standard(delta))
+    x = with_rows(x)
     training, theirs = _training(code, x, y, models, seed), None
     if targets is not None or members is not None:
         training, theirs = _against(targets, members, training, seed)

@@ -11,9 +11,17 @@ from numpy.typing import NDArray
 from ...core.errors import InputError
 from ...core.seeds import stream
 from ...data.audit_file.given import as_array
+from ...data.audit_file.tables import without_views
 from ...signals.copies import of_content
 
 Rows = NDArray[np.int64]
+
+
+def with_rows(x: Any) -> Any:
+    """`x`, as an Arrow table where it is a stream of Arrow data and nothing more."""
+    import pyarrow as pa
+
+    return pa.table(x) if hasattr(x, "__arrow_c_stream__") and not hasattr(x, "shape") else x
 
 
 def count(x: Any) -> int:
@@ -119,7 +127,7 @@ def _arrow(x: Any) -> list[Any] | None:
     import pyarrow as pa
 
     try:
-        table = pa.table(x).combine_chunks().replace_schema_metadata(None)
+        table = without_views(pa.table(x)).combine_chunks().replace_schema_metadata(None)
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
         return None
     sink = pa.BufferOutputStream()
