@@ -45,7 +45,17 @@ def test_new_copies_any_study_that_is_listed(tmp_path: Path, monkeypatch: pytest
     assert "did you mean 'small/entropy'?" in capsys.readouterr().err
 
 
-def test_the_demo_runs_its_study(tmp_path: Path, capsys) -> None:
+def test_the_demo_runs_its_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    planned = []
+    monkeypatch.setattr(
+        "leakbench.pipeline.dry_run.forecast", lambda study, *about: planned.append(study) or []
+    )
+    assert main(["demo", "--out", str(tmp_path / "r"), "--store", str(tmp_path / "s"), "--dry-run"]) == 0
+    assert [study.file for study in planned] == [Study.load(STUDIES / "digits-demo.toml").file]
+
+
+@pytest.mark.slow
+def test_a_dry_run_of_the_demo_tells_its_trainings(tmp_path: Path, capsys) -> None:
     given = ["--out", str(tmp_path / "r"), "--store", str(tmp_path / "s"), "--dry-run"]
     assert main(["demo", *given]) == 0
     assert "training: hamp" in capsys.readouterr().out

@@ -360,15 +360,16 @@ def slice_curves(
     rows = [r for r in rows if r.target == "all"]
     best = [r for r in rows if r.attack == BEST]
     drawn = {r.selected for r in best if r.shadows == attacked.case.shadows} if best else attacked.samples
+    parts = []
     for attack in (a for a in attacked.in_detail if a in drawn):
-        parts = [r for r in rows if (r.attack, r.metric) == (attack, "auc") and r.slice in masks]
-        parts = sorted((r for r in parts if r.slice != "all"), key=lambda r: -(r.lo or 0.0))
-        shown = {r.slice for r in parts[:MOST_SLICE_CURVES]}
+        own = [r for r in rows if (r.attack, r.metric) == (attack, "auc") and r.slice in masks]
+        own = sorted((r for r in own if r.slice != "all"), key=lambda r: -(r.lo or 0.0))
+        shown = {r.slice for r in own[:MOST_SLICE_CURVES]}
         sample = attacked.in_detail[attack]
-        for name in (name for name in masks if name in shown):
-            part = sample.at(masks[name][sample.model, sample.row])
-            (resampled,) = resample([part], CURVE_FPR[1::2], CURVE_RESAMPLES, seed)
-            yield _curve(attacked.case, attack, part, resampled, CURVE_FPR[1::2], name)
+        parts += [(attack, n, sample.at(masks[n][sample.model, sample.row])) for n in masks if n in shown]
+    every = resample([part for *_, part in parts], CURVE_FPR[1::2], CURVE_RESAMPLES, seed)
+    for (attack, name, part), resampled in zip(parts, every, strict=True):
+        yield _curve(attacked.case, attack, part, resampled, CURVE_FPR[1::2], name)
 
 
 def _curve(

@@ -309,7 +309,7 @@ def _attacks(study: Study, trainer: Trainer, processes: int) -> Work:
 
     def work(targets: tuple[int, ...]) -> None:
         made = replace(case, targets=targets, models=made_up(case.models, TRACED_RECORDS, seed))
-        findings(attack_all(made, shortest, seed), Names(), seed)
+        findings(attack_all(made, shortest, seed), Names(), seed, study.metrics)
 
     with threads(1):
         one = attack_cost(case, study.attacks, study.metrics, seed).seconds
