@@ -9,6 +9,7 @@ import pytest
 
 from leakbench import Study
 from leakbench.cli.app import main
+from leakbench.pipeline.dry_run import Work
 from leakbench.pipeline.shipped_studies import shipped_studies
 
 ROOT = Path(__file__).parents[2]
@@ -47,9 +48,12 @@ def test_new_copies_any_study_that_is_listed(tmp_path: Path, monkeypatch: pytest
 
 def test_the_demo_runs_its_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     planned = []
-    monkeypatch.setattr(
-        "leakbench.pipeline.dry_run.forecast", lambda study, *about: planned.append(study) or []
-    )
+
+    def forecast(study: Study, *about: object) -> list[Work]:
+        planned.append(study)
+        return [Work("attacks", 1, 1, 1.0)]
+
+    monkeypatch.setattr("leakbench.pipeline.dry_run.forecast", forecast)
     assert main(["demo", "--out", str(tmp_path / "r"), "--store", str(tmp_path / "s"), "--dry-run"]) == 0
     assert [study.file for study in planned] == [Study.load(STUDIES / "digits-demo.toml").file]
 
