@@ -14,7 +14,9 @@ def audit(
     file: Annotated[
         str,
         typer.Argument(
-            metavar="FILE", help="npz, csv, parquet, xlsx, or a folder of npy files.", show_default=False
+            metavar="FILE",
+            help="npz, csv, parquet, xlsx, a folder of npy files, or what another tool saved.",
+            show_default=False,
         ),
     ],
     out: Out,
