@@ -13,7 +13,7 @@ from leakbench.signals.types import Array, Bools, Signals
 
 from .worlds import auc, gradients, noise_sd, quick, students
 
-MEMBERS, OTHERS, CLASSES = 60_000, 10_000, 10
+MEMBERS, OTHERS, CLASSES = 24_000, 4_000, 10
 NORMAL_999, KS_999 = 3.29, 1.95  # two-sided 99.9 % points
 
 
@@ -39,8 +39,8 @@ def noise(shape: str) -> Models:
     """One target, its population, and a membership that has nothing to do with its answers."""
     rng = np.random.default_rng(11)
     members = (np.arange(MEMBERS + OTHERS) < MEMBERS)[None]
-    nobody = np.zeros((1, 5_000), dtype=bool)
-    population = Models(answers(rng, 5_000, shape), nobody, ~nobody)
+    nobody = np.zeros((1, 2_000), dtype=bool)
+    population = Models(answers(rng, 2_000, shape), nobody, ~nobody)
     return Models(answers(rng, members.size, shape), members, np.ones_like(members), population)
 
 
@@ -69,7 +69,7 @@ def reads_as_chance(name: str, models: Models) -> None:
 
 
 ALONE = [name for name in ATTACKS.names() if ATTACKS.make(name).shadows == "none"]
-LONG = {"samia": [pytest.mark.slow]}  # ten seconds for the 35,000 records; the contract has it on fewer
+LONG = {"samia": [pytest.mark.slow]}  # four seconds for the 14,000 records; the contract has it on fewer
 
 
 @pytest.mark.parametrize("name", [pytest.param(name, marks=LONG.get(name, [])) for name in ALONE])

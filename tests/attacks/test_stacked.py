@@ -198,7 +198,7 @@ def test_models_that_are_blind_to_membership_read_as_chance_in_any_design(design
     readings, band = [], []
     for seed in range(2):
         rng = np.random.default_rng(seed)
-        m, n = 7 if design is lost else 8, 800
+        m, n = 7 if design is lost else 8, 500
         members, y = design(rng, m, n), rng.integers(0, 4, n)
         z = rng.normal(size=(m, 1, n, 4)) + 2 * rng.normal(size=(1, 1, n, 1)) * np.eye(4)[y]
         models = Models(Signals(y, z), members, np.ones_like(members))

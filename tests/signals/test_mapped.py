@@ -148,9 +148,9 @@ print(json.dumps(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10))
 
 
 def test_memory_does_not_grow_with_the_number_of_models(tmp_path: Path) -> None:
-    """48 more models hold 23 MB more of losses, and thrice that with what they are in double precision."""
+    """48 more models hold 12 MB more of losses, and thrice that with what they are in double precision."""
     peaks = []
-    n, rng = 60_000, np.random.default_rng(0)
+    n, rng = 30_000, np.random.default_rng(0)
     for models in (16, 64):
         folder = tmp_path / str(models)
         folder.mkdir()
@@ -163,5 +163,5 @@ def test_memory_does_not_grow_with_the_number_of_models(tmp_path: Path) -> None:
             [sys.executable, "-c", AUDIT, str(folder)], capture_output=True, text=True, check=True
         )
         peaks.append(json.loads(done.stdout))
-    # membership is a byte for each model and record, several times; losses in double precision would be 69 MB
-    assert peaks[1] - peaks[0] < 40, peaks
+    # membership is a byte for each model and record, several times; losses in double precision would be 35 MB
+    assert peaks[1] - peaks[0] < 20, peaks
