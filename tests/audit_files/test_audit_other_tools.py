@@ -280,9 +280,10 @@ def test_leakpro_cache_without_membership_says_how_to_export_it(leakpro_cache, l
     assert read(tmp_path).kind == "scores"
 
 
-def test_leakpro_shadow_models_of_other_audits(leakpro_cache, tmp_path):
+@pytest.mark.parametrize("other", [np.zeros((N + 1, C)), np.zeros((N, C), "M8[s]"), np.zeros((N, C), int)])
+def test_leakpro_shadow_models_of_other_audits(leakpro_cache, tmp_path, other):
     export(leakpro_cache)
-    np.save(leakpro_cache["cache"] / "sm_3_logits.npy", np.zeros((N + 1, C)))
+    np.save(leakpro_cache["cache"] / "sm_3_logits.npy", other)
     with pytest.raises(InputError, match="must have one shape"):
         read(tmp_path)
 
@@ -349,9 +350,10 @@ def test_sacro_attacks_in_one_folder(sacro, tmp_path):
         read(tmp_path)
 
 
-def test_sacro_arrays_of_text(sacro, tmp_path):
-    with pytest.raises(InputError, match="target_logit must hold log-odds"):
-        read(write_sacro(tmp_path, sacro["individual"] | {"target_logit": np.full(N, "a")}))
+@pytest.mark.parametrize("value", ["a", np.nan, np.inf, 1])
+def test_sacro_values_that_are_no_log_odds(sacro, tmp_path, value):
+    with pytest.raises(InputError, match="target_logit must hold finite log-odds"):
+        read(write_sacro(tmp_path, sacro["individual"] | {"target_logit": np.full(N, value)}))
 
 
 def test_sacro_target_says_how_to_export_it(tmp_path):

@@ -99,8 +99,10 @@ def _cache(folder: Path, read: Read) -> tuple[Arrays, list[str], str]:
         )
     numbered = {int(found[1]): file for file in folder.glob("sm_*_logits.npy") if (found := _number(file))}
     shadows = [_two_columns(read(numbered[number])) for number in sorted(numbered)]
-    if len({array.shape for array in shadows}) > 1:
-        raise InputError(f"{folder}: all sm_*_logits.npy must have one shape; remove those of other audits")
+    if len({array.shape for array in shadows}) > 1 or any(array.dtype.kind != "f" for array in shadows):
+        raise InputError(
+            f"{folder}: all sm_*_logits.npy must have one shape and a floating type; remove those of other audits"
+        )
     arrays = {name: read(folder / f"{name}.npy") for name in EXPORTED}
     arrays["logits"] = _two_columns(read(folder / TARGET))
     if shadows:

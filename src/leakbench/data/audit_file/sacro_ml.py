@@ -65,9 +65,11 @@ def sacro_names(names: Collection[str]) -> dict[str, str]:
 
 
 def of_attack(arrays: Arrays) -> Arrays:
-    """The arrays with losses in place of log-odds; labels stand with losses alone. Raises InputError for text."""
+    """The arrays with losses in place of log-odds; labels stand with losses alone. Raises InputError."""
     if "losses" not in arrays:
         return {name: array for name, array in arrays.items() if name != "labels"}
-    if arrays["losses"].dtype.kind != "f":
-        raise InputError(f"target_logit must hold log-odds of floating type, got {arrays['losses'].dtype}")
+    if arrays["losses"].dtype.kind != "f" or not np.isfinite(arrays["losses"]).all():
+        raise InputError(
+            f"target_logit must hold finite log-odds of floating type, got {arrays['losses'].dtype}"
+        )
     return arrays | {"losses": np.logaddexp(0.0, -arrays["losses"].astype(np.float64))}
