@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+import torch
 from scipy import sparse
 
-from leakbench.pipeline.any_model.records import copies
+from leakbench.pipeline.any_model.records import copies, count, take
 
 NUMBERS = np.arange(40)
 NUMBERS[[1, 3, 4, 6]] = 0, 0, 2, 5
@@ -40,3 +41,20 @@ def test_records_of_one_label_and_content_are_copies(x: Any) -> None:
 @pytest.mark.parametrize("x", [None, object(), [1, "a"] * 20, [np.arange(3)] * 40])
 def test_of_other_objects_none_are_known(x: Any) -> None:
     assert copies(x, LABELS) is None
+
+
+class Squares(torch.utils.data.Dataset):
+    """A data set of PyTorch that takes one number at a time."""
+
+    def __len__(self) -> int:
+        return 40
+
+    def __getitem__(self, number: int) -> tuple[int, int]:
+        assert type(number) is int
+        return number, number**2
+
+
+def test_a_data_set_of_pytorch_gives_a_subset() -> None:
+    for whole in (Squares(), torch.utils.data.Subset(Squares(), range(40))):
+        some = take(whole, np.array([3, 5]))
+        assert count(whole) == 40 and list(some) == [(3, 9), (5, 25)]

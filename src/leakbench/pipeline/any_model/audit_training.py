@@ -68,8 +68,9 @@ def audit_training(
         code: a scikit-learn classifier or pipeline, of which each model is a clone; or a function
             fit(x, y, seed) that trains on the records of one model, and returns a function predict(x) that gives
             probabilities or logits [n, C], with the classes in ascending order, or predicted labels [n].
-        x: N records: an array, a pandas, Polars or Arrow table, a list, or whatever x[rows] takes rows from. With None
-            the function gets the numbers of the records in place of records, and loads them itself.
+        x: N records: an array, a pandas, Polars or Arrow table, a list (of texts, or of the paths of images), a data
+            set of PyTorch (the function gets a `Subset`) or of Hugging Face, or whatever x[rows] takes rows from. With
+            None the function gets the numbers of the records in place of records, and loads them itself.
         y: the labels [N], whole numbers or text.
         models: how many models are trained; an even number. LiRA needs 6 or more and is stronger with 16.
         targets: the models to attack, made by `code` and by the same settings: a fitted classifier, a function

@@ -36,14 +36,23 @@ def count(x: Any) -> int:
 
 
 def take(x: Any, rows: Rows) -> Any:
-    """Some records, in what holds them all: an array, a pandas, Polars or Arrow table, a list. None: their numbers."""
+    """Some records, in what holds them all: an array, a table, a list, a data set. None: their numbers."""
+    library = type(x).__module__.partition(".")[0]
     if x is None:
         return rows
     if hasattr(x, "iloc"):
         return x.iloc[rows]
     if isinstance(x, list | tuple):
         return [x[row] for row in rows]
-    return x.take(rows) if type(x).__module__.partition(".")[0] == "pyarrow" else x[rows]
+    if library == "pyarrow":
+        return x.take(rows)
+    if library == "datasets":  # of Hugging Face
+        return x.select(rows)
+    if any(base.__module__ == "torch.utils.data.dataset" for base in type(x).__mro__):
+        from torch.utils.data import Subset
+
+        return Subset(x, rows.tolist())
+    return x[rows]
 
 
 def labels(y: Any) -> NDArray[Any]:
