@@ -310,6 +310,41 @@ def test_sections_fold_and_links_open_them(tmp_path: Path) -> None:
     assert found["controls"] > 50 and found["unreachable"] == 0
 
 
+MARKS = """
+document.querySelectorAll("details").forEach((d) => (d.open = true));
+const seen = (plot) => plot.getBoundingClientRect().width > 0;
+const curve = [...document.querySelectorAll("#roc svg.plot")].find(seen);
+return [document.querySelector(".forest > [role=img]"), curve].map((plot) => {
+  const said = plot.nextElementSibling;
+  const titles = [...plot.querySelectorAll("svg title")];
+  const press = (key) => plot.dispatchEvent(new KeyboardEvent("keydown", { key }));
+  plot.focus(); // which scrolls
+  const box = titles[0].parentNode.getBoundingClientRect();
+  const at = { clientX: box.left - 5, clientY: box.top + box.height / 2, bubbles: true };
+  const first = [document.activeElement === plot, said.textContent];
+  plot.dispatchEvent(new MouseEvent("click", at));
+  const tapped = said.textContent;
+  press("ArrowRight");
+  const next = said.textContent;
+  press("ArrowLeft");
+  const values = titles.map((title) => title.textContent);
+  return { first, tapped, next, back: said.textContent, values, told: plot.querySelectorAll(".told").length };
+});
+"""
+
+
+def test_a_tap_or_the_arrow_keys_tell_the_value_of_a_mark(tmp_path: Path) -> None:
+    found = drive(example.page("run"), MARKS, tmp_path)
+    assert isinstance(found, list)
+    for drawing in found:
+        assert drawing["first"] == [True, "The arrow keys go from mark to mark."]
+        assert drawing["tapped"] == drawing["back"] and drawing["tapped"] in drawing["values"]
+        place = drawing["values"].index(drawing["tapped"])
+        assert drawing["next"] == drawing["values"][(place + 1) % len(drawing["values"])]
+        assert drawing["told"] == 1
+    assert "[" in found[0]["tapped"]  # with its interval
+
+
 RECORDS = """
 const table = document.getElementById("browser");
 const form = table.closest("details").querySelector("form");

@@ -208,6 +208,38 @@ function makeCeiling(form, table) {
   apply();
 }
 
+// Values: a tap or the arrow keys say below a drawing what the pointer shows over a mark.
+const NEAR = 20; // pixels from a tap to the mark that is meant
+
+function makeTold(plot) {
+  const marks = all("svg title", plot).map((title) => title.parentNode);
+  if (marks.length === 0) return;
+  const said = made("output", "", { className: "told" });
+  plot.after(said);
+  plot.setAttribute("tabindex", "0");
+  const tell = (mark) => {
+    marks.forEach((each) => each.classList.toggle("told", each === mark));
+    said.textContent = mark.querySelector(":scope > title").textContent;
+  };
+  const away = (mark, { clientX, clientY }) => {
+    const box = mark.getBoundingClientRect();
+    return Math.hypot(Math.max(box.left - clientX, 0, clientX - box.right), Math.max(box.top - clientY, 0, clientY - box.bottom));
+  };
+  plot.addEventListener("click", (event) => {
+    const hit = marks.find((mark) => mark.contains(event.target));
+    const [near] = marks.map((mark) => [away(mark, event), mark]).filter(([d]) => d < NEAR).sort(([a], [b]) => a - b);
+    if (hit || near) tell(hit ?? near[1]);
+  });
+  plot.addEventListener("focus", () => (said.textContent ||= "The arrow keys go from mark to mark."));
+  plot.addEventListener("keydown", (event) => {
+    const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
+    if (!step) return;
+    event.preventDefault();
+    const now = marks.findIndex((mark) => mark.classList.contains("told"));
+    tell(marks[now < 0 ? 0 : (now + step + marks.length) % marks.length]);
+  });
+}
+
 // Folding: a link opens its section; one button opens or folds all.
 function makeContents() {
   const [list, folded, button] = ["contents", "contents-button", "fold-button"].map((id) => document.getElementById(id));
@@ -239,6 +271,7 @@ function makeContents() {
   open();
 }
 
+all("svg.plot, .forest > [role=img]").forEach(makeTold);
 all("table").forEach(makeSortable);
 all("table").forEach(makeTools);
 const switches = document.getElementById("switches");
