@@ -5,6 +5,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -23,6 +24,19 @@ def test_ci_begins_with_the_oldest_python_that_is_supported_and_runs_what_develo
     told = [name.rpartition(" ")[2] for name in PROJECT["classifiers"] if " :: Python :: 3." in name]
     assert told == versions
     assert "make test" in WORKFLOW and re.search(r"^test:", (ROOT / "Makefile").read_text(), re.MULTILINE)
+
+
+def test_the_conda_recipe_asks_for_what_the_package_asks_for() -> None:
+    recipe = yaml.safe_load((ROOT / "recipe" / "recipe.yaml").read_text())
+    asked = [
+        each.replace(" ", "").replace("matplotlib-base", "matplotlib")
+        for each in recipe["requirements"]["run"]
+    ]
+    assert asked == [f"python{PROJECT['requires-python']}", *PROJECT["dependencies"]]
+    assert recipe["package"] == {key: PROJECT[key] for key in ("name", "version")}
+    (command,) = PROJECT["scripts"].items()
+    assert recipe["build"]["python"]["entry_points"] == [" = ".join(command)]
+    assert recipe["about"]["license"] == PROJECT["license"]
 
 
 def test_the_image_holds_what_the_build_needs_and_nothing_that_is_missing() -> None:
