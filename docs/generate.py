@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import typer
+from board import board_page
 from typeset import docstring
 
 from leakbench.attacks import ATTACKS
@@ -206,6 +207,7 @@ def pages() -> dict[str, str]:
         ),
         "results-schema.md": results_page(),
         "cli.md": cli_page(),
+        "results/leaderboard.md": f"{NOTE.replace('the docstrings', 'docs/results/boards')}\n{board_page()}",
     }
 
 

@@ -1,6 +1,7 @@
 """The docs cannot drift: generated pages are up to date, links lead somewhere, the README's example runs."""
 
 import importlib.util
+import json
 import re
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import typer
 from leakbench.cli.app import app
 from leakbench.core import results
 from leakbench.core.results import Row
+from leakbench.report.numbers import MISSING
 from leakbench.report.results import Results
 
 ROOT = Path(__file__).parents[1]
@@ -100,3 +102,16 @@ def test_docstring_examples_run() -> None:
             assert result.failed == 0, info.name
             tried += result.attempted
     assert tried >= 10
+
+
+def test_the_leaderboard_shows_each_entry_of_its_files() -> None:
+    lines = (ROOT / "docs/results/leaderboard.md").read_text().splitlines()
+    shown = [line.split(" | ") for line in lines if line.startswith("| `")]
+    boards = [json.loads(path.read_text()) for path in sorted((ROOT / "docs/results/boards").glob("*.json"))]
+    entries = [entry for board in boards for entry in board["entries"]]
+    assert len(shown) == len(entries) > 0
+    for cells, entry in zip(shown, entries, strict=True):
+        assert cells[0] == f"| `{entry['defence']}`"
+        assert abs(float(cells[2].split()[0]) - entry["auc"]["value"]) < 0.001
+        assert cells[5] == (entry["at_matched_accuracy"] or MISSING)
+    assert "leakbench verify REPORT" in "\n".join(lines)
