@@ -14,7 +14,8 @@ LEAD = """
 Each row is a defence, the lowest AUC first. The AUC and the TPR are those of the strongest attack by each measure; `by`
 names the attack of the AUC. The attacker is adaptive. Brackets hold 95 % intervals. Rows of one study can be compared
 with each other. [A leaderboard of defences](../leaderboard.md#what-a-row-shows) explains the columns.
-
+"""
+RULE = """
 ## Add an entry
 
 1. Run the study: `leakbench run STUDY.toml --out REPORT`. Its file must be in `studies/`, for others to run again.
@@ -30,7 +31,7 @@ HEAD = "| Defence | Accuracy | AUC | by | TPR | At its accuracy | AUC, labels on
 def board_page() -> str:
     """A table for each study of the files; its notes follow it, each once."""
     studies = [study for path in sorted(BOARDS.glob("*.json")) for study in studies_of(path)]
-    return f"\n# Leaderboard of our studies\n{LEAD}" + "".join(map(section, studies))
+    return f"\n# Leaderboard of our studies\n{LEAD}" + "".join(map(section, studies)) + RULE
 
 
 def studies_of(path: Path) -> list[list[dict[str, Any]]]:
