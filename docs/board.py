@@ -50,7 +50,8 @@ def section(entries: list[dict[str, Any]]) -> str:
     data = entries[0]["data"]
     lines = [
         f"\n## {entries[0]['study']}\n",
-        f"Data: {data['name']} ({data['source']}), fingerprint `{data['fingerprint']}`. The column TPR is the {', '.join(low)}.\n",
+        f"Data: {data['name']} ({data['source']}), fingerprint `{data['fingerprint']}`.",
+        f"The column TPR is the {', '.join(low)}.\n",
         HEAD,
         "|---" * (HEAD.count("|") - 1) + "|",
         *(_line(entry, notes) for entry in entries),
