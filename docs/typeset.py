@@ -35,7 +35,7 @@ SIGNS = {
     "x~": "x̃",
     "y~": "ỹ",
 }
-LOWERED = r"(?<=[\w)\]'])_(\{[^{}]*\}|\([^()]*\)|[A-Za-z0-9]+)"
+LOWERED = r"(?<=[\w)\]'|])_(\{[^{}]*\}|\([^()]*\)|[A-Za-z0-9]+)"
 RAISED = r"\^(\{[^{}]*\}|\([^()]*\)|-?[A-Za-z0-9]+)"
 SECTION = re.compile(r"^(Formula|Shapes|Source|Differs|Limits|Bounds):\s*", re.MULTILINE)
 

@@ -15,7 +15,7 @@ class GradientNorm(Attack):
 
     Formula: s(x) = -log |dl/dtheta|,  l = -log p;  theta = all parameters, or those of the last layer z = W h + b:
              |dl/d(W, b)| = |p - e_y| |(h, 1)|
-    Shapes:  log_gradient_norm [N] or log_last_gradient_norm [N] -> [N]
+    Shapes:  `log_gradient_norm` [N] or `log_last_gradient_norm` [N] -> [N]
     Source:  Nasr et al. 2019, arXiv 1812.00910 (gradients); Carlini et al. 2022, arXiv 2112.03570 (their norm)
     Differs: the norm alone is the score, where Nasr et al. learn from the whole gradient. The attacker has the
              parameters, so no output transform protects against it, and its results stand apart from those of attacks

@@ -11,7 +11,7 @@ class LiraGradientNorm(Lira):
 
     Formula: s(x) = log N(g; mu_in, v_in) - log N(g; mu_out, v_out),  g = log |dl/dtheta| as in `gradient_norm`,
              means and variances as in `lira`
-    Shapes:  log_gradient_norm [M, N] or log_last_gradient_norm [M, N], members [M, N] -> [N]
+    Shapes:  `log_gradient_norm` [M, N] or `log_last_gradient_norm` [M, N], members [M, N] -> [N]
     Source:  Carlini et al. 2022, arXiv 2112.03570 (LiRA, and a white-box form with gradient norms)
     Differs: the logarithm of the norm, which is nearer to a normal distribution. The attacker has the parameters of the
              target; see `gradient_norm`.

@@ -11,7 +11,7 @@ from .base import Defence
 class Selena(Defence):
     r"""Distil from an ensemble whose output for each member comes only from networks that were not trained on it.
 
-    Formula: Split-AI: K = size networks; each member is left out by L = leaves_out of them, O(x).
+    Formula: Split-AI: K = size networks; each member is left out by L = `leaves_out` of them, O(x).
              t(x) = 1/L sum_{k in O(x)} softmax(f_k(x));  min_student sum_x CE(t(x), student(x)) over the members x
     Source:  Tang et al. 2022, arXiv 2110.08324 (SELENA), and its code
     Differs: the authors draw O(x) for each member by itself; here it is balanced, so that the networks train on
