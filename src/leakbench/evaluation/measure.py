@@ -210,11 +210,24 @@ def select_half(case: Case, seed: int) -> Bools:
     """
     n_targets, n_records = case.members.shape
     if n_targets >= 4:
-        return np.repeat(np.arange(n_targets) // 2 % 2 == 0, n_records).reshape(n_targets, n_records)
+        return np.repeat(_unit(case) % 2 == 0, n_records).reshape(n_targets, n_records)
     distinct = np.unique(case.models.alike)
     chosen = np.zeros(n_records, dtype=bool)
     chosen[stream(seed, "select half").permutation(distinct)[: distinct.size // 2]] = True
     return np.broadcast_to(chosen[case.models.alike], (n_targets, n_records))
+
+
+def _unit(case: Case) -> NDArray[np.intp]:
+    """A number for each target [T], the same for those that tell each other's membership, wherever they stand.
+
+    Targets that tell nothing of another one share their numbers two by two.
+    """
+    first = case.models.telling_each_other[np.ix_(case.targets, case.targets)].argmax(axis=1)
+    alone = np.bincount(first, minlength=first.size)[first] == 1
+    unit = np.empty(first.size, dtype=np.intp)
+    found, unit[~alone] = np.unique(first[~alone], return_inverse=True)
+    unit[alone] = found.size + np.arange(alone.sum()) // 2
+    return unit if unit.max() else np.arange(first.size) // 2  # one design in all of them: no better halves
 
 
 def _sample(case: Case, scores: Scores, half: Bools) -> Sample:
