@@ -86,11 +86,37 @@ def test_of_a_report_on_disk(tmp_path: Path, results: Results) -> None:
         ({"attack": ("loss", "rmia"), "fpr": 0.0}, "needs an FPR above 0"),
         ({"attack": ("loss", "rmia"), "fpr": 0.0001}, "needs at least 10000 non-members"),
         ({"attack": ("loss", "rmia"), "fpr": 2.0}, "fpr must be in"),
+        ({"attack": ("loss", "rmia"), "fpr": "x"}, "fpr"),
+        ({"attack": ("loss", "rmia"), "fpr": float("nan")}, "fpr must be in"),
+        ({"attack": ("loss", "rmia"), "part": 3}, "part must be the name of a slice, got 3"),
+        ({"attack": 3}, r"attack must be a label or a pair of labels, got 3"),
+        ({"attack": ("loss",)}, r"attack must be a label or a pair"),
+        ({"attack": ("loss", "rmia", "gap")}, r"attack must be a label or a pair"),
+        ({"attack": ("loss", 3)}, r"attack must be a label or a pair"),
+        ({"attack": ("loss", "rmia"), "defence": ""}, "unknown defence ''"),
+        ({"attack": "loss", "defence": 0}, r"defence must be a label or a pair"),
+        ({"attack": "loss", "defence": ()}, r"defence must be a label or a pair"),
     ],
 )
 def test_what_cannot_be_compared_is_refused(results: Results, given: dict, says: str) -> None:
     with pytest.raises(InputError, match=says):
         leakbench.difference(results, **given)
+
+
+def test_a_slice_without_a_record_of_both_attacks_is_refused(results: Results) -> None:
+    first = results.scores[0]
+    unscored = {name: np.where(np.arange(N) % 2 == (name == "loss"), r, 0) for name, r in first.ranks.items()}
+    apart = replace(results, scores=[replace(first, ranks=unscored)])
+    with pytest.raises(InputError, match="records of slice 'all' that both attacks score, got none"):
+        leakbench.difference(apart, attack=("loss", "rmia"))
+    nobody = replace(first, slices={**first.slices, "none of them": np.zeros(N, dtype=bool)})
+    with pytest.raises(InputError, match="records of slice 'none of them' that both attacks score, got none"):
+        leakbench.difference(replace(results, scores=[nobody]), attack=("loss", "rmia"), part="none of them")
+
+
+def test_results_of_another_type_are_refused() -> None:
+    with pytest.raises(InputError, match="results must be Results or the folder of a report, got int"):
+        leakbench.difference(3, attack=("loss", "rmia"))  # type: ignore[arg-type]
 
 
 def test_other_members_are_no_pairs(results: Results) -> None:

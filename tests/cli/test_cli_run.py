@@ -122,6 +122,9 @@ def test_ctrl_c_leaves_the_store_whole_and_says_how_to_go_on(study, capsys, monk
     changes = ["--set", "design.models=8", "--set", 'defences=["none"]']
     given = [*arguments(study), *changes, "--processes", "1"]
     kept, calls = Trainer._keep, itertools.count(1)
+    before = signal.signal(
+        signal.SIGINT, signal.default_int_handler
+    )  # ignored where a shell put pytest behind
 
     def interrupted(self, *model):
         kept(self, *model)
@@ -131,6 +134,7 @@ def test_ctrl_c_leaves_the_store_whole_and_says_how_to_go_on(study, capsys, monk
     with monkeypatch.context() as patched:
         patched.setattr(Trainer, "_keep", interrupted)
         assert main(given) == 130
+    signal.signal(signal.SIGINT, before)
     shown = capsys.readouterr()
     assert shown.out == ""
     assert shown.err.splitlines()[-1] == (

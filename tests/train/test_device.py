@@ -19,8 +19,8 @@ from leakbench.train.model import start
 from leakbench.train.networks.build import laid_out
 from leakbench.train.random_streams import ModelStreams
 from leakbench.train.recipe import Architecture, Recipe, Train
-from leakbench.train.recipe.engine import ENGINE_VERSION, Engine
-from leakbench.train.recipe.settings import Adversary, Augment, Optimiser
+from leakbench.train.recipe.engine import CPU, ENGINE_VERSION, FLOAT32_VERSION, Engine
+from leakbench.train.recipe.settings import Adversary, Augment, Optimiser, Privacy
 from leakbench.train.run_stages import train_group
 from leakbench.train.stacked.engine import _stage, stackable
 from leakbench.train.stage_data import material
@@ -71,9 +71,76 @@ def test_every_tensor_of_a_step_lies_on_the_device(digits, make_jobs, architectu
 
 def test_a_model_of_another_engine_has_a_key_of_its_own(make_jobs):
     (job,) = make_jobs(Recipe(SMALL, (Train(epochs=1),)), 1)
-    engines = [Engine(), Engine("cuda"), Engine("cuda", "tf32"), Engine("cuda", deterministic=True)]
-    described = [dataclasses.replace(job, engine=engine).describe("")["engine"] for engine in engines]
-    assert described[0] == ENGINE_VERSION and all(described.count(each) == 1 for each in described)
+    others = [
+        Engine(precision="bfloat16"),
+        Engine("cuda"),
+        Engine("cuda", "tf32"),
+        Engine("cuda", deterministic=True),
+    ]
+    described = [
+        dataclasses.replace(job, engine=engine).describe("")["engine"] for engine in (CPU, Engine(), *others)
+    ]
+    assert described[:2] == [FLOAT32_VERSION] * 2  # a job whose precision nobody chose trains in float32
+    assert all(described.count(each) == 1 and each["version"] == ENGINE_VERSION for each in described[2:])
+
+
+@pytest.mark.parametrize(
+    ("architecture", "shape", "changes", "precision"),
+    [
+        (Architecture("resnet9"), (3, 32, 32), {}, "bfloat16"),
+        (Architecture("vgg16_bn"), (3, 32, 32), {}, "bfloat16"),
+        (Architecture("cnn"), (1, 28, 28), {}, "bfloat16"),
+        (Architecture("cnn"), (1, 12, 12), {}, "float32"),  # trains in a stack
+        (Architecture("mlp"), (3, 32, 32), {}, "float32"),
+        (Architecture("column_fc"), (446,), {}, "float32"),
+        (Architecture("custom", factory="a:b"), (3, 32, 32), {}, "float32"),
+        (Architecture("resnet9", norm="group"), (3, 32, 32), {"privacy": Privacy(noise=1.0)}, "float32"),
+    ],
+)
+def test_auto_is_bfloat16_for_large_convolutional_networks(
+    monkeypatch, architecture, shape, changes, precision
+):
+    recipe = Recipe(architecture, (Train(epochs=1, **changes),))
+    monkeypatch.setattr(cpu, "cpu_info", lambda: {"flags": "avx512_bf16"})
+    assert Engine().of(recipe, shape) == Engine(precision=precision)
+    assert Engine(precision="float32").of(recipe, shape) == CPU
+    assert Engine(precision="bfloat16").of(recipe, shape) == Engine(precision="bfloat16")
+    assert Engine("cuda").of(recipe, shape) == Engine("cuda", "float32")
+    monkeypatch.setattr(cpu, "cpu_info", lambda: {"flags": "avx2"})
+    assert Engine().of(recipe, shape) == CPU
+
+
+@pytest.mark.parametrize(
+    ("architecture", "changes"),
+    [
+        (SMALL, {}),
+        (SMALL, {"optimiser": Optimiser("adam", lr=0.01, weight_decay=0.1)}),
+        (SMALL, {"l1": 0.001}),
+        (CNN, {"augment": Augment(shift=2, flip=True, mixup=1.0)}),
+    ],
+    ids=["sgd", "adam", "l1", "cnn"],
+)
+def test_a_stack_in_half_precision_trains_nearly_the_same_models(digits, make_jobs, architecture, changes):
+    jobs = make_jobs(Recipe(architecture, (Train(epochs=3, batch_size=32, **changes),)), 3)
+    halves = [dataclasses.replace(job, engine=Engine(precision="bfloat16")) for job in jobs]
+    exact, half = train_group(digits, jobs), train_group(digits, halves)
+    for one, other in zip(exact, half, strict=True):
+        gap = max(np.abs(one.weights[name] - other.weights[name]).max() for name in one.weights)
+        assert 1e-5 < gap < 0.1  # another rounding, and no other training
+        assert other.log[-1]["train_loss"] == pytest.approx(one.log[-1]["train_loss"], rel=0.05)
+    for alone, together in zip([train_group(digits, [job])[0] for job in halves], half, strict=True):
+        for name, value in together.weights.items():
+            np.testing.assert_array_equal(alone.weights[name], value)  # the same bits in any group
+            assert value.dtype == np.float32
+
+
+def test_dp_sgd_in_a_stack_stays_in_single_precision(digits, make_jobs):
+    """The clipped norm must be that of the gradient that is added, or the promised epsilon does not hold."""
+    jobs = make_jobs(Recipe(SMALL, (Train(epochs=1, batch_size=32, privacy=Privacy(noise=1.0)),)), 2)
+    halves = [dataclasses.replace(job, engine=Engine(precision="bfloat16")) for job in jobs]
+    for one, other in zip(train_group(digits, jobs), train_group(digits, halves), strict=True):
+        for name, value in one.weights.items():
+            np.testing.assert_array_equal(other.weights[name], value)
 
 
 @pytest.mark.parametrize(

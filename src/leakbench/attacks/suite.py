@@ -92,10 +92,11 @@ SUITES: dict[str, tuple[Entry, ...]] = {
 
 def make_attacks(specs: str | Sequence[str | Mapping[str, Any]]) -> dict[str, Attack]:
     """Attacks by label, from names of suites and attacks and from tables (`label` names a variant)."""
-    named = [specs] if isinstance(specs, str) else specs
     made: dict[str, Attack] = {}
     for spec in (
-        one for each in named for one in (SUITES.get(each, (each,)) if isinstance(each, str) else (each,))
+        one
+        for each in ATTACKS.listed(specs)
+        for one in (SUITES.get(each, (each,)) if isinstance(each, str) else (each,))
     ):
         table = {"name": spec} if isinstance(spec, str) else dict(spec)
         label = str(table.pop("label", table.get("name")))

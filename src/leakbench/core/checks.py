@@ -2,6 +2,7 @@
 
 import math
 from functools import cache
+from numbers import Real
 from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
 from .errors import InputError, unknown
@@ -29,8 +30,11 @@ def known(part: Any, kind: str, field: str = "name") -> None:
         raise unknown(kind, getattr(part, field), names)
 
 
-def within(what: str, value: float, low: float, high: float = math.inf, include_low: bool = True) -> None:
+def within(what: str, value: Any, low: float, high: float = math.inf, include_low: bool = True) -> None:
     """Raise InputError unless low <= value < high (low < value with `include_low` off)."""
+    number = isinstance(value, Real)
+    if not number:
+        raise InputError(f"{what} must be a number, got {value!r}")
     if not (low <= value < high) or (value == low and not include_low):
         least = f"at least {low:g}" if include_low else f"above {low:g}"
         below = "" if high == math.inf else f" and below {high:g}"

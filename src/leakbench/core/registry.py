@@ -9,7 +9,7 @@ import dataclasses
 import importlib
 import inspect
 import pkgutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, ClassVar, Generic, TypeVar, cast
@@ -117,6 +117,13 @@ class Registry(Generic[P]):
             return cast(P, checked(cls, cls.variants.get(name, {}) | given))
         except ValidationError as error:
             raise InputError(f"{self.kind} {name!r}: {first_problem(error, given)}") from None
+
+    def listed(self, specs: Any) -> Sequence[str | Mapping[str, Any]]:
+        """One spec, or several, as a sequence. Raises InputError for anything else."""
+        named = [specs] if isinstance(specs, str | Mapping) else specs
+        if isinstance(named, list | tuple) and all(isinstance(each, str | Mapping) for each in named):
+            return named
+        raise InputError(f"{plural(self.kind)} must be a name, or a list of names and tables, got {specs!r}")
 
     def parse(self, value: "P | str | Mapping[str, Any]") -> P:
         """`value` itself if it is a method of this kind, else the one that it names."""

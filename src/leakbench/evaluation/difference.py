@@ -7,10 +7,9 @@ import numpy as np
 
 from ..core.errors import InputError, unknown
 from ..core.results import CaseScores, Row
-from ..metrics import Metric, Sample
+from ..metrics import METRICS, Metric, Sample
 from ..metrics.auc import Auc
 from ..metrics.statistics.differences import paired_differences, paired_sample
-from ..metrics.tpr_at_fpr import TprAtFpr
 from ..report.array_tables import read_scores
 from ..report.results import Results
 from .kept_scores import kept_sample
@@ -52,21 +51,31 @@ def difference(
     >>> row.lo < row.value < row.hi, row.detail
     (True, {'second_attack': 'entropy', 'second_defence': 'none'})
     """
+    if not isinstance(results, Results | str | Path):
+        raise InputError(f"results must be Results or the folder of a report, got {type(results).__name__}")
+    if not isinstance(part, str):
+        raise InputError(f"part must be the name of a slice, got {part!r}")
+    metric: Metric = Auc() if fpr is None else METRICS.make({"name": "tpr", "fpr": fpr})
+    attacks = _pair("attack", attack)
     cases = results.scores if isinstance(results, Results) else read_scores(Path(results))
     if not cases:
         raise InputError(
             "a difference needs the scores of the records, got none; give the folder of a report with scores.parquet"
         )
     labels = list(dict.fromkeys(case.defence for case in cases))
-    attacks, defences = _pair(attack), _pair(defence or ("none" if "none" in labels else labels[0]))
+    default = "none" if "none" in labels else labels[0]
+    defences = _pair("defence", default if defence is None else defence)
     if attacks[0] == attacks[1] and defences[0] == defences[1]:
         raise InputError(
             f"a difference needs two attacks or two defences, got {attacks[0]} on {defences[0]} alone"
         )
     chosen = [_case(cases, each, name, part) for each, name in zip(defences, attacks, strict=True)]
     first, second = _common(*(kept_sample(*of, part) for of in zip(chosen, attacks, strict=True)))
+    if not len(first.row):
+        raise InputError(
+            f"a difference needs records of slice {part!r} that both attacks score, got none; take another slice"
+        )
     first, second = first.paired_with(second)
-    metric: Metric = Auc() if fpr is None else TprAtFpr(fpr)
     if fpr == 0 or not suffices(metric, first):
         raise InputError(
             f"a difference of {metric.label} needs an FPR above 0 and more records: "
@@ -81,8 +90,13 @@ def difference(
     )  # fmt: skip
 
 
-def _pair(names: str | tuple[str, str]) -> Sequence[str]:
-    return (names, names) if isinstance(names, str) else names
+def _pair(what: str, names: str | tuple[str, str]) -> tuple[str, str]:
+    """Both labels. Raises InputError unless `names` is one or a pair."""
+    if isinstance(names, str):
+        return names, names
+    if isinstance(names, list | tuple) and len(names) == 2 and all(isinstance(each, str) for each in names):
+        return names[0], names[1]
+    raise InputError(f"{what} must be a label or a pair of labels, got {names!r}")
 
 
 def _case(cases: Sequence[CaseScores], defence: str, attack: str, part: str) -> CaseScores:
@@ -101,6 +115,6 @@ def _case(cases: Sequence[CaseScores], defence: str, attack: str, part: str) -> 
 
 def _common(first: Sample, second: Sample) -> tuple[Sample, Sample]:
     """The scores of the records that both attacks score, model by model."""
-    width = max(int(first.row.max()), int(second.row.max())) + 1
+    width = 1 + max((int(each.row.max()) for each in (first, second) if len(each.row)), default=0)
     keys = [each.model * width + each.row for each in (first, second)]
     return first.at(np.isin(keys[0], keys[1])), second.at(np.isin(keys[1], keys[0]))

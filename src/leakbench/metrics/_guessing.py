@@ -7,6 +7,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from scipy.special import betaincinv
 
+from ..core.checks import within
 from ..core.errors import InputError
 from ..core.seeds import stream
 from ..signals.types import Bools
@@ -53,8 +54,7 @@ class GuessingMetric(Metric):
     splits: int = 100  # of "multi_split"
 
     def __post_init__(self) -> None:
-        if not 0 <= self.delta < 1:
-            raise InputError(f"delta must be in [0, 1), got {self.delta}; 1e-5 is usual")
+        within("delta", self.delta, 0.0, 1.0)
         if self.guesses is not None and not (min(self.guesses) >= 0 and 0 < sum(self.guesses) <= 1):
             raise InputError(
                 f"guesses must be two shares of the canaries (highest, lowest scores) with a sum above 0 and at most "

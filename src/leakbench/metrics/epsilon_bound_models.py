@@ -4,7 +4,7 @@ from typing import ClassVar
 import numpy as np
 from scipy.special import ndtri
 
-from ..core.errors import InputError
+from ..core.checks import within
 from .base import Estimate, Metric
 from .statistics.epsilon import epsilon_lower_bound
 from .statistics.sample import Sample, missing_group
@@ -30,8 +30,7 @@ class ManyModelsEpsilonBound(Metric):
     delta: float = 1e-5  # the delta of differential privacy
 
     def __post_init__(self) -> None:
-        if not 0 <= self.delta < 1:
-            raise InputError(f"delta must be in [0, 1), got {self.delta}; 1e-5 is usual")
+        within("delta", self.delta, 0.0, 1.0)
 
     @property
     def chance(self) -> float:

@@ -55,8 +55,9 @@ def make_metrics(
 
     Raises InputError for an unknown name or parameter, for two metrics of one label, and for an empty list.
     """
-    named = [specs] if isinstance(specs, str) else specs
-    made = [m for spec in named for m in (fixed if spec == "standard" else [METRICS.make(spec)])]
+    made = [
+        m for spec in METRICS.listed(specs) for m in (fixed if spec == "standard" else [METRICS.make(spec)])
+    ]
     labels = [metric.label for metric in made]
     if not made:
         raise InputError(

@@ -69,7 +69,8 @@ class Attacks:
             cost = attack_cost(case, self.study.attacks, self.study.metrics, self._seed)
         together = min(cores(), left)  # in threads or in processes
         seconds = duration(left * cost.seconds / together)
-        return f"{left} cases are left to attack, about {seconds}; each: {cost.told(case, 1)}"
+        cases = "case is" if left == 1 else "cases are"
+        return f"{left} {cases} left to attack, about {seconds}; each: {cost.told(case, 1)}"
 
     @property
     def _specs(self) -> list[dict[str, Any]]:

@@ -59,7 +59,7 @@ class Distillation:
             "public": row_digest(self._public),
             "numbers": [trainer.split.number(m) for m in range(len(self.stored.entries))],
             "seed": trainer.seed,
-            "engine": trainer.engine.describe(),
+            "engine": trainer.engine_of(self.student).describe(),
         }
 
     def make(self) -> Made:
@@ -69,7 +69,7 @@ class Distillation:
         about = (
             partial(metrics, y=trainer.dataset.y[records]),
             derive(trainer.seed, "student"),
-            trainer.engine,
+            trainer.engine_of(self.student),
         )
         return {FILE: trajectories(trainer.dataset, self.student, teachers, records, *about)}, {}
 

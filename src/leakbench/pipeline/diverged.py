@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from ..core.errors import LeakbenchError
 from ..core.results import UNDEFENDED, Flag
 from ..evaluation.flags import diverged_flags
-from ..train.recipe import Recipe
+from ..train.recipe import CodeRecipe, Recipe
 from .train import Trainer
 
 MOST = 0.25  # of a defence's models that may diverge before the defence is left out
@@ -19,6 +19,12 @@ class Converged:
     trainer: Trainer
     recipes: Mapping[str, Recipe]
     flags: list[Flag]
+
+    @property
+    def precision(self) -> list[str]:
+        """The precisions in which networks were trained; none where code trains the models."""
+        networks = [recipe for recipe in self.recipes.values() if not isinstance(recipe, CodeRecipe)]
+        return sorted({self.trainer.engine_of(recipe).precision for recipe in networks})
 
 
 def without_diverged(trainer: Trainer, recipes: Mapping[str, Recipe]) -> Converged:

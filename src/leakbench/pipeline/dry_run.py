@@ -289,10 +289,11 @@ def _students(
         left = len({content_key(spec) for spec in specs if not trainer.store.has("students", spec)})
     data, rows, classes = trainer.dataset, trainer.split.records, len(trainer.dataset.classes)
     alike = np.full((len(data.parts["public"]), classes), 1 / classes)
-    about = (rows, partial(metrics, y=data.y[rows]), trainer.seed, trainer.engine)
+    student = student_recipe(study.recipe, 1)
+    about = (rows, partial(metrics, y=data.y[rows]), trainer.seed, trainer.engine_of(student))
     with threads(1):
         began = time.process_time()
-        found = trajectories(data, student_recipe(study.recipe, 1), [alike] * models, *about)
+        found = trajectories(data, student, [alike] * models, *about)
         seconds = time.process_time() - began
     growth = left * study.query.student_epochs
     return Work("students", sets * models, left * models, growth * seconds / processes, growth * found.nbytes)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 
+from ..core.errors import InputError
 from ..core.log import event
 from ..core.progress import NullProgress, Progress, TimedProgress
 from ..core.provenance import Clock, provenance
@@ -64,6 +65,8 @@ def run(
         LeakbenchError: Too many models diverge, or the executor finds no workers.
         ModuleNotFoundError: The study needs an optional package.
     """
+    if not isinstance(study, Study):
+        raise InputError(f"study must be a Study, got {study!r}; read a study file with leakbench.Study.load")
     clock, progress = Clock(), TimedProgress(progress or NullProgress())
     trainer = open_trainer(study, store)
     recipes = checked_recipes(study, trainer.dataset)
@@ -117,7 +120,10 @@ class PartialResults:
                 {label: attack for label, attack in study.attacks.items() if label in used},
                 {**parts, **measures.generators},
             ),
-            provenance=provenance(self.clock, study.file.seed, data, parts_of_time, study.file.attacks),
+            provenance={
+                **provenance(self.clock, study.file.seed, data, parts_of_time, study.file.attacks),
+                "precision": self.converged.precision,
+            },
             study=study.describe(),
             notes=sorted(
                 {note for f in found for note in f.notes}

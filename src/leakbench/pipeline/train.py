@@ -67,12 +67,20 @@ class Trainer:
     def jobs(self, recipe: Recipe) -> tuple[Job, ...]:
         """One training job for each model of the split. Model m has the same seed under every defence."""
         if recipe not in self._jobs:
-            shared = derive(self.seed, "shared")
+            shared, engine = derive(self.seed, "shared"), self.engine_of(recipe)
             self._jobs[recipe] = tuple(
-                Job(recipe, members, dev, self.seed_of("model", m), shared, self.engine)
+                Job(recipe, members, dev, self.seed_of("model", m), shared, engine)
                 for m, (members, dev) in enumerate(zip(self._members, self.split.dev, strict=True))
             )
         return self._jobs[recipe]
+
+    def engine_of(self, recipe: Recipe) -> Engine:
+        """The engine with the precision in which the models of a recipe train."""
+        return (
+            self.engine
+            if isinstance(recipe, CodeRecipe)
+            else self.engine.of(recipe, self.dataset.x.shape[1:])
+        )
 
     @cached_property
     def _members(self) -> list[Indices]:
@@ -263,7 +271,7 @@ class Trainer:
         Code gets records as they are. Noise is added to them in units of their scale, as for networks.
         """
         mean = () if isinstance(recipe, CodeRecipe) else self.dataset.mean
-        return {"mean": mean, "std": self.dataset.std, "engine": self.engine}
+        return {"mean": mean, "std": self.dataset.std, "engine": self.engine_of(recipe)}
 
     def model(self, job: Job) -> Entry | None:
         """The model of a job, if the store holds it."""

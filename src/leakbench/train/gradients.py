@@ -16,9 +16,9 @@ from ..signals.statistics import residual
 from ..signals.views import View
 from .device import at_work
 from .networks.build import Network, loaded
-from .query import BATCHES, CPU, viewed
+from .query import BATCHES, viewed
 from .recipe import Architecture
-from .recipe.engine import Engine
+from .recipe.engine import CPU, Engine
 from .tensors import Normaliser
 
 AT_ONCE = 2**24  # numbers in the gradients that are computed at once

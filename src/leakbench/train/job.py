@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 from ..core.errors import InputError
 from ..data.dataset import Indices
 from .recipe import Ensemble, Recipe
-from .recipe.engine import Engine
+from .recipe.engine import CPU, Engine
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +28,7 @@ class Job:
     dev: Indices
     seed: int
     shared_seed: int = 0
-    engine: Engine = field(default_factory=Engine)
+    engine: Engine = CPU
 
     def __post_init__(self) -> None:
         for name in ("members", "dev"):

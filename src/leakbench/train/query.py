@@ -16,13 +16,12 @@ from .device import at_work, device_of, resident
 from .networks.build import loaded
 from .random_streams import generator
 from .recipe import Architecture
-from .recipe.engine import Engine
+from .recipe.engine import CPU, Engine
 from .stage_data import taken
 from .tensors import Normaliser, augmented
 
 Weights = Mapping[str, np.ndarray] | nn.Module  # by name, or the network itself
 Call = Callable[[], object]
-CPU = Engine()
 Release = Callable[[int, NDArray[np.float64]], NDArray[np.float64]]
 BATCHES = {"cpu": 1024, "cuda": 4096}  # records per batch of queries
 DRAWN = 1024  # records per draw of a perturbation; records that are this many rows apart share their draw

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import special
 
+from ...core.checks import within
 from ...core.errors import InputError
 from ...signals.types import Array
 from .intervals import rate_interval
@@ -33,9 +34,9 @@ def epsilon_lower_bound(sample: Sample, delta: float = 0.0, level: float = 0.95)
     Raises:  InputError if a half lacks members or non-members, or delta is not in [0, 1).
     """
     choosing, rest = sample.choosing, sample.rest
-    problem = missing_group(choosing) or missing_group(rest)
-    if problem or not 0 <= delta < 1:
-        raise InputError(f"each half {problem}" if problem else f"delta must be in [0, 1), got {delta}")
+    within("delta", delta, 0.0, 1.0)
+    if problem := missing_group(choosing) or missing_group(rest):
+        raise InputError(f"each half {problem}")
     roc, tail = choosing.roc, (1 - level) / 2
     near = np.geomspace(1, roc.fp.size, THRESHOLDS).astype(np.intp)  # of either end, densest there
     tried = np.union1d(near - 1, roc.fp.size - near)

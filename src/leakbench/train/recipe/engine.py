@@ -1,12 +1,17 @@
 """The device and the precision of training and queries, as plain data (no torch here)."""
 
-from dataclasses import asdict, dataclass
+import math
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from ...core.checks import known
+from ...core.cpu import multiplies_bfloat16
 from ...core.errors import InputError
+from .recipe import Recipe
 
-ENGINE_VERSION = 7  # raise it when the same job gives other weights
+FLOAT32_VERSION = 7  # of float32 on a CPU; raise it when the same job gives other weights
+ENGINE_VERSION = 8  # of all others
+LARGEST_STACKED_IMAGE = 144  # pixels up to which a stack of CNNs is faster than the loop, measured on CPUs
 
 
 @dataclass(frozen=True)
@@ -15,10 +20,11 @@ class Engine:
 
     Args:
         device: "cpu", or "cuda": the first GPU that this process sees.
-        precision: Of products and convolutions on a GPU. "tf32" rounds factors to 11 bits. "bfloat16" trains under
-            autocast (8 bits; weights, losses and normalising layers stay in float32) and queries in tf32. Small
-            networks, which are stacked, train in float32 or tf32. On a CPU a study in bfloat16 is refused unless
-            it has AVX512-BF16 or AMX.
+        precision: Of products and convolutions in training. "bfloat16" rounds their factors to 8 bits; weights, losses,
+            normalising layers and queries stay in float32 (on a GPU queries are in tf32). DP-SGD in a stack stays in
+            float32 too. On a CPU "bfloat16" needs AVX512-BF16 or AMX. "tf32" rounds factors to 11 bits, on a GPU.
+            "auto" is "bfloat16" on a CPU that has it, for our own and torchvision's convolutional networks on images
+            above 12 x 12 without DP-SGD, where it is faster and measures the same; else "float32".
         compiled: Whether torch compiles networks that are not stacked. It takes a minute per architecture.
         deterministic: Whether runs on the same GPU are equal bit for bit, with slower kernels. On a CPU they are.
 
@@ -27,7 +33,7 @@ class Engine:
     """
 
     device: Literal["cpu", "cuda"] = "cpu"
-    precision: Literal["float32", "tf32", "bfloat16"] = "float32"
+    precision: Literal["auto", "float32", "tf32", "bfloat16"] = "auto"
     compiled: bool = False
     deterministic: bool = False
 
@@ -37,6 +43,21 @@ class Engine:
         if self.device == "cpu" and self.precision == "tf32":
             raise InputError('precision "tf32" needs device = "cuda"; take "float32"')
 
+    def of(self, recipe: Recipe, shape: tuple[int, ...]) -> "Engine":
+        """The engine with the precision in which the networks of a recipe train on records of `shape`."""
+        if self.precision != "auto":
+            return self
+        name = recipe.architecture.name
+        stacked = name in ("mlp", "column_fc") or (
+            name == "cnn" and math.prod(shape[1:]) <= LARGEST_STACKED_IMAGE
+        )
+        gains = self.device == "cpu" and multiplies_bfloat16() and not stacked and name != "custom"
+        private = any(stage.privacy for stage in recipe.training)
+        return replace(self, precision="bfloat16" if gains and not private else "float32")
+
     def describe(self) -> Any:
         """Plain data for the key of a model."""
-        return ENGINE_VERSION if self == Engine() else {"version": ENGINE_VERSION, **asdict(self)}
+        return FLOAT32_VERSION if self in (Engine(), CPU) else {"version": ENGINE_VERSION, **asdict(self)}
+
+
+CPU = Engine(precision="float32")

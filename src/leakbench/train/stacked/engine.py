@@ -15,11 +15,10 @@ from ..networks.build import Network
 from ..networks.headed import body_of
 from ..networks.plain import CNN, MLP
 from ..recipe import Train
+from ..recipe.engine import LARGEST_STACKED_IMAGE
 from ..stage_data import StageData
 from .private import PrivateStage
 from .stage import StackedStage
-
-LARGEST_STACKED_IMAGE = 144  # pixels up to which a stack of CNNs is faster than the loop, measured on CPUs
 
 
 def stackable(networks: Sequence[Network], stage: Train, shape: tuple[int, ...]) -> bool:

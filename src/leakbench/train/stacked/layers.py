@@ -146,8 +146,8 @@ class Dropout(Layer):
 
     def forward(self, x: Tensor) -> Tensor:
         """[K, B, width] -> [K, B, width]."""
-        return x if self.mask is None else x * self.mask
+        return x if self.mask is None else (x * self.mask).to(x.dtype)
 
     def backward(self, gradient: Tensor, move: ApplyGradient, onward: bool) -> Tensor | None:
         """dx = m g."""
-        return gradient if self.mask is None else gradient * self.mask
+        return gradient if self.mask is None else (gradient * self.mask).to(gradient.dtype)

@@ -1,6 +1,7 @@
 """DP-SGD on a stack of models: ghost clipping, which finds the norm of a gradient without the gradient."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import reduce
 
 import torch
@@ -29,6 +30,9 @@ class PrivateStage(StackedStage):
         super().__init__(models, material, number)
         n = self.rows.shape[1]
         self.share = min(1.0, self.stage.batch_size / n)
+        self.engine = replace(
+            self.engine, precision="float32"
+        )  # the norm must be that of the gradient that is added
         self.noisy = {name: torch.empty_like(leaf) for name, leaf in self.stack.parameters().items()}
 
     def batches(self) -> Iterator[Batch]:

@@ -23,8 +23,11 @@ class Product:
         return torch.bmm(self.outputs.mT, self.x)
 
     def join(self, total: Tensor, keep: float) -> None:
-        """total [K, out, in, ...] <- keep total + g^T x, which takes no pass over memory of its own."""
-        total.flatten(2).baddbmm_(self.outputs.mT, self.x, beta=keep)
+        """total [K, out, in, ...] <- keep total + g^T x, in float32 without a pass over memory of its own."""
+        if self.outputs.dtype == total.dtype:
+            total.flatten(2).baddbmm_(self.outputs.mT, self.x, beta=keep)
+        else:
+            total.flatten(2).mul_(keep).add_(self.value())
 
     def squares(self, B: int) -> Tensor:
         """The squared norms of the gradients of B records [K, B], of which each has P of the rows.
@@ -80,4 +83,4 @@ Gradient = Tensor | OfLeaf
 
 def value(gradient: Gradient, leaf: Tensor) -> Tensor:
     """The gradient of a leaf, in its shape."""
-    return gradient if isinstance(gradient, Tensor) else gradient.value().view_as(leaf)
+    return gradient if isinstance(gradient, Tensor) else gradient.value().view_as(leaf).to(leaf.dtype)

@@ -43,10 +43,12 @@ class Stack:
             if isinstance(layer, Dropout):
                 layer.mask = next(left, None)
             x = layer.forward(x)
+        self._computed = x.dtype
         return x
 
     def backward(self, gradient: Tensor, move: ApplyGradient) -> None:
         """Pass the gradient of every trained leaf to `move`, given that of the logits [K, B, C]."""
+        gradient = gradient.to(self._computed)
         for i in reversed(range(self._first, len(self.layers))):
             before = self.layers[i].backward(gradient, move, onward=i > self._first)
             if before is not None:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from ..device import autocast
 from ..history import History
 from ..loop import loss_and_gradient
 from ..loss_traces import blank, note
@@ -43,6 +44,7 @@ class StackedStage:
         stage = models[0].job.recipe.stages[number]
         assert isinstance(stage, Train)
         self.models, self.material, self.stage = models, material, stage
+        self.engine = models[0].job.engine
         self.dropout = models[0].job.recipe.architecture.dropout
         self.dev = torch.stack(material.dev)
         self.draws = [ModelStreams(model.seed, number, material.device) for model in models]
@@ -105,7 +107,8 @@ class StackedStage:
         if self.penalised:
             loss = loss + self.stage.l1 * sum(self._sizes(name) for name in self.penalised)
         self.optimiser.begin(lr)
-        self.stack.backward(slope, self.move)
+        with autocast(self.engine, slope.device):
+            self.stack.backward(slope, self.move)
         return loss * B
 
     def logits(self, batch: Batch, mixing: Mixing | None = None) -> Tensor:
@@ -118,12 +121,14 @@ class StackedStage:
         return self.forward(mixed(records, *mixing) if mixing else records, batch)
 
     def forward(self, records: Tensor, batch: Batch) -> Tensor:
-        """Logits [L, B, C] of records [L, B, ...], with dropout."""
-        if not self.dropout:
-            return self.stack.forward(records)
-        widths = self.stack.dropped
-        uniform = self.drawn(batch, lambda draws, n: draws.uniform(n, sum(widths)))
-        return self.stack.forward(records, masks(uniform, self.dropout, widths))
+        """Logits [L, B, C] of records [L, B, ...], with dropout, in float32."""
+        kept: tuple[Tensor, ...] = ()
+        if self.dropout:
+            widths = self.stack.dropped
+            uniform = self.drawn(batch, lambda draws, n: draws.uniform(n, sum(widths)))
+            kept = masks(uniform, self.dropout, widths)
+        with autocast(self.engine, records.device):
+            return self.stack.forward(records, kept).float()
 
     def drawn(self, batch: Batch, draw: Callable[[ModelStreams, int], Tensor]) -> Tensor:
         """What each live model draws for its records of a batch [L, B, ...]."""
