@@ -201,7 +201,7 @@ def test_the_site_is_one_folder_without_network_and_everything_in_it_is_escaped(
     index = (site / "index.html").read_text()
     assert all(page.name in index for page in pages if page.name != "index.html")
     plain = json.loads((site / "leaderboard.json").read_text())
-    assert plain["schema"] == "leakbench-leaderboard/1" and len(plain["entries"]) == 2 * len(STRENGTH)
+    assert plain["schema"] == "leakbench-leaderboard/2" and len(plain["entries"]) == 2 * len(STRENGTH)
     assert {e["page"] for e in plain["entries"]} == {page.name for page in pages} - {"index.html"}
 
 
@@ -236,6 +236,6 @@ return {
 def test_the_page_sorts_and_filters_on_a_narrow_screen(tmp_path: Path) -> None:
     study().save(tmp_path / "a")
     board = leaderboard(tmp_path / "a")
-    found = drive(board.pages()["index.html"], SHOWN, tmp_path, width=420)
+    found = drive(board.files()["index.html"], SHOWN, tmp_path, width=420)
     aucs = sorted((e.auc.value for e in board.entries), reverse=True)
     assert found == {"sorted": aucs, "said": "1 of 3 rows", "hidden": False, "wide": False}
