@@ -40,7 +40,10 @@ NAMES = (
 INDEX, PLAIN = "index.html", "leaderboard.json"
 MARK = b'<meta name="leakbench-leaderboard"'
 HEAD = 4096  # bytes of a page in which its mark is
-TEXTS = "td.text { white-space: normal; min-width: 13em; }\n"  # added to the style of a report
+STYLE = """
+header, main { max-width: 1400px; }
+td.text { white-space: normal; min-width: 9.5em; }
+"""  # added to that of a report
 PREFIX = ".leaderboard-"  # of the temporary folders
 FEWEST_TARGETS = 4  # models that are the target, below which a study is no entry
 
@@ -181,6 +184,12 @@ class Entry:
         return [(title, row) for title, row in titled if row is not None]
 
     @property
+    def rates(self) -> list[Row]:
+        """The numbers that are rates or areas, between 0 and 1."""
+        rows = (self.accuracy, self.auc, self.tpr, self.non_adaptive, self.labels_only)
+        return [row for row in rows if row is not None]
+
+    @property
     def attacks(self) -> Table:
         """Every attack on the defence: AUC, and the TPR at the FPR of the entry."""
         columns = [Column("Attack", numeric=False), Column("Attacker", numeric=False), Column("AUC")]
@@ -224,6 +233,13 @@ def _plain(value: Any) -> Any:
     if is_dataclass(value):
         return {f.name: _plain(getattr(value, f.name)) for f in fields(value)}
     return [_plain(each) for each in value] if isinstance(value, list) else value
+
+
+def _is_rate(row: Row) -> bool:
+    """Whether a value lies between 0 and 1, and an interval near it."""
+    return 0 <= row.value <= 1 and all(
+        abs(end - row.value) <= 1 for end in (row.lo, row.hi) if end is not None
+    )
 
 
 def _differs(reported: Measured) -> str:
@@ -271,7 +287,10 @@ class Leaderboard:
             studies = {study.run: study for study in checked(list[StudyFacts], plain["studies"])}
             entries = [{**entry, "study": studies[entry["run"]]} for entry in plain["entries"]]
             board = checked(cls, {**plain, "entries": entries})
-            if json.loads(board.text()) == plain and len({e.file for e in board.entries}) == len(entries):
+            rates = [row for e in board.entries for row in e.rates]
+            if not all(map(_is_rate, rates)):
+                why = "accuracies, AUCs and TPRs must lie between 0 and 1"
+            elif json.loads(board.text()) == plain and len({e.file for e in board.entries}) == len(entries):
                 return cast(Leaderboard, board)
         except ValidationError as error:
             why = first_problem(error)
@@ -293,11 +312,12 @@ class Leaderboard:
 
     @property
     def table(self) -> Table:
-        """The table of all entries."""
+        """The table of all entries, without columns that none of them fills."""
+        rates = distinct(metric_title(e.tpr.metric) for e in self.entries if e.tpr)
         columns = [
             Column("Defence", numeric=False),
             Column("AUC"),
-            Column("TPR"),
+            Column(rates[0] if len(rates) == 1 else "TPR"),
             Column("Accuracy"),
             Column("At its accuracy", numeric=False),
             Column("Data", numeric=False),
@@ -307,11 +327,13 @@ class Leaderboard:
             Column("Evaluation", numeric=False),
             Column("Source", numeric=False),
         ]
-        return Table(columns, [self._line(entry) for entry in self.entries])
+        lines = [self._line(entry, len(rates) > 1) for entry in self.entries]
+        filled = [i for i in range(len(columns)) if any(line[i].text not in ("", MISSING) for line in lines)]
+        return Table([columns[i] for i in filled], [[line[i] for i in filled] for line in lines])
 
-    def _line(self, e: Entry) -> list[Cell]:
+    def _line(self, e: Entry, with_fpr: bool) -> list[Cell]:
         tpr = Cell.of(e.tpr)
-        at = f"{tpr.note} at {percent(rate(e.tpr.metric) or 0)} FPR" if e.tpr else ""
+        at = f"{tpr.note} at {percent(rate(e.tpr.metric) or 0)} FPR" if e.tpr and with_fpr else tpr.note
         numbers = ", ".join(str(self.footnotes.index(text) + 1) for text in e.footnotes)
         return [
             Cell(e.defence, f"by {strongest_title(e.auc) or e.auc.attack}"),
@@ -341,7 +363,7 @@ class Leaderboard:
         script, template = package_file("page.js"), page_template("leaderboard.html")
         common = {
             "board": self,
-            "css": Markup(package_file("page.css") + TEXTS),
+            "css": Markup(package_file("page.css") + STYLE),
             "script": Markup(script),
             "show": show,
             "fewest": FEWEST_TARGETS,
@@ -350,13 +372,17 @@ class Leaderboard:
         pages = {e.file: template.render(**common, entry=e) for e in self.entries}
         return {INDEX: index, **pages, PLAIN: self.text()}
 
-    def _figures(self) -> Iterator[tuple[str, Markup]]:
-        """Accuracy against leakage in each study, with its title."""
+    def _figures(self) -> Iterator[tuple[str, Markup, Markup]]:
+        """Accuracy against leakage in each study: its title, a wide drawing, and one for narrow screens."""
         for study in self.studies:
             entries = [e for e in self.entries if e.study is study]
             points = [(e.defence, e.auc, e.accuracy, not e.unreliable) for e in entries if e.accuracy]
             if points:
-                yield f"{study.title} ({entries[0].data})", study_plot(points)
+                yield (
+                    f"{study.title} ({entries[0].data})",
+                    study_plot(points),
+                    study_plot(points, narrow=True),
+                )
 
     def save(self, folder: str | Path) -> Path:
         """Write the site into a folder, in place of an earlier one; returns the path of its first page.
