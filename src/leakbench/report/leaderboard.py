@@ -334,7 +334,7 @@ class Leaderboard:
     def _line(self, e: Entry, with_fpr: bool) -> list[Cell]:
         tpr = Cell.of(e.tpr)
         at = f"{tpr.note} at {percent(rate(e.tpr.metric) or 0)} FPR" if e.tpr and with_fpr else tpr.note
-        numbers = ", ".join(str(self.footnotes.index(text) + 1) for text in e.footnotes)
+        numbers = ", ".join(str(n) for n, text in enumerate(self.footnotes, 1) if text in e.footnotes)
         return [
             Cell(e.defence, f"by {strongest_title(e.auc) or e.auc.attack}"),
             Cell.of(e.auc),
