@@ -42,7 +42,8 @@ MARK = b'<meta name="leakbench-leaderboard"'
 HEAD = 4096  # bytes of a page in which its mark is
 STYLE = """
 header, main { max-width: 1400px; }
-td.text { white-space: normal; min-width: 9.5em; }
+td.text { white-space: normal; min-width: 8.5em; overflow-wrap: anywhere; }
+td.n small { white-space: pre; }
 """  # added to that of a report
 PREFIX = ".leaderboard-"  # of the temporary folders
 FEWEST_TARGETS = 4  # models that are the target, below which a study is no entry
@@ -333,7 +334,7 @@ class Leaderboard:
 
     def _line(self, e: Entry, with_fpr: bool) -> list[Cell]:
         tpr = Cell.of(e.tpr)
-        at = f"{tpr.note} at {percent(rate(e.tpr.metric) or 0)} FPR" if e.tpr and with_fpr else tpr.note
+        at = f"{tpr.note}\nat {percent(rate(e.tpr.metric) or 0)} FPR" if e.tpr and with_fpr else tpr.note
         numbers = ", ".join(str(n) for n, text in enumerate(self.footnotes, 1) if text in e.footnotes)
         return [
             Cell(e.defence, f"by {strongest_title(e.auc) or e.auc.attack}"),
