@@ -25,18 +25,9 @@ from .view import distinct
 
 FAMILY = "leakbench-leaderboard/"  # how the schemas of all versions begin
 SCHEMA = f"{FAMILY}2"
-NAMES = (
-    "metric",
-    "value",
-    "lo",
-    "hi",
-    "attack",
-    "selected",
-    "adaptive",
-    "shadows",
-    "n_members",
-    "n_nonmembers",
-)
+ROW_FIELDS = (  # of a number, that a site shows
+    "metric", "value", "lo", "hi", "attack", "selected", "adaptive", "shadows", "n_members", "n_nonmembers",
+)  # fmt: skip
 INDEX, PLAIN = "index.html", "leaderboard.json"
 MARK = b'<meta name="leakbench-leaderboard"'
 HEAD = 4096  # bytes of a page in which its mark is
@@ -229,7 +220,7 @@ class Entry:
 def _plain(value: Any) -> Any:
     """Plain data for JSON; of a row the fields that a leaderboard shows."""
     if isinstance(value, Row):
-        shown = {name: getattr(value, name) for name in NAMES}
+        shown = {name: getattr(value, name) for name in ROW_FIELDS}
         return {n: None if isinstance(v, float) and not finite(v) else v for n, v in shown.items()}
     if is_dataclass(value):
         return {f.name: _plain(getattr(value, f.name)) for f in fields(value)}
