@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
+from leakbench.core import cpu
 from leakbench.core.content_key import content_key
 from leakbench.core.errors import InputError
 from leakbench.core.progress import NullProgress
@@ -28,6 +29,7 @@ from leakbench.pipeline.run import run
 from leakbench.pipeline.study import Study
 from leakbench.pipeline.train import Trainer
 from leakbench.report.results import Results
+from leakbench.train.recipe import engine
 
 TABLE = {
     "group_size": 8,
@@ -68,6 +70,26 @@ def test_each_defence_has_a_row_of_the_blind_baseline(results: Results) -> None:
     rows = results.find(attack=BLIND)
     assert [row.defence for row in rows] == TABLE["defences"]
     assert all(row.metric == "auc" and row.adaptive and row.lo < 0.5 for row in rows)
+
+
+def test_the_precision_of_training_is_in_the_provenance_and_in_the_keys(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Digits of 8 x 8 pixels train in a stack, in float32, unless stacks are smaller."""
+    table = {
+        "data": {"name": "digits", "records": 300},
+        "design": {"name": "random_half", "models": 2},
+        "architecture": {"name": "cnn"},
+        "stages": [{"stage": "train", "epochs": 1}],
+        "attacks": ["loss"],
+    }
+    monkeypatch.setattr(cpu, "cpu_info", lambda: {"flags": "avx512_bf16"})
+    precisions = []
+    for largest in (144, 0):
+        monkeypatch.setattr(engine, "LARGEST_STACKED_IMAGE", largest)
+        precisions.append(run(Study.of(table), tmp_path, processes=1).provenance["precision"])
+    assert precisions == [["float32"], ["bfloat16"]]
+    assert len(list(tmp_path.glob("models/*/job.json"))) == 4
 
 
 def test_a_study_whose_attacks_cannot_run_says_why(store: Path) -> None:

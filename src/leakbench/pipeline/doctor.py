@@ -155,10 +155,12 @@ def _plugins() -> Iterator[Diagnosis]:
 
 
 def _cpu() -> Iterator[Diagnosis]:
-    from ..core.cpu import cores
+    from ..core.cpu import cores, multiplies_bfloat16
     from ..core.provenance import hardware
 
-    yield Diagnosis("cpu", "ok", f"{hardware()['cpu']}; {cores()} of {os.cpu_count()} cores may be used")
+    precision = "bfloat16" if multiplies_bfloat16() else "float32"
+    text = f"{hardware()['cpu']}; {cores()} of {os.cpu_count()} cores may be used"
+    yield Diagnosis("cpu", "ok", f"{text}; large convolutional networks train in {precision}")
 
 
 def _memory() -> Iterator[Diagnosis]:

@@ -78,7 +78,7 @@ def at_work(engine: Engine, training: bool = True) -> Iterator[torch.device]:
 @contextmanager
 def _gpu(engine: Engine) -> Iterator[None]:
     """The precision and determinism of a GPU."""
-    exact, products = engine.precision == "float32", torch.get_float32_matmul_precision()
+    exact, products = engine.precision in ("float32", "auto"), torch.get_float32_matmul_precision()
     always = torch.are_deterministic_algorithms_enabled()
     if engine.deterministic:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when cuBLAS is first used

@@ -13,7 +13,7 @@ from ..core.errors import InputError
 from ..data.dataset import Indices
 from ..signals.views import Perturbation, View, parse_views
 from .device import at_work, autocast, device_of, resident
-from .networks.build import answers, loaded
+from .networks.build import forward, loaded
 from .random_streams import generator
 from .recipe import Architecture
 from .recipe.engine import CPU, Engine
@@ -73,7 +73,7 @@ def predict_logits(
             for start in range(0, len(rows), batch):
                 seen = normalise(viewed(x, rows[start : start + batch], view, device))
                 for k, network in enumerate(networks):
-                    out[k, v, start : start + batch] = answers(network, seen).cpu().numpy()
+                    out[k, v, start : start + batch] = forward(network, seen).cpu().numpy()
     return out[0] if one else out
 
 
@@ -110,7 +110,7 @@ def predictor(
         parts = torch.split(torch.from_numpy(np.require(x, np.float32, ["C", "W"])), batch)
         with at_work(engine, training=False):
             return np.concatenate(
-                [answers(network, normalise(part.to(device))).cpu().numpy() for part in parts]
+                [forward(network, normalise(part.to(device))).cpu().numpy() for part in parts]
             )
 
     return predict
@@ -151,7 +151,7 @@ def predict_noisy_logits(
         for start in range(0, len(rows), size):
             records = normalise(viewed(x, rows[start : start + size], View(), device))
             seen: Tensor = records + noise[:, : len(records)]  # [K, B, ...]
-            logits = answers(network, seen.flatten(0, 1)).view(*seen.shape[:2], classes)
+            logits = forward(network, seen.flatten(0, 1)).view(*seen.shape[:2], classes)
             out[:, start : start + size] = logits.cpu().numpy()
     return out
 
@@ -198,8 +198,8 @@ def predicted_classes(
                     else normalise(records + own * (1 - 2 * records))
                 )
                 with autocast(engine, device):
-                    answered = answers(network, seen).float()
-                logits[0, start : start + size] = answered.cpu().numpy()
+                    computed = forward(network, seen).float()
+                logits[0, start : start + size] = computed.cpu().numpy()
             out[k] = release(k, logits)[0].argmax(axis=-1)
     return out
 

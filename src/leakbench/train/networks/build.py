@@ -129,7 +129,7 @@ def laid_out(network: Network) -> Network:
     return network if made else network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
-def answers(network: Network, records: Tensor) -> Tensor:
+def forward(network: Network, records: Tensor) -> Tensor:
     """Logits [n, C] of records [n, ...]. On a CPU images are convolved in parts that its cache can hold.
 
     The parts change no bit, and make queries up to three times as fast.
