@@ -228,9 +228,7 @@ class ResultData:
     overlaps: list[Overlap] = field(default_factory=list)  # which members each attack finds
     exposures: list[Exposure] = field(default_factory=list, compare=False)  # the rows of records.parquet
     scores: list[CaseScores] = field(default_factory=list, compare=False)  # the rows of scores.parquet
-    tables: dict[str, str] = field(
-        default_factory=dict, compare=False
-    )  # digests of the tables; set on saving
+    tables: dict[str, str] = field(default_factory=dict, compare=False)  # digests of tables; set on saving
     identity: str = field(
         default="", compare=False
     )  # a digest of all that was measured, in every file; set on saving

@@ -85,11 +85,11 @@ def rows_beside(path: Path, plain: dict[str, Any]) -> dict[str, Any]:
     if ROWS not in plain.get("tables", {}) or "results" in plain:
         return {}
     file = path.with_name(ROWS)
-    run = run_of(file)
+    run, again = run_of(file), f"run the audit or the study again with --out {path.parent}"
     if not os.path.lexists(file):
         what = "is missing"
     elif run is None:
-        what = "is damaged, or was not written by leakbench"
+        what, again = "is damaged, or was not written by leakbench", f"move it away and {again}"
     elif run != plain.get("identity", ""):
         what = "is of another run"
     elif not _has_digest(file, plain["tables"][ROWS]):
@@ -97,8 +97,7 @@ def rows_beside(path: Path, plain: dict[str, Any]) -> dict[str, Any]:
     else:
         return {"results": read_rows(file)}
     raise InputError(
-        f"{file} {what}, but the rows of {path.name} are in it: put back the file that was saved with it, or "
-        f"run the audit or the study again with --out {path.parent}"
+        f"{file} {what}, but the rows of {path.name} are in it: put back the file that was saved with it, or {again}"
     )
 
 

@@ -57,9 +57,7 @@ def verify(report: str | Path, progress: Progress | None = None) -> list[Finding
         results = Results.load_alone(path, rows)
         if ROWS not in results.tables:  # of an earlier version
             same = rows == to_plain(results)["results"]
-            told = (
-                f"{ROWS} holds the rows of report.json" if same else f"{ROWS} and report.json hold other rows"
-            )
+            told = f"{ROWS} and report.json hold {'the same' if same else 'other'} rows"
             found.append(Finding("rows", "ok" if same else "differs", told))
     except InputError as error:
         found.append(Finding("rows", "differs", str(error)))
