@@ -1,79 +1,80 @@
-"""The leaderboard of our own studies: the files that `leakbench leaderboard` wrote, as one page."""
+"""The leaderboard of our own studies, from the files that `leakbench leaderboard` wrote: a site, and its page."""
 
-import json
+import re
+from html import escape
 from pathlib import Path
-from typing import Any
 
-from leakbench.core.results import Row
-from leakbench.report.leaderboard import SCHEMA
-from leakbench.report.numbers import MISSING, metric_title, show, strongest_title
+from leakbench import leaderboard
+from leakbench.report.leaderboard import Entry, Leaderboard
+from leakbench.report.numbers import MISSING, Number, metric_title, show
 from leakbench.report.view import distinct
 
-BOARDS = Path(__file__).parent / "results" / "boards"
+FILES = Path(__file__).parent / "results" / "board"
 LEAD = """
-Each row is a defence, the lowest AUC first. The AUC and the TPR are those of the strongest attack by each measure; `by`
-names the attack of the AUC. The attacker is adaptive. Brackets hold 95 % intervals. Rows of one study can be compared
-with each other. [A leaderboard of defences](../leaderboard.md#what-a-row-shows) explains the columns.
+[**The leaderboard as a site**](board) can be sorted and filtered. It has a figure of accuracy against leakage, the AUC
+on labels alone, the training cost, the sources, and a page for each entry.
+
+The tables below hold its main columns. Each row is a defence, the lowest AUC first. The AUC and the TPR are those of
+the strongest attack by each measure. The attacker is adaptive. Brackets hold 95 % intervals. Rows of one study can be
+compared with each other. [A leaderboard of defences](../leaderboard.md#what-a-row-shows) explains the columns.
 """
 RULE = """
 ## Add an entry
 
 1. Run the study: `leakbench run STUDY.toml --out REPORT`. Its file must be in `studies/`, for others to run again.
 2. Check the report: `leakbench verify REPORT` must find no difference.
-3. Make its board: `leakbench leaderboard REPORT --out BOARD`. The command refuses what breaks the
+3. Make its leaderboard: `leakbench leaderboard REPORT --out BOARD`. The command refuses what breaks the
    [rules for entries](../leaderboard.md#rules-for-entries).
-4. Copy `BOARD/leaderboard.json` to `docs/results/boards/NAME.json`, and run `make docs`. The page takes its numbers
-   from that file.
+4. Copy `BOARD/leaderboard.json` to `docs/results/board/NAME.json`, and run `make docs`. This page and the site take
+   their numbers from the files in that folder.
 """
-HEAD = "| Defence | Accuracy | AUC | by | TPR | At its accuracy | AUC, labels only | Training cost | Notes |"
+HEAD = "| Defence | Accuracy | AUC | TPR | At its accuracy |"
+
+
+def our_board() -> Leaderboard:
+    """The leaderboard of all files."""
+    return leaderboard(*sorted(FILES.glob("*.json")), title="Leaderboard of our studies")
 
 
 def board_page() -> str:
-    """A table for each study of the files; its notes follow it, each once."""
-    studies = [study for path in sorted(BOARDS.glob("*.json")) for study in studies_of(path)]
-    return f"\n# Leaderboard of our studies\n{LEAD}" + "".join(map(section, studies)) + RULE
+    """A table for each study; its notes follow it, each once."""
+    board = our_board()
+    studies = ([entry for entry in board.entries if entry.study is study] for study in board.studies)
+    return f"\n# {board.title}\n{LEAD}" + "".join(map(section, studies)) + RULE
 
 
-def studies_of(path: Path) -> list[list[dict[str, Any]]]:
-    """The entries of a file, those of one run together."""
-    board = json.loads(path.read_text(encoding="utf-8"))
-    if board["schema"] != SCHEMA:
-        raise ValueError(f"{path.name} must be {SCHEMA}, got {board['schema']}; make the board again")
-    runs = distinct(entry["run"] for entry in board["entries"])
-    return [[entry for entry in board["entries"] if entry["run"] == run] for run in runs]
-
-
-def section(entries: list[dict[str, Any]]) -> str:
+def section(entries: list[Entry]) -> str:
     """The table of one study."""
-    notes = distinct(note["text"] for entry in entries for note in entry["notes"])
-    low = distinct(metric_title(entry["tpr"]["metric"]) for entry in entries if entry["tpr"])
-    data = entries[0]["data"]
+    study = entries[0].study
+    notes = distinct(text for entry in entries for text in entry.footnotes)
+    low = distinct(metric_title(entry.tpr.metric) for entry in entries if entry.tpr)
     lines = [
-        f"\n## {entries[0]['study']}\n",
-        f"Data: {data['name']} ({data['source']}), fingerprint `{data['fingerprint']}`.",
-        f"The column TPR is the {', '.join(low)}.\n",
+        f"\n## {study.title}\n",
+        f"Data: {study.data['name']} ({study.data['source']}), fingerprint `{study.data['fingerprint']}`.",
+        f"The column TPR is the {', '.join(low)}. Small numbers name notes.\n",
         HEAD,
         "|---" * (HEAD.count("|") - 1) + "|",
         *(_line(entry, notes) for entry in entries),
         "\nNotes:\n",
-        *(f"{n}. {note.replace('_', chr(92) + '_')}" for n, note in enumerate(notes, 1)),
+        *(f"{n}. {_plain(note)}" for n, note in enumerate(notes, 1)),
     ]
     return "\n".join(lines) + "\n"
 
 
-def _line(entry: dict[str, Any], notes: list[str]) -> str:
-    rows = {
-        name: entry[name] and Row(**entry[name]) for name in ("accuracy", "auc", "tpr", "labels_only", "cost")
-    }
-    shown = {name: str(show(row)) for name, row in rows.items()}
-    own = ", ".join(str(notes.index(note["text"]) + 1) for note in entry["notes"])
-    evaluation = f"{entry['evaluation']}: {own}" if own else entry["evaluation"]
-    cells = [
-        f"`{entry['defence']}`",
-        shown["accuracy"],
-        shown["auc"],
-        strongest_title(rows["auc"]),
-        shown["tpr"],
-    ]
-    cells += [entry["at_matched_accuracy"] or MISSING, shown["labels_only"], shown["cost"], evaluation]
-    return f"| {' | '.join(cells)} |"
+def _line(entry: Entry, notes: list[str]) -> str:
+    numbers = [_unbroken(show(row)) for row in (entry.accuracy, entry.auc, entry.tpr)]
+    own = ", ".join(str(n) for n, note in enumerate(notes, 1) if note in entry.footnotes)
+    name = _plain(entry.defence) + (f"<sup>{own}</sup>" if own else "")
+    doubt = ", unreliable" if entry.unreliable else ""
+    return f"| {' | '.join([name + doubt, *numbers, _plain(entry.verdict) or MISSING])} |"
+
+
+def _plain(text: str) -> str:
+    """Text in which Markdown finds no marks."""
+    return escape(re.sub(r"([\\`*_\[\]|])", r"\\\1", text))
+
+
+def _unbroken(number: Number) -> str:
+    """A number that breaks only before its interval."""
+    parts = (number.value + number.suffix, number.interval)
+    return " ".join(part.replace(" ", "\u00a0") for part in parts if part)

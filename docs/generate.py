@@ -214,7 +214,7 @@ def pages() -> dict[str, str]:
         ),
         "results-schema.md": results_page(),
         "cli.md": cli_page(),
-        "results/leaderboard.md": f"{NOTE.replace('the docstrings', 'docs/results/boards')}\n{board_page()}",
+        "results/leaderboard.md": f"{NOTE.replace('the docstrings', 'docs/results/board')}\n{board_page()}",
     }
 
 

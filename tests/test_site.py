@@ -1,5 +1,6 @@
 """The documentation as a site: every page is in the navigation, links hold, and the code of the tutorials runs."""
 
+import json
 import re
 import subprocess
 import sys
@@ -26,6 +27,15 @@ def test_the_site_is_built_without_a_broken_link_and_loads_nothing_from_elsewher
     pages = list((tmp_path / "site").rglob("*.html"))
     loaded = r"<(?:script|img|iframe)[^>]*src=\"https?://|<link[^>]*rel=\"stylesheet\"[^>]*href=\"https?://"
     assert len(pages) > len(NAMED) - 1 and not [p for p in pages if re.search(loaded, p.read_text("utf-8"))]
+    page, board = tmp_path / "site/results/leaderboard.html", tmp_path / "site/results/board"
+    assert 'href="board/index.html"' in page.read_text("utf-8")
+    stored = [json.loads(path.read_text("utf-8")) for path in (ROOT / "docs/results/board").glob("*.json")]
+    entries = {entry["page"] for each in stored for entry in each["entries"]}
+    linked = set(re.findall(r'href="(entry-[^"]*)"', (board / "index.html").read_text("utf-8")))
+    assert (
+        linked == entries == {path.name for path in board.glob("entry-*.html")}
+        and (board / "leaderboard.json").exists()
+    )
 
 
 def test_every_tutorial_is_executed() -> None:

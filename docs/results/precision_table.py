@@ -4,27 +4,43 @@ Run: python docs/results/precision_table.py FLOAT32 BFLOAT16 STORE   with the re
 """
 
 import sys
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from leakbench import Results, Study
+from leakbench import Results, Study, difference
 from leakbench.core.progress import NullProgress
 from leakbench.pipeline.query import Querier
 from leakbench.pipeline.steps import open_trainer
+from leakbench.report.array_tables import read_scores
 
-MEASURES = {"AUC": "auc", "TPR at 1 % FPR": "tpr@fpr=0.01", "TPR at 0.1 % FPR": "tpr@fpr=0.001"}
+PRECISIONS = ("float32", "bfloat16")
 
 
 def main(first: str, second: str, store: str) -> None:
-    """Print the differences, with the 95 % interval that the models give, which are pairs: same seed, same members."""
+    """Print the differences with their 95 % intervals.
+
+    Accuracies and AUCs are compared model by model (same seed, same members); TPRs record by record, of the attacks
+    whose scores the reports keep.
+    """
     runs = [Results.load(folder) for folder in (first, second)]
-    print("| | float32 | bfloat16 | difference, points |\n|---|---|---|---|")
-    print(line("accuracy on the test part", *(accuracies(run, store) for run in runs)))
+    print(f"| | {' | '.join(PRECISIONS)} | difference, points |\n|---|---|---|---|")
+    print(by_model("accuracy on the test part", *(accuracies(run, store) for run in runs)))
     for attack in dict.fromkeys(row.attack for row in runs[0].find(metric="auc", target="0")):
-        for name, metric in MEASURES.items():
-            print(line(f"`{attack}`, {name}", *(by_model(run, attack, metric) for run in runs)))
+        print(by_model(f"AUC, `{attack}`", *(aucs(run, attack) for run in runs)))
+    cases = [
+        replace(read_scores(Path(folder))[0], defence=name)
+        for folder, name in zip((first, second), PRECISIONS, strict=True)
+    ]
+    both = Results("run", "", [], scores=cases)
+    for fpr, attack in ((fpr, attack) for fpr in (0.01, 0.001) for attack in cases[0].ranks):
+        found = difference(both, attack=attack, defence=PRECISIONS[::-1], fpr=fpr)
+        rows = [run.find(metric=f"tpr@fpr={fpr:g}", attack=attack, slice="all", target="all") for run in runs]
+        values = [row.value for (row,) in rows]
+        print(line(f"TPR at {100 * fpr:g} % FPR, `{attack}`", *values, found.value, found.lo, found.hi))
 
 
 def accuracies(run: Results, store: str) -> NDArray[np.float64]:
@@ -33,24 +49,30 @@ def accuracies(run: Results, store: str) -> NDArray[np.float64]:
     trainer = open_trainer(study, store)
     stored = (
         Querier(trainer).logits(study.recipe, study.query, NullProgress()).logits
-    )  # records, then the test part
+    )  # candidates, then test
     test = trainer.dataset.y[trainer.dataset.parts["test"]]
     predicted = (each[0, -len(test) :].argmax(axis=-1) for each in stored)
     return np.array([(classes == test).mean() for classes in predicted])
 
 
-def by_model(run: Results, attack: str, metric: str) -> NDArray[np.float64]:
-    """The number of an attack on each model [M]."""
-    rows = run.find(metric=metric, attack=attack, slice="all", defence="none")
+def aucs(run: Results, attack: str) -> NDArray[np.float64]:
+    """The AUC of an attack on each model [M]."""
+    rows = run.find(metric="auc", attack=attack, slice="all", defence="none")
     return np.array([row.value for row in rows if row.target != "all"])
 
 
-def line(name: str, first: NDArray[np.float64], second: NDArray[np.float64]) -> str:
-    """A row, in percent."""
+def by_model(name: str, first: NDArray[np.float64], second: NDArray[np.float64]) -> str:
+    """A row about M pairs of models, by the t distribution."""
     change = second - first
     half = stats.t.ppf(0.975, len(change) - 1) * stats.sem(change)
-    values = (100 * number for number in (first.mean(), second.mean(), change.mean(), half))
-    return "| {} | {:.1f} | {:.1f} | {:+.2f} ± {:.2f} |".format(name, *values)
+    return line(name, first.mean(), second.mean(), change.mean(), change.mean() - half, change.mean() + half)
+
+
+def line(name: str, *numbers: float) -> str:
+    """A row, in percent."""
+    return "| {} | {:.1f} | {:.1f} | {:+.2f} [{:+.2f}, {:+.2f}] |".format(
+        name, *(100 * each for each in numbers)
+    )
 
 
 if __name__ == "__main__":

@@ -101,9 +101,10 @@ def noise() -> Models:
     return world(seed=7, n=600, leak=0.0)
 
 
-def test_noise_reads_as_chance(attack: Attack, noise: Models) -> None:
-    members = noise.members[:2]
-    got = score_targets(attack, noise, range(2), seed=0)
+@pytest.mark.parametrize("targets", [2, pytest.param(4, marks=pytest.mark.slow)])
+def test_noise_reads_as_chance(attack: Attack, noise: Models, targets: int) -> None:
+    members = noise.members[:targets]
+    got = score_targets(attack, noise, range(targets), seed=0)
     assert np.isfinite(got.scores).all()  # with one view, too
     band = 4 * noise_sd(members.sum(), (~members).sum())
     assert abs(auc(got.scores, members) - 0.5) < band

@@ -13,7 +13,8 @@ from leakbench.signals.types import Array, Bools, Signals
 
 from .worlds import auc, gradients, noise_sd, quick, students
 
-MEMBERS, OTHERS, CLASSES = 24_000, 4_000, 10
+CLASSES = 10
+SIZES = [(24_000, 4_000), pytest.param((60_000, 10_000), marks=pytest.mark.slow)]  # members and others
 NORMAL_999, KS_999 = 3.29, 1.95  # two-sided 99.9 % points
 
 
@@ -35,18 +36,23 @@ def answers(rng: np.random.Generator, n: int, shape: str) -> Signals:
     return Signals(y, z[None, None], scores=scores, **given, features=u[0, :, :3])
 
 
-def noise(shape: str) -> Models:
+def noise(shape: str, inside: int, others: int) -> Models:
     """One target, its population, and a membership that has nothing to do with its answers."""
     rng = np.random.default_rng(11)
-    members = (np.arange(MEMBERS + OTHERS) < MEMBERS)[None]
-    nobody = np.zeros((1, 2_000), dtype=bool)
-    population = Models(answers(rng, 2_000, shape), nobody, ~nobody)
+    members = (np.arange(inside + others) < inside)[None]
+    nobody = np.zeros((1, others // 2), dtype=bool)
+    population = Models(answers(rng, others // 2, shape), nobody, ~nobody)
     return Models(answers(rng, members.size, shape), members, np.ones_like(members), population)
 
 
+@pytest.fixture(scope="module", params=SIZES, ids=str)
+def size(request) -> tuple[int, int]:
+    return request.param
+
+
 @pytest.fixture(scope="module", params=["heavy", "saturated"])
-def null(request) -> Models:
-    return noise(request.param)
+def null(request, size) -> Models:
+    return noise(request.param, *size)
 
 
 def advantage(scores: Array, members: Bools) -> float:
@@ -63,7 +69,10 @@ def reads_as_chance(name: str, models: Models) -> None:
     known = np.isfinite(scores)
     members = models.members[0, known]
     n1, n0 = int(members.sum()), int((~members).sum())
-    assert n1 >= 0.48 * MEMBERS and n0 >= 0.48 * OTHERS  # halves of groups of equal records are not exact
+    inside = int(models.members.sum())
+    assert n1 >= 0.48 * inside and n0 >= 0.48 * (
+        models.members.size - inside
+    )  # halves of groups of equal records are not exact
     assert abs(auc(scores, models.members[0]) - 0.5) < NORMAL_999 * noise_sd(n1, n0)
     assert advantage(scores[known], members) < KS_999 * np.sqrt(1 / n1 + 1 / n0)
 
@@ -88,10 +97,10 @@ def test_chance_of_a_learner_that_sees_one_number(null: Models, name: str) -> No
 def test_pooled_folds_read_leakage_into_the_same_noise(null: Models) -> None:
     """Two attackers fitted on halves of a balanced part, one of which scores all the rest; their scores pooled."""
     loss, members = null.signals.statistics("loss")[0, 0][:, None], null.members[0]
-    readings = []
+    readings, others = [], int((~members).sum())
     for seed in range(8):
         rng = np.random.default_rng(seed)
-        inside = rng.choice(MEMBERS, OTHERS, replace=False)
+        inside = rng.choice(members.size - others, others, replace=False)
         balanced = rng.permutation(np.concatenate([inside, np.flatnonzero(~members)]))
         folds = np.array_split(balanced, 2)
         scores = np.empty(members.size)

@@ -59,8 +59,8 @@ def test_members_that_no_coin_drew_are_noted(tmp_path, capsys):
         (["--one-run", "--guesses", "5"], "two shares"),
         (["--one-run", "--guesses", "0.9,0.2"], "at most 1"),
         (["--one-run", "--guesses", "nan,0.2"], "at most 1"),
-        (["--delta", "1"], "[0, 1)"),
-        (["--delta", "nan"], "[0, 1)"),
+        (["--delta", "1"], "below 1"),
+        (["--delta", "nan"], "below 1"),
     ],
 )
 def test_what_is_no_bound_is_refused(canaries, tmp_path, capsys, options, says):

@@ -2,8 +2,10 @@
 
 import json
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
-from functools import cache
+from functools import cache, reduce
+from operator import getitem
 from pathlib import Path
 
 import numpy as np
@@ -201,7 +203,7 @@ def test_the_site_is_one_folder_without_network_and_everything_in_it_is_escaped(
     index = (site / "index.html").read_text()
     assert all(page.name in index for page in pages if page.name != "index.html")
     plain = json.loads((site / "leaderboard.json").read_text())
-    assert plain["schema"] == "leakbench-leaderboard/1" and len(plain["entries"]) == 2 * len(STRENGTH)
+    assert plain["schema"] == "leakbench-leaderboard/2" and len(plain["entries"]) == 2 * len(STRENGTH)
     assert {e["page"] for e in plain["entries"]} == {page.name for page in pages} - {"index.html"}
 
 
@@ -211,11 +213,110 @@ def test_a_site_is_replaced_by_its_successor_and_nothing_else_is(tmp_path: Path)
     site = tmp_path / "site"
     leaderboard(tmp_path / "a", tmp_path / "b").save(site)
     (site / "entry-mine.html").write_text("mine")
+    plain = site / "leaderboard.json"
+    plain.write_text(plain.read_text().replace("leakbench-leaderboard/2", "leakbench-leaderboard/1"))
     leaderboard(tmp_path / "a").save(site)
     assert len(list(site.glob("entry-*.html"))) == len(STRENGTH) + 1 and (site / "entry-mine.html").exists()
     (site / "index.html").write_text("mine")
     with pytest.raises(InputError, match="leakbench did not write it"):
         leaderboard(tmp_path / "a").save(site)
+
+
+def test_a_leaderboard_json_gives_the_site_of_its_reports(tmp_path: Path) -> None:
+    study(title=HOSTILE).save(tmp_path / "a")
+    study(title="other", seed=1).save(tmp_path / "b")
+    (tmp_path / "b.toml").write_text(
+        'report = "b"\n[[reported]]\ndefence = "soft"\nmetric = "auc"\nvalue = 0.5\nsource = "t. 1"\n'
+    )
+    reports, boards = (tmp_path / "a", tmp_path / "b.toml"), [tmp_path / "a.json", tmp_path / "b.json"]
+    for report, board in zip(reports, boards, strict=True):
+        leaderboard(report).save(tmp_path / "site")
+        (tmp_path / "site" / "leaderboard.json").rename(board)
+    expected = leaderboard(*reports).files()
+    assert "<h2>Attacks</h2>" in expected[leaderboard(reports[0]).entries[0].file]
+    assert leaderboard(*boards).files() == expected
+    assert leaderboard(boards[1], reports[0]).files() == expected
+    with pytest.raises(InputError, match="given once"):
+        leaderboard(reports[0], boards[0])
+    with pytest.raises(InputError, match="must have the suite standard-2027"):
+        leaderboard(boards[0], suite="standard-2027")
+
+
+def _set(*path: str | int, to: object) -> Callable[[dict], object]:
+    """A change of the value at a path."""
+    *above, last = path
+    return lambda plain: reduce(getitem, above, plain).__setitem__(last, to)
+
+
+CHANGES = {
+    "earlier schema": (_set("schema", to="leakbench-leaderboard/1"), "of schema 'leakbench-leaderboard/2', got"),
+    "no entries": (lambda plain: plain.pop("entries"), "'entries' is missing"),
+    "entries of text": (_set("entries", to="none"), "not as leakbench wrote it"),
+    "unknown study": (_set("entries", 0, "run", to="f"), "'f' is missing"),
+    "a list as study": (_set("entries", 0, "run", to=[]), "not as leakbench wrote it"),
+    "text for a number": (_set("entries", 0, "auc", "value", to="0.5"), "fields disagree"),
+    "no number": (_set("entries", 0, "auc", "value", to=None), "not as leakbench wrote it"),
+    "no finite number": (_set("studies", 0, "data", "records", to=float("nan")), "must be a finite number"),
+    "endless number": (_set("entries", 0, "auc", "n_members", to=10**400), "must be a finite number"),
+    "AUC above 1": (_set("entries", 0, "auc", "value", to=9e18), "between 0 and 1"),
+    "far interval": (_set("entries", 0, "accuracy", "hi", to=9e18), "between 0 and 1"),
+    "foreign page": (_set("entries", 0, "page", to="../index.html"), "fields disagree"),
+    "wrong evaluation": (_set("entries", 0, "evaluation", to="complete"), "fields disagree"),
+    "unknown key": (_set("entries", 0, "onload", to="x"), "one is unknown"),
+    "a note of text": (_set("entries", 0, "notes", to="none"), "not as leakbench wrote it"),
+    "entry given twice": (lambda plain: plain["entries"].append(plain["entries"][0]), "fields disagree"),
+    "study given twice": (lambda plain: plain["studies"].append(plain["studies"][0]), "fields disagree"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_json_that_leakbench_did_not_write_is_refused_in_one_line(name: str, tmp_path: Path) -> None:
+    study().save(tmp_path / "a")
+    plain = leaderboard(tmp_path / "a").to_dict()
+    change, said = CHANGES[name]
+    path = tmp_path / "x.json"
+    path.write_text(json.dumps(plain))
+    assert leaderboard(path).to_dict() == plain
+    change(plain)
+    path.write_text(json.dumps(plain))
+    with pytest.raises(InputError, match=said) as refused:
+        leaderboard(path)
+    assert "\n" not in str(refused.value)
+
+
+def test_no_json_and_no_file_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "x.json"
+    with pytest.raises(InputError, match="cannot read"):
+        leaderboard(path)
+    for text in ("", "[" * 100_000, "[]", '"text"', '{"schema": []}', "\xff"):
+        path.write_text(text, encoding="latin-1")
+        with pytest.raises(InputError, match=r"must be a leaderboard\.json"):
+            leaderboard(path)
+    study().save(tmp_path / "a")
+    deep = f'"records": {"[" * 1500}{"]" * 1500}'
+    path.write_text(leaderboard(tmp_path / "a").text().replace(f'"records": {N}', deep))
+    with pytest.raises(InputError, match=r"nested too deeply|recursion"):
+        leaderboard(path)
+
+
+def test_scripts_in_a_json_are_escaped(tmp_path: Path) -> None:
+    study().save(tmp_path / "a")
+    plain = leaderboard(tmp_path / "a").to_dict()
+    plain["studies"][0] |= {
+        "title": HOSTILE,
+        "file": HOSTILE,
+        "versions": {HOSTILE: HOSTILE},
+        "data": {"name": "made", HOSTILE: HOSTILE},
+    }
+    for entry in plain["entries"]:
+        entry |= {"source": HOSTILE, "matched": dict.fromkeys(("against", "verdict", "unmatched"), HOSTILE)}
+        entry["notes"].append({"text": HOSTILE, "doubt": False})
+        for row in (entry["auc"], *(each["auc"] for each in entry["by_attack"])):
+            row["attack"] = row["selected"] = HOSTILE
+    (tmp_path / "x.json").write_text(json.dumps(plain))
+    pages = leaderboard(tmp_path / "x.json", title=HOSTILE).files()
+    for name, text in pages.items():
+        assert name.endswith(".json") or ("<script>alert" not in text and text.count("<script>") == 1)
 
 
 SHOWN = """
@@ -228,14 +329,16 @@ select.value = "soft"; select.dispatchEvent(new Event("input", { bubbles: true }
 return {
   sorted, said: form.querySelector("output").textContent, hidden: form.hidden,
   wide: document.documentElement.scrollWidth > document.documentElement.clientWidth,
+  cut: table.scrollWidth > table.parentElement.clientWidth,
 };
 """
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no chromium on PATH")
-def test_the_page_sorts_and_filters_on_a_narrow_screen(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("width", "cut"), [(420, True), (1400, False)])
+def test_the_page_sorts_filters_and_fits(width: int, cut: bool, tmp_path: Path) -> None:
     study().save(tmp_path / "a")
     board = leaderboard(tmp_path / "a")
-    found = drive(board.pages()["index.html"], SHOWN, tmp_path, width=420)
+    found = drive(board.files()["index.html"], SHOWN, tmp_path, width)
     aucs = sorted((e.auc.value for e in board.entries), reverse=True)
-    assert found == {"sorted": aucs, "said": "1 of 3 rows", "hidden": False, "wide": False}
+    assert found == {"sorted": aucs, "said": "1 of 3 rows", "hidden": False, "wide": False, "cut": cut}

@@ -10,6 +10,7 @@ from leakbench.train.networks.build import initialised, loaded, unset
 from leakbench.train.query import predicted_classes
 from leakbench.train.random_streams import generator
 from leakbench.train.recipe import Architecture
+from leakbench.train.recipe.engine import Engine
 
 ARCHITECTURE, ROWS = Architecture(hidden=(8,)), np.arange(3, 40)
 BITS = (np.random.default_rng(0).random((40, 12)) < 0.4).astype(np.float32)
@@ -99,3 +100,10 @@ def test_views_as_far_away_are_of_one_distance() -> None:
     ]
     want = ["identity", "shift2", "shift2", "flip+shift2", "flip", "noise:0.4", "my blur", "shift99999999"]
     assert [distance(name) for name in names] == want
+
+
+def test_the_precision_of_the_engine_rounds_what_the_network_computes() -> None:
+    exact, rounded = (
+        predicted("noise:1x200", engine=Engine(precision=precision)) for precision in ("float32", "bfloat16")
+    )
+    assert 0 < (exact != rounded).mean() < 0.02

@@ -19,7 +19,7 @@ def build(cls: type[T], table: object, where: str) -> T:
     """
     from pydantic import ValidationError
 
-    _refuse_endless(table, where)
+    refuse_endless(table, where)
     refuse_unknown(cls, table, where)
     try:
         return cast(T, checked(cls, table))
@@ -45,11 +45,11 @@ def refuse_unknown(cls: type, table: object, where: str) -> None:
                 refuse_unknown(_chosen(options, item, place), item, place)
 
 
-def _refuse_endless(value: object, where: str) -> None:
+def refuse_endless(value: object, where: str) -> None:
     """Raise InputError for a number that is not finite, or does not fit into 64 bits, at any depth."""
     if isinstance(value, Mapping | list):
         for key, each in value.items() if isinstance(value, Mapping) else enumerate(value):
-            _refuse_endless(each, f"{where}.{key}")
+            refuse_endless(each, f"{where}.{key}")
     elif isinstance(value, int | float) and not abs(value) < 2**63:
         got = value if isinstance(value, float) else f"one of {value.bit_length()} bits"
         raise InputError(f"{where} must be a finite number below 2^63, got {got}; write a smaller one")

