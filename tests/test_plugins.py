@@ -9,6 +9,7 @@ import sys
 import zipfile
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from leakbench.attacks.suite import make_attacks
@@ -123,8 +124,8 @@ def test_a_study_takes_them(site: Path, tmp_path: Path) -> None:
     ]
     done = python(site, "-m", "leakbench", *arguments, "--processes", "1")
     assert done.returncode == 0, done.stderr
-    plain = json.loads((tmp_path / "report.json").read_text())
-    by = {(r["defence"], r["attack"], r["metric"]): r for r in plain["results"] if r["slice"] == "all"}
+    rows = pq.read_table(tmp_path / "results.parquet").to_pylist()
+    by = {(r["defence"], r["attack"], r["metric"]): r for r in rows if r["slice"] == "all"}
     for defence in ("none", "third_party_soften"):
         own = by[defence, "third_party_margin", "third_party_ks@above=0.25"]
         assert own["chance"] == -0.25 and -0.25 <= own["value"] <= 0.75

@@ -1,7 +1,6 @@
 """`leakbench run` and `leakbench selfcheck` through the real entry point."""
 
 import itertools
-import json
 import os
 import shlex
 import signal
@@ -13,6 +12,7 @@ import pytest
 from leakbench.cli.app import main
 from leakbench.core import progress
 from leakbench.pipeline.train import Trainer
+from leakbench.report.results import Results
 
 STUDY = """
 attacks = ["loss"]
@@ -53,8 +53,7 @@ def test_a_study_is_run_and_continued(study, capsys, monkeypatch):
     shown = capsys.readouterr().out
     assert str(study.parent / "report" / "report.html") in shown
     assert "temperature" in shown
-    plain = json.loads((study.parent / "report" / "report.json").read_text())
-    assert {row["defence"] for row in plain["results"]} == {"none", "temperature"}
+    assert {row.defence for row in Results.load(study.parent / "report").rows} == {"none", "temperature"}
     trained = models(study)
     assert len(trained) == 4
     changed = [

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import ndtr, ndtri
 from scipy.stats import binom
+from tests.report.rows import edit_rows
 
 import leakbench
 from leakbench.cli.app import main
@@ -322,10 +323,13 @@ def test_a_changed_report_is_refused(
     rules = written(tmp_path, CEILING.format(0.9))
     for place in (tmp_path, tmp_path / "report.json"):
         assert main(["gate", str(place), "--policy", rules]) == 0
-    plain = json.loads((tmp_path / "report.json").read_text())
-    next(r for r in plain["results"] if r["attack"] == "loss")["hi"] = 0.5
-    (tmp_path / "report.json").write_text(json.dumps(plain))
+    edit_rows(tmp_path, lambda rows: next(r for r in rows if r["attack"] == "loss").update(hi=0.5))
     capsys.readouterr()
+    assert main(["gate", str(tmp_path), "--policy", rules]) == 2
+    assert f"{tmp_path / 'results.parquet'} was changed after it was written" in capsys.readouterr().err
+    loaded = Results.load(report)
+    row = loaded.rows[0]
+    replace(loaded, rows=[replace(row, value=row.value + 1e-9), *loaded.rows[1:]]).save(tmp_path)
     assert main(["gate", str(tmp_path), "--policy", rules]) == 2
     assert "was changed after it was written (report.json)" in capsys.readouterr().err
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.report.rows import edit_rows
 from tests.report.test_browser import CHROMIUM, drive
 
 from leakbench.cli.app import main
@@ -179,8 +180,7 @@ def test_what_is_no_entry_is_refused_with_the_reason(tmp_path: Path) -> None:
         leaderboard(tmp_path / "a", tmp_path / "a")
     with pytest.raises(InputError, match="at least one report"):
         leaderboard()
-    report = tmp_path / "a" / "report.json"
-    report.write_text(report.read_text().replace("0.88", "0.87"))
+    edit_rows(tmp_path / "a", lambda rows: rows[0].update(value=0.87))
     with pytest.raises(InputError, match="was changed after it was written"):
         leaderboard(tmp_path / "a")
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from tests.report.rows import edit_rows
 
 import leakbench
 from leakbench.cli.app import main
@@ -66,9 +67,8 @@ def _edit(change: Callable[[dict], object]) -> Callable[[Path], object]:
     return edit
 
 
-def _other_rows(folder: Path) -> None:
-    table = pq.read_table(folder / "results.parquet")
-    pq.write_table(table.slice(1), folder / "results.parquet")
+def _edit_row(number: int, **change: object) -> Callable[[Path], object]:
+    return lambda folder: edit_rows(folder, lambda rows: rows[number].update(change))
 
 
 def _no_detail(folder: Path) -> None:
@@ -79,8 +79,9 @@ def _no_detail(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (_edit(lambda p: p["results"][0].update(value=0.9)), "numbers: auc of loss on none, all: 0.9 ["),
-        (_edit(lambda p: p["results"][0].update(hi=0.9)), "numbers: auc of loss on none, all: "),
+        (_edit_row(0, value=0.9), "numbers: auc of loss on none, all: 0.9 ["),
+        (_edit_row(0, hi=0.9), "numbers: auc of loss on none, all: "),
+        (_edit_row(0, value=0.9), "digest: results.parquet was changed"),
         (_edit(lambda p: p.update(title="x")), "digest: report.json was changed"),
         (
             _edit(lambda p: p["verdict"].update(text="This model is safe.")),
@@ -94,10 +95,15 @@ def _no_detail(folder: Path) -> None:
         (lambda f: (f / "scores.parquet").unlink(), "scores.parquet: missing"),
         (lambda f: (f / "scores.parquet").write_bytes(b"x"), "scores.parquet: no file of leakbench"),
         (lambda f: (f / "records.parquet").write_bytes(b"x"), "digest: records.parquet was changed"),
-        (lambda f: (f / "results.parquet").write_bytes(b"x"), "rows: results.parquet cannot be read"),
-        (_edit(lambda p: p["results"][-1].update(target="nobody")), "digest: report.json was changed"),
-        (_no_detail, "rows: results.parquet and report.json hold other rows"),
-        (_other_rows, "rows: results.parquet and report.json hold other rows"),
+        (lambda f: (f / "results.parquet").unlink(), "results.parquet: missing"),
+        (lambda f: (f / "results.parquet").write_bytes(b"x"), "rows: "),
+        (_edit_row(-1, target="nobody"), "digest: results.parquet was changed"),
+        (
+            _edit(lambda p: p.update(results=[{"metric": "auc", "value": 0.5}])),
+            "digest: report.json was changed",
+        ),
+        (_no_detail, "rows: "),
+        (lambda f: edit_rows(f, lambda rows: rows.pop()), "digest: results.parquet was changed"),
     ],
 )
 def test_what_differs_is_named(

@@ -43,6 +43,13 @@ def test_hostile_reports(plain: dict, tmp_path: Path) -> None:
     assert min(found.count("refused"), found.count("right")) > 10
 
 
+def test_hostile_reports_beside_their_rows(plain: dict, tmp_path: Path) -> None:
+    Results.from_dict(plain).save(tmp_path)
+    saved = json.loads((tmp_path / "report.json").read_text())
+    found = [_load(json_text(saved, np.random.default_rng([5, i])), tmp_path) for i in range(FEW)]
+    assert min(found.count("refused"), found.count("right")) > 10
+
+
 @pytest.mark.slow
 def test_many_hostile_reports_are_drawn_or_refused(plain: dict, tmp_path: Path, capsys) -> None:
     codes = []

@@ -6,18 +6,21 @@ import shutil
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from tests.report.rows import edit_rows
 
 from leakbench.cli.app import main
 from leakbench.cli.partial_report import PartialReport
 from leakbench.core.atomic_files import one_at_a_time
 from leakbench.core.errors import InputError
-from leakbench.core.results import CaseScores, Curve, Exposure, Row
+from leakbench.core.results import ROWS_INSIDE, CaseScores, Curve, Exposure, Row
+from leakbench.evaluation.decisions.verify import verify
 from leakbench.report.files import remove, write
 from leakbench.report.identity import FILES, changed, run_of
 from leakbench.report.results import Results
@@ -87,11 +90,126 @@ def test_a_file_of_another_run_is_named(
     assert Results.load(tmp_path / "1").title == "run 3"
 
 
-def test_report_json_alone_is_enough(tmp_path: Path) -> None:
+def test_report_json_and_its_rows_are_enough(tmp_path: Path) -> None:
     write(results(1), tmp_path)
-    for name in set(FILES) - {"report.json"}:
+    for name in set(FILES) - {"report.json", "results.parquet"}:
         (tmp_path / name).unlink()
-    assert Results.load(tmp_path).title == "run 1"
+    assert Results.load(tmp_path).rows == results(1).rows
+    (tmp_path / "report.json").rename(tmp_path / "other.json")
+    assert Results.load(tmp_path / "other.json").rows == results(1).rows
+
+
+def _flip(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[content.index(b"loss")] ^= 1
+    path.write_bytes(content)
+
+
+def _pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+def _forged(path: Path) -> None:
+    """The rows of another run, under the identity of this one."""
+    about = pq.read_schema(path).metadata
+    write(results(2), path.parent / "other")
+    table = pq.read_table(path.parent / "other" / "results.parquet")
+    pq.write_table(table.replace_schema_metadata(about), path)
+
+
+def _swapped(path: Path) -> None:
+    write(results(2), path.parent / "other")
+    os.replace(path.parent / "other" / "results.parquet", path)
+
+
+@pytest.mark.parametrize(
+    ("damage", "what"),
+    [
+        (Path.unlink, "is missing"),
+        (lambda path: path.write_bytes(b""), "is damaged, or was not written by leakbench"),
+        (
+            lambda path: path.write_bytes(path.read_bytes()[:-9]),
+            "is damaged, or was not written by leakbench",
+        ),
+        (_pipe, "is damaged, or was not written by leakbench"),
+        (_flip, "was changed after it was written"),
+        (lambda path: edit_rows(path.parent, lambda rows: rows[0].update(value=0.5)), "was changed after"),
+        (lambda path: edit_rows(path.parent, lambda rows: rows.clear()), "was changed after it was written"),
+        (_forged, "was changed after it was written"),
+        (_swapped, "is of another run"),
+    ],
+)
+def test_rows_that_are_not_those_of_the_report_are_never_read(
+    tmp_path: Path, damage: Callable[[Path], object], what: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(results(1), tmp_path)
+    damage(tmp_path / "results.parquet")
+    (tmp_path / "policy.toml").write_text("[[ceilings]]\nmetric = 'auc'\nat_most = 0.9\n")
+    (tmp_path / "copy.json").write_bytes((tmp_path / "report.json").read_bytes())
+    folder = str(tmp_path)
+    for command in (
+        ["report", folder],
+        ["report", str(tmp_path / "copy.json")],
+        ["gate", folder, "--policy", str(tmp_path / "policy.toml")],
+        ["compare", folder, folder],
+        ["leaderboard", folder, "--out", str(tmp_path / "site")],
+        ["bundle", folder, "--out", str(tmp_path / "bundle")],
+        ["rescore", folder, "--attacks", "gap", "--out", str(tmp_path / "more")],
+    ):
+        assert main(command) == 2
+        said = capsys.readouterr().err
+        assert said.startswith(f"error: {tmp_path / 'results.parquet'} {what}") and said.count("\n") == 1
+        assert "put back the file that was saved with it, or " in said
+        assert said.endswith(f"run the audit or the study again with --out {folder}\n")
+    assert main(["verify", folder]) == 1
+    if (tmp_path / "results.parquet").exists() and "is damaged" in what:
+        assert "or move it away and run" in said
+        (tmp_path / "results.parquet").unlink()
+    write(results(3), tmp_path)  # as it says
+    assert Results.load(tmp_path).rows == results(3).rows
+    assert not {"site", "bundle", "more"} & {path.name for path in tmp_path.iterdir()}
+
+
+def test_rows_that_are_replaced_after_loading_are_saved_and_show(tmp_path: Path) -> None:
+    write(results(1), tmp_path)
+    loaded = Results.load(tmp_path)
+    replace(loaded, rows=results(2).rows).save(tmp_path)
+    assert Results.load(tmp_path).rows == results(2).rows
+    assert changed(tmp_path) == ["report.json"]
+
+
+def test_a_report_without_a_column_that_later_versions_add_keeps_its_identity(tmp_path: Path) -> None:
+    write(results(1), tmp_path)
+    path, before = tmp_path / "results.parquet", runs(tmp_path)
+    table = pq.read_table(path)
+    assert table["shadows"].null_count == table.num_rows
+    pq.write_table(table.drop_columns(["shadows"]), path)
+    loaded = Results.load(tmp_path)
+    assert loaded.rows == results(1).rows
+    loaded.save(tmp_path)
+    assert runs(tmp_path) == before and changed(tmp_path) == []
+
+
+def test_reports_with_their_rows_in_report_json_are_read_and_stay_as_they_were(tmp_path: Path) -> None:
+    shutil.copytree(Path(__file__).parent / "old_report_with_tables", tmp_path, dirs_exist_ok=True)
+    plain = json.loads((tmp_path / "report.json").read_text())
+    loaded = Results.load(tmp_path)
+    assert changed(tmp_path) == [] and plain["schema"] == ROWS_INSIDE
+    assert loaded.to_dict()["results"] == plain["results"] and len(loaded.curves) == 1
+    loaded.save(tmp_path)
+    again = json.loads((tmp_path / "report.json").read_text())
+    assert again["results"] == plain["results"] and "curves" not in again
+    assert again["schema"] == ROWS_INSIDE and again["tables"] == plain["tables"]
+    assert changed(tmp_path) == [] and set(runs(tmp_path).values()) == {plain["identity"]}
+    assert {each.status for each in verify(tmp_path)} <= {"ok", "note"}
+    shutil.copytree(tmp_path, tmp_path / "edited", ignore=shutil.ignore_patterns("edited"))
+    edit_rows(tmp_path / "edited", lambda rows: rows.pop())
+    assert [each.text for each in verify(tmp_path / "edited") if each.part == "rows"] == [
+        "results.parquet and report.json hold other rows"
+    ]
+    (tmp_path / "results.parquet").unlink()
+    assert Results.load(tmp_path).rows == loaded.rows
 
 
 def test_curves_are_kept_beside_report_json_and_come_back(tmp_path: Path) -> None:
@@ -122,7 +240,8 @@ def test_a_report_that_keeps_its_curves_in_report_json_is_read_and_stays_as_it_w
 def test_reports_of_before_there_was_an_identity_are_read(tmp_path: Path) -> None:
     page = write(results(1), tmp_path)
     plain = json.loads((tmp_path / "report.json").read_text())
-    del plain["identity"]
+    plain |= {"schema": ROWS_INSIDE, "results": results(1).to_dict()["results"]}
+    del plain["identity"], plain["tables"]["results.parquet"]
     (tmp_path / "report.json").write_text(json.dumps(plain))
     with pytest.raises(InputError, match="is of another run"):
         Results.load(tmp_path)
@@ -137,9 +256,7 @@ def test_reports_of_before_there_was_an_identity_are_read(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("identity", [3, None, "<script>", "\ud800", ["a"]])
 def test_an_identity_that_is_none_is_refused(tmp_path: Path, identity: object) -> None:
-    write(results(1), tmp_path)
-    plain = json.loads((tmp_path / "report.json").read_text()) | {"identity": identity}
-    (tmp_path / "report.json").write_text(json.dumps(plain))
+    (tmp_path / "report.json").write_text(json.dumps(results(1).to_dict() | {"identity": identity}))
     with pytest.raises(InputError, match="is not as leakbench wrote it"):
         Results.load(tmp_path)
 

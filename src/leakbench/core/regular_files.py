@@ -32,7 +32,7 @@ def read_regular(path: Path) -> bytes:
     return content
 
 
-def parse_json(content: bytes) -> Any:
+def parse_json(content: bytes | str) -> Any:
     """The content of a JSON text. Raises ValueError if it is not JSON, or nested too deeply."""
     try:
         return json.loads(content)

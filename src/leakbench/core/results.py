@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-SCHEMA = "leakbench-report/2"
+SCHEMA = "leakbench-report/3"
+ROWS_INSIDE = "leakbench-report/2"  # the schema of reports with their rows in report.json
 BEST = "best"  # the attack name of rows about the strongest attack that needs no parameters
 BEST_WHITE_BOX = "best_white_box"  # of rows about the strongest attack that has the model's parameters
 BLIND = "blind"  # the attack name of rows about the baseline that sees no output of the model
@@ -213,7 +214,7 @@ class ResultData:
 
     kind: str  # "audit" or "run"
     title: str  # of the report
-    rows: list[Row]  # every number
+    rows: list[Row]  # every number: the rows of results.parquet
     curves: list[Curve] = field(default_factory=list)  # ROC curves: the rows of curves.parquet
     flags: list[Flag] = field(default_factory=list)  # warnings about numbers
     records: list[ExposedRecord] = field(default_factory=list)  # the most exposed records
@@ -227,7 +228,7 @@ class ResultData:
     overlaps: list[Overlap] = field(default_factory=list)  # which members each attack finds
     exposures: list[Exposure] = field(default_factory=list, compare=False)  # the rows of records.parquet
     scores: list[CaseScores] = field(default_factory=list, compare=False)  # the rows of scores.parquet
-    tables: dict[str, str] = field(default_factory=dict, compare=False)  # digests of the two; set on saving
+    tables: dict[str, str] = field(default_factory=dict, compare=False)  # digests of tables; set on saving
     identity: str = field(
         default="", compare=False
     )  # a digest of all that was measured, in every file; set on saving

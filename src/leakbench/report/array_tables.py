@@ -1,9 +1,11 @@
-"""The arrays of results as tables: records, scores and curves in Parquet, and a digest of their contents."""
+"""The rows and the arrays of results as tables: rows, records, scores, curves in Parquet; a digest of each."""
 
 import hashlib
 import json
-from collections.abc import Iterator
+import typing
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import fields
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -11,20 +13,22 @@ from typing import Any
 import numpy as np
 
 from ..core.errors import InputError
-from ..core.regular_files import open_regular
-from ..core.results import PER_RECORD, CaseScores, Curve, Exposure, ResultData
+from ..core.regular_files import open_regular, parse_json
+from ..core.results import PER_RECORD, CaseScores, Curve, Exposure, ResultData, Row
+from .numbers import json_safe
 
+ROWS = "results.parquet"  # of every report
 RECORDS, SCORES, CURVES = "records.parquet", "scores.parquet", "curves.parquet"
-TABLES = (RECORDS, SCORES, CURVES)
+TABLES = (RECORDS, SCORES, CURVES)  # of reports that have them
 RATES = ("fpr", "tpr", "lo", "hi")  # the columns of a curve's points
 GROUPS = {"rank": "ranks", "decided": "decided", "slice": "slices"}  # prefix of a column, field of CaseScores
 
 
 def array_tables(results: ResultData) -> dict[str, Any]:
-    """The Arrow tables by file name, of the arrays that the results hold."""
+    """The Arrow tables by file name: the rows, and the arrays that the results hold."""
     import pyarrow as pa
 
-    found = {}
+    found = {ROWS: rows_table(results.rows)}
     if results.exposures:
         found[RECORDS] = pa.concat_tables([_records(e) for e in results.exposures])
     if results.scores:
@@ -33,6 +37,29 @@ def array_tables(results: ResultData) -> dict[str, Any]:
     if results.curves:
         found[CURVES] = pa.concat_tables([_points(c, number) for number, c in enumerate(results.curves)])
     return found
+
+
+def rows_table(rows: Sequence[Row]) -> Any:
+    """Rows as an Arrow table: one column for each field of Row, `detail` as JSON, null where a number is not finite."""
+    import pyarrow as pa
+
+    kinds = {str: pa.string(), float: pa.float64(), int: pa.int64(), bool: pa.bool_()}
+    hints = typing.get_type_hints(Row)
+    schema = pa.schema([(f.name, kinds.get(_plain(hints[f.name]), pa.string())) for f in fields(Row)])
+    plain = [json_safe(vars(row)) for row in rows]
+    flat = [row | {"detail": json.dumps(row["detail"], allow_nan=False, sort_keys=True)} for row in plain]
+    return pa.Table.from_pylist(flat, schema)
+
+
+def _plain(hint: Any) -> Any:
+    """`float` of `float | None`."""
+    return next((a for a in typing.get_args(hint) if a is not type(None) and isinstance(a, type)), hint)
+
+
+def read_rows(path: Path) -> list[dict[str, Any]]:
+    """The rows in a results.parquet as plain data. Raises InputError if it is not as leakbench writes it."""
+    with _as_written(path):
+        return [row | {"detail": parse_json(row["detail"])} for row in _read(path).to_pylist()]
 
 
 def _points(curve: Curve, number: int) -> Any:
@@ -146,7 +173,7 @@ def _as_written(path: Path) -> Iterator[None]:
 
     try:
         yield
-    except (OSError, ValueError, KeyError, IndexError, pa.ArrowException) as error:
+    except (OSError, ValueError, TypeError, KeyError, IndexError, pa.ArrowException) as error:
         why = " ".join(str(error).split())[:300]
         raise InputError(
             f"{path} is not as leakbench wrote it: {why}; run the audit or the study again"
@@ -198,6 +225,12 @@ def digest(table: Any) -> str:
     return found.hexdigest()
 
 
+def digest_of(name: str, table: Any) -> str:
+    """The digest of the table in a file. An empty column of rows is as none, as later versions add fields to Row."""
+    filled = [column for column in table.column_names if table[column].null_count < table.num_rows]
+    return digest(table.select(filled) if name == ROWS else table)
+
+
 def digest_of_file(path: Path) -> str:
     """The digest of the table in a Parquet file. Raises OSError or ArrowException if there is none."""
-    return digest(_read(path))
+    return digest_of(path.name, _read(path))

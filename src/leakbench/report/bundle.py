@@ -8,8 +8,8 @@ from typing import Any
 
 from ..core.atomic_files import save_together
 from ..core.errors import InputError, LeakbenchError
-from ..core.regular_files import open_regular, read_regular
-from ..core.results import SCHEMA, Curve, ExposedRecord, Flag, LayerSize, Overlap, Row, SyntheticSample
+from ..core.regular_files import open_regular, parse_json, read_regular
+from ..core.results import Curve, ExposedRecord, Flag, LayerSize, Overlap, Row, SyntheticSample
 from .checklist import PAGE_MARK, SOURCE, checklist, checklist_page
 from .identity import FILES, changed, is_ours
 from .results import Results
@@ -24,7 +24,7 @@ def bundle(report: str | Path, out: str | Path) -> Path:
 
     The folder holds the files of the report as they are, `checklist.html` and `checklist.json` (what an authority
     requires of a claim of anonymity, beside what was measured), `schema.json` (a JSON Schema of the parts of
-    report.json) and `manifest.json` (the SHA-256 of every file).
+    report.json and its tables) and `manifest.json` (the SHA-256 of every file).
 
     Args:
         report: The folder of a report.
@@ -46,7 +46,7 @@ def bundle(report: str | Path, out: str | Path) -> Path:
     items = [asdict(item) for item in checklist(results)]
     contents["checklist.html"] = checklist_page(results).encode("utf-8", "replace")
     contents["checklist.json"] = _json({"after": SOURCE, "run": results.identity, "items": items})
-    contents["schema.json"] = _json(_schema())
+    contents["schema.json"] = _json(_schema(parse_json(read_regular(folder / "report.json"))["schema"]))
     sums = {name: hashlib.sha256(data).hexdigest() for name, data in contents.items() if data is not None}
     contents["manifest.json"] = _json({"run": results.identity, "sha256": sums})
     try:
@@ -63,13 +63,13 @@ def _json(plain: dict[str, Any]) -> bytes:
     return json.dumps({"schema": BUNDLE, **plain}, indent=1, ensure_ascii=False).encode("utf-8", "replace")
 
 
-def _schema() -> dict[str, Any]:
-    """A JSON Schema of each kind of object in report.json."""
+def _schema(of: str) -> dict[str, Any]:
+    """A JSON Schema of each kind of object in report.json and in its tables."""
     from pydantic import TypeAdapter
 
     kinds = (Row, Curve, Flag, ExposedRecord, SyntheticSample, LayerSize, Overlap)
     parts = {kind.__name__: TypeAdapter(kind).json_schema() for kind in kinds}
-    return {"of": SCHEMA, "parts": parts}
+    return {"of": of, "parts": parts}
 
 
 def _ours(path: Path) -> bool:

@@ -2,17 +2,16 @@
 
 import hashlib
 import json
-import typing
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ..core.atomic_files import one_at_a_time, save_together, sweep
 from ..core.errors import LeakbenchError
-from ..core.results import SCHEMA, ResultData, Row
-from .array_tables import CURVES, RECORDS, TABLES, array_tables, digest, read_exposures
+from ..core.results import ResultData
+from .array_tables import CURVES, RECORDS, ROWS, TABLES, array_tables, digest_of, read_exposures
 from .identity import FILES, identified, is_ours, run_of
-from .json_form import to_plain
+from .json_form import to_file
 from .page import render
 
 PREFIX = ".report-"  # of the temporary folders
@@ -27,7 +26,9 @@ def write(results: ResultData, folder: Path) -> Path:
     """
     tables = array_tables(results)
     if not results.identity:
-        results = replace(results, tables={name: digest(each) for name, each in tables.items()})
+        results = replace(results, tables={name: digest_of(name, each) for name, each in tables.items()})
+    elif ROWS in results.tables:  # rows that were changed after loading show in the digest of report.json
+        results = replace(results, tables=results.tables | {ROWS: digest_of(ROWS, tables[ROWS])})
     if CURVES not in results.tables:
         tables.pop(CURVES, None)  # of a report of an earlier version, which keeps its curves in report.json
     identity = identified(results)
@@ -36,15 +37,14 @@ def write(results: ResultData, folder: Path) -> Path:
     if not known and run_of(folder / RECORDS) == identity:  # of results that were loaded
         known = read_exposures(folder / RECORDS)
     page = render(replace(results, exposures=known)).encode("utf-8", "replace")
-    plain = to_plain(results) | {"page": hashlib.sha256(page).hexdigest()}
-    if CURVES in results.tables:
-        del plain["curves"]
+    plain = to_file(results) | {"page": hashlib.sha256(page).hexdigest()}
+    about = {name: plain[name] for name in ("schema", "identity")}
     contents: dict[str, bytes | None] = {
-        "results.parquet": _written(rows_table(results), identity),
+        ROWS: _written(tables.pop(ROWS), about),
         "report.json": _compact(plain),
         "report.html": page,
     }
-    contents |= {name: _written(table, identity) for name, table in tables.items()}
+    contents |= {name: _written(table, about) for name, table in tables.items()}
 
     def made() -> dict[str, bytes | None]:
         others = [name for name in TABLES if run_of(folder / name) not in (None, identity)]
@@ -76,31 +76,11 @@ def remove(folder: Path) -> bool:
     return bool(found)
 
 
-def rows_table(results: ResultData) -> Any:
-    """The rows as an Arrow table: one column for each field of Row, `detail` as JSON."""
-    import pyarrow as pa
-
-    rows = to_plain(results)["results"]
-    kinds = {str: pa.string(), float: pa.float64(), int: pa.int64(), bool: pa.bool_()}
-    hints = typing.get_type_hints(Row)
-    flat = [{**row, "detail": json.dumps(row["detail"], allow_nan=False, sort_keys=True)} for row in rows]
-    schema = pa.schema(
-        [pa.field(f.name, kinds.get(_plain(hints[f.name]), pa.string())) for f in fields(Row)],
-    )
-    return pa.Table.from_pylist(flat, schema)
-
-
-def _written(table: Any, identity: str) -> bytes:
+def _written(table: Any, about: dict[str, str]) -> bytes:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     sink = pa.BufferOutputStream()
-    told = {"schema": SCHEMA, "identity": identity}
-    pq.write_table(table.replace_schema_metadata(told), sink, compression="zstd")
+    pq.write_table(table.replace_schema_metadata(about), sink, compression="zstd")
     content: bytes = sink.getvalue().to_pybytes()
     return content
-
-
-def _plain(hint: Any) -> Any:
-    """`float` of `float | None`."""
-    return next((a for a in typing.get_args(hint) if a is not type(None) and isinstance(a, type)), hint)

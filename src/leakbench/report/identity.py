@@ -11,8 +11,8 @@ from typing import Any
 from ..core.errors import InputError
 from ..core.regular_files import open_regular, parse_json, read_regular
 from ..core.results import ResultData
-from .array_tables import CURVES, TABLES, digest_of_file, read_curves
-from .json_form import to_plain
+from .array_tables import CURVES, ROWS, TABLES, digest_of_file, read_curves, read_rows
+from .json_form import to_file
 
 FAMILY = "leakbench-report/"  # how the schemas of all versions begin
 HEAD = 4096  # bytes of a page in which its identity is
@@ -44,7 +44,7 @@ def _of_page(path: Path) -> str | None:
 
 
 FILES: dict[str, Callable[[Path], str | None]] = {  # of a report, and how each tells
-    "results.parquet": _of_table,
+    ROWS: _of_table,
     "report.json": _of_json,
     "report.html": _of_page,
     **dict.fromkeys(TABLES, _of_table),
@@ -77,17 +77,40 @@ def curves_beside(path: Path, plain: dict[str, Any]) -> dict[str, Any]:
     return {"curves": read_curves(file) if run_of(file) == plain.get("identity") else []}
 
 
+def rows_beside(path: Path, plain: dict[str, Any]) -> dict[str, Any]:
+    """The rows of a report.json that says that they are in results.parquet.
+
+    Raises InputError where that file is not beside it as it was written.
+    """
+    if ROWS not in plain.get("tables", {}) or "results" in plain:
+        return {}
+    file = path.with_name(ROWS)
+    run, again = run_of(file), f"run the audit or the study again with --out {path.parent}"
+    if not os.path.lexists(file):
+        what = "is missing"
+    elif run is None:
+        what, again = "is damaged, or was not written by leakbench", f"move it away and {again}"
+    elif run != plain.get("identity", ""):
+        what = "is of another run"
+    elif not _has_digest(file, plain["tables"][ROWS]):
+        what = "was changed after it was written"
+    else:
+        return {"results": read_rows(file)}
+    raise InputError(
+        f"{file} {what}, but the rows of {path.name} are in it: put back the file that was saved with it, or {again}"
+    )
+
+
 def identified(results: ResultData) -> str:
     """The identity of the run that results are of: as loaded, or a digest of all that they hold."""
-    return results.identity or _digest(to_plain(results))
+    return results.identity or _digest(to_file(results))
 
 
 def _digest(plain: dict[str, Any]) -> str:
     """A digest of what was measured; verdict and page follow from it. An empty field is as none, as later versions add
     fields.
     """
-    apart = {"identity", "verdict", "page"} | ({"curves"} if CURVES in plain.get("tables", {}) else set())
-    measured = {key: value for key, value in plain.items() if key not in apart}
+    measured = {key: value for key, value in plain.items() if key not in ("identity", "verdict", "page")}
     text = json.dumps(_without_empty(measured), sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:32]
 
@@ -103,20 +126,24 @@ def changed(folder: Path) -> list[str]:
 
     The digests show a file that was edited, damaged or mixed up. They do not stop a forger, who can compute them too.
     """
-    import pyarrow as pa
-
     plain = parse_json(read_regular(folder / "report.json"))
     found = [] if plain.get("identity") == _digest(plain) else ["report.json"]
     for name, expected in plain.get("tables", {}).items():
-        try:
-            same = name in TABLES and digest_of_file(folder / name) == expected
-        except (OSError, ValueError, pa.ArrowException):
-            same = False
+        same = name in (ROWS, *TABLES) and _has_digest(folder / name, expected)
         found += [] if same else [name]
     page = folder / "report.html"
     if page.is_file() and hashlib.sha256(page.read_bytes()).hexdigest() != plain.get("page"):
         found.append(page.name)
     return found
+
+
+def _has_digest(table: Path, expected: str) -> bool:
+    import pyarrow as pa
+
+    try:
+        return digest_of_file(table) == expected
+    except (OSError, ValueError, pa.ArrowException):
+        return False
 
 
 def check_whole(folder: Path, identity: str) -> None:

@@ -2,11 +2,13 @@
 
 import math
 import re
+from collections.abc import Iterable
 from dataclasses import asdict, fields, replace
 from typing import Any, TypeVar, cast
 
 from ..core.checks import checked
 from ..core.results import (
+    ROWS_INSIDE,
     SCHEMA,
     Curve,
     Distribution,
@@ -18,6 +20,8 @@ from ..core.results import (
     Row,
     SyntheticSample,
 )
+from .array_tables import CURVES, ROWS
+from .numbers import json_safe
 from .verdict import verdict
 from .view import View
 
@@ -33,13 +37,22 @@ PLAIN = (
 T = TypeVar("T")
 
 
-def to_plain(results: ResultData) -> dict[str, Any]:
-    """Plain data for JSON; a number that is not finite becomes null."""
-    plain = asdict(replace(results, exposures=[], scores=[]))
-    del plain["exposures"], plain["scores"]
-    plain["results"] = plain.pop("rows")
-    clean: dict[str, Any] = _finite({"schema": SCHEMA, "verdict": asdict(verdict(View(results))), **plain})
+def to_plain(results: ResultData, left_out: Iterable[str] = ()) -> dict[str, Any]:
+    """Plain data for JSON, without some fields; a number that is not finite becomes null."""
+    apart: dict[str, Any] = {name: [] for name in ("exposures", "scores", *left_out)}
+    plain = {name: value for name, value in asdict(replace(results, **apart)).items() if name not in apart}
+    if "rows" in plain:
+        plain["results"] = plain.pop("rows")
+    loaded_with_rows = results.identity and ROWS not in results.tables
+    schema = ROWS_INSIDE if loaded_with_rows else SCHEMA
+    clean: dict[str, Any] = json_safe({"schema": schema, "verdict": asdict(verdict(View(results))), **plain})
     return clean
+
+
+def to_file(results: ResultData) -> dict[str, Any]:
+    """The content of report.json, but for the digest of the page: `to_plain` without what is in tables beside it."""
+    in_tables = {"rows": ROWS, "curves": CURVES}
+    return to_plain(results, [name for name, table in in_tables.items() if table in results.tables])
 
 
 def from_plain(plain: dict[str, Any]) -> dict[str, Any]:
@@ -76,13 +89,3 @@ def _typed(kind: type[T], items: list[dict[str, Any]]) -> list[T]:
 
     known_items = [{name: known(name, value) for name, value in item.items()} for item in items]
     return cast(list[T], checked(list[kind], known_items))  # type: ignore[valid-type]
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {k: _finite(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(v) for v in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value

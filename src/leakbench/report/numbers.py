@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import TypeGuard
+from typing import Any, TypeGuard
 
 from ..core.results import CANARY, CORRELATIONS, UNDEFENDED, WORST, Row
 
@@ -105,6 +105,17 @@ class Number:
 def finite(value: float | None) -> TypeGuard[float]:
     """Whether there is a number to show."""
     return value is not None and math.isfinite(value)
+
+
+def json_safe(value: Any) -> Any:
+    """Plain data in which every number that is not finite is None."""
+    if isinstance(value, dict):
+        return {k: json_safe(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [json_safe(v) for v in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
 
 
 def rate(metric: str) -> float | None:

@@ -1,6 +1,7 @@
 """How the numbers were made, for a referee: what they rest on, and how to check them."""
 
 from ..core.results import NO_SINGLE_ATTACK
+from .array_tables import SCORES
 from .numbers import count
 from .verdict import main_standings
 from .view import BASELINE, View
@@ -55,7 +56,7 @@ def protocol(view: View) -> list[tuple[str, str]]:
         told["Flags"] = ", ".join(sorted({f.code for f in results.flags})) + " (docs/flags.md)"
     told["Check"] = (
         "leakbench verify FOLDER recomputes these numbers from scores.parquet and compares the digests of all files."
-        if results.tables or results.scores
+        if SCORES in results.tables or results.scores
         else "This report was saved without scores, so its numbers cannot be recomputed."
     )
     return list(told.items())

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ..core.atomic_files import one_at_a_time
 from ..core.errors import InputError, first_problem
 from ..core.regular_files import parse_json, read_regular
-from ..core.results import SCHEMA, ResultData
+from ..core.results import ROWS_INSIDE, SCHEMA, ResultData
 
 if TYPE_CHECKING:
     import pandas
@@ -46,9 +46,9 @@ class Results(ResultData):
         """Write the rows as a CSV file: one column for each field of `Row`, `detail` as JSON."""
         from pyarrow.csv import write_csv
 
-        from .files import rows_table
+        from .array_tables import rows_table
 
-        write_csv(rows_table(self), path)
+        write_csv(rows_table(self.rows), path)
 
     def to_latex(self) -> str:
         """The table at the top of the report in LaTeX, for the package booktabs, with the intervals."""
@@ -134,7 +134,11 @@ class Results(ResultData):
 
     @classmethod
     def load(cls, folder: str | Path) -> "Results":
-        """Read `report.json` of a folder. Raises InputError if it is none of ours, or beside files of another run."""
+        """Read report.json of a folder, and the tables beside it.
+
+        Raises InputError if it is none of ours or beside files of another run, and where results.parquet, which holds
+        the rows, is missing or was changed.
+        """
         from .identity import check_whole
 
         path = Path(folder)
@@ -146,8 +150,15 @@ class Results(ResultData):
         return results
 
     @classmethod
-    def load_alone(cls, path: Path) -> "Results":
-        """Read a report.json whatever files are beside it. Raises InputError if it is none of ours."""
+    def load_alone(cls, path: Path, rows: list[dict[str, Any]] | None = None) -> "Results":
+        """Read a report.json and its rows, of whatever runs the other files beside it are.
+
+        Args:
+            path: The report.json.
+            rows: Plain rows in place of those in results.parquet. Default: that file must be as it was written.
+
+        Raises InputError if it is none of ours.
+        """
         try:
             plain = parse_json(read_regular(path.resolve()))
         except OSError as error:
@@ -156,17 +167,19 @@ class Results(ResultData):
             ) from None
         except ValueError as error:
             raise InputError(f"{path} must be a report.json written by leakbench; {error}") from None
-        if not isinstance(plain, dict) or plain.get("schema") != SCHEMA:
+        if not isinstance(plain, dict) or plain.get("schema") not in (SCHEMA, ROWS_INSIDE):
             got = plain.get("schema") if isinstance(plain, dict) else type(plain).__name__
             raise InputError(
-                f"{path} must have schema {SCHEMA!r}, got {str(got)[:100]!r}; run the audit or the study again"
+                f"{path} must have schema {SCHEMA!r} or {ROWS_INSIDE!r}, got {str(got)[:100]!r}; "
+                "run the audit or the study again"
             )
         from pydantic import ValidationError
 
-        from .identity import curves_beside
+        from .identity import curves_beside, rows_beside
 
         try:
-            return cls.from_dict(curves_beside(path, plain) | plain)
+            given = rows_beside(path, plain) if rows is None else {"results": rows}
+            return cls.from_dict(given | curves_beside(path, plain) | plain)
         except KeyError as error:
             why = f"{error.args[0]!r} is missing"
         except ValidationError as error:

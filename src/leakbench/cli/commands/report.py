@@ -14,7 +14,7 @@ def report(
         str, typer.Argument(metavar="DIR", help="A folder with report.json.", show_default=False)
     ],
 ) -> None:
-    """Write report.html again from report.json.
+    """Write report.html again from report.json and the tables.
 
     \b
     Example:

@@ -11,12 +11,12 @@ from typing import Any, Literal
 from ...core.errors import InputError
 from ...core.progress import NullProgress, Progress
 from ...core.provenance import versions
-from ...core.regular_files import open_regular, parse_json, read_regular
+from ...core.regular_files import parse_json, read_regular
 from ...core.results import BLIND, CaseScores, ResultData, Row
 from ...metrics import METRICS, Metric
 from ...metrics.base import Estimate
 from ...metrics.standard import RATES
-from ...report.array_tables import TABLES, read_scores
+from ...report.array_tables import ROWS, TABLES, read_rows, read_scores
 from ...report.identity import FILES, changed, run_of
 from ...report.json_form import to_plain
 from ...report.numbers import DIFFERENCE
@@ -48,10 +48,22 @@ def verify(report: str | Path, progress: Progress | None = None) -> list[Finding
     that holds no report.json of leakbench.
     """
     folder = folder_of(report)
-    results = Results.load_alone(folder / "report.json")
+    path = folder / "report.json"
+    results = Results.load_alone(path, [])
     shown = progress or NullProgress()
     found = [*_files(folder, results), *_digests(folder), *_versions(results)]
-    found += [_table(folder, results), _verdict(folder, results)]
+    try:
+        rows = read_rows(folder / ROWS)
+        results = Results.load_alone(path, rows)
+        if ROWS not in results.tables:  # of an earlier version
+            same = rows == to_plain(results)["results"]
+            told = f"{ROWS} and report.json hold {'the same' if same else 'other'} rows"
+            found.append(Finding("rows", "ok" if same else "differs", told))
+    except InputError as error:
+        found.append(Finding("rows", "differs", str(error)))
+        if ROWS in results.tables:
+            return found
+    found.append(_verdict(folder, results))
     try:
         scores = read_scores(folder)
     except InputError as error:
@@ -84,7 +96,7 @@ def _digests(folder: Path) -> Iterator[Finding]:
             "digest", "differs", f"{name} was changed after it was written, or by an earlier version"
         )
     if not files:
-        yield Finding("digest", "ok", "report.json and the tables of arrays are as they were written")
+        yield Finding("digest", "ok", "report.json and its tables are as they were written")
 
 
 def _versions(results: ResultData) -> Iterator[Finding]:
@@ -94,32 +106,6 @@ def _versions(results: ResultData) -> Iterator[Finding]:
         f"{name} {then[name]}, here {now.get(name, 'none')}" for name in then if then[name] != now.get(name)
     ]
     yield Finding("versions", "note" if others else "ok", "; ".join(others) or "the same packages as here")
-
-
-def _table(folder: Path, results: ResultData) -> Finding:
-    """Whether results.parquet holds the rows of report.json."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        with open_regular(folder / "results.parquet") as file:
-            lines = pq.read_table(file).to_pylist()
-    except (OSError, pa.ArrowException) as error:
-        return Finding(
-            "rows", "differs", f"results.parquet cannot be read: {' '.join(str(error).split())[:200]}"
-        )
-    plain = to_plain(results)["results"]
-    if len(lines) == len(plain) and all(map(_same_row, lines, plain)):
-        return Finding("rows", "ok", f"results.parquet holds the {len(plain):,} rows of report.json")
-    return Finding("rows", "differs", "results.parquet and report.json hold other rows")
-
-
-def _same_row(line: dict[str, Any], row: dict[str, Any]) -> bool:
-    """Whether a line of results.parquet holds the row."""
-    try:
-        return {**line, "detail": json.loads(line["detail"])} == row
-    except (KeyError, TypeError, ValueError):  # no text, or none that is JSON
-        return False
 
 
 def _verdict(folder: Path, results: Results) -> Finding:
