@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.errors import InputError
+from ..core.checks import positive
 from ..signals.models import Target
 from ..signals.statistics import LOG_FLOOR, log_softmax
 from ..signals.types import Array, Bools
@@ -30,9 +30,7 @@ class LearnedAttack(TrainedAttack):
     """
 
     def __post_init__(self) -> None:
-        for name, value in self.parameters().items():
-            if not np.all(np.asarray(value) > 0):
-                raise InputError(f"{name} must be positive, got {value}")
+        positive(self.parameters())
 
     @property
     def needs(self) -> tuple[str, ...]:

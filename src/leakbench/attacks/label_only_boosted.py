@@ -4,6 +4,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.checks import positive
 from ..core.errors import InputError
 from ..signals.models import Shadows, Target
 from ..signals.statistics import LABEL_CORRECT, LABEL_COUNTS
@@ -40,9 +41,7 @@ class LabelOnlyBoosted(PseudoTargetAttack):
     leaf: int = 100  # examples that a leaf must hold
 
     def __post_init__(self) -> None:
-        for name, value in self.parameters().items():
-            if not value > 0:
-                raise InputError(f"{name} must be positive, got {value}")
+        positive(self.parameters())
         if self.leaves < 2:
             raise InputError(f"leaves must be at least 2 a tree, got {self.leaves}")
 

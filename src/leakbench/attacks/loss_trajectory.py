@@ -3,7 +3,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from ..core.errors import InputError
+from ..core.checks import positive
 from ..signals.models import Target
 from ..signals.statistics import TRAJECTORY
 from ..signals.types import Array, Bools
@@ -34,9 +34,7 @@ class LossTrajectory(TrainedAttack):
     epochs: int = 20  # passes over the examples
 
     def __post_init__(self) -> None:
-        for name, value in self.parameters().items():
-            if not np.all(np.asarray(value) > 0):
-                raise InputError(f"{name} must be positive, got {value}")
+        positive(self.parameters())
 
     @property
     def needs(self) -> tuple[str, ...]:

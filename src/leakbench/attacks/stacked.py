@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from ..core.errors import InputError
+from ..core.checks import positive
 from ..signals.models import Moments, Shadows, Target
 from ..signals.types import Array, Bools
 from ._references import References
@@ -52,9 +52,7 @@ class Stacked(InOutAttack):
     leaf: int = 30  # examples that a leaf must hold
 
     def __post_init__(self) -> None:
-        for name, value in self.parameters().items():
-            if not 0 < value < np.inf:
-                raise InputError(f"{name} must be a positive number, got {value}")
+        positive(self.parameters())
 
     @property
     def needs(self) -> tuple[str, ...]:

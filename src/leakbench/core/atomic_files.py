@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from .errors import InputError
+from .errors import InputError, LeakbenchError
 from .regular_files import is_folder
 
 Ours = Callable[[Path], bool]  # whether leakbench wrote a file
@@ -47,6 +47,18 @@ def check_ours(folder: Path, names: Iterable[str], ours: Ours) -> None:
             raise InputError(
                 f"{path} would be replaced, but leakbench did not write it; move it away, or choose another folder"
             )
+
+
+@contextmanager
+def writing(what: str, folder: Path) -> Iterator[None]:
+    """Raise LeakbenchError where the folder of a report or the like cannot be written."""
+    try:
+        yield
+    except OSError as error:
+        raise LeakbenchError(
+            f"the {what} needs a folder that can be written, got {folder}: {error.strerror or error}; "
+            "free some space or choose another folder"
+        ) from None
 
 
 def save_together(

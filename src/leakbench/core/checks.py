@@ -1,6 +1,7 @@
 """Checks of plain data, and of the fields of a dataclass that a study file fills."""
 
 import math
+from collections.abc import Mapping
 from functools import cache
 from numbers import Real
 from typing import TYPE_CHECKING, Any, get_args, get_type_hints
@@ -39,3 +40,10 @@ def within(what: str, value: Any, low: float, high: float = math.inf, include_lo
         least = f"at least {low:g}" if include_low else f"above {low:g}"
         below = "" if high == math.inf else f" and below {high:g}"
         raise InputError(f"{what} must be {least}{below}, got {value}")
+
+
+def positive(parameters: Mapping[str, Any]) -> None:
+    """Raise InputError unless each parameter, a number or several, is above 0 and finite."""
+    for name, value in parameters.items():
+        if not all(0 < each < math.inf for each in (value if isinstance(value, list | tuple) else [value])):
+            raise InputError(f"{name} must be positive, got {value}")

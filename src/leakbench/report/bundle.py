@@ -6,8 +6,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ..core.atomic_files import save_together
-from ..core.errors import InputError, LeakbenchError
+from ..core.atomic_files import save_together, writing
+from ..core.errors import InputError
 from ..core.regular_files import open_regular, parse_json, read_regular
 from ..core.results import Curve, ExposedRecord, Flag, LayerSize, Overlap, Row, SyntheticSample
 from .checklist import PAGE_MARK, SOURCE, checklist, checklist_page
@@ -49,13 +49,8 @@ def bundle(report: str | Path, out: str | Path) -> Path:
     contents["schema.json"] = _json(_schema(parse_json(read_regular(folder / "report.json"))["schema"]))
     sums = {name: hashlib.sha256(data).hexdigest() for name, data in contents.items() if data is not None}
     contents["manifest.json"] = _json({"run": results.identity, "sha256": sums})
-    try:
+    with writing("bundle", place):
         save_together(lambda: contents, place, PREFIX, _ours)
-    except OSError as error:
-        raise LeakbenchError(
-            f"the bundle needs a folder that can be written, got {place}: {error.strerror or error}; "
-            "free some space or choose another folder"
-        ) from None
     return place / "manifest.json"
 
 

@@ -6,8 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ..core.atomic_files import one_at_a_time, save_together, sweep
-from ..core.errors import LeakbenchError
+from ..core.atomic_files import one_at_a_time, save_together, sweep, writing
 from ..core.results import ResultData
 from .array_tables import CURVES, RECORDS, ROWS, TABLES, array_tables, digest_of, read_exposures
 from .identity import FILES, identified, is_ours, run_of
@@ -50,13 +49,8 @@ def write(results: ResultData, folder: Path) -> Path:
         others = [name for name in TABLES if run_of(folder / name) not in (None, identity)]
         return dict.fromkeys(others) | contents
 
-    try:
+    with writing("report", folder):
         save_together(made, folder, PREFIX, is_ours)
-    except OSError as error:
-        raise LeakbenchError(
-            f"the report needs a folder that can be written, got {folder}: {error.strerror or error};"
-            " free some space or choose another folder"
-        ) from None
     return folder / "report.html"
 
 

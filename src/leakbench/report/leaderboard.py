@@ -11,10 +11,10 @@ from typing import Any, cast
 
 from markupsafe import Markup
 
-from ..core.atomic_files import save_together
+from ..core.atomic_files import save_together, writing
 from ..core.checks import checked
 from ..core.config import refuse_endless
-from ..core.errors import InputError, LeakbenchError, first_problem
+from ..core.errors import InputError, first_problem
 from ..core.regular_files import open_regular, parse_json, read_regular
 from ..core.results import UNDEFENDED, Row
 from .figures.board import study_plot
@@ -389,13 +389,8 @@ class Leaderboard:
             earlier = (path.name for path in place.glob("entry-*.html") if is_ours(path))
             return dict.fromkeys(earlier) | contents
 
-        try:
+        with writing("leaderboard", place):
             save_together(made, place, PREFIX, is_ours)
-        except OSError as error:
-            raise LeakbenchError(
-                f"the leaderboard needs a folder that can be written, got {place}: {error.strerror or error}; "
-                "free some space or choose another folder"
-            ) from None
         return place / INDEX
 
 
