@@ -160,7 +160,7 @@ def _cpu() -> Iterator[Diagnosis]:
 
     precision = "bfloat16" if multiplies_bfloat16() else "float32"
     text = f"{hardware()['cpu']}; {cores()} of {os.cpu_count()} cores may be used"
-    yield Diagnosis("cpu", "ok", f"{text}; large convolutional networks train in {precision}")
+    yield Diagnosis("cpu", "ok", f"{text}; CNNs on large images train in {precision}")
 
 
 def _memory() -> Iterator[Diagnosis]:

@@ -24,8 +24,8 @@ class Engine:
             views, of which the predicted class is kept. Weights, losses, normalising layers and the logits of all
             other queries stay in float32 (on a GPU in tf32), and so does DP-SGD in a stack. On a CPU "bfloat16" needs
             AVX512-BF16 or AMX. "tf32" rounds factors to 11 bits, on a GPU. "auto" is "bfloat16" on a CPU that has it,
-            for our own and torchvision's convolutional networks on images above 12 x 12 without DP-SGD, where it is
-            faster and measures the same; else "float32".
+            for `cnn` on images above 12 x 12 without DP-SGD, where it is measured to be faster and to say the same;
+            else "float32".
         compiled: Whether torch compiles networks that are not stacked. It takes a minute per architecture.
         deterministic: Whether runs on the same GPU are equal bit for bit, with slower kernels. On a CPU they are.
 
@@ -48,11 +48,8 @@ class Engine:
         """The engine with the precision in which the networks of a recipe train on records of `shape`."""
         if self.precision != "auto":
             return self
-        name = recipe.architecture.name
-        stacked = name in ("mlp", "column_fc") or (
-            name == "cnn" and math.prod(shape[1:]) <= LARGEST_STACKED_IMAGE
-        )
-        gains = self.device == "cpu" and multiplies_bfloat16() and not stacked and name != "custom"
+        large = recipe.architecture.name == "cnn" and math.prod(shape[1:]) > LARGEST_STACKED_IMAGE
+        gains = large and self.device == "cpu" and multiplies_bfloat16()
         private = any(stage.privacy for stage in recipe.training)
         return replace(self, precision="bfloat16" if gains and not private else "float32")
 
