@@ -30,9 +30,8 @@ class PrivateStage(StackedStage):
         super().__init__(models, material, number)
         n = self.rows.shape[1]
         self.share = min(1.0, self.stage.batch_size / n)
-        self.engine = replace(
-            self.engine, precision="float32"
-        )  # the norm must be that of the gradient that is added
+        # the clipped norm must be that of the gradient that is added
+        self.engine = replace(self.engine, precision="float32")
         self.noisy = {name: torch.empty_like(leaf) for name, leaf in self.stack.parameters().items()}
 
     def batches(self) -> Iterator[Batch]:
